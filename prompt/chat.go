@@ -1,0 +1,223 @@
+package prompt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nikolalohinski/gonja/v2/exec"
+
+	"gorqa/rqa"
+)
+
+// ChatOptions is what a model's own chat template needs.
+type ChatOptions struct {
+	// Source is the Jinja text: chat_template.jinja, or "chat_template" of
+	// tokenizer_config.json.
+	Source string `json:"chat_template"`
+	// SpecialTokens maps the names of the special tokens ("bos_token",
+	// "eos_token", …) to their texts. A template sees a token it lacks as
+	// undefined.
+	SpecialTokens map[string]string `json:"special_tokens,omitempty"`
+	// Now is the date that templates put into the prompt by strftime_now. It
+	// is saved with the template, so a prompt does not change overnight.
+	// Where it is zero, strftime_now is undefined and templates that look
+	// for it use the date they hold.
+	Now time.Time `json:"now,omitzero"`
+}
+
+// chat renders through a model's own chat template.
+type chat struct {
+	options     ChatOptions
+	template    *exec.Template
+	system      bool   // the template takes a system message
+	open, close string // what surrounds the answer
+	trimLeft    bool   // the template trims an assistant's message
+	trimRight   bool
+}
+
+// Chat returns a template that renders through a model's own chat template
+// (Jinja), as transformers' apply_chat_template does without tools. The
+// instruction of the default wording and the passages make the system
+// message or, where the template refuses one, the beginning of the first user
+// message; turns and question are messages. The format only says who speaks
+// in a turn of the history.
+//
+// The error says why the template does not compile, or in what it cannot be
+// trained on: the conversation with the answer must begin with the prompt.
+func Chat(options ChatOptions, f Format) (*Template, error) {
+	template, err := compile(options.Source)
+	if err != nil {
+		return nil, err
+	}
+	c := &chat{options: options, template: template}
+	if err := c.probe(); err != nil {
+		return nil, err
+	}
+	return &Template{format: f, chat: c}, nil
+}
+
+// The texts of the conversation that probe renders: words no template holds.
+const (
+	probeSystem   = "gorqaSystem"
+	probeQuestion = "gorqaQuestion"
+	probeAnswer   = "gorqaAnswer"
+)
+
+// probe learns from small conversations what the template does with a system
+// message and what it puts around an answer.
+func (c *chat) probe() error {
+	user := []message{{"user", probeQuestion}}
+	both := append([]message{{"system", probeSystem}}, user...)
+	text, err := c.render(both, true)
+	c.system = err == nil && strings.Contains(text, probeSystem)
+	conversation := both
+	if !c.system {
+		conversation = user
+		if text, err = c.render(user, true); err != nil {
+			return err
+		}
+	}
+	if !strings.Contains(text, probeQuestion) {
+		return errors.New("the chat template leaves out the user's message; expected it in the prompt; use another --prompt_template")
+	}
+	around := func(answer string) (open, close string, err error) {
+		whole, err := c.render(append(conversation[:len(conversation):len(conversation)], message{"assistant", answer}), false)
+		if err != nil {
+			return "", "", err
+		}
+		rest, ok := strings.CutPrefix(whole, text)
+		if !ok {
+			return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, text)
+		}
+		open, close, ok = strings.Cut(rest, probeAnswer)
+		if !ok {
+			return "", "", fmt.Errorf("the chat template leaves out the assistant's message: %q follows the prompt; expected the message in it; use another --prompt_template", rest)
+		}
+		return open, close, nil
+	}
+	if c.open, c.close, err = around(probeAnswer); err != nil {
+		return err
+	}
+	if strings.TrimSpace(c.close) == "" {
+		return errors.New("the chat template puts nothing after an assistant's message; expected the model's end-of-turn token; use another --prompt_template, the model would not learn when to stop")
+	}
+	const space = " \n"
+	open, close, err := around(space + probeAnswer + space)
+	if err != nil {
+		return err
+	}
+	c.trimLeft, c.trimRight = open == c.open, close == c.close
+	if (!c.trimLeft && open != c.open+space) || (!c.trimRight && close != space+c.close) {
+		return fmt.Errorf("the chat template changes the white space around an assistant's message: %q and %q surround it; expected it kept or trimmed; use another --prompt_template", open, close)
+	}
+	return nil
+}
+
+// message is one message of a conversation.
+type message struct{ role, content string }
+
+// prompt renders the conversation up to the answer.
+func (c *chat) prompt(f Format, in Input) (string, error) {
+	var b strings.Builder
+	for _, p := range instruction() {
+		if p.name == namePassages {
+			b.WriteString(strings.Join(in.Passages, "\n"))
+		} else {
+			b.WriteString(p.literal)
+		}
+	}
+	var messages []message
+	if c.system {
+		messages = append(messages, message{"system", b.String()})
+	}
+	for _, t := range append(in.History[:len(in.History):len(in.History)], rqa.Turn{Speaker: f.UserPrefix, Message: in.Question}) {
+		role := "user"
+		if f.assistant(t) {
+			role = "assistant"
+		}
+		messages = append(messages, message{role, t.Message})
+	}
+	if !c.system {
+		for i, m := range messages {
+			if m.role == "user" {
+				messages[i].content = b.String() + "\n\n" + m.content
+				break
+			}
+		}
+	}
+	return c.render(messages, true)
+}
+
+// instruction is the default wording without the dialogue.
+func instruction() []part {
+	text, _, _ := strings.Cut(defaultText, "{"+nameDialogue+"}")
+	parts, err := split(strings.TrimSpace(text))
+	if err != nil {
+		panic("prompt: the embedded wording does not parse: " + err.Error())
+	}
+	return parts
+}
+
+// answer puts around an answer what the template does.
+func (c *chat) answer(text string) string {
+	if c.trimLeft {
+		text = strings.TrimLeftFunc(text, isPythonSpace)
+	}
+	if c.trimRight {
+		text = strings.TrimRightFunc(text, isPythonSpace)
+	}
+	return c.open + text + c.close
+}
+
+// render runs the template as transformers does: tools and documents are
+// there and none.
+func (c *chat) render(messages []message, addGenerationPrompt bool) (text string, err error) {
+	list := make([]any, len(messages))
+	for i, m := range messages {
+		list[i] = map[string]any{"role": m.role, "content": m.content}
+	}
+	data := map[string]any{
+		"messages":              list,
+		"tools":                 nil,
+		"documents":             nil,
+		"add_generation_prompt": addGenerationPrompt,
+		"raise_exception":       raiseException,
+		depthKey:                new(int),
+		stepsKey:                new(int),
+	}
+	for name, token := range c.options.SpecialTokens {
+		data[name] = token
+	}
+	if !c.options.Now.IsZero() {
+		data["strftime_now"] = strftimeNow(c.options.Now)
+	}
+	var out limited
+	// gonja panics on some templates, which are a model's data and not ours.
+	defer func() {
+		if r := recover(); r != nil {
+			text, err = "", fmt.Errorf("the chat template does not render: gonja panicked: %v; expected a template that transformers renders; use another --prompt_template", r)
+		}
+	}()
+	if err := c.template.Execute(&out, exec.NewContext(data)); err != nil {
+		return "", fmt.Errorf("the chat template refuses the conversation: %w; use another --prompt_template or change the rows", err)
+	}
+	return out.String(), nil
+}
+
+// maxRendered bounds what one rendering may write.
+const maxRendered = 64 << 20
+
+// limited is a writer that refuses to grow past maxRendered.
+type limited struct{ strings.Builder }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > maxRendered {
+		return 0, fmt.Errorf("more than %d bytes of output", maxRendered)
+	}
+	return l.Builder.Write(p)
+}
+
+var _ io.Writer = (*limited)(nil)
