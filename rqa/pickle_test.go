@@ -124,7 +124,7 @@ func FuzzReadPickle(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<16 {
-			t.Skip("the bound below is for small files")
+			return // the bound below is for small files
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
