@@ -175,12 +175,12 @@ func (c *chat) answer(text string) string {
 // render runs the template as transformers does: tools and documents are
 // there and none.
 func (c *chat) render(messages []message, addGenerationPrompt bool) (text string, err error) {
-	list := make([]any, len(messages))
+	conversation := make(list, len(messages))
 	for i, m := range messages {
-		list[i] = map[string]any{"role": m.role, "content": m.content}
+		conversation[i] = dict("role", m.role, "content", m.content)
 	}
 	data := map[string]any{
-		"messages":              list,
+		"messages":              conversation,
 		"tools":                 nil,
 		"documents":             nil,
 		"add_generation_prompt": addGenerationPrompt,
@@ -202,9 +202,19 @@ func (c *chat) render(messages []message, addGenerationPrompt bool) (text string
 		}
 	}()
 	if err := c.template.Execute(&out, exec.NewContext(data)); err != nil {
-		return "", fmt.Errorf("the chat template refuses the conversation: %w; use another --prompt_template or change the rows", err)
+		return "", fmt.Errorf("the chat template refuses the conversation: %s; expected one it renders; use another --prompt_template or change the rows", shorten(err.Error()))
 	}
 	return out.String(), nil
+}
+
+// shorten keeps both ends of a message: gonja wraps an error once for every
+// expression and block around it.
+func shorten(s string) string {
+	const head, tail = 200, 400
+	if len(s) <= head+tail {
+		return s
+	}
+	return strings.ToValidUTF8(s[:head]+" … "+s[len(s)-tail:], "")
 }
 
 // maxRendered bounds what one rendering may write.

@@ -57,8 +57,7 @@ func compile(source string) (t *exec.Template, err error) {
 		return nil, err
 	}
 	settings := config.New()
-	settings.TrimBlocks = true
-	settings.LeftStripBlocks = true
+	settings.KeepTrailingNewline = true // trimBlocks has dealt with white space
 	// gonja panics on some texts, which are a model's data and not ours.
 	defer func() {
 		if r := recover(); r != nil {
@@ -66,11 +65,11 @@ func compile(source string) (t *exec.Template, err error) {
 		}
 	}()
 	const name = "chat_template"
-	t, err = exec.NewTemplate(name, settings, source1{name, source}, environment)
+	t, err = exec.NewTemplate(name, settings, source1{name, trimBlocks(source)}, environment)
 	if err != nil {
 		// gonja puts the whole source into its message.
-		detail := strings.ReplaceAll(err.Error(), source, name)
-		return nil, fmt.Errorf("the chat template does not compile: %s; expected Jinja as transformers reads it; use another --prompt_template", detail)
+		detail := strings.ReplaceAll(err.Error(), trimBlocks(source), name)
+		return nil, fmt.Errorf("the chat template does not compile: %s; expected Jinja as transformers reads it; use another --prompt_template", shorten(detail))
 	}
 	return t, nil
 }
@@ -134,6 +133,31 @@ func (s source1) Read(path string) (io.Reader, error) {
 
 func (s source1) Resolve(path string) (string, error)    { return path, nil }
 func (s source1) Inherit(string) (loaders.Loader, error) { return s, nil }
+
+// list is a list of a template's data. gonja's own has no element -n in a list
+// of n elements.
+type list []any
+
+// GetItem is list[key]; a negative key counts from the end.
+func (l list) GetItem(key any) (*exec.Value, bool) {
+	i, ok := key.(int)
+	if i < 0 {
+		i += len(l)
+	}
+	if !ok || i < 0 || i >= len(l) {
+		return exec.AsValue(nil), false
+	}
+	return exec.ToValue(l[i]), true
+}
+
+// dict makes a mapping that keeps its order.
+func dict(pairs ...string) *exec.Dict {
+	d := exec.NewDict()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		d.Pairs = append(d.Pairs, &exec.Pair{Key: exec.AsValue(pairs[i]), Value: exec.AsValue(pairs[i+1])})
+	}
+	return d
+}
 
 // environment holds what a chat template may use.
 func environment() (*exec.Environment, error) {
