@@ -1,0 +1,253 @@
+// Package xla opens the compute engine and runs graph functions on it: the
+// backend and its plugin, transfers between host and device, and the only
+// recover of the project. Every exported function returns an error; graph
+// functions built under Func may panic. It knows nothing of models or text.
+package xla
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
+	_ "github.com/gomlx/go-xla/compute/xla" // registers the PJRT backend
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sys/cpu"
+)
+
+// PluginName is the file of the CPU plugin, as go-xla looks for it.
+const PluginName = "pjrt_c_api_cpu_plugin.so"
+
+// Engine runs compiled graphs on one device.
+type Engine struct {
+	backend compute.Backend
+	device  string
+	mu      sync.Mutex
+	helpers map[string]*Func
+}
+
+// Open loads the plugin found in folder for device ("cpu" or "cuda").
+func Open(device, folder string) (*Engine, error) {
+	if folder != "" {
+		if _, err := os.Stat(folder); err != nil {
+			return nil, fmt.Errorf("engine folder %s: %w; run `gorqa fetch engine`", folder, err)
+		}
+		if err := os.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder); err != nil {
+			return nil, err
+		}
+	}
+	if err := setFlags(); err != nil {
+		return nil, err
+	}
+	var backend compute.Backend
+	err := Catch(func() (err error) {
+		backend, err = compute.NewWithConfig("xla:" + device)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the %s engine in %s: %w; run `gorqa fetch engine`", device, folder, err)
+	}
+	return &Engine{backend: backend, device: device, helpers: map[string]*Func{}}, nil
+}
+
+// setFlags adds the XLA flags chosen by measurement (docs/engine.md) unless
+// the user's own XLA_FLAGS name them.
+func setFlags() error {
+	flags := os.Getenv("XLA_FLAGS")
+	const onednn = "--xla_cpu_experimental_onednn_custom_call"
+	if strings.Contains(flags, onednn) {
+		return nil
+	}
+	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+onednn+"=true"))
+}
+
+// FastBF16 says whether the device multiplies bf16 matrices faster than f32:
+// on a CPU only with AVX512-BF16 or AMX.
+func (e *Engine) FastBF16() bool {
+	return e.device != "cpu" || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
+}
+
+// Device is "cpu" or "cuda".
+func (e *Engine) Device() string { return e.device }
+
+// Describe names the platform and its version, for logs and doctor.
+func (e *Engine) Describe() string { return e.backend.Description() }
+
+// Close frees the backend; tensors and functions of it are dead afterwards.
+func (e *Engine) Close() { e.backend.Finalize() }
+
+// Catch runs fn and turns a panic with an error into that error, so that none
+// crosses a package border. A runtime error (nil dereference, index out of
+// range) is a bug and goes on as a panic.
+func Catch(fn func() error) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(r)
+		case error:
+			err = r
+		default:
+			err = fmt.Errorf("engine: %v", r)
+		}
+	}()
+	return fn()
+}
+
+// Func is a graph function, compiled once per combination of input shapes.
+// Call is not safe for concurrent use.
+type Func struct {
+	engine *Engine
+	name   string
+	exec   *graph.Exec
+	bug    error // a runtime error met while building, which Exec would swallow
+}
+
+// Func makes a function of a graph builder. build may panic; it runs at the
+// first call with new input shapes.
+func (e *Engine) Func(name string, build func(in []*graph.Node) []*graph.Node) (*Func, error) {
+	f := &Func{engine: e, name: name}
+	err := Catch(func() (err error) {
+		f.exec, err = graph.NewExec(e.backend, func(in []*graph.Node) []*graph.Node {
+			defer func() {
+				r := recover()
+				if bug, ok := r.(runtime.Error); ok {
+					f.bug = fmt.Errorf("%w\n%s", bug, debug.Stack())
+				}
+				if r != nil {
+					panic(r)
+				}
+			}()
+			return build(in)
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f.exec.WithName(name).SetMaxCache(-1)
+	return f, nil
+}
+
+// Call runs the function. The outputs belong to the caller, who frees them
+// with Free; the inputs stay as they are.
+func (f *Func) Call(in ...*tensors.Tensor) ([]*tensors.Tensor, error) {
+	var out []*tensors.Tensor
+	err := Catch(func() (err error) {
+		out, err = f.exec.Call(in)
+		return err
+	})
+	if f.bug != nil {
+		panic(f.bug)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	return out, nil
+}
+
+// Shared returns the function of that name, made at the first request: small
+// graphs (sums, conversions) that several owners use.
+func (e *Engine) Shared(name string, build func(in []*graph.Node) []*graph.Node) (*Func, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f, ok := e.helpers[name]; ok {
+		return f, nil
+	}
+	f, err := e.Func(name, build)
+	if err == nil {
+		e.helpers[name] = f
+	}
+	return f, err
+}
+
+// Free releases tensors at once instead of at the next garbage collection.
+// Nil and freed tensors are passed over.
+func Free(ts ...*tensors.Tensor) error {
+	var errs []error
+	for _, t := range ts {
+		if t != nil && t.Ok() {
+			errs = append(errs, t.FinalizeAll())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Number is what crosses between host and device.
+type Number interface {
+	float32 | int32 | bool | bfloat16.BFloat16
+}
+
+// FromHost copies flat host values to the device under the given dimensions.
+func FromHost[T Number](e *Engine, flat []T, dims ...int) (*tensors.Tensor, error) {
+	size := 1
+	for _, d := range dims {
+		size *= d
+	}
+	if size != len(flat) {
+		return nil, fmt.Errorf("engine: %d values for dimensions %v", len(flat), dims)
+	}
+	var t *tensors.Tensor
+	err := Catch(func() (err error) {
+		shape := shapes.Make(dtypes.FromGenericsType[T](), dims...)
+		t, err = tensors.FromShapeForBackend(e.backend, 0, shape)
+		if err != nil {
+			return err
+		}
+		return t.MutableFlatData(func(data any) { copy(data.([]T), flat) })
+	})
+	return t, err
+}
+
+// ToHost copies a tensor's values to the host.
+func ToHost[T Number](t *tensors.Tensor) ([]T, error) {
+	out := make([]T, t.Size())
+	err := View(t, func(flat []T) error {
+		copy(out, flat)
+		return nil
+	})
+	return out, err
+}
+
+// View gives fn the tensor's values, which it must not change or keep.
+func View[T Number](t *tensors.Tensor, fn func(flat []T) error) error {
+	var inner error
+	err := Catch(func() error {
+		return t.ConstFlatData(func(data any) {
+			flat, ok := data.([]T)
+			if !ok {
+				inner = fmt.Errorf("engine: tensor of %s read as %T", t.Shape(), flat)
+				return
+			}
+			inner = fn(flat)
+		})
+	})
+	return errors.Join(err, inner)
+}
+
+// Scalar reads a one-element tensor of f32 and frees it.
+func Scalar(t *tensors.Tensor) (float32, error) {
+	v, err := ToHost[float32](t)
+	if err := errors.Join(err, Free(t)); err != nil {
+		return 0, err
+	}
+	if len(v) != 1 {
+		return 0, fmt.Errorf("engine: %d values where one was expected", len(v))
+	}
+	return v[0], nil
+}
+
+// HasPlugin says whether folder holds the CPU plugin.
+func HasPlugin(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, PluginName))
+	return err == nil
+}

@@ -1,0 +1,39 @@
+package nn
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// RMSNorm scales the last axis of x by its root mean square and by weight,
+// computed in f32 (arXiv 1910.07467). x is [..., D], weight [D].
+func RMSNorm(x, weight *Node, epsilon float64) *Node {
+	x32 := cast(x, dtypes.Float32)
+	ms := ReduceAndKeep(Square(x32), ReduceMean, -1)
+	y := Mul(x32, Reciprocal(Sqrt(AddScalar(ms, epsilon)))) // Rsqrt has no gradient in GoMLX
+	return cast(Mul(y, onLastAxis(weight, y)), x.DType())
+}
+
+// RMSNormVJP returns the cotangent of RMSNorm's x and collects the gradient
+// of the weight of that name.
+func RMSNormVJP(w *Weights, name string, x, dy *Node, epsilon float64) *Node {
+	weight := w.Get(name)
+	d := Pullback([]*Node{RMSNorm(x, weight, epsilon)}, []*Node{dy}, []*Node{x, weight})
+	w.Grad(name, func() *Node { return d[1] })
+	return d[0]
+}
+
+// LayerNorm centres and scales the last axis of x [..., D] by weight and bias
+// [D], computed in f32.
+func LayerNorm(x, weight, bias *Node, epsilon float64) *Node {
+	x32 := cast(x, dtypes.Float32)
+	centred := Sub(x32, ReduceAndKeep(x32, ReduceMean, -1))
+	variance := ReduceAndKeep(Square(centred), ReduceMean, -1)
+	y := Mul(centred, Reciprocal(Sqrt(AddScalar(variance, epsilon))))
+	return cast(Add(Mul(y, onLastAxis(weight, y)), onLastAxis(bias, y)), x.DType())
+}
+
+// onLastAxis broadcasts v [D] to the shape of like [..., D], as f32.
+func onLastAxis(v, like *Node) *Node {
+	return BroadcastToShape(ExpandLeftToRank(cast(v, dtypes.Float32), like.Rank()), like.Shape())
+}

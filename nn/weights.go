@@ -1,0 +1,92 @@
+// Package nn holds graph functions that architectures share: linear layers,
+// norms, rotary embedding, blocked attention, losses, each with its
+// vector-Jacobian product where autodiff would keep or recompute too much. It
+// knows nothing of files, text, data sets or the training loop.
+//
+// Legend of shapes: S positions, D width, H query heads, N key/value heads,
+// G = H/N, C width of a head, V vocabulary, L loss terms, B rows.
+package nn
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
+)
+
+// Weights are the weights of one block inside a graph, under their local
+// names, and, while a backward graph is built, the gradients found for them.
+type Weights struct {
+	nodes     map[string]*Node
+	trainable func(name string) bool
+	grads     map[string]*Node
+	adapter   Adapter
+}
+
+// Adapter says how low-rank adapters act; Scale 0 means there are none.
+type Adapter struct {
+	Scale float64 // alpha/rank, or alpha/sqrt(rank) for rsLoRA
+}
+
+// NewWeights wraps the nodes of a block's weights. A nil trainable says that
+// none is trained.
+func NewWeights(nodes map[string]*Node, trainable func(name string) bool, adapter Adapter) *Weights {
+	return &Weights{nodes: nodes, trainable: trainable, grads: map[string]*Node{}, adapter: adapter}
+}
+
+// Get returns the weight of that name; it panics when there is none.
+func (w *Weights) Get(name string) *Node {
+	n, ok := w.nodes[name]
+	if !ok {
+		panic(fmt.Errorf("nn: no weight %q in this block", name))
+	}
+	return n
+}
+
+// Has says whether the block has a weight of that name (biases, adapters).
+func (w *Weights) Has(name string) bool { return w.nodes[name] != nil }
+
+// Trained says whether the block has a weight of that name that is trained.
+func (w *Weights) Trained(name string) bool {
+	return w.Has(name) && w.trainable != nil && w.trainable(name)
+}
+
+// Grad adds a term to the gradient of a weight, if it is trained. The term is
+// a function so that nothing is built for frozen weights.
+func (w *Weights) Grad(name string, term func() *Node) {
+	if !w.Trained(name) {
+		return
+	}
+	d := ConvertDType(term(), dtypes.Float32)
+	if sum, ok := w.grads[name]; ok {
+		d = Add(sum, d)
+	}
+	w.grads[name] = d
+}
+
+// Gradient returns what Grad collected for a weight, as f32, or nil.
+func (w *Weights) Gradient(name string) *Node { return w.grads[name] }
+
+// Pullback returns the vector-Jacobian products of outs at ins for the cotangents
+// douts, by autodiff. Each pair of out and dout agrees in shape and dtype.
+func Pullback(outs, douts, ins []*Node) []*Node {
+	var sum *Node
+	for i, out := range outs {
+		s := ReduceAllSum(Mul(out, StopGradient(douts[i])))
+		if s.DType() != dtypes.Float32 {
+			s = ConvertDType(s, dtypes.Float32)
+		}
+		if sum == nil {
+			sum = s
+		} else {
+			sum = Add(sum, s)
+		}
+	}
+	return Gradient(sum, ins...)
+}
+
+// dot is DotGeneral that leaves the accumulator to the backend: GoMLX's
+// default f32 accumulator makes the gradient of half types run in f32.
+func dot(a, b *Node, contractA, batchA, contractB, batchB []int) *Node {
+	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General(contractA, batchA, contractB, batchB)
+}

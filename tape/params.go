@@ -1,0 +1,139 @@
+package tape
+
+import (
+	"errors"
+	"fmt"
+
+	"gorqa/internal/xla"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Param is one weight of a model on the device.
+type Param struct {
+	Name    string
+	Dims    []int
+	Trained bool
+	Decay   bool // weight decay applies: matrices, not norms and biases
+
+	Master  *tensors.Tensor // f32, what the optimiser updates; nil for frozen weights
+	Compute *tensors.Tensor // what the graphs read; the same as Master where that is f32
+	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
+}
+
+// Params are the weights of a model by their Hugging Face names, in a fixed
+// order.
+type Params struct {
+	engine *xla.Engine
+	half   bool // Compute is bf16
+	list   []*Param
+	byName map[string]*Param
+}
+
+// NewParams makes an empty set whose graphs compute in bf16 (half) or f32.
+func NewParams(e *xla.Engine, half bool) *Params {
+	return &Params{engine: e, half: half, byName: map[string]*Param{}}
+}
+
+// Add puts f32 host values on the device as a weight. Frozen weights keep no
+// master copy; vectors (norms, biases) are computed with in f32 always.
+func (p *Params) Add(name string, dims []int, values []float32, trained bool) error {
+	if _, ok := p.byName[name]; ok {
+		return fmt.Errorf("weight %s: added twice", name)
+	}
+	master, err := xla.FromHost(p.engine, values, dims...)
+	if err != nil {
+		return fmt.Errorf("weight %s: %w", name, err)
+	}
+	q := &Param{Name: name, Dims: dims, Trained: trained, Decay: len(dims) > 1}
+	if err := p.Set(q, master); err != nil {
+		return fmt.Errorf("weight %s: %w", name, err)
+	}
+	p.list = append(p.list, q)
+	p.byName[name] = q
+	return nil
+}
+
+// Set replaces a weight's value by an f32 tensor, which it takes over.
+func (p *Params) Set(q *Param, master *tensors.Tensor) error {
+	compute := master
+	if p.Halved(q) {
+		half, err := p.engine.Shared("bf16", func(in []*graph.Node) []*graph.Node {
+			return []*graph.Node{graph.ConvertDType(in[0], dtypes.BFloat16)}
+		})
+		if err != nil {
+			return err
+		}
+		out, err := half.Call(master)
+		if err != nil {
+			return err
+		}
+		compute = out[0]
+	}
+	return p.Replace(q, master, compute)
+}
+
+// Replace sets both copies of a weight and frees the old ones; compute may be
+// the same tensor as master.
+func (p *Params) Replace(q *Param, master, compute *tensors.Tensor) error {
+	err := xla.Free(q.Master, q.Compute)
+	q.Master, q.Compute = master, compute
+	if !q.Trained && compute != master {
+		err = errors.Join(err, xla.Free(master))
+		q.Master = nil
+	}
+	return err
+}
+
+// Halved says whether a weight's compute copy is bf16.
+func (p *Params) Halved(q *Param) bool { return p.half && len(q.Dims) > 1 }
+
+// Half says whether activations are bf16.
+func (p *Params) Half() bool { return p.half }
+
+// All gives the weights in the order they were added.
+func (p *Params) All() []*Param { return p.list }
+
+// Get gives a weight by name, or nil.
+func (p *Params) Get(name string) *Param { return p.byName[name] }
+
+// Host copies a weight's value to the host as f32.
+func (p *Params) Host(q *Param) ([]float32, error) {
+	if q.Master != nil {
+		return xla.ToHost[float32](q.Master)
+	}
+	if !p.Halved(q) {
+		return xla.ToHost[float32](q.Compute)
+	}
+	half, err := xla.ToHost[bfloat16.BFloat16](q.Compute)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float32, len(half))
+	for i, v := range half {
+		out[i] = v.Float32()
+	}
+	return out, nil
+}
+
+// ClearGradients frees the gradients gathered so far.
+func (p *Params) ClearGradients() error {
+	var errs []error
+	for _, q := range p.list {
+		errs = append(errs, xla.Free(q.Grad))
+		q.Grad = nil
+	}
+	return errors.Join(errs...)
+}
+
+// Free releases everything on the device.
+func (p *Params) Free() error {
+	err := p.ClearGradients()
+	for _, q := range p.list {
+		err = errors.Join(err, xla.Free(q.Master, q.Compute))
+	}
+	return err
+}

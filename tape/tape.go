@@ -1,0 +1,409 @@
+// Package tape runs a model as a chain of blocks, each compiled once for all
+// its layers, and remembers the chain so that it can be walked backwards.
+//
+// A model of thirty equal layers is then two small graphs (a layer forwards, a
+// layer backwards) instead of one of thirty times the size: it compiles in
+// about a second per input shape, and only what a block chooses to keep stays
+// in memory between the two walks. Package tape knows nothing of what the
+// blocks compute.
+package tape
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"gorqa/internal/xla"
+	"gorqa/nn"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Block is a piece of a model.
+type Block struct {
+	Name    string
+	Weights []string // local names; those the model lacks (biases) are left out
+	Outputs int      // how many outputs Forward has
+
+	// Forward builds the outputs, and what Backward wants kept. What it keeps
+	// is built only where a gradient flows.
+	Forward func(w *nn.Weights, in []*graph.Node) (out, kept []*graph.Node)
+	// Backward builds the cotangents of the inputs (nil for integers) from
+	// those of the outputs, and gives the weights their gradients.
+	Backward func(w *nn.Weights, in, kept, dOut []*graph.Node) (dIn []*graph.Node)
+}
+
+// Bound is a block with the full names of its weights.
+type Bound struct {
+	block *Block
+	names []string
+}
+
+// At binds a block to the weights under a prefix.
+func (b *Block) At(prefix string) Bound {
+	names := make([]string, len(b.Weights))
+	for i, w := range b.Weights {
+		names[i] = prefix + w
+	}
+	return Bound{b, names}
+}
+
+// Named binds a block to weights by full name, in the order of b.Weights.
+func (b *Block) Named(names ...string) Bound { return Bound{b, names} }
+
+// Runner compiles blocks and keeps them over many tapes.
+type Runner struct {
+	Engine  *xla.Engine
+	Params  *Params
+	Adapter nn.Adapter
+	funcs   map[variant]*xla.Func
+}
+
+// variant is one compiled form of a block.
+type variant struct {
+	block *Block
+	mode  string
+}
+
+// NewRunner makes a runner for the weights of one model.
+func NewRunner(e *xla.Engine, p *Params) *Runner {
+	return &Runner{Engine: e, Params: p, funcs: map[variant]*xla.Func{}}
+}
+
+// Value is an input or a result on a tape.
+type Value struct {
+	Tensor *tensors.Tensor
+	grad   *tensors.Tensor
+	flows  bool // a gradient is wanted for it
+}
+
+// record is one call on a tape.
+type record struct {
+	bound         Bound
+	weights       []binding
+	in, out       []*Value
+	kept          []*tensors.Tensor
+	keptIn, flows bool
+}
+
+// binding ties a local name to a weight.
+type binding struct {
+	local string
+	param *Param
+}
+
+// Tape is one walk through a model. It is not safe for concurrent use.
+type Tape struct {
+	runner  *Runner
+	records []record
+	values  []*Value
+	train   bool
+}
+
+// New starts a tape; only a training tape can be walked backwards.
+func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
+
+// Ints puts host integers on the tape.
+func (t *Tape) Ints(flat []int32, dims ...int) (*Value, error) { return host(t, flat, dims) }
+
+// Floats puts host f32 values on the tape.
+func (t *Tape) Floats(flat []float32, dims ...int) (*Value, error) { return host(t, flat, dims) }
+
+func host[T xla.Number](t *Tape, flat []T, dims []int) (*Value, error) {
+	tensor, err := xla.FromHost(t.runner.Engine, flat, dims...)
+	if err != nil {
+		return nil, err
+	}
+	return t.value(tensor, false), nil
+}
+
+func (t *Tape) value(tensor *tensors.Tensor, flows bool) *Value {
+	v := &Value{Tensor: tensor, flows: flows}
+	t.values = append(t.values, v)
+	return v
+}
+
+// bindings finds the weights of a bound block, and the adapters beside them.
+func (r *Runner) bindings(b Bound) []binding {
+	var found []binding
+	for i, local := range b.block.Weights {
+		p := r.Params.Get(b.names[i])
+		if p == nil {
+			continue
+		}
+		found = append(found, binding{local, p})
+		for _, part := range []string{".lora_A.weight", ".lora_B.weight"} {
+			full, isWeight := strings.CutSuffix(b.names[i], ".weight")
+			if a := r.Params.Get(full + part); isWeight && a != nil {
+				found = append(found, binding{strings.TrimSuffix(local, ".weight") + part, a})
+			}
+		}
+	}
+	return found
+}
+
+// Call runs a block forwards.
+func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
+	rec := record{bound: b, weights: t.runner.bindings(b), in: in}
+	for _, w := range rec.weights {
+		rec.flows = rec.flows || w.param.Trained
+	}
+	for _, v := range in {
+		rec.flows = rec.flows || v.flows
+	}
+	rec.flows = rec.flows && t.train
+	f, err := t.runner.forward(&rec)
+	if err != nil {
+		return nil, err
+	}
+	args := rec.compute()
+	for _, v := range in {
+		args = append(args, v.Tensor)
+	}
+	results, err := f.Call(args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results[:b.block.Outputs] {
+		rec.out = append(rec.out, t.value(r, rec.flows))
+	}
+	rec.kept = results[b.block.Outputs:]
+	if rec.flows {
+		t.records = append(t.records, rec)
+	}
+	return rec.out, nil
+}
+
+// compute gives the tensors of the record's weights.
+func (r *record) compute() []*tensors.Tensor {
+	args := make([]*tensors.Tensor, len(r.weights))
+	for i, w := range r.weights {
+		args[i] = w.param.Compute
+	}
+	return args
+}
+
+// trained gives a function of the local name that says whether a weight is
+// trained now; it stays as it is when Params change later.
+func (r *record) trained() func(string) bool {
+	m := map[string]bool{}
+	for _, w := range r.weights {
+		m[w.local] = w.param.Trained
+	}
+	return func(name string) bool { return m[name] }
+}
+
+// key names the weights present, and which of them satisfy a condition.
+func (r *record) key(kind string, is func(*Param) bool) string {
+	var b strings.Builder
+	b.WriteString(kind)
+	for _, w := range r.weights {
+		fmt.Fprintf(&b, " %s:%t", w.local, is(w.param))
+	}
+	return b.String()
+}
+
+// forward finds or makes the forward function of a record's variant.
+func (r *Runner) forward(rec *record) (*xla.Func, error) {
+	keep := rec.flows
+	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return keep && p.Trained })
+	names, trained := locals(rec.weights), rec.trained()
+	block := rec.bound.block
+	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
+		w := nn.NewWeights(named(names, in), trained, r.Adapter)
+		out, kept := block.Forward(w, in[len(names):])
+		if len(out) != block.Outputs {
+			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
+		}
+		if !keep {
+			return out
+		}
+		return append(out, kept...)
+	})
+}
+
+// compiled finds or makes the function of a variant.
+func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node) (*xla.Func, error) {
+	if f, ok := r.funcs[v]; ok {
+		return f, nil
+	}
+	f, err := r.Engine.Func(v.block.Name, build)
+	if err != nil {
+		return nil, err
+	}
+	r.funcs[v] = f
+	return f, nil
+}
+
+func locals(ws []binding) []string {
+	names := make([]string, len(ws))
+	for i, w := range ws {
+		names[i] = w.local
+	}
+	return names
+}
+
+func named(names []string, in []*graph.Node) map[string]*graph.Node {
+	m := make(map[string]*graph.Node, len(names))
+	for i, n := range names {
+		m[n] = in[i]
+	}
+	return m
+}
+
+// Backward walks the tape backwards from the sum of f32 scalars and adds the
+// gradients of the trained weights to Params. The tape can be walked once.
+func (t *Tape) Backward(losses ...*Value) error {
+	for _, loss := range losses {
+		one, err := xla.FromHost(t.runner.Engine, []float32{1})
+		if err != nil {
+			return err
+		}
+		loss.grad = one
+	}
+	for i := len(t.records) - 1; i >= 0; i-- {
+		if err := t.back(&t.records[i]); err != nil {
+			return err
+		}
+	}
+	t.records = nil
+	return nil
+}
+
+// back runs one record backwards and frees what it kept.
+func (t *Tape) back(rec *record) error {
+	var dOut []*tensors.Tensor
+	for _, v := range rec.out {
+		if v.grad != nil {
+			dOut = append(dOut, v.grad)
+		}
+	}
+	if len(dOut) == 0 {
+		return xla.Free(rec.kept...)
+	}
+	if len(dOut) != len(rec.out) {
+		return fmt.Errorf("block %s: some outputs have no gradient", rec.bound.block.Name)
+	}
+	f, err := t.runner.backward(rec)
+	if err != nil {
+		return err
+	}
+	args := rec.compute()
+	for _, v := range rec.in {
+		args = append(args, v.Tensor)
+	}
+	args = append(append(args, rec.kept...), dOut...)
+	for _, w := range rec.weights {
+		if w.param.Trained && w.param.Grad != nil {
+			args = append(args, w.param.Grad)
+		}
+	}
+	results, err := f.Call(args...)
+	if err != nil {
+		return err
+	}
+	for _, v := range rec.in {
+		if v.flows {
+			if err := t.accumulate(v, results[0]); err != nil {
+				return err
+			}
+			results = results[1:]
+		}
+	}
+	for _, w := range rec.weights {
+		if w.param.Trained {
+			err = errors.Join(err, xla.Free(w.param.Grad))
+			w.param.Grad, results = results[0], results[1:]
+		}
+	}
+	for _, v := range rec.out {
+		err = errors.Join(err, xla.Free(v.grad))
+		v.grad = nil
+	}
+	return errors.Join(err, xla.Free(rec.kept...))
+}
+
+// accumulate adds d, which it takes over, to the gradient of v.
+func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
+	if v.grad == nil {
+		v.grad = d
+		return nil
+	}
+	add, err := t.runner.Engine.Shared("add", func(in []*graph.Node) []*graph.Node {
+		return []*graph.Node{graph.Add(in[0], in[1])}
+	})
+	if err != nil {
+		return err
+	}
+	sum, err := add.Call(v.grad, d)
+	if err != nil {
+		return err
+	}
+	err = xla.Free(v.grad, d)
+	v.grad = sum[0]
+	return err
+}
+
+// backward finds or makes the backward function of a record's variant. Its
+// inputs are the weights, the block's inputs, what it kept, the cotangents of
+// its outputs and the gradient sums so far; its outputs are the cotangents of
+// the inputs that want one and the new gradient sums.
+func (r *Runner) backward(rec *record) (*xla.Func, error) {
+	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
+	mode = rec.key(mode+" summed", func(p *Param) bool { return p.Grad != nil })
+	var wanted []bool
+	for _, v := range rec.in {
+		wanted = append(wanted, v.flows)
+	}
+	mode += fmt.Sprintf(" inputs %v", wanted)
+	block, names := rec.bound.block, locals(rec.weights)
+	trained, summed := rec.trained(), map[string]bool{}
+	for _, w := range rec.weights {
+		summed[w.local] = w.param.Trained && w.param.Grad != nil
+	}
+	nKept, nOut := len(rec.kept), len(rec.out)
+	return r.compiled(variant{block, mode}, func(args []*graph.Node) []*graph.Node {
+		take := func(n int) []*graph.Node {
+			part := args[:n]
+			args = args[n:]
+			return part
+		}
+		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter)
+		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
+		dIn := block.Backward(w, in, kept, dOut)
+		var results []*graph.Node
+		for i, want := range wanted {
+			if want {
+				results = append(results, dIn[i])
+			}
+		}
+		for _, n := range names {
+			if !trained(n) {
+				continue
+			}
+			d := w.Gradient(n)
+			if d == nil {
+				panic(fmt.Errorf("block %s: no gradient for %s", block.Name, n))
+			}
+			if summed[n] {
+				d = graph.Add(take(1)[0], d)
+			}
+			results = append(results, d)
+		}
+		return results
+	})
+}
+
+// Free releases all that the tape still holds.
+func (t *Tape) Free() error {
+	var errs []error
+	for _, rec := range t.records {
+		errs = append(errs, xla.Free(rec.kept...))
+	}
+	for _, v := range t.values {
+		errs = append(errs, xla.Free(v.Tensor, v.grad))
+	}
+	t.records, t.values = nil, nil
+	return errors.Join(errs...)
+}
