@@ -1,0 +1,9 @@
+// Package evaluate scores a retrieval-augmented question answerer: text metrics
+// (F1, precision, exact match, ROUGE, BLEU), retrieval metrics, and the
+// end-to-end evaluation over a Retriever and a Generator, with the comparison
+// of two such evaluations.
+//
+// The metrics carry LocalRQA's keys; Metrics of Report lists them. It must not
+// know prompts, tokens, models or the command line: what retrieves and what
+// generates is handed in.
+package evaluate
