@@ -96,15 +96,23 @@ func LoadNamed(t testing.TB, folder, name string) *Golden {
 	if err := g.Check(); err != nil {
 		t.Fatalf("%s: %v", filepath.Join(folder, name+".json"), err)
 	}
-	path := filepath.Join(folder, name+".safetensors")
+	g.arrays = Arrays(t, filepath.Join(folder, name+".safetensors"))
+	return g
+}
+
+// Arrays reads the named arrays of a safetensors file, such as the weights of a
+// tiny model, and fails the test if it cannot.
+func Arrays(t testing.TB, path string) map[string]Array {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.arrays, err = parse(data); err != nil {
+	arrays, err := parse(data)
+	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	return g
+	return arrays
 }
 
 // Decode reads the header's values into v, a pointer to a struct.

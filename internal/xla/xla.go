@@ -24,9 +24,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// PluginName is the file of the CPU plugin, as go-xla looks for it.
-const PluginName = "pjrt_c_api_cpu_plugin.so"
-
 // Engine runs compiled graphs on one device.
 type Engine struct {
 	backend compute.Backend
@@ -35,26 +32,30 @@ type Engine struct {
 	helpers map[string]*Func
 }
 
-// Open loads the plugin found in folder for device ("cpu" or "cuda").
-func Open(device, folder string) (*Engine, error) {
-	if folder != "" {
-		if _, err := os.Stat(folder); err != nil {
-			return nil, fmt.Errorf("engine folder %s: %w; run `gorqa fetch engine`", folder, err)
-		}
-		if err := os.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder); err != nil {
-			return nil, err
-		}
+// Open loads a PJRT plugin, the file that fetch.Engine gives, for device "cpu"
+// or "cuda".
+func Open(device, plugin string) (*Engine, error) {
+	if _, err := os.Stat(plugin); err != nil {
+		return nil, fmt.Errorf("engine: %w; run `gorqa fetch engine`", err)
+	}
+	plugin, err := filepath.Abs(plugin)
+	if err != nil {
+		return nil, err
 	}
 	if err := setFlags(); err != nil {
 		return nil, err
 	}
+	options := plugin // by path: go-xla reads its search path only when the program starts
+	if device == "cpu" {
+		options += ",shared_buffers"
+	}
 	var backend compute.Backend
-	err := Catch(func() (err error) {
-		backend, err = compute.NewWithConfig("xla:" + device)
+	err = Catch(func() (err error) {
+		backend, err = compute.NewWithConfig("xla:" + options)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the %s engine in %s: %w; run `gorqa fetch engine`", device, folder, err)
+		return nil, fmt.Errorf("opening the %s engine %s: %w", device, plugin, err)
 	}
 	return &Engine{backend: backend, device: device, helpers: map[string]*Func{}}, nil
 }
@@ -244,10 +245,4 @@ func Scalar(t *tensors.Tensor) (float32, error) {
 		return 0, fmt.Errorf("engine: %d values where one was expected", len(v))
 	}
 	return v[0], nil
-}
-
-// HasPlugin says whether folder holds the CPU plugin.
-func HasPlugin(folder string) bool {
-	_, err := os.Stat(filepath.Join(folder, PluginName))
-	return err == nil
 }

@@ -1,0 +1,157 @@
+package llama
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gorqa/batch"
+	"gorqa/internal/enginetest"
+	"gorqa/internal/golden"
+	"gorqa/internal/xla"
+	"gorqa/tape"
+)
+
+// tiny are the models of testdata, each made by parity/make_models.py.
+var tiny = []struct{ name, why string }{
+	{"llama", "tied embeddings, grouped queries"},
+	{"llama3", "untied head, rope scaling of type llama3"},
+	{"mistral", "a sliding window shorter than the rows"},
+	{"qwen2", "biases on query, key and value"},
+	{"qwen3", "norms on queries and keys, heads wider than D/H"},
+}
+
+// load puts a tiny model on the device, every weight trained.
+func load(t *testing.T, name string) (*Model, *tape.Runner) {
+	t.Helper()
+	folder := filepath.Join("testdata", name)
+	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	p := tape.NewParams(e, false)
+	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
+	for _, w := range c.Weights() {
+		a, ok := arrays[w.Name]
+		if !ok {
+			t.Fatalf("the model has no %s", w.Name)
+		}
+		if fmt.Sprint(a.Shape) != fmt.Sprint(w.Dims) {
+			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
+		}
+		if err := p.Add(w.Name, w.Dims, a.Floats, true); err != nil {
+			t.Fatal(err)
+		}
+		delete(arrays, w.Name)
+	}
+	for n := range arrays {
+		t.Errorf("the model has a weight that Weights does not list: %s", n)
+	}
+	t.Cleanup(func() {
+		if err := p.Free(); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(c, false), tape.NewRunner(e, p)
+}
+
+// rows packs the golden's rows one after another, padded to S positions.
+func rows(t *testing.T, g *golden.Golden, s int) *batch.Decoder {
+	t.Helper()
+	b := &batch.Decoder{Window: 64}
+	for r := range 3 {
+		ids, labels := g.Ints(t, fmt.Sprintf("ids.%d", r)), g.Ints(t, fmt.Sprintf("labels.%d", r))
+		start := len(b.Tokens)
+		for i, id := range ids {
+			b.Tokens = append(b.Tokens, id)
+			b.Positions = append(b.Positions, int32(i))
+			b.Reach = append(b.Reach, int32(start+len(ids)-1))
+			if i > 0 && labels[i] >= 0 {
+				b.Sources = append(b.Sources, int32(start+i-1))
+				b.Targets = append(b.Targets, labels[i])
+				b.Weights = append(b.Weights, 1)
+				b.Terms++
+			}
+		}
+	}
+	for i := len(b.Tokens); i < s; i++ {
+		b.Tokens = append(b.Tokens, 0)
+		b.Positions = append(b.Positions, 0)
+		b.Reach = append(b.Reach, int32(i))
+	}
+	for range 3 { // padding of the loss
+		b.Sources, b.Targets, b.Weights = append(b.Sources, 0), append(b.Targets, 0), append(b.Weights, 0)
+	}
+	return b
+}
+
+func TestParity(t *testing.T) {
+	for _, m := range tiny {
+		t.Run(m.name, func(t *testing.T) {
+			g := golden.Load(t, filepath.Join("testdata", m.name))
+			model, runner := load(t, m.name)
+			b := rows(t, g, 80)
+
+			tp := runner.New(false)
+			at, lo := make([]int32, 80), 0
+			for i := range at {
+				at[i] = int32(i)
+			}
+			logits, err := model.Logits(tp, b, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := xla.ToHost[float32](logits.Tensor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := model.Config.Vocabulary
+			for r := range 3 {
+				name := fmt.Sprintf("logits.%d", r)
+				n := len(g.Ints(t, fmt.Sprintf("ids.%d", r)))
+				g.Compare(t, name, all[lo*v:(lo+n)*v])
+				lo += n
+			}
+			if err := tp.Free(); err != nil {
+				t.Fatal(err)
+			}
+
+			tp = runner.New(true)
+			losses, err := model.Loss(tp, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tp.Backward(losses...); err != nil {
+				t.Fatal(err)
+			}
+			sum, err := xla.ToHost[float32](losses[0].Tensor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Compare(t, "loss", []float32{sum[0] / float32(b.Terms)})
+			for _, p := range runner.Params.All() {
+				if p.Grad == nil {
+					t.Errorf("%s has no gradient", p.Name)
+					continue
+				}
+				grad, err := xla.ToHost[float32](p.Grad)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range grad {
+					grad[i] /= float32(b.Terms)
+				}
+				g.Compare(t, "grad."+p.Name, grad)
+			}
+			if err := tp.Free(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
