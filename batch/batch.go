@@ -1,6 +1,6 @@
-// Package batch holds the one struct that passes between the text side and
-// the tensor side of gorqa: host slices of token ids and of the structure that
-// attention follows. It knows neither text nor tensors and imports nothing.
+// Package batch is what passes between the text side and the tensor side of
+// gorqa: host slices of token ids and of the structure that attention follows,
+// and the packing of rows into them. It knows neither text nor tensors.
 package batch
 
 // Decoder is one micro-batch for a decoder: S packed positions that hold trees
@@ -23,6 +23,7 @@ type Decoder struct {
 	Targets []int32   // L token ids to predict
 	Weights []float32 // L how often the term counts (rows that share it), 0 for padding
 
-	Rows  []int // which rows of the data set this holds, for messages
-	Terms int   // label tokens: the sum of Weights
+	Rows  []int     // which rows of the data set this holds, for messages
+	Paths [][]int32 // for each of Rows, the positions of its tokens in order
+	Terms int       // label tokens: the sum of Weights
 }

@@ -1,0 +1,183 @@
+package batch
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Row is one sequence of tokens to pack; it is not empty.
+type Row struct {
+	Tokens []int32
+	From   int // first position whose token is a target of the loss; len(Tokens) for none
+	Index  int // which row of the data set this is, for messages
+}
+
+// Packing says how rows become micro-batches.
+type Packing struct {
+	Capacity int  // positions per micro-batch; a longer row gets one of its own
+	Round    int  // S, Window and Global are rounded up to a multiple of this
+	Terms    int  // L is rounded up to a multiple of this
+	Share    bool // a prefix that rows share is laid out once
+}
+
+// DefaultPacking keeps to few shapes of moderate size.
+func DefaultPacking() Packing {
+	return Packing{Capacity: 1024, Round: 256, Terms: 64, Share: true}
+}
+
+// Pack lays rows out as micro-batches that together hold every row once. Rows
+// that share a long prefix stand together as a tree.
+func (p Packing) Pack(rows []Row) []*Decoder {
+	groups := p.groups(rows)
+	var packs [][]group
+	free := []int{}
+	// Best fit, largest first: the least space left over.
+	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(b.size, a.size) })
+	for _, g := range groups {
+		best := -1
+		for i, f := range free {
+			if g.size <= f && (best < 0 || f < free[best]) {
+				best = i
+			}
+		}
+		if best < 0 {
+			packs, free = append(packs, nil), append(free, max(p.Capacity, g.size))
+			best = len(packs) - 1
+		}
+		packs[best] = append(packs[best], g)
+		free[best] -= g.size
+	}
+	var out []*Decoder
+	for _, gs := range packs {
+		var members []Row
+		for _, g := range gs {
+			members = append(members, g.rows...)
+		}
+		out = append(out, p.layOut(members))
+	}
+	return out
+}
+
+// group is rows that stand on one prefix, and the positions they need together.
+type group struct {
+	rows []Row
+	size int
+}
+
+// groups puts rows together that share more than half of the shorter one's
+// tokens, as rows on the same passage do.
+func (p Packing) groups(rows []Row) []group {
+	sorted := slices.Clone(rows)
+	slices.SortStableFunc(sorted, func(a, b Row) int { return slices.Compare(a.Tokens, b.Tokens) })
+	var out []group
+	for _, r := range sorted {
+		if p.Share && len(out) > 0 {
+			g := &out[len(out)-1]
+			last := g.rows[len(g.rows)-1]
+			shared := common(last.Tokens, r.Tokens)
+			if size := g.size + len(r.Tokens) - shared; 2*shared > min(len(last.Tokens), len(r.Tokens)) && size <= p.Capacity {
+				g.rows, g.size = append(g.rows, r), size
+				continue
+			}
+		}
+		out = append(out, group{[]Row{r}, len(r.Tokens)})
+	}
+	return out
+}
+
+// common is the length of the longest common prefix.
+func common(a, b []int32) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// layOut packs rows depth first into one micro-batch.
+func (p Packing) layOut(rows []Row) *Decoder {
+	rows = slices.Clone(rows)
+	if p.Share {
+		slices.SortStableFunc(rows, func(a, b Row) int { return slices.Compare(a.Tokens, b.Tokens) })
+	}
+	d := &Decoder{}
+	terms := map[[2]int32]int{} // (source, target) -> place, so that shared terms are counted up
+	var path []int32            // positions of the last row's tokens
+	var before []int32          // its tokens
+	for _, r := range rows {
+		shared := 0
+		if p.Share {
+			shared = common(before, r.Tokens)
+		}
+		path = path[:shared]
+		for depth := shared; depth < len(r.Tokens); depth++ {
+			path = append(path, int32(len(d.Tokens)))
+			d.Tokens = append(d.Tokens, r.Tokens[depth])
+			d.Positions = append(d.Positions, int32(depth))
+			d.Reach = append(d.Reach, 0)
+		}
+		end := int32(len(d.Tokens) - 1)
+		for _, at := range path {
+			d.Reach[at] = end
+		}
+		for depth := max(r.From, 1); depth < len(r.Tokens); depth++ {
+			term := [2]int32{path[depth-1], r.Tokens[depth]}
+			if at, ok := terms[term]; ok {
+				d.Weights[at]++
+			} else {
+				terms[term] = len(d.Weights)
+				d.Sources = append(d.Sources, term[0])
+				d.Targets = append(d.Targets, term[1])
+				d.Weights = append(d.Weights, 1)
+			}
+			d.Terms++
+		}
+		d.Paths = append(d.Paths, slices.Clone(path))
+		d.Rows = append(d.Rows, r.Index)
+		before = r.Tokens
+	}
+	d.Global, d.Window = p.reach(d)
+	d.pad(p)
+	return d
+}
+
+// reach gives the prefix that all rows share and how far any position looks
+// back beyond it, both rounded up so that few shapes occur.
+func (p Packing) reach(d *Decoder) (global, window int) {
+	shared := 0
+	if first := d.Paths[0]; len(d.Paths) > 1 {
+		shared = len(first)
+		for _, path := range d.Paths[1:] {
+			n := 0
+			for n < min(shared, len(path)) && path[n] == first[n] {
+				n++
+			}
+			shared = n
+		}
+	}
+	for _, path := range d.Paths {
+		if n := len(path); n > shared {
+			window = max(window, int(path[n-1]-path[shared])+1)
+		}
+	}
+	return roundUp(shared, (p.Round+1)/2), min(roundUp(window, p.Round), roundUp(len(d.Tokens), p.Round))
+}
+
+// pad fills a micro-batch up to whole shapes with positions and loss terms
+// that count for nothing.
+func (d *Decoder) pad(p Packing) {
+	for i, end := len(d.Tokens), roundUp(len(d.Tokens), p.Round); i < end; i++ {
+		d.Tokens = append(d.Tokens, 0)
+		d.Positions = append(d.Positions, 0)
+		d.Reach = append(d.Reach, int32(i))
+	}
+	for i, end := len(d.Weights), roundUp(len(d.Weights), p.Terms); i < end; i++ {
+		d.Sources = append(d.Sources, 0)
+		d.Targets = append(d.Targets, 0)
+		d.Weights = append(d.Weights, 0)
+	}
+}
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

@@ -1,0 +1,121 @@
+package batch
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// visible lists the tokens that a position sees, in order.
+func visible(d *Decoder, q int) []int32 {
+	var seen []int32
+	for k := 0; k <= q; k++ {
+		if q <= int(d.Reach[k]) {
+			seen = append(seen, d.Tokens[k])
+		}
+	}
+	return seen
+}
+
+// randomRows makes rows with shared prefixes of several depths.
+func randomRows(r *rand.Rand, n int) []Row {
+	var rows []Row
+	for i := range n {
+		var tokens []int32
+		if len(rows) > 0 && r.IntN(3) > 0 {
+			old := rows[r.IntN(len(rows))].Tokens
+			tokens = slices.Clone(old[:r.IntN(len(old)+1)])
+		}
+		for range 1 + r.IntN(300) {
+			tokens = append(tokens, int32(r.IntN(50)))
+		}
+		rows = append(rows, Row{Tokens: tokens, From: r.IntN(len(tokens) + 1), Index: i})
+	}
+	return rows
+}
+
+func TestPackKeepsEveryRow(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		rows := randomRows(r, 1+r.IntN(12))
+		p := DefaultPacking()
+		p.Capacity = 256 + r.IntN(1000)
+		seen := map[int]bool{}
+		for _, d := range p.Pack(rows) {
+			if len(d.Tokens)%p.Round != 0 || len(d.Weights)%p.Terms != 0 {
+				t.Fatalf("%d positions and %d terms are no multiples of %d and %d", len(d.Tokens), len(d.Weights), p.Round, p.Terms)
+			}
+			want := map[[2]int32]float32{}
+			for i, index := range d.Rows {
+				row := rows[index]
+				if seen[index] {
+					t.Fatalf("row %d stands in two micro-batches", index)
+				}
+				seen[index] = true
+				path := d.Paths[i]
+				for depth, at := range path {
+					if d.Positions[at] != int32(depth) {
+						t.Fatalf("row %d: depth %d at position %d", index, depth, d.Positions[at])
+					}
+					if got := visible(d, int(at)); !slices.Equal(got, row.Tokens[:depth+1]) {
+						t.Fatalf("row %d at depth %d sees %v, expected %v", index, depth, got, row.Tokens[:depth+1])
+					}
+					for k := range path[:depth+1] {
+						if int(path[k]) >= d.Global && int(at-path[k]) >= d.Window {
+							t.Fatalf("row %d: position %d sees %d beyond the window %d (global %d)", index, at, path[k], d.Window, d.Global)
+						}
+					}
+					if depth >= max(row.From, 1) {
+						want[[2]int32{path[depth-1], row.Tokens[depth]}]++
+					}
+				}
+			}
+			var sum float32
+			for i, w := range d.Weights {
+				if w == 0 {
+					continue
+				}
+				sum += w
+				if term := [2]int32{d.Sources[i], d.Targets[i]}; want[term] != w {
+					t.Fatalf("term %v counts %g times, expected %g", term, w, want[term])
+				}
+			}
+			if int(sum) != d.Terms {
+				t.Fatalf("weights sum to %g, Terms is %d", sum, d.Terms)
+			}
+		}
+		if len(seen) != len(rows) {
+			t.Fatalf("%d of %d rows were packed", len(seen), len(rows))
+		}
+	}
+}
+
+func TestPackShares(t *testing.T) {
+	for _, c := range []struct {
+		name, why string
+		share     bool
+		want      int
+	}{
+		{"shared", "two questions on one passage: the passage once", true, 100 + 20 + 30},
+		{"apart", "sharing switched off", false, 220 + 30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			passage := make([]int32, 100)
+			a := append(slices.Clone(passage), slices.Repeat([]int32{1}, 20)...)
+			b := append(slices.Clone(passage), slices.Repeat([]int32{2}, 30)...)
+			p := DefaultPacking()
+			p.Round, p.Share = 1, c.share
+			out := p.Pack([]Row{{Tokens: a, From: 110}, {Tokens: b, From: 110, Index: 1}})
+			if len(out) != 1 || len(out[0].Tokens) != c.want {
+				t.Errorf("%d micro-batches, first of %d positions; expected one of %d (%s)", len(out), len(out[0].Tokens), c.want, c.why)
+			}
+		})
+	}
+}
+
+func BenchmarkPack(b *testing.B) {
+	rows := randomRows(rand.New(rand.NewPCG(3, 4)), 64)
+	for b.Loop() {
+		DefaultPacking().Pack(rows)
+	}
+}
