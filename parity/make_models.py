@@ -266,8 +266,270 @@ def qwen3():
     decoder("qwen3", Qwen3ForCausalLM(config), 50)
 
 
+def bert():
+    name, seed = "bert", 60
+    folder = os.path.join(ARCH, "bert", "testdata", name)
+    config = BertConfig(
+        vocab_size=VOCAB,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        type_vocab_size=2,
+        layer_norm_eps=1e-12,
+        attn_implementation="eager",
+    )
+    model = BertModel(config)
+    randomise(model, seed)
+    save(model, folder)
+    model = BertModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    data = [ids for ids, _ in rows(seed + 1)]
+    arrays, double = bert_arrays(model, data), bert_arrays(copy.deepcopy(model).double(), data)
+    tolerance = {"hidden": [1e-4, 1e-4], "mean": [1e-4, 1e-4]}
+    check(name, arrays, double, tolerance)
+    golden.write(folder, "golden", golden.header(MAKER, seed, tolerance, {"rows": len(data)}), arrays)
+
+
+@torch.no_grad()
+def bert_arrays(model, data):
+    """One padded batch with its mask; hidden states without the padding, and their means."""
+    longest = max(len(ids) for ids in data)
+    batch = torch.stack([F.pad(ids, (0, longest - len(ids))) for ids in data])
+    mask = torch.stack([F.pad(torch.ones_like(ids), (0, longest - len(ids))) for ids in data])
+    hidden = model(input_ids=batch, attention_mask=mask).last_hidden_state
+    arrays = {}
+    for i, ids in enumerate(data):
+        arrays[f"ids.{i}"] = ids
+        arrays[f"hidden.{i}"] = hidden[i, : len(ids)].clone()
+        arrays[f"mean.{i}"] = hidden[i, : len(ids)].mean(0)
+    return arrays
+
+
+T5_TOLERANCE = dict(DECODER_TOLERANCE, encoder=[1e-4, 1e-4], fid=DECODER_TOLERANCE["grad"])
+T5_EOS = 1
+PASSAGES = [[17, 9, 23], [12, 30]]
+NEW_TOKENS = 16
+BEAMS = 4
+
+
+def teach(model, seed):
+    """A short training (copy the small token ids, then end), so that answers differ in length and beams compete."""
+    g = torch.Generator().manual_seed(seed)
+    opt = torch.optim.Adam(model.parameters(), lr=4e-3)
+    for _ in range(500):
+        n = int(torch.randint(2, 24, (1,), generator=g))
+        ids = torch.randint(3, VOCAB, (16, n), generator=g)
+        ids[:, -1] = T5_EOS
+        labels = torch.full((16, NEW_TOKENS), -100)
+        for i, row in enumerate(ids):
+            small = row[(row < VOCAB // 2) & (row != T5_EOS)][: NEW_TOKENS - 2]
+            labels[i, : len(small) + 1] = F.pad(small, (0, 1), value=T5_EOS)
+        opt.zero_grad()
+        model(input_ids=ids, labels=labels).loss.backward()
+        opt.step()
+
+
+def t5(name, config, seed, embedding_scale, untied=False):
+    folder = os.path.join(ARCH, "t5", "testdata", name)
+    model = T5ForConditionalGeneration(config)
+    if untied:
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    randomise(model, seed)
+    with torch.no_grad():
+        model.shared.weight.mul_(embedding_scale)
+    teach(model.eval(), seed + 4)
+    save(model, folder)
+    if untied:
+        write_untied_t5(folder)
+    model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    if untied == (model.lm_head.weight is model.shared.weight) or untied == model.config.scale_decoder_outputs:
+        raise SystemExit(f"{name}: transformers read the head otherwise than it was written")
+    double = copy.deepcopy(model).double()
+    data, passages = t5_rows(seed + 1), t5_passages(seed + 2)
+
+    arrays, count = t5_arrays(model, data)
+    check(name, arrays, t5_arrays(double, data)[0], T5_TOLERANCE)
+    values = {
+        "loss": arrays["loss"].item(),
+        "label_tokens": count,
+        "decoder_start_token": 0,
+        "dropout": 0,
+        "optimiser": OPTIMISER,
+    }
+    golden.write(folder, "golden", golden.header(MAKER, seed, T5_TOLERANCE, values), arrays)
+
+    arrays, count = fid_arrays(model, passages)
+    check(name + " fid", arrays, fid_arrays(double, passages)[0], T5_TOLERANCE)
+    values = {"loss": arrays["loss"].item(), "label_tokens": count, "passages": [len(p) for p in PASSAGES]}
+    golden.write(folder, "fid", golden.header(MAKER, seed, T5_TOLERANCE, values), arrays)
+
+    head = golden.header(MAKER, seed, {"score": [1e-4, 1e-4]}, t5_generations(model, double, passages, seed + 3))
+    golden.write_json(os.path.join(folder, "generate.json"), head)
+
+
+def t5_rows(seed):
+    """(input ids, labels): both end with the end token, as T5's do."""
+    g = torch.Generator().manual_seed(seed)
+    draw = lambda n: F.pad(torch.randint(3, VOCAB, (n - 1,), generator=g), (0, 1), value=T5_EOS)
+    return [(draw(n), draw(a)) for n, a in zip(LENGTHS, ANSWERS)]
+
+
+def t5_passages(seed):
+    """(passages, labels) a row."""
+    g = torch.Generator().manual_seed(seed)
+    draw = lambda n: F.pad(torch.randint(3, VOCAB, (n - 1,), generator=g), (0, 1), value=T5_EOS)
+    return [([draw(n) for n in lengths], draw(a)) for lengths, a in zip(PASSAGES, [7, 5])]
+
+
+def t5_arrays(model, data):
+    arrays = {}
+
+    def loss_of(model, keep=False):
+        total, count = 0, 0
+        for i, (ids, labels) in enumerate(data):
+            out = model(input_ids=ids[None], labels=labels[None])
+            total = total + F.cross_entropy(out.logits[0], labels, reduction="sum")
+            count += len(labels)
+            if keep:
+                arrays.update({f"ids.{i}": ids, f"labels.{i}": labels})
+                arrays.update({f"encoder.{i}": out.encoder_last_hidden_state[0], f"logits.{i}": out.logits[0]})
+        return total / count, count
+
+    loss, count = loss_of(model, keep=True)
+    arrays["loss"] = loss
+    arrays.update(gradients(model, loss))
+    trained = copy.deepcopy(model)
+    losses, norms = ten_steps(trained, lambda m: loss_of(m)[0])
+    arrays["losses"] = torch.tensor(losses, dtype=torch.float64)
+    arrays["grad_norms"] = torch.tensor(norms, dtype=torch.float64)
+    arrays.update({"final." + n: p for n, p in trained.named_parameters()})
+    return arrays, count
+
+
+def fuse(model, passages):
+    """Fusion-in-Decoder (Izacard and Grave, 2020): every passage encoded alone, states side by side."""
+    return torch.cat([model.encoder(input_ids=p[None]).last_hidden_state for p in passages], dim=1)
+
+
+def fid_arrays(model, data):
+    arrays, total, count = {}, 0, 0
+    for i, (passages, labels) in enumerate(data):
+        logits = model(encoder_outputs=BaseModelOutput(fuse(model, passages)), labels=labels[None]).logits[0]
+        padded = fid_padded(model, passages, labels)
+        if (padded - logits).abs().max() > 1e-4:
+            raise SystemExit("the padded batch of passages does not agree with passages encoded alone")
+        total = total + F.cross_entropy(logits, labels, reduction="sum")
+        count += len(labels)
+        for j, p in enumerate(passages):
+            arrays[f"ids.{i}.{j}"] = p
+        arrays[f"labels.{i}"] = labels
+        arrays[f"logits.{i}"] = logits
+    loss = total / count
+    arrays["loss"] = loss
+    arrays.update(gradients(model, loss))
+    return arrays, count
+
+
+def fid_padded(model, passages, labels):
+    """The same with all passages of a row padded to one length, under a mask."""
+    longest = max(len(p) for p in passages)
+    batch = torch.stack([F.pad(p, (0, longest - len(p))) for p in passages])
+    mask = torch.stack([F.pad(torch.ones_like(p), (0, longest - len(p))) for p in passages])
+    states = model.encoder(input_ids=batch, attention_mask=mask).last_hidden_state
+    states = BaseModelOutput(states.reshape(1, -1, states.shape[-1]))
+    return model(encoder_outputs=states, attention_mask=mask.reshape(1, -1), labels=labels[None]).logits[0]
+
+
+def t5_generations(model, double, passages, seed):
+    """Greedy and beam search over 20 inputs and the FiD rows, kept where float64 agrees."""
+    g = torch.Generator().manual_seed(seed)
+    kept = []
+    while len(kept) < 20:
+        ids = F.pad(torch.randint(3, VOCAB, (2 + len(kept),), generator=g), (0, 1), value=T5_EOS)
+        single, exact = (t5_generate(m, {"input_ids": ids[None]}) for m in (model, double))
+        if single["greedy"] == exact["greedy"] and single["beam"] == exact["beam"]:
+            kept.append({"ids": ids.tolist(), **single})
+    fid = []
+    for p, _ in passages:
+        single, exact = (t5_generate(m, {"encoder_outputs": BaseModelOutput(fuse(m, p))}) for m in (model, double))
+        if single["greedy"] != exact["greedy"] or single["beam"] != exact["beam"]:
+            raise SystemExit("float64 generates something else; take another seed")
+        fid.append({"passages": [x.tolist() for x in p], **single})
+    lengths = [len(k["beam"]) for k in kept]
+    print("beam lengths", lengths, "greedy lengths", [len(k["greedy"]) for k in kept])
+    if len(set(lengths)) < 3:
+        raise SystemExit("beam search ends everywhere alike; take another seed")
+    settings = {"num_beams": BEAMS, "max_new_tokens": NEW_TOKENS, "length_penalty": 1.0, "early_stopping": False}
+    return {"settings": settings, "eos": T5_EOS, "decoder_start_token": 0, "rows": kept, "fid": fid}
+
+
+@torch.no_grad()
+def t5_generate(model, inputs):
+    """New tokens up to and with the end token; score is the sum of log-probabilities / length."""
+    common = dict(max_new_tokens=NEW_TOKENS, do_sample=False, decoder_start_token_id=0, eos_token_id=T5_EOS, pad_token_id=0)
+    greedy = model.generate(**inputs, **common)[0, 1:].tolist()
+    beam = model.generate(
+        **inputs,
+        **common,
+        num_beams=BEAMS,
+        length_penalty=1.0,
+        early_stopping=False,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    return {
+        "greedy": until_end(greedy),
+        "beam": until_end(beam.sequences[0, 1:].tolist()),
+        "score": round(float(beam.sequences_scores[0]), 6),
+    }
+
+
+def until_end(ids):
+    return ids[: ids.index(T5_EOS) + 1] if T5_EOS in ids else ids
+
+
+def write_untied_t5(folder):
+    """The keys of T5 v1.1 on the hub, where tie_word_embeddings also says that the head is not scaled.
+
+    transformers 5 takes it for just that, sets it to true, and leaves the head untied
+    because the file holds one.
+    """
+    path = os.path.join(folder, "config.json")
+    with open(path) as f:
+        config = json.load(f)
+    for key in ("scale_decoder_outputs", "is_gated_act", "dense_act_fn"):
+        config.pop(key, None)
+    config["tie_word_embeddings"] = False
+    golden.write_json(path, config)
+
+
+T5 = dict(
+    vocab_size=VOCAB,
+    d_model=24,
+    d_kv=4,
+    d_ff=32,
+    num_layers=2,
+    num_decoder_layers=2,
+    num_heads=4,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=16,
+    decoder_start_token_id=0,
+)
+
+
+def t5_v1_0():
+    config = T5Config(**T5, feed_forward_proj="relu")
+    t5("t5", config, 70, embedding_scale=4.0)
+
+
+def t5_v1_1():
+    config = T5Config(**T5, feed_forward_proj="gated-gelu")
+    t5("t5v11", config, 80, embedding_scale=2.0, untied=True)
+
+
 DECODERS = {"llama": llama, "llama3": llama3, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
-MODELS = dict(DECODERS)
+MODELS = dict(DECODERS, bert=bert, t5=t5_v1_0, t5v11=t5_v1_1)
 
 
 def main():
