@@ -1,0 +1,53 @@
+package tokenizer
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+// cutRegex cuts at the matches of a pattern that is not known by its text.
+// regexp2 backtracks as the library's Oniguruma does; its character classes
+// follow Go's Unicode tables.
+func cutRegex(pattern string) (cutter, error) {
+	if scan, ok := scanners[pattern]; ok {
+		return func(cuts []cut, s string) []cut {
+			for i := 0; i < len(s); {
+				j := scan(s, i)
+				cuts = append(cuts, cut{i, j, true})
+				i = j
+			}
+			return cuts
+		}, nil
+	}
+	re, err := regexp2.Compile(pattern, regexp2.RE2|regexp2.Unicode)
+	if err != nil {
+		return nil, fmt.Errorf("pattern %q: %w; a regular expression that regexp2 reads is expected", pattern, err)
+	}
+	return func(cuts []cut, s string) []cut {
+		runes := []rune(s)
+		at, last, done := 0, 0, 0 // byte offset of rune number last; end of the last cut
+		offset := func(n int) int {
+			for ; last < n; last++ {
+				at += utf8.RuneLen(runes[last])
+			}
+			return at
+		}
+		m, err := re.FindRunesMatch(runes)
+		for err == nil && m != nil {
+			lo := offset(m.Index)
+			hi := offset(m.Index + m.Length)
+			if lo > done {
+				cuts = append(cuts, cut{done, lo, false})
+			}
+			cuts = append(cuts, cut{lo, hi, true})
+			done = hi
+			m, err = re.FindNextMatch(m)
+		}
+		if done < len(s) {
+			cuts = append(cuts, cut{done, len(s), false})
+		}
+		return cuts
+	}, nil
+}
