@@ -31,7 +31,7 @@ const (
 	maxSource  = 256 << 10
 	maxNesting = 200     // open brackets and blocks
 	maxDepth   = 50      // macros that call macros
-	maxSteps   = 200_000 // rounds of loops and calls of macros in one rendering
+	maxSteps   = 20_000  // rounds of loops and calls of macros in one rendering
 	maxRange   = 100_000 // jinja2's sandbox has the same limit
 )
 
