@@ -1,0 +1,146 @@
+package evaluate
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// WriteMetrics writes the metrics as one JSON object with sorted keys
+// (score.json), whole or not at all.
+func (r *Report) WriteMetrics(path string) error {
+	return writeFile(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r.Metrics)
+	})
+}
+
+// WritePredictions writes the predictions as JSONL, whole or not at all.
+func (r *Report) WritePredictions(path string) error {
+	return writeFile(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		for i, p := range r.Predictions {
+			if p.GoldDocs == nil {
+				p.GoldDocs = []Passage{}
+			}
+			if p.RetrievedDocs == nil {
+				p.RetrievedDocs = []Passage{}
+			}
+			if err := enc.Encode(p); err != nil {
+				return fmt.Errorf("prediction %d: %w", i, err)
+			}
+		}
+		return nil
+	})
+}
+
+// writeFile writes beside path and renames, so that path is never half there.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", path, err)
+		}
+	}()
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	bw := bufio.NewWriter(f)
+	if err := write(bw); err != nil {
+		return err
+	}
+	if err := errors.Join(bw.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// ReadPredictions reads a file of WritePredictions; what is wrong in it is
+// reported at the first line that has it.
+func ReadPredictions(path string) ([]Prediction, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading predictions: %w", err)
+	}
+	defer f.Close()
+	var predictions []Prediction
+	d := json.NewDecoder(bufio.NewReader(f))
+	d.UseNumber()
+	for row := 1; ; row++ {
+		var p Prediction
+		err := d.Decode(&p)
+		if err == io.EOF {
+			break
+		}
+		if err == nil && (p.Question == "" || p.Context == "" || p.Scores == nil) {
+			err = errors.New("no question, context or scores")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa wrote; evaluate the model again", path, row, err)
+		}
+		predictions = append(predictions, p)
+	}
+	if len(predictions) == 0 {
+		return nil, fmt.Errorf("%s: no predictions; expected one a line; evaluate the model again", path)
+	}
+	return predictions, nil
+}
+
+// Table gives the metrics as text, a header first: one line a metric, by its
+// key without prefix and context, and one column a context, "" where a metric
+// has no value in it. Latencies are in seconds.
+func (r *Report) Table() [][]string {
+	header := []string{"metric"}
+	for _, c := range r.contexts {
+		header = append(header, string(c))
+	}
+	table := [][]string{header}
+	add := func(group, key string, digits int) {
+		line, some := []string{group + "/" + key}, false
+		for _, c := range r.contexts {
+			full := r.prefix + "_" + group
+			if c != Retrieved {
+				full += "_" + string(c)
+			}
+			v, ok := r.Metrics[full+"/"+key]
+			if !ok {
+				line = append(line, "")
+				continue
+			}
+			some = true
+			line = append(line, strconv.FormatFloat(v, 'f', digits, 64))
+		}
+		if some {
+			table = append(table, line)
+		}
+	}
+	for _, m := range retrievalMetrics {
+		if m.score != "likely_recall" { // a sum of two that are shown
+			add("retr", m.key(), 4)
+		}
+	}
+	for _, m := range answerMetrics {
+		if m.score == "num_words" {
+			add("gen", m.key(), 1)
+			continue
+		}
+		add("gen", m.key(), 4)
+	}
+	for _, group := range []string{"retr", "gen", "e2e"} {
+		add(group, "latency/avg_latency", 3)
+	}
+	return table
+}
