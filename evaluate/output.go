@@ -76,8 +76,12 @@ func ReadPredictions(path string) ([]Prediction, error) {
 		return nil, fmt.Errorf("reading predictions: %w", err)
 	}
 	defer f.Close()
+	return readPredictions(path, f)
+}
+
+func readPredictions(name string, r io.Reader) ([]Prediction, error) {
 	var predictions []Prediction
-	d := json.NewDecoder(bufio.NewReader(f))
+	d := json.NewDecoder(bufio.NewReader(r))
 	d.UseNumber()
 	for row := 1; ; row++ {
 		var p Prediction
@@ -89,12 +93,12 @@ func ReadPredictions(path string) ([]Prediction, error) {
 			err = errors.New("no question, context or scores")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa wrote; evaluate the model again", path, row, err)
+			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa wrote; evaluate the model again", name, row, err)
 		}
 		predictions = append(predictions, p)
 	}
 	if len(predictions) == 0 {
-		return nil, fmt.Errorf("%s: no predictions; expected one a line; evaluate the model again", path)
+		return nil, fmt.Errorf("%s: no predictions; expected one a line; evaluate the model again", name)
 	}
 	return predictions, nil
 }

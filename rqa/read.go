@@ -157,6 +157,11 @@ func (c *checker) parse(line []byte) (object, bool) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil, false
 	}
+	if c.line == 1 && bytes.TrimSpace(line)[0] == '[' {
+		c.add(c.line, "the beginning of a JSON array", "one JSON object a line", "convert the file, for example with jq -c '.[]'")
+		c.stop = true
+		return nil, false
+	}
 	if at := invalidUTF8(line); at >= 0 {
 		c.add(c.line, fmt.Sprintf("broken UTF-8 at byte %d (0x%02x)", at+1, line[at]), "UTF-8", "save the file as UTF-8, or remove the row")
 		return nil, false

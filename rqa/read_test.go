@@ -70,6 +70,11 @@ func TestBadExamples(t *testing.T) {
 			want: []string{`x.jsonl:1: a UTF-16 byte order mark; expected UTF-8; save the file as UTF-8`},
 		},
 		{
+			name: "array", why: "one problem, not one a line",
+			data: "[\n" + good + ",\n" + good + "\n]",
+			want: []string{`x.jsonl:1: the beginning of a JSON array; expected one JSON object a line; convert the file, for example with jq -c '.[]'`},
+		},
+		{
 			name: "broken UTF-8", why: "encoding/json would silently replace it",
 			data: `{"question":"caf` + "\xe9" + `","gold_docs":[],"gold_answer":"a"}` + "\n" + `{"question":"\ud83d","gold_docs":[],"gold_answer":"\ud83d\ude00"}`,
 			want: []string{
