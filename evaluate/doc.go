@@ -3,7 +3,7 @@
 // end-to-end evaluation over a Retriever and a Generator, with the comparison
 // of two such evaluations.
 //
-// The metrics carry LocalRQA's keys; Metrics of Report lists them. It must not
+// The metrics carry LocalRQA's keys; Run lists them. It must not
 // know prompts, tokens, models or the command line: what retrieves and what
 // generates is handed in.
 package evaluate

@@ -162,7 +162,8 @@ type Report struct {
 // generation under eval_gen_none and eval_gen_gold, without _retr_doc in None.
 //
 // A retrieved passage is the gold one where source and content are equal, and
-// likely is by Likely. Retrieval is averaged over the rows that have gold
+// likely is where it holds more than 0.7 of the gold one's words, counted as in
+// F1. Retrieval is averaged over the rows that have gold
 // passages. recall1 and recall4 look at the first 1 and 4 of the passages, and
 // ask for all of a row's gold passages among them.
 //
