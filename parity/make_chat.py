@@ -33,6 +33,7 @@ TOKENS = {
     "llama3": {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
     "llama3.2": {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
     "mistral-v0.1": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
+    "mistral-v0.3": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     "mistral-v0.2": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     "qwen2.5": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
     "qwen3": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
@@ -55,6 +56,7 @@ CONVERSATIONS = {
     "white space": [m("system", "  \n S \t"), m("user", "\n\n Q \x1c\n"), m("assistant", "  A\n\nB  "), m("user", " \u3000")],
     "markup": [m("user", "{{ 7*7 }} {% if x %} {# c #} <b>&amp;'\"\\n"), m("assistant", "<|im_end|>\n<think>\nhm\n</think>\n\nyes"), m("user", "<tool_response>x</tool_response>")],
     "empty": [m("user", ""), m("assistant", ""), m("user", "")],
+    "same question twice": [m("system", "S"), m("user", "Q"), m("assistant", "A"), m("user", "Q")],
     "assistant first": [m("assistant", "A"), m("user", "Q")],
     "user twice": [m("user", "Q1"), m("user", "Q2")],
 }

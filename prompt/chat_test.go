@@ -185,7 +185,7 @@ func TestChatWithoutDate(t *testing.T) {
 func TestChatProperties(t *testing.T) {
 	g := readGolden(t)
 	for _, tc := range []struct{ template, stop string }{
-		{"smollm2", "<|im_end|>"}, {"llama3", "<|eot_id|>"}, {"mistral-v0.1", "</s>"}, {"mistral-v0.2", "</s>"}, {"qwen2.5", "<|im_end|>"}, {"qwen3", "<|im_end|>"},
+		{"smollm2", "<|im_end|>"}, {"llama3", "<|eot_id|>"}, {"mistral-v0.1", "</s>"}, {"mistral-v0.2", "</s>"}, {"mistral-v0.3", "</s>"}, {"qwen2.5", "<|im_end|>"}, {"qwen3", "<|im_end|>"},
 	} {
 		p, err := Chat(g.options(t, tc.template), DefaultFormat())
 		if err != nil {

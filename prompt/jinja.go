@@ -45,6 +45,10 @@ const (
 // on both sides, loop controls, and the functions and filters that
 // transformers/utils/chat_template_utils.py adds or replaces. Templates that
 // read others (include, import, extends) are refused.
+//
+// What still differs from jinja2 is gonja's: a name that is none counts as
+// undefined, a list written in the template has no element -n if it has n, and
+// an index into a string counts bytes.
 func compile(source string) (t *exec.Template, err error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, errors.New("the chat template is empty; expected a Jinja template; use the default prompt or give the model a chat_template.jinja")
@@ -150,6 +154,64 @@ func (l list) GetItem(key any) (*exec.Value, bool) {
 	return exec.ToValue(l[i]), true
 }
 
+// indexable makes a list of gonja's a list, and leaves all else alone.
+func indexable(v *exec.Value) *exec.Value {
+	if v == nil || v.IsNil() || v.IsError() {
+		return v
+	}
+	switch v.Interface().(type) {
+	case list, *exec.Dict:
+		return v
+	}
+	if k := v.Val.Kind(); k != reflect.Slice && k != reflect.Array {
+		return v
+	}
+	l := make(list, v.Val.Len())
+	for i := range l {
+		l[i] = v.Val.Index(i).Interface()
+	}
+	return exec.AsValue(l)
+}
+
+// indexableFilter is a filter of gonja's whose list is a list.
+func indexableFilter(filter exec.FilterFunction) exec.FilterFunction {
+	return func(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
+		return indexable(filter(e, in, params))
+	}
+}
+
+// indexableMethods are methods of gonja's whose lists are lists.
+func indexableMethods[I any](from *exec.MethodSet[I], names string) *exec.MethodSet[I] {
+	methods := map[string]exec.Method[I]{}
+	for _, name := range strings.Fields(names) {
+		method, ok := from.Get(name)
+		if !ok {
+			continue // a template that calls it gets gonja's error
+		}
+		methods[name] = func(self I, value *exec.Value, params *exec.VarArgs) (any, error) {
+			if text, ok := any(self).(string); ok && name == "split" && len(params.Args) == 0 && len(params.KwArgs) == 0 {
+				// gonja's own needs a separator.
+				return indexable(exec.AsValue(strings.FieldsFunc(text, isPythonSpace))).Interface(), nil
+			}
+			result, err := method(self, value, params)
+			if err != nil || result == nil {
+				return result, err
+			}
+			return indexable(exec.ToValue(result)).Interface(), nil
+		}
+	}
+	return exec.NewMethodSet(methods)
+}
+
+// The methods of Python's strings and dictionaries that gonja has.
+const (
+	stringMethods = "capitalize capwords casefold center count encode endswith expandtabs find format format_map " +
+		"isalnum isalpha isascii isdecimal isdigit islower isnumeric isprintable isspace istitle isupper join ljust " +
+		"lower lstrip partition removeprefix removesuffix replace rfind rjust rpartition rsplit rstrip split " +
+		"splitlines startswith strip swapcase title upper zfill"
+	dictMethods = "keys values items get pop setdefault update copy clear"
+)
+
 // dict makes a mapping that keeps its order.
 func dict(pairs ...string) *exec.Dict {
 	d := exec.NewDict()
@@ -168,6 +230,15 @@ func environment() (*exec.Environment, error) {
 			return nil, err
 		}
 	}
+	for _, name := range strings.Fields("batch dictsort groupby items list map reject rejectattr reverse select selectattr slice sort unique") {
+		filter, ok := builtins.Filters.Get(name)
+		if !ok {
+			return nil, fmt.Errorf("gonja has no filter %q", name)
+		}
+		if err := filters.Replace(name, indexableFilter(filter)); err != nil {
+			return nil, err
+		}
+	}
 	blocks := map[string]parser.ControlStructureParser{
 		"generation": parseGeneration,
 		"for":        parseFor,
@@ -182,12 +253,15 @@ func environment() (*exec.Environment, error) {
 	}
 	globals := exec.EmptyContext().Update(builtins.GlobalFunctions)
 	globals.Set("range", pyRange)
+	methods := builtins.Methods
+	methods.Str = indexableMethods(methods.Str, stringMethods)
+	methods.Dict = indexableMethods(methods.Dict, dictMethods)
 	return &exec.Environment{
 		Context:           globals,
 		Filters:           filters,
 		Tests:             builtins.Tests,
 		ControlStructures: exec.NewControlStructureSet(blocks),
-		Methods:           builtins.Methods,
+		Methods:           methods,
 	}, nil
 }
 
