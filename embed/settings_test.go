@@ -1,0 +1,126 @@
+package embed
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// folder writes a model folder of the given files.
+func folder(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const threeModules = `[
+	{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},
+	{"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},
+	{"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.models.Normalize"}]`
+
+func TestReadSettings(t *testing.T) {
+	for _, test := range []struct {
+		name, why string
+		model     string
+		files     map[string]string
+		want      Settings
+	}{
+		{"plain", "a Hugging Face folder without modules", "bert", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true}},
+		{"plain length", "the tokenizer's length is all there is", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":512}`},
+			Settings{Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 512}},
+		{"no length", "transformers writes 1e30 for none", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":1000000000000000019884624838656}`},
+			Settings{Pooling: []Pooling{Mean}, Normalise: true}},
+		{"minilm", "the old form of the pooling", "all-MiniLM-L6-v2", map[string]string{
+			"modules.json":              threeModules,
+			"1_Pooling/config.json":     `{"word_embedding_dimension":384,"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true,"pooling_mode_max_tokens":false,"pooling_mode_mean_sqrt_len_tokens":false}`,
+			"sentence_bert_config.json": `{"max_seq_length":256,"do_lower_case":false}`,
+			"tokenizer_config.json":     `{"model_max_length":512}`,
+		}, Settings{Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 256}},
+		{"bge", "cls; newer type names; query prompt", "bge-small", map[string]string{
+			"modules.json":                      strings.ReplaceAll(threeModules, "sentence_transformers.models.Transformer", "sentence_transformers.base.modules.transformer.Transformer"),
+			"1_Pooling/config.json":             `{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false}`,
+			"sentence_bert_config.json":         `{"max_seq_length":512,"do_lower_case":true}`,
+			"config_sentence_transformers.json": `{"prompts":{"query":"Search: ","document":null},"default_prompt_name":null}`,
+		}, Settings{Pooling: []Pooling{First}, Normalise: true, MaxTokens: 512, LowerCase: true, QueryPrompt: "Search: "}},
+		{"not normalised", "without the third module", "m", map[string]string{
+			"modules.json":          `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]`,
+			"1_Pooling/config.json": `{"pooling_mode":["cls","lasttoken"],"include_prompt":true}`,
+		}, Settings{Pooling: []Pooling{First, Last}}},
+		{"new pooling", "the new form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"weightedmean"}`},
+			Settings{Pooling: []Pooling{WeightedMean}, Normalise: true}},
+		{"all old modes", "each key of the old form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":true,"pooling_mode_max_tokens":true,` +
+			`"pooling_mode_mean_tokens":true,"pooling_mode_mean_sqrt_len_tokens":true,"pooling_mode_weightedmean_tokens":true,"pooling_mode_lasttoken":true}`},
+			Settings{Pooling: poolings, Normalise: true}},
+		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+		{"e5 with prompts", "the folder's own come first", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"passage":"P: "}}`},
+			Settings{Pooling: []Pooling{Mean}, Normalise: true, PassagePrompt: "P: "}},
+		{"no e5", "the letters alone do not make one", "some/abe5ta", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true}},
+		{"default prompt", "where no prompt is named for the kind", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"all":"A: ","query":"Q: "},"default_prompt_name":"all"}`},
+			Settings{Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "Q: ", PassagePrompt: "A: "}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := ReadSettings(folder(t, test.files), test.model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", test.why, diff)
+			}
+		})
+	}
+}
+
+func TestReadSettingsErrors(t *testing.T) {
+	for _, test := range []struct {
+		name, why, want string
+		files           map[string]string
+	}{
+		{"json", "broken JSON names its file", "modules.json", map[string]string{"modules.json": "["}},
+		{"dense", "a layer that would be left out", `"sentence_transformers.models.Dense"`, map[string]string{"modules.json": `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`}},
+		{"outside", "a path out of the folder", `"../x"`, map[string]string{"modules.json": `[{"path":"../x","type":"sentence_transformers.models.Pooling"}]`}},
+		{"moved", "an encoder in a folder of its own", `"0_Transformer"`, map[string]string{"modules.json": `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]`}},
+		{"no pooling", "modules.json speaks of it", "1_Pooling", map[string]string{"modules.json": threeModules}},
+		{"unknown pooling", "names those that are known", `"median"; expected one of ["cls"`, map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"median"}`}},
+		{"prompt left out", "other vectors would come of it", "include_prompt", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`}},
+		{"wrong type", "a switch must be true or false", "1_Pooling", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":"yes"}`}},
+		{"short", "no room for a word", "max_seq_length is 2", map[string]string{"sentence_bert_config.json": `{"max_seq_length":2}`}},
+		{"default prompt", "it is not there", `"web"`, map[string]string{"config_sentence_transformers.json": `{"prompts":{},"default_prompt_name":"web"}`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := ReadSettings(folder(t, test.files), "m")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v; want one with %q (%s)", err, test.want, test.why)
+			}
+		})
+	}
+}
+
+func FuzzReadSettings(f *testing.F) {
+	f.Add(threeModules, `{"pooling_mode":"cls"}`, `{"max_seq_length":256}`, `{"prompts":{"query":"q"}}`)
+	f.Add(`[{"path":"1_Pooling","type":"Pooling"}]`, `{"pooling_mode":["mean","max"],"include_prompt":1}`, `{"max_seq_length":1e9}`, `{"default_prompt_name":"x"}`)
+	f.Fuzz(func(t *testing.T, modules, pooling, length, prompts string) {
+		dir := folder(t, map[string]string{
+			"modules.json": modules, "1_Pooling/config.json": pooling,
+			"sentence_bert_config.json": length, "config_sentence_transformers.json": prompts,
+		})
+		s, err := ReadSettings(dir, "m")
+		if err != nil {
+			return
+		}
+		if err := (Options{Pooling: s.Pooling, BatchTokens: 1}).Validate(); err != nil {
+			t.Errorf("what passed is not valid: %v", err)
+		}
+	})
+}
