@@ -248,6 +248,31 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
+// TestLinkedSource reads an installation as Debian makes it: src is a link.
+// This one lacks the api folder too, and so the releases of symbols.
+func TestLinkedSource(t *testing.T) {
+	root, err := godoc.Goroot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := t.TempDir()
+	if err := os.Symlink(filepath.Join(root, "src"), filepath.Join(linked, "src")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := godoc.Build(t.Context(), linked, godoc.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(all(s)), len(all(set(t))); got != want {
+		t.Errorf("%d rows, want %d", got, want)
+	}
+	for _, d := range s.Documents {
+		if strings.HasSuffix(d.Content, "Added in Go 1.18.") {
+			t.Errorf("a release from nowhere: %s", d.Content)
+		}
+	}
+}
+
 func TestBuildStops(t *testing.T) {
 	root, err := godoc.Goroot(t.Context())
 	if err != nil {

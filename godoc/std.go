@@ -70,6 +70,10 @@ func readStd(ctx context.Context, goroot string) ([]*entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Some systems keep the source elsewhere and link to it.
+	if src, err = filepath.EvalSymlinks(src); err != nil {
+		return nil, err
+	}
 	packages, err := readPackages(ctx, src)
 	if err != nil {
 		return nil, err
