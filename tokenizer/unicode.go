@@ -229,7 +229,7 @@ func (f form) apply(s string) string {
 	runes := make([]rune, 0, len(s))
 	for _, r := range s {
 		switch {
-		case r < f.quick:
+		case r < 0xA0:
 			runes = append(runes, r)
 			continue
 		case r >= hangulS && r < hangulS+hangulSs:
