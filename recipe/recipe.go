@@ -1,0 +1,164 @@
+// Package recipe turns examples into rows of tokens: which passages a row
+// holds (SFT: the gold ones), how it is rendered and cut to length, which
+// tokens are learnt, and in which order rows come. Training, evaluation and
+// ask share its Encoder, so what was trained is what is run. It knows nothing
+// of tensors, files or the training loop.
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorqa/batch"
+	"gorqa/prompt"
+	"gorqa/rqa"
+	"gorqa/tokenizer"
+)
+
+// Encoder renders prompts and answers and turns them into tokens.
+type Encoder struct {
+	Tokenizer *tokenizer.Tokenizer
+	Template  *prompt.Template
+	MaxTokens int  // of a row, prompt and answer together
+	LearnAll  bool // the loss is on the whole row, not on the answer alone
+}
+
+// TooLong says that a row does not fit although its passages were cut away.
+type TooLong struct{ Tokens, Limit int }
+
+func (e *TooLong) Error() string {
+	return fmt.Sprintf("%d tokens without any passage text; expected at most %d; raise max_seq_length, or pass such rows over with --on_overflow skip", e.Tokens, e.Limit)
+}
+
+// Prompt gives the tokens of a prompt of at most limit tokens. Where it is
+// longer, the passages lose text from the end, the last passage first; history
+// and question are never cut.
+func (e *Encoder) Prompt(in prompt.Input, limit int) ([]int32, error) {
+	in.Passages = slices.Clone(in.Passages)
+	for {
+		ids, err := e.render(in)
+		if err != nil || len(ids) <= limit {
+			return ids, err
+		}
+		n := len(in.Passages)
+		if n == 0 {
+			return nil, &TooLong{Tokens: len(ids), Limit: limit}
+		}
+		last := in.Passages[n-1]
+		if cut := e.shorten(last, len(ids)-limit); cut != "" && len(cut) < len(last) {
+			in.Passages[n-1] = cut
+		} else {
+			in.Passages = in.Passages[:n-1]
+		}
+	}
+}
+
+// shorten drops about n tokens from the end of a text, at least one.
+func (e *Encoder) shorten(text string, n int) string {
+	ids := e.Tokenizer.Encode(text, false)
+	if n >= len(ids) {
+		return ""
+	}
+	kept := e.Tokenizer.Decode(ids[:len(ids)-n], false)
+	// The tokens may stand for a text that reads back with other spaces, or
+	// end inside a character; what is kept must be the passage's own text.
+	kept = strings.TrimRight(kept, "\uFFFD")
+	if strings.HasPrefix(text, kept) {
+		return kept
+	}
+	share := len(text) * (len(ids) - n) / len(ids)
+	return strings.ToValidUTF8(text[:share], "")
+}
+
+// render gives the tokens of a prompt, whatever its length. A closing special
+// token that the tokenizer adds is left out: the answer follows.
+func (e *Encoder) render(in prompt.Input) ([]int32, error) {
+	text, err := e.Template.Render(in)
+	if err != nil {
+		return nil, err
+	}
+	special := e.Template.AddSpecialTokens()
+	ids := e.Tokenizer.Encode(text, special)
+	if eos := e.Tokenizer.Special().EOS; special && len(ids) > 0 && ids[len(ids)-1] == eos && eos >= 0 {
+		if bare := e.Tokenizer.Encode(text, false); len(bare) == 0 || bare[len(bare)-1] != eos {
+			ids = ids[:len(ids)-1]
+		}
+	}
+	return ids, nil
+}
+
+// Answer gives the tokens that follow the prompt in training.
+func (e *Encoder) Answer(text string) []int32 {
+	return e.Tokenizer.Encode(e.Template.Answer(text), false)
+}
+
+// Row gives the tokens of an example over the given passages. The answer is
+// never cut.
+func (e *Encoder) Row(x rqa.Example, passages []rqa.Document, index int) (batch.Row, error) {
+	answer := e.Answer(x.GoldAnswer)
+	ids, err := e.Prompt(Input(x.Question, x.History, passages), e.MaxTokens-len(answer))
+	if err != nil {
+		var long *TooLong
+		if errors.As(err, &long) {
+			err = &TooLong{Tokens: long.Tokens + len(answer), Limit: e.MaxTokens}
+		}
+		return batch.Row{}, err
+	}
+	from := len(ids)
+	if e.LearnAll {
+		from = 0
+	}
+	return batch.Row{Tokens: append(ids, answer...), From: from, Index: index}, nil
+}
+
+// Input is a question with the texts of its passages.
+func Input(question string, history []rqa.Turn, passages []rqa.Document) prompt.Input {
+	in := prompt.Input{Question: question, History: history}
+	for _, p := range passages {
+		in.Passages = append(in.Passages, p.Text())
+	}
+	return in
+}
+
+// Overflow names rows that do not fit.
+type Overflow struct {
+	Rows  []int
+	First error
+}
+
+func (e *Overflow) Error() string {
+	shown := e.Rows
+	more := ""
+	if len(shown) > 10 {
+		shown, more = shown[:10], " and more"
+	}
+	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v", len(e.Rows), shown, more, e.First)
+}
+
+// Rows encodes examples, each over the passages that passages gives. Rows that
+// do not fit are left out and named in an *Overflow beside the others.
+func (e *Encoder) Rows(examples []rqa.Example, passages func(i int) []rqa.Document) ([]batch.Row, error) {
+	var rows []batch.Row
+	over := &Overflow{}
+	for i, x := range examples {
+		row, err := e.Row(x, passages(i), i)
+		var long *TooLong
+		switch {
+		case errors.As(err, &long):
+			over.Rows = append(over.Rows, i)
+			if over.First == nil {
+				over.First = err
+			}
+		case err != nil:
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		default:
+			rows = append(rows, row)
+		}
+	}
+	if len(over.Rows) > 0 {
+		return rows, over
+	}
+	return rows, nil
+}

@@ -1,0 +1,154 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorqa/batch"
+	"gorqa/fetch"
+	"gorqa/prompt"
+	"gorqa/rqa"
+	"gorqa/tokenizer"
+)
+
+// encoder uses a real tokenizer: MiniLM's, without its own special tokens.
+func encoder(t testing.TB, limit int) *Encoder {
+	t.Helper()
+	folder, err := fetch.Model(context.Background(), "all-MiniLM-L6-v2", fetch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Load(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := prompt.DefaultFormat()
+	f.SepSys = " [SEP]"
+	return &Encoder{Tokenizer: tok, Template: prompt.Default(f), MaxTokens: limit}
+}
+
+var example = rqa.Example{
+	Question:   "What does the package do?",
+	GoldAnswer: "It turns examples into rows of tokens.",
+	GoldDocs: []rqa.Document{
+		{Formatted: "Title: first\n" + strings.Repeat("alpha beta gamma ", 40)},
+		{Formatted: "Title: second\n" + strings.Repeat("delta epsilon zeta ", 40)},
+	},
+}
+
+func TestRowKeepsTheAnswer(t *testing.T) {
+	whole := encoder(t, 10000)
+	full, err := whole.Row(example, example.GoldDocs, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, err := whole.Row(example, nil, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := whole.Answer(example.GoldAnswer)
+	for _, c := range []struct {
+		name, why string
+		limit     int
+		has, not  string
+	}{
+		{"room", "nothing is cut", len(full.Tokens), "zeta", "[UNK]"},
+		{"second cut", "the last passage loses text first", len(full.Tokens) - 100, "title : second", "[UNK]"},
+		{"second gone", "then it goes as a whole", len(full.Tokens) - 200, "title : first", "title : second"},
+		{"none left", "the question and the answer stay", len(bare.Tokens), "what does the package do", "title"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := encoder(t, c.limit)
+			row, err := e.Row(example, example.GoldDocs, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(row.Tokens) > c.limit {
+				t.Errorf("%d tokens, expected at most %d", len(row.Tokens), c.limit)
+			}
+			if !slices.Equal(row.Tokens[row.From:], answer) {
+				t.Errorf("the answer is %v, expected %v", row.Tokens[row.From:], answer)
+			}
+			text := e.Tokenizer.Decode(row.Tokens, false)
+			if !strings.Contains(text, c.has) || strings.Contains(text, c.not) {
+				t.Errorf("%s: %q; expected it to hold %q and not %q", c.why, text, c.has, c.not)
+			}
+		})
+	}
+}
+
+func TestRowsNamesWhatDoesNotFit(t *testing.T) {
+	e := encoder(t, 70)
+	long := example
+	long.GoldAnswer = strings.Repeat("word ", 100)
+	rows, err := e.Rows([]rqa.Example{long, {Question: "q", GoldAnswer: "a"}, long}, func(int) []rqa.Document { return nil })
+	var over *Overflow
+	if !errors.As(err, &over) || !slices.Equal(over.Rows, []int{0, 2}) {
+		t.Fatalf("error %v, expected an Overflow of rows 0 and 2", err)
+	}
+	if len(rows) != 1 || rows[0].Index != 1 {
+		t.Errorf("rows %v, expected row 1 alone", rows)
+	}
+}
+
+func TestPlanIsWholeAndRepeatable(t *testing.T) {
+	var rows []batch.Row
+	var group []int
+	for i := range 23 {
+		rows = append(rows, batch.Row{Tokens: []int32{1}, Index: i})
+		group = append(group, i/2)
+	}
+	for _, c := range []struct {
+		name, why string
+		group     []int
+	}{
+		{"shuffled", "any order", nil},
+		{"grouped", "rows of a passage follow each other", group},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Plan{Rows: rows, PerStep: 4, Seed: 5, Group: c.group}
+			if n := p.StepsPerEpoch(); n != 6 {
+				t.Fatalf("%d steps an epoch, expected 6", n)
+			}
+			var first, second []int
+			for step := 1; step <= 12; step++ {
+				got, epoch := p.Step(step)
+				again, _ := p.Step(step)
+				for i, r := range got {
+					if again[i].Index != r.Index {
+						t.Fatalf("step %d differs the second time", step)
+					}
+					if step <= 6 {
+						first = append(first, r.Index)
+					} else {
+						second = append(second, r.Index)
+					}
+				}
+				if want := float64(step) / 6; epoch < want-1e-9 || epoch > want+1e-9 {
+					t.Errorf("step %d: epoch %g, expected %g", step, epoch, want)
+				}
+			}
+			if slices.Equal(first, second) {
+				t.Error("both epochs have the same order")
+			}
+			if c.group != nil {
+				for i := 0; i+1 < len(first); i++ {
+					if first[i]%2 == 0 && first[i] != 22 && first[i+1] != first[i]+1 {
+						t.Errorf("row %d is not followed by its partner: %v", first[i], first)
+					}
+				}
+			}
+			for _, order := range [][]int{first, second} {
+				slices.Sort(order)
+				for i, r := range order {
+					if r != i {
+						t.Fatalf("an epoch holds %v, expected every row once", order)
+					}
+				}
+			}
+		})
+	}
+}
