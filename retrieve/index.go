@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gorqa/rqa"
 )
@@ -96,8 +97,7 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 	}
 
 	keys := make([]key, len(docs))
-	var texts []string // those to embed, each once
-	var textKeys []key
+	var missing []entry // the texts to embed, each once
 	fresh := &store{name: e.Name(), width: cached.width, vectors: make(map[key][]float32, len(docs))}
 	pending := map[key]bool{}
 	for i, d := range docs {
@@ -108,8 +108,14 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 			fresh.vectors[k] = v
 		} else if !pending[k] {
 			pending[k] = true
-			texts, textKeys = append(texts, text), append(textKeys, k)
+			missing = append(missing, entry{k, text})
 		}
+	}
+	// Texts of like length go to the embedder together, so that it pads little.
+	slices.SortStableFunc(missing, func(a, b entry) int { return len(b.text) - len(a.text) })
+	texts := make([]string, len(missing))
+	for i, m := range missing {
+		texts[i] = m.text
 	}
 	x.stats = BuildStats{
 		Cached:   len(fresh.vectors),
@@ -137,7 +143,7 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 		}
 		fresh.width = len(vectors[0])
 		for i, v := range vectors {
-			fresh.vectors[textKeys[start+i]] = v
+			fresh.vectors[missing[start+i].key] = v
 		}
 		if opt.Progress != nil {
 			opt.Progress(end, len(texts))
@@ -158,6 +164,12 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 		normalise(x.rows, x.width)
 	}
 	return x, nil
+}
+
+// entry is a text and its key.
+type entry struct {
+	key  key
+	text string
 }
 
 // Documents returns the documents that hits point into.
