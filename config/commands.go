@@ -1,0 +1,227 @@
+package config
+
+// Train is the settings of gorqa train. Recipe is set by the command, not by
+// a flag. What only one recipe takes goes into a group of its own, declared
+// and checked for that recipe alone.
+type Train struct {
+	Recipe string // "sft"
+	Model
+	Data
+	Prompt
+	Optimiser
+	Schedule
+	Saving
+	Scoring
+	Database
+	Generation
+	Engine
+	Logging
+}
+
+// DefaultTrain is LocalRQA's defaults for a recipe.
+func DefaultTrain(recipe string) Train {
+	return Train{
+		Recipe: recipe, Model: DefaultModel(), Data: DefaultData(), Prompt: DefaultPrompt(),
+		Optimiser: DefaultOptimiser(), Schedule: DefaultSchedule(), Saving: DefaultSaving(),
+		Scoring: DefaultScoring(), Database: DefaultDatabase(), Generation: DefaultGeneration(),
+		Engine: DefaultEngine(), Logging: DefaultLogging(),
+	}
+}
+
+func (c *Train) declare(s *set) {
+	c.Model.declare(s)
+	c.Data.declare(s)
+	c.Prompt.declare(s)
+	c.Optimiser.declare(s)
+	c.Schedule.declare(s)
+	c.Saving.declare(s)
+	c.Scoring.declare(s)
+	c.Database.declare(s)
+	c.Generation.declare(s)
+	c.Engine.declare(s)
+	c.Logging.declare(s)
+	s.foreign()
+}
+
+// Validate implements Settings.
+func (c *Train) Validate() error {
+	var p problems
+	c.check(&p)
+	return p.join()
+}
+
+func (c *Train) check(p *problems) {
+	c.Model.check(p)
+	if c.DoTrain {
+		p.needed(c.TrainFile, "train_file", "the rows to train on")
+	}
+	if c.Evaluates() {
+		p.needed(c.EvalFile, "eval_file", "the rows to evaluate on, or --do_eval false")
+	}
+	p.that(p.partial || c.DoTrain || c.TestFile != "" || c.DoEval && c.EvalFile != "", "do_train: false found with neither eval_file nor test_file; something to do expected")
+	p.differ([2]string{"train_file", c.TrainFile}, [2]string{"eval_file", c.EvalFile}, [2]string{"test_file", c.TestFile})
+	c.Prompt.check(p)
+	c.Optimiser.check(p)
+	c.Schedule.check(p)
+	c.Saving.check(p)
+	c.Scoring.check(p)
+	if c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain) {
+		c.Database.check(p, ", or --eval_contexts gold")
+	} else {
+		c.checkSizes(p)
+	}
+	c.Generation.check(p)
+	c.Logging.check(p)
+}
+
+// Evaluates says whether the run evaluates on eval_file while it trains.
+func (c *Train) Evaluates() bool { return c.DoTrain && c.DoEval && c.EvalStrategy != No }
+
+// KeepsBest says whether the model of the best checkpoint is handed over.
+func (c *Train) KeepsBest() bool { return c.Evaluates() && c.LoadBestModelAtEnd }
+
+func (c *Train) notices() []string { return c.Logging.notices() }
+
+// Eval is the settings of gorqa eval.
+type Eval struct {
+	Model
+	OutputDir string
+	TestFile  string
+	Prompt
+	Scoring
+	Database
+	Generation
+	Engine
+	Seed int64
+}
+
+// DefaultEval has the defaults that the evaluation at the end of a training
+// has.
+func DefaultEval() Eval {
+	return Eval{
+		Model: DefaultModel(), Prompt: DefaultPrompt(), Scoring: DefaultScoring(),
+		Database: DefaultDatabase(), Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
+	}
+}
+
+func (c *Eval) declare(s *set) {
+	c.Model.declare(s)
+	s.alias("model_name_or_path", "qa_model_name_or_path")
+	s.section("Data")
+	s.text(&c.TestFile, "test_file", "FILE", "rows to score, JSONL: question, gold_docs, gold_answer, chat_history (required)")
+	s.text(&c.OutputDir, "output_dir", "DIR", "folder of score.json, test-predictions.jsonl and all_args.json (required)")
+	s.alias("test_file", "eval_data_path")
+	c.Prompt.declare(s)
+	c.Scoring.declare(s)
+	s.alias("per_device_eval_batch_size", "batch_size")
+	c.Database.declare(s)
+	c.Generation.declare(s)
+	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
+	c.Engine.declare(s)
+	s.foreign()
+}
+
+// Validate implements Settings.
+func (c *Eval) Validate() error {
+	var p problems
+	c.Model.check(&p)
+	p.needed(c.TestFile, "test_file", "the rows to score")
+	p.needed(c.OutputDir, "output_dir", "a folder for the scores and predictions")
+	c.Prompt.check(&p)
+	c.Scoring.check(&p)
+	if c.Retrieves() {
+		c.Database.check(&p, ", or --eval_contexts gold")
+	} else {
+		c.checkSizes(&p)
+	}
+	c.Generation.check(&p)
+	return p.join()
+}
+
+func (c *Eval) notices() []string { return nil }
+
+// Index is the settings of gorqa index.
+type Index struct {
+	Database
+	Engine
+}
+
+// DefaultIndex has the defaults of an evaluation.
+func DefaultIndex() Index { return Index{Database: DefaultDatabase(), Engine: DefaultEngine()} }
+
+func (c *Index) declare(s *set) {
+	c.Database.declare(s)
+	c.Engine.declare(s)
+	s.foreign()
+}
+
+// Validate implements Settings.
+func (c *Index) Validate() error {
+	var p problems
+	c.check(&p, "")
+	p.needed(c.FullDatasetIndexPath, "full_dataset_index_path", "where to keep the vectors")
+	return p.join()
+}
+
+func (c *Index) notices() []string { return nil }
+
+// Ask is the settings of gorqa ask.
+type Ask struct {
+	Question string // "" = read questions from standard input
+	Model
+	Prompt
+	Database
+	Generation
+	Engine
+	Seed int64
+}
+
+// DefaultAsk has the defaults of an evaluation.
+func DefaultAsk() Ask {
+	return Ask{
+		Model: DefaultModel(), Prompt: DefaultPrompt(), Database: DefaultDatabase(),
+		Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
+	}
+}
+
+func (c *Ask) declare(s *set) {
+	s.positional = &positional{names: []string{"[QUESTION]"}, take: func(args []string) {
+		if len(args) > 0 {
+			c.Question = args[0]
+		}
+	}}
+	c.Model.declare(s)
+	s.alias("model_name_or_path", "qa_model_name_or_path")
+	c.Prompt.declare(s)
+	c.Database.declare(s)
+	c.Generation.declare(s)
+	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
+	c.Engine.declare(s)
+	s.foreign()
+}
+
+// Validate implements Settings.
+func (c *Ask) Validate() error {
+	var p problems
+	c.Model.check(&p)
+	c.Prompt.check(&p)
+	c.Database.check(&p, "")
+	c.Generation.check(&p)
+	return p.join()
+}
+
+func (c *Ask) notices() []string { return nil }
+
+// Doctor is the settings of gorqa doctor: those of a training, none required.
+// What is given is looked at.
+type Doctor struct{ Train }
+
+// DefaultDoctor has the defaults of a training.
+func DefaultDoctor() Doctor { return Doctor{DefaultTrain("sft")} }
+
+// Validate implements Settings: what is not given is no problem.
+func (c *Doctor) Validate() error {
+	p := problems{partial: true}
+	c.check(&p)
+	return p.join()
+}

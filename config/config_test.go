@@ -1,0 +1,500 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// original is the command line of LocalRQA's documentation, as issue 3 has it.
+var original = []string{
+	"--per_device_train_batch_size", "4", "--per_device_eval_batch_size", "4", "--learning_rate", "5e-6",
+	"--num_train_epochs", "2", "--gradient_accumulation_steps", "2", "--bf16", "true",
+	"--model_name_or_path", "mistralai/Mistral-7B-Instruct-v0.2", "--assistant_prefix", "[/INST]", "--user_prefix", "<s>[INST]",
+	"--sep_user", " ", "--sep_sys", "</s>", "--eval_embedding_model", "intfloat/e5-base-v2", "--eval_steps", "30", "--save_steps", "30",
+	"--output_dir", "model_checkpoints/my_SFT_qa_model", "--train_file", "train_w_qa.jsonl", "--eval_file", "eval_w_qa.jsonl",
+	"--test_file", "test_w_qa.jsonl", "--full_dataset_file_path", "documents.pkl", "--full_dataset_index_path", "index",
+}
+
+func originalTrain() Train {
+	c := DefaultTrain("sft")
+	c.ModelNameOrPath = "mistralai/Mistral-7B-Instruct-v0.2"
+	c.AssistantPrefix, c.UserPrefix, c.SepUser, c.SepSys = "[/INST]", "<s>[INST]", " ", "</s>"
+	c.PerDeviceTrainBatchSize, c.PerDeviceEvalBatchSize, c.GradientAccumulationSteps = 4, 4, 2
+	c.LearningRate, c.NumTrainEpochs, c.EvalSteps, c.SaveSteps = 5e-6, 2, 30, 30
+	c.OutputDir = "model_checkpoints/my_SFT_qa_model"
+	c.TrainFile, c.EvalFile, c.TestFile = "train_w_qa.jsonl", "eval_w_qa.jsonl", "test_w_qa.jsonl"
+	c.FullDatasetFilePath, c.FullDatasetIndexPath, c.EvalEmbeddingModel = "documents.pkl", "index", "intfloat/e5-base-v2"
+	return c
+}
+
+func TestOriginalCommandLine(t *testing.T) {
+	c := DefaultTrain("sft")
+	notices, err := Parse(&c, original)
+	if err != nil || notices != nil {
+		t.Fatalf("notices %q, error %v", notices, err)
+	}
+	if diff := cmp.Diff(originalTrain(), c); diff != "" {
+		t.Error(diff)
+	}
+	if !c.Evaluates() || !c.KeepsBest() || c.RowsPerStep() != 8 {
+		t.Errorf("Evaluates %v, KeepsBest %v, RowsPerStep %d", c.Evaluates(), c.KeepsBest(), c.RowsPerStep())
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	yes, no, seed := true, false, int64(7)
+	tests := []struct {
+		name, why string
+		args      []string
+		want      func(*Train)
+		notices   []string
+		problems  []string // parts of the error, in order; nil means none
+	}{
+		{name: "attached value", why: "--name=value, an = inside the value included", args: []string{"--sep_user=a=b"}, want: func(c *Train) { c.SepUser = "a=b" }},
+		{name: "hyphens", why: "count as underscores", args: []string{"--max-steps", "3", "--learning-rate=1e-3"}, want: func(c *Train) { c.MaxSteps, c.LearningRate = 3, 1e-3 }},
+		{name: "bare boolean", why: "stands for true", args: []string{"--gradient_checkpointing", "--max_steps", "3"}, want: func(c *Train) { c.GradientCheckpointing, c.MaxSteps = true, 3 }},
+		{name: "boolean words", why: "as HfArgumentParser", args: []string{"--bf16", "No", "--do_sample", "1", "--do_eval=F"}, want: func(c *Train) { c.BF16, c.DoSample, c.DoEval = false, true, false }},
+		{name: "no_ form", why: "HfArgumentParser makes one for every boolean that is true", args: []string{"--no_bf16"}, want: func(c *Train) { c.BF16 = false }},
+		{name: "negative value", why: "a value may begin with a hyphen", args: []string{"--max_steps", "-1"}, want: func(*Train) {}},
+		{name: "value like a flag", why: "a known flag is no value; attached it can be one", args: []string{"--sep_user", "--max_steps", "3", "--sep_sys=--max_steps"}, problems: []string{"--sep_user: nothing found"}},
+		{name: "alias", why: "the name of older transformers", args: []string{"--evaluation_strategy", "epoch", "--save_strategy", "epoch"}, want: func(c *Train) { c.EvalStrategy, c.SaveStrategy = Epoch, Epoch }},
+		{name: "lists", why: "argparse's form, commas and repeats", args: []string{"--eval_contexts", "retrieved", "gold", "--report_to", "tensorboard"}, want: func(c *Train) { c.EvalContexts, c.ReportTo = []string{"retrieved", "gold"}, []string{"tensorboard"} }},
+		{name: "list with commas", why: "one value holds several", args: []string{"--eval_contexts=gold,retrieved"}, want: func(c *Train) { c.EvalContexts = []string{"gold", "retrieved"} }},
+		{name: "last wins", why: "as everywhere", args: []string{"--seed", "1", "--seed", "2"}, want: func(c *Train) { c.Seed = 2 }},
+		{name: "nil until given", why: "their default depends on other settings", args: []string{"--greater_is_better", "--data_seed", "7"}, want: func(c *Train) { c.GreaterIsBetter, c.DataSeed = &yes, &seed }},
+		{name: "given false", why: "false is not the same as not given", args: []string{"--greater_is_better", "false"}, want: func(c *Train) { c.GreaterIsBetter = &no }},
+		{name: "resume bare", why: "the last checkpoint", args: []string{"--resume_from_checkpoint", "--max_steps", "9"}, want: func(c *Train) { c.ResumeFromCheckpoint, c.MaxSteps = "true", 9 }},
+		{name: "resume folder", why: "that one", args: []string{"--resume_from_checkpoint", "runs/x/checkpoint-3"}, want: func(c *Train) { c.ResumeFromCheckpoint = "runs/x/checkpoint-3" }},
+		{name: "deepspeed", why: "refused with what to use", args: []string{"--deepspeed", "ds_config.json"}, problems: []string{"--deepspeed: gorqa has no DeepSpeed: leave the flag out; for less memory use --gradient_checkpointing"}},
+		{name: "flash attention", why: "said and passed over", args: []string{"--use_flash_attention", "true", "--tf32=true"}, want: func(*Train) {}, notices: []string{
+			"--use_flash_attention: attention is computed in blocks by gorqa's own graph on every device (passed over)",
+			"--tf32: the engine chooses how float32 is multiplied (passed over)"}},
+		{name: "turned off", why: "asks for nothing, so nothing is said", args: []string{"--fp16", "false", "--deepspeed", "none", "--use_flash_attention=false", "--dataloader_num_workers", "0"}, want: func(*Train) {}},
+		{name: "wandb", why: "the original's default; nothing is sent", args: []string{"--report_to", "wandb"}, want: func(c *Train) { c.ReportTo = []string{"wandb"} }, notices: []string{
+			"report_to: gorqa sends nothing to wandb; metrics.jsonl holds every figure, --report_to tensorboard writes event files (passed over)"}},
+		{name: "unknown", why: "the nearest is named; its value is not taken for an argument", args: []string{"--learning_rat", "3", "--epochs=2"}, problems: []string{
+			"--learning_rat: no such setting; the nearest known one is learning_rate",
+			"--epochs: no such setting; the nearest known one is num_train_epochs"}},
+		{name: "all at once", why: "one look is enough", args: []string{"--seed", "x", "--lr_scheduler_type", "poly", "--bf16=maybe", "--adam_beta1", "NaN", "-x", "stray"}, problems: []string{
+			`-x: no flag of one letter`, `--seed: "x" found; a whole number`, `--lr_scheduler_type: "poly" found; linear, cosine, constant or constant_with_warmup expected`,
+			`--bf16: "maybe" found; true or false expected`, `--adam_beta1: "NaN" found; a number expected`, `"stray": found beside the flags`}},
+		{name: "no value", why: "at the end of the line", args: []string{"--seed"}, problems: []string{"--seed: nothing found; a value expected (--seed N)"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := DefaultTrain("sft")
+			notices, err := Parse(&got, append(slices.Clone(original), test.args...))
+			matchProblems(t, err, test.problems)
+			if test.problems != nil {
+				return
+			}
+			want := originalTrain()
+			test.want(&want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", test.why, diff)
+			}
+			if diff := cmp.Diff(test.notices, notices); diff != "" {
+				t.Errorf("%s: %s", test.why, diff)
+			}
+		})
+	}
+}
+
+// matchProblems compares an error's lines with the beginnings wanted.
+func matchProblems(t *testing.T, err error, want []string) {
+	t.Helper()
+	var got []string
+	if err != nil {
+		got = strings.Split(err.Error(), "\n")
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d problems found, %d expected:\n%s", len(got), len(want), strings.Join(got, "\n"))
+		return
+	}
+	for i := range got {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("problem %d:\n%s\nexpected to begin with\n%s", i+1, got[i], want[i])
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		name, why string
+		change    func(*Train)
+		problems  []string
+	}{
+		{"nothing given", "every required setting at once", func(c *Train) { *c = DefaultTrain("sft") }, []string{
+			"model_name_or_path: missing", "train_file: missing", "eval_file: missing", "output_dir: missing", "full_dataset_file_path: missing", "eval_embedding_model: missing"}},
+		{"train only", "no evaluation needs no evaluation settings", func(c *Train) {
+			c.DoEval, c.EvalFile, c.TestFile, c.FullDatasetFilePath, c.EvalEmbeddingModel = false, "", "", "", ""
+		}, nil},
+		{"gold contexts", "retrieve nothing", func(c *Train) {
+			c.EvalContexts, c.FullDatasetFilePath, c.EvalEmbeddingModel = []string{Gold}, "", ""
+		}, nil},
+		{"evaluate only", "the original's test-only mode", func(c *Train) { c.DoTrain, c.TrainFile = false, "" }, nil},
+		{"nothing to do", "neither trains nor evaluates", func(c *Train) { c.DoTrain, c.DoEval, c.TestFile = false, false, "" }, []string{"do_train: false found"}},
+		{"same file", "evaluating on the training rows is a mistake", func(c *Train) { c.EvalFile = "./" + c.TrainFile }, []string{`eval_file: "./train_w_qa.jsonl" found, which is train_file too`}},
+		{"best without evaluation", "as TrainingArguments", func(c *Train) { c.EvalStrategy = No }, []string{"load_best_model_at_end: found with eval_strategy no"}},
+		{"best with other strategies", "as TrainingArguments", func(c *Train) { c.EvalStrategy = Epoch }, []string{"load_best_model_at_end: found with eval_strategy epoch and save_strategy steps"}},
+		{"best between evaluations", "as TrainingArguments", func(c *Train) { c.SaveSteps = 45 }, []string{"load_best_model_at_end: save_steps 45 found with eval_steps 30"}},
+		{"best at every second evaluation", "a multiple", func(c *Train) { c.SaveSteps = 60 }, nil},
+		{"parts of a run", "a multiple too", func(c *Train) { c.SaveSteps, c.EvalSteps = 0.3, 0.1 }, nil},
+		{"resume and overwrite", "contradict each other", func(c *Train) { c.ResumeFromCheckpoint, c.OverwriteOutputDir = "true", true }, []string{"overwrite_output_dir: found together"}},
+		{"ranges", "each names what it expects", func(c *Train) {
+			c.MaxSeqLength, c.PerDeviceTrainBatchSize, c.LearningRate, c.AdamBeta2, c.AdamEpsilon = 0, 0, -1, 1, 0
+			c.NumTrainEpochs, c.MaxSteps, c.WarmupRatio, c.WarmupSteps, c.LoggingSteps = 0, 0, 2, 1.5, 0
+			c.EvalContexts, c.EvalK, c.TopP, c.Temperature = []string{"gold", "gold", "golden"}, 0, 0, 0
+		}, []string{"max_seq_length: 0", "per_device_train_batch_size: 0", "learning_rate: -1", "adam_beta2: 1", "adam_epsilon: 0",
+			"num_train_epochs: 0", "max_steps: 0", "warmup_ratio: 2", "warmup_steps: 1.5",
+			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found`, "eval_k: 0", "temperature: 0", "top_p: 0", "logging_steps: 0"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := originalTrain()
+			test.change(&c)
+			matchProblems(t, c.Validate(), test.problems)
+		})
+	}
+}
+
+func TestDoctorTakesWhatThereIs(t *testing.T) {
+	c := DefaultDoctor()
+	if _, err := Parse(&c, nil); err != nil {
+		t.Error(err)
+	}
+	c = DefaultDoctor()
+	if _, err := Parse(&c, original); err != nil {
+		t.Error(err)
+	}
+	_, err := Parse(&c, []string{"--eval_k", "0"})
+	matchProblems(t, err, []string{"eval_k: 0 found"})
+}
+
+func TestOriginalTestScript(t *testing.T) {
+	c := DefaultEval()
+	_, err := Parse(&c, []string{
+		"--qa_model_name_or_path", "lmsys/vicuna-7b-v1.5", "--embedding_model_name_or_path", "intfloat/e5-base-v2",
+		"--document_path", "documents.pkl", "--index_path", "index", "--eval_data_path", "test_w_qa.jsonl",
+		"--gen_gpt4eval", "false", "--output_dir", "out", "--batch_size", "2",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultEval()
+	want.ModelNameOrPath, want.EvalEmbeddingModel = "lmsys/vicuna-7b-v1.5", "intfloat/e5-base-v2"
+	want.FullDatasetFilePath, want.FullDatasetIndexPath = "documents.pkl", "index"
+	want.TestFile, want.OutputDir, want.PerDeviceEvalBatchSize = "test_w_qa.jsonl", "out", 2
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAsk(t *testing.T) {
+	c := DefaultAsk()
+	args := []string{"--model_name_or_path", "m", "--full_dataset_file_path", "d", "--eval_embedding_model", "e", "--do_sample", "what is it?"}
+	if _, err := Parse(&c, args); err != nil || c.Question != "what is it?" || !c.DoSample {
+		t.Errorf("question %q, do_sample %v, error %v", c.Question, c.DoSample, err)
+	}
+	_, err := Parse(&c, append(args, "two"))
+	matchProblems(t, err, []string{`"two": found beside the flags`})
+}
+
+// Every example is whole: it parses, and nothing in it is passed over.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		c := DefaultTrain("sft")
+		notices, err := Parse(&c, []string{"--config", file})
+		if err != nil || notices != nil {
+			t.Errorf("%s: notices %q, error %v", file, notices, err)
+		}
+	}
+}
+
+func TestExampleFaireIsTheReference(t *testing.T) {
+	c := DefaultTrain("sft")
+	if _, err := Parse(&c, []string{"../examples/sft-faire.yaml"}); err != nil {
+		t.Fatal(err)
+	}
+	total := c.TotalSteps(71)
+	if c.RowsPerStep() != 8 || c.LearningRate != 1e-4 || total != 71 || c.LRSchedulerType != "cosine" || c.SepSys != "<|im_end|>" || c.EvalMaxNewTokens != 128 || c.EvalK != 4 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Every bad file stands beside its messages: testdata/bad/NAME.{yaml,json}
+// and NAME.want.
+func TestBadFiles(t *testing.T) {
+	t.Chdir("testdata/bad")
+	files, err := filepath.Glob("*.want")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d bad files: %v", len(files), err)
+	}
+	for _, wanted := range files {
+		stem := strings.TrimSuffix(wanted, ".want")
+		file := stem + ".yaml"
+		if _, err := os.Stat(file); err != nil {
+			file = stem + ".json"
+		}
+		t.Run(stem, func(t *testing.T) {
+			want, err := os.ReadFile(wanted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := originalTrain()
+			_, err = Parse(&c, []string{"--config", file})
+			got := ""
+			if err != nil {
+				got = err.Error() + "\n"
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestFlagsWinOverTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run.json")
+	content := `{"seed": 3, "learning_rate": 1e-3, "sep_user": "\ud83d\ude00\/", "eval_contexts": ["gold", "retrieved"], "save_total_limit": null, "bf16": false}`
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range []string{"before", "after"} {
+		args := append([]string{"--config", file}, original...)
+		if where == "after" {
+			args = append(slices.Clone(original), "--config="+file)
+		}
+		got := DefaultTrain("sft")
+		if _, err := Parse(&got, append(args, "--seed", "4", "--eval_contexts", "gold")); err != nil {
+			t.Fatal(err)
+		}
+		want := originalTrain()
+		want.Seed, want.SepUser, want.EvalContexts = 4, " ", []string{"gold"}
+		want.BF16 = true // the original's command line says so
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("--config %s the flags: %s", where, diff)
+		}
+	}
+}
+
+func TestSettingsOfAnotherCommand(t *testing.T) {
+	dir := t.TempDir()
+	train := originalTrain()
+	if err := Write(dir, &train); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultEval()
+	notices, err := Parse(&c, []string{"--config", filepath.Join(dir, FileName), "--model_name_or_path", "trained"})
+	if err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0], "settings of another command passed over: train_file, eval_file,") {
+		t.Errorf("notices %q, error %v", notices, err)
+	}
+	if c.ModelNameOrPath != "trained" || c.SepSys != "</s>" || c.UserPrefix != "<s>[INST]" || c.TestFile != "test_w_qa.jsonl" {
+		t.Errorf("%+v", c)
+	}
+	_, err = Parse(&c, []string{"--weight_decay", "3"})
+	matchProblems(t, err, []string{"--weight_decay: a setting of another command"})
+}
+
+func TestWriteGivesTheSameBack(t *testing.T) {
+	no, seed := false, int64(-1<<63)
+	tests := []struct {
+		name, why string
+		change    func(*Train)
+	}{
+		{"defaults", "nils and empty strings come back", func(c *Train) {}},
+		{"everything odd", "text, lists and numbers come back exactly", func(c *Train) {
+			c.SepSys, c.UserPrefix, c.AssistantPrefix = "\n\t\"\\ ", "🙂\u2028<&>", "true"
+			c.EvalContexts, c.ReportTo = []string{Retrieved, Gold}, nil
+			c.GreaterIsBetter, c.DataSeed, c.AdamEpsilon, c.LearningRate = &no, &seed, 1e-300, 0.1+0.2
+		}},
+		{"secret", "a token is never written", func(c *Train) { c.Token = "hf_secret" }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want := originalTrain()
+			test.change(&want)
+			dir := filepath.Join(t.TempDir(), "made")
+			if err := Write(dir, &want); err != nil {
+				t.Fatal(err)
+			}
+			written, err := os.ReadFile(filepath.Join(dir, FileName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !json.Valid(written) || strings.Contains(string(written), "hf_secret") {
+				t.Errorf("%s", written)
+			}
+			entries, err := os.ReadDir(dir)
+			if err != nil || len(entries) != 1 {
+				t.Errorf("%d files left, error %v", len(entries), err)
+			}
+			got := DefaultTrain("sft")
+			if _, err := Parse(&got, []string{filepath.Join(dir, FileName)}); err != nil {
+				t.Fatal(err)
+			}
+			want.Token = ""
+			if want.ReportTo == nil {
+				want.ReportTo = []string{"none"} // null leaves the default, which says the same
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s", test.why, diff)
+			}
+		})
+	}
+}
+
+// Every name that transformers' TrainingArguments has is known here: taken,
+// refused or passed over.
+func TestTrainingArgumentsAreKnown(t *testing.T) {
+	data, err := os.ReadFile("testdata/training_arguments.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Transformers string
+		Defaults     map[string]any
+	}
+	if err := json.Unmarshal(data, &golden); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultTrain("sft")
+	set := newSet(&c)
+	// Where LocalRQA or gorqa has another default, it stands here.
+	ours := map[string]any{
+		"learning_rate": 1e-5, "weight_decay": 0.01, "num_train_epochs": 7.0, "lr_scheduler_type": "cosine",
+		"logging_steps": 10.0, "eval_strategy": "steps", "eval_steps": 100.0, "save_steps": 100.0, "save_total_limit": 1.0,
+		"load_best_model_at_end": true, "metric_for_best_model": "eval_loss", "do_train": true, "do_eval": true,
+		"bf16": true, "optim": "adamw_torch", "report_to": []any{"none"},
+		"output_dir": "", "resume_from_checkpoint": "", "gradient_checkpointing": false, "activation_checkpointing": false, "disable_tqdm": false, "hub_token": "",
+	}
+	for name, theirs := range golden.Defaults {
+		st := set.lookup(name)
+		if st == nil {
+			t.Errorf("%s of transformers %s is not known", name, golden.Transformers)
+			continue
+		}
+		if st.off != "" {
+			continue
+		}
+		want := theirs
+		if own, ok := ours[name]; ok {
+			want = own
+		}
+		text, err := json.Marshal(st.value())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got any
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestSteps(t *testing.T) {
+	c := DefaultSchedule()
+	tests := []struct {
+		name, why   string
+		epochs      float64
+		max         int
+		ratio, warm float64
+		total, up   int
+	}{
+		{"epochs", "rounded up", 1.5, -1, 0.1, 0, 107, 11},
+		{"max_steps", "wins", 3, 50, 0.1, 0, 50, 5},
+		{"warmup_steps", "wins", 1, -1, 0.1, 3, 71, 3},
+		{"warmup_steps as a part", "of all", 1, 100, 0, 0.25, 100, 25},
+		{"none", "0 is 0", 1, 100, 0, 0, 100, 0},
+	}
+	for _, test := range tests {
+		c.NumTrainEpochs, c.MaxSteps, c.WarmupRatio, c.WarmupSteps = test.epochs, test.max, test.ratio, test.warm
+		total := c.TotalSteps(71)
+		if up := c.Warmup(total); total != test.total || up != test.up {
+			t.Errorf("%s: %d steps, %d of warm-up; %d and %d expected", test.name, total, up, test.total, test.up)
+		}
+	}
+	if Every(0.1, 71) != 8 || Every(30, 71) != 30 || Every(0.001, 10) != 1 {
+		t.Error("Every")
+	}
+	s := DefaultSaving()
+	if s.HigherWins() || s.BestMetric() != "eval_loss" {
+		t.Error("eval_loss: lower is better")
+	}
+	s.MetricForBestModel = "gen/f1/avg_f1_ans"
+	if !s.HigherWins() || s.BestMetric() != "eval_gen/f1/avg_f1_ans" {
+		t.Error("F1: higher is better")
+	}
+}
+
+func TestHelp(t *testing.T) {
+	train, eval, index, ask, doctor := DefaultTrain("sft"), DefaultEval(), DefaultIndex(), DefaultAsk(), DefaultDoctor()
+	for _, s := range []Settings{&train, &eval, &index, &ask, &doctor} {
+		help := Help(s, 80)
+		for _, name := range Names(s) {
+			if !strings.Contains(help, "  --"+name+" ") {
+				t.Errorf("%T: --%s has no help", s, name)
+			}
+		}
+		for line := range strings.Lines(help) {
+			if len(line) > 81 {
+				t.Errorf("%T: line of %d: %s", s, len(line), line)
+			}
+		}
+		for _, name := range []string{"deepspeed", "use_flash_attention"} {
+			if slices.Contains(Names(s), name) {
+				t.Errorf("%T: %s is offered", s, name)
+			}
+		}
+		for _, arg := range []string{"-h", "--help"} {
+			if _, err := Parse(s, []string{"--seed", "1", arg}); !errors.Is(err, ErrHelp) {
+				t.Errorf("%T %s: %v", s, arg, err)
+			}
+		}
+	}
+	if Usage(&ask) != "[QUESTION]" || Usage(&train) != "" {
+		t.Error("usage lines")
+	}
+}
+
+func FuzzReadYAML(f *testing.F) {
+	for _, seed := range []string{"", "a: 1", "a: [1, x]\nb: ~", "- 1", "&a *a", "a: {b: 1}", "\xff", "a: &x [*x]"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { checkRead(t, data, readYAML) })
+}
+
+func FuzzReadJSON(f *testing.F) {
+	for _, seed := range []string{"", `{"a": 1}`, `{"a": [1, "x", null]}`, `[1]`, `{"a": {}}`, `{"a": 1} x`, `{"a"`, `{1: 2}`, "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { checkRead(t, data, readJSON) })
+}
+
+// checkRead: whatever a file holds, it is assignments or an error that says
+// where.
+func checkRead(t *testing.T, data []byte, read func(string, []byte) ([]assignment, error)) {
+	given, err := read("run", data)
+	if err != nil && !strings.HasPrefix(err.Error(), "run:") {
+		t.Errorf("an error without a place: %v", err)
+	}
+	c := DefaultTrain("sft")
+	set := newSet(&c)
+	if _, err := set.apply(given); err != nil && !strings.HasPrefix(err.Error(), "run:") {
+		t.Errorf("an error without a place: %v", err)
+	}
+}

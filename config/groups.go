@@ -1,0 +1,509 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Model says which model to start from.
+type Model struct {
+	ModelNameOrPath string // a folder, a GGUF file or a hub id
+	ModelRevision   string // branch, tag or commit of a hub id
+}
+
+// DefaultModel has a hub id's main branch.
+func DefaultModel() Model { return Model{ModelRevision: "main"} }
+
+func (m *Model) declare(s *set) {
+	s.section("Model")
+	s.text(&m.ModelNameOrPath, "model_name_or_path", "MODEL", "model to start from: a Hugging Face folder, a .gguf file or a hub id (required)")
+	s.text(&m.ModelRevision, "model_revision", "NAME", "branch, tag or commit of a hub id")
+	s.alias("model_revision", "revision")
+}
+
+func (m *Model) check(p *problems) {
+	p.needed(m.ModelNameOrPath, "model_name_or_path", "a model folder, a .gguf file or a hub id")
+}
+
+// Engine says what models are computed with and where they are fetched from.
+type Engine struct {
+	BF16     bool   // compute in bfloat16; weights and moments stay float32
+	Backend  string // GoMLX backend; "" = the best there is
+	CacheDir string // of models from the hub; "" = the hub's own cache
+	Offline  bool   // ask no hub
+	Token    string // hub token; "" = HF_TOKEN or the hub's own file; never written
+}
+
+// DefaultEngine computes in bfloat16. (TrainingArguments' default is float32;
+// LocalRQA's examples all turn bfloat16 on, and it is the faster and smaller
+// of the two on every device the engine reaches well.)
+func DefaultEngine() Engine { return Engine{BF16: true} }
+
+func (m *Engine) declare(s *set) {
+	s.section("Engine and hub")
+	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights; false computes in float32")
+	s.text(&m.Backend, "backend", "NAME", "engine: xla:cpu, xla:cuda or go (slow, needs nothing installed); if empty, the best there is")
+	s.text(&m.CacheDir, "cache_dir", "DIR", "where models from the hub are kept, if not in the hub's own cache")
+	s.boolean(&m.Offline, "offline", "use only what is in the caches")
+	s.text(&m.Token, "token", "TOKEN", "hub token, if not in HF_TOKEN or the hub's own file").secret = true
+	s.alias("offline", "local_files_only")
+	s.alias("token", "hub_token")
+}
+
+// Prompt says how passages, history, question and answer become one text.
+type Prompt struct {
+	PromptTemplate  string // "default", "chat" (the model's own) or a file
+	UserPrefix      string
+	AssistantPrefix string
+	SepUser         string // after a turn of the user
+	SepSys          string // after a turn of the assistant; ends an answer
+	MaxSeqLength    int    // tokens of a row: passages, dialogue and answer
+}
+
+// DefaultPrompt is LocalRQA's.
+func DefaultPrompt() Prompt {
+	return Prompt{
+		PromptTemplate: "default", UserPrefix: "USER", AssistantPrefix: "ASSISTANT",
+		SepUser: " ", SepSys: "</s>", MaxSeqLength: 2048,
+	}
+}
+
+func (m *Prompt) declare(s *set) {
+	s.section("Prompt")
+	s.text(&m.PromptTemplate, "prompt_template", "default|chat|FILE", "wording of the prompt: gorqa's, the model's own chat template, or a file with {passages} and {dialogue}")
+	s.text(&m.UserPrefix, "user_prefix", "TEXT", "what stands before a turn of the user")
+	s.text(&m.AssistantPrefix, "assistant_prefix", "TEXT", "what stands before a turn of the assistant")
+	s.text(&m.SepUser, "sep_user", "TEXT", "what ends a turn of the user")
+	s.text(&m.SepSys, "sep_sys", "TEXT", "what ends a turn of the assistant, and so an answer")
+	s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end, an answer never")
+}
+
+func (m *Prompt) check(p *problems) {
+	p.needed(m.PromptTemplate, "prompt_template", "default, chat or a file")
+	p.atLeast(m.MaxSeqLength, 1, "max_seq_length")
+}
+
+// Database is the documents that questions are asked of, and the retriever
+// that finds passages in them.
+type Database struct {
+	FullDatasetFilePath  string // documents, .jsonl or .pkl
+	FullDatasetIndexPath string // cached vectors; made if it is not there
+	EvalEmbeddingModel   string // a folder or hub id of an embedding model
+	EmbeddingBatchSize   int
+	EvalK                int // passages retrieved for a question
+}
+
+// DefaultDatabase retrieves four passages, as LocalRQA.
+func DefaultDatabase() Database { return Database{EmbeddingBatchSize: 32, EvalK: 4} }
+
+func (m *Database) declare(s *set) {
+	s.section("Retrieval")
+	s.text(&m.FullDatasetFilePath, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
+	s.text(&m.FullDatasetIndexPath, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
+	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder or a hub id")
+	s.integer(&m.EmbeddingBatchSize, "embedding_batch_size", "documents embedded at a time")
+	s.integer(&m.EvalK, "eval_k", "passages retrieved for a question")
+	s.alias("full_dataset_file_path", "document_path")
+	s.alias("full_dataset_index_path", "index_path")
+	s.alias("eval_embedding_model", "embedding_model_name_or_path")
+}
+
+func (m *Database) check(p *problems, why string) {
+	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
+	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
+	m.checkSizes(p)
+}
+
+func (m *Database) checkSizes(p *problems) {
+	p.atLeast(m.EmbeddingBatchSize, 1, "embedding_batch_size")
+	p.atLeast(m.EvalK, 1, "eval_k")
+}
+
+// Generation says how answers are decoded.
+type Generation struct {
+	EvalMaxNewTokens int
+	DoSample         bool // false: greedy
+	Temperature      float64
+	TopP             float64
+	TopK             int // 0: all
+}
+
+// DefaultGeneration is greedy, at most 128 tokens.
+func DefaultGeneration() Generation {
+	return Generation{EvalMaxNewTokens: 128, Temperature: 1, TopP: 1}
+}
+
+func (m *Generation) declare(s *set) {
+	s.section("Generation")
+	s.integer(&m.EvalMaxNewTokens, "eval_max_new_tokens", "tokens an answer may have")
+	s.boolean(&m.DoSample, "do_sample", "draw the next token instead of taking the likeliest")
+	s.number(&m.Temperature, "temperature", "divides the logits before drawing; below 1 is less random")
+	s.number(&m.TopP, "top_p", "draw from the likeliest tokens that together reach this probability")
+	s.integer(&m.TopK, "top_k", "draw from this many of the likeliest tokens; 0 for all")
+	s.alias("eval_max_new_tokens", "max_new_tokens")
+}
+
+func (m *Generation) check(p *problems) {
+	p.atLeast(m.EvalMaxNewTokens, 1, "eval_max_new_tokens")
+	p.that(m.Temperature > 0, "temperature: %v found; more than 0 expected (for greedy decoding leave do_sample false)", m.Temperature)
+	p.that(m.TopP > 0 && m.TopP <= 1, "top_p: %v found; more than 0 and at most 1 expected", m.TopP)
+	p.atLeast(m.TopK, 0, "top_k")
+}
+
+// Contexts of an evaluation: whose passages the model answers from.
+const (
+	Retrieved = "retrieved"
+	Gold      = "gold"
+)
+
+// Scoring says how a model is scored.
+type Scoring struct {
+	PerDeviceEvalBatchSize int
+	EvalContexts           []string // Retrieved, Gold or both
+	WritePredictions       bool
+}
+
+// DefaultScoring scores on retrieved passages. (The batch size is
+// TrainingArguments'; LocalRQA takes 1 to save memory. The scores do not
+// depend on it.)
+func DefaultScoring() Scoring {
+	return Scoring{PerDeviceEvalBatchSize: 8, EvalContexts: []string{Retrieved}, WritePredictions: true}
+}
+
+func (m *Scoring) declare(s *set) {
+	s.section("Evaluation")
+	s.integer(&m.PerDeviceEvalBatchSize, "per_device_eval_batch_size", "rows a batch of evaluation and generation holds")
+	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold", "passages to answer from: those retrieved, the gold ones, or each in turn")
+	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
+}
+
+func (m *Scoring) check(p *problems) {
+	p.atLeast(m.PerDeviceEvalBatchSize, 1, "per_device_eval_batch_size")
+	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold or both expected")
+	for i, c := range m.EvalContexts {
+		p.that(c == Retrieved || c == Gold, "eval_contexts: %q found; retrieved or gold expected", c)
+		p.that(!slices.Contains(m.EvalContexts[:i], c), "eval_contexts: %q found twice; once expected", c)
+	}
+}
+
+// Retrieves says whether an evaluation needs the document database.
+func (m *Scoring) Retrieves() bool { return slices.Contains(m.EvalContexts, Retrieved) }
+
+// Data is the files of rows.
+type Data struct {
+	TrainFile      string
+	EvalFile       string
+	TestFile       string // "" = no test at the end
+	LossOn         string // "answer" (and its separator) or "all"
+	OnOverflow     string // "error" or "skip": rows too long even without passages
+	GroupByPassage bool
+}
+
+// DefaultData takes the loss on the answer.
+func DefaultData() Data { return Data{LossOn: "answer", OnOverflow: "error"} }
+
+func (m *Data) declare(s *set) {
+	s.section("Data")
+	s.text(&m.TrainFile, "train_file", "FILE", "rows to train on, JSONL: question, gold_docs, gold_answer, chat_history")
+	s.text(&m.EvalFile, "eval_file", "FILE", "rows to evaluate on during training")
+	s.text(&m.TestFile, "test_file", "FILE", "rows to score at the end")
+	s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
+	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
+	s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
+}
+
+// Optimiser is AdamW's settings.
+type Optimiser struct {
+	Optim                     string
+	LearningRate              float64 // at its peak
+	WeightDecay               float64 // not on norms and biases
+	AdamBeta1                 float64
+	AdamBeta2                 float64
+	AdamEpsilon               float64
+	MaxGradNorm               float64 // 0 = no clipping
+	PerDeviceTrainBatchSize   int     // rows of a micro-batch
+	GradientAccumulationSteps int     // micro-batches of a step
+	GradientCheckpointing     bool    // recompute activations in the backward pass
+}
+
+// DefaultOptimiser has LocalRQA's learning rate and decay, else
+// TrainingArguments' defaults.
+func DefaultOptimiser() Optimiser {
+	return Optimiser{
+		Optim: "adamw_torch", LearningRate: 1e-5, WeightDecay: 0.01,
+		AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
+		PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1,
+	}
+}
+
+// RowsPerStep is how many rows one step of the optimiser sees.
+func (m *Optimiser) RowsPerStep() int {
+	return m.PerDeviceTrainBatchSize * m.GradientAccumulationSteps
+}
+
+func (m *Optimiser) declare(s *set) {
+	s.section("Optimiser")
+	s.integer(&m.PerDeviceTrainBatchSize, "per_device_train_batch_size", "rows of one forward and backward pass")
+	s.integer(&m.GradientAccumulationSteps, "gradient_accumulation_steps", "passes whose gradients make one step; the loss is per label token of the whole step")
+	s.number(&m.LearningRate, "learning_rate", "learning rate at its peak")
+	s.number(&m.WeightDecay, "weight_decay", "decay of the matrices; norms and biases have none")
+	s.number(&m.AdamBeta1, "adam_beta1", "AdamW's decay of the first moment")
+	s.number(&m.AdamBeta2, "adam_beta2", "AdamW's decay of the second moment")
+	s.number(&m.AdamEpsilon, "adam_epsilon", "AdamW's epsilon")
+	s.number(&m.MaxGradNorm, "max_grad_norm", "clip the gradient to this norm; 0 for no clipping")
+	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one", "adamw_torch", "adamw_torch_fused", "adamw_hf")
+	s.boolean(&m.GradientCheckpointing, "gradient_checkpointing", "compute activations again in the backward pass: less memory, more time")
+	s.alias("gradient_checkpointing", "activation_checkpointing")
+}
+
+func (m *Optimiser) check(p *problems) {
+	p.atLeast(m.PerDeviceTrainBatchSize, 1, "per_device_train_batch_size")
+	p.atLeast(m.GradientAccumulationSteps, 1, "gradient_accumulation_steps")
+	p.that(m.LearningRate >= 0, "learning_rate: %v found; 0 or more expected", m.LearningRate)
+	p.that(m.WeightDecay >= 0, "weight_decay: %v found; 0 or more expected", m.WeightDecay)
+	p.that(m.AdamBeta1 >= 0 && m.AdamBeta1 < 1, "adam_beta1: %v found; at least 0 and less than 1 expected", m.AdamBeta1)
+	p.that(m.AdamBeta2 >= 0 && m.AdamBeta2 < 1, "adam_beta2: %v found; at least 0 and less than 1 expected", m.AdamBeta2)
+	p.that(m.AdamEpsilon > 0, "adam_epsilon: %v found; more than 0 expected", m.AdamEpsilon)
+	p.that(m.MaxGradNorm >= 0, "max_grad_norm: %v found; 0 (no clipping) or more expected", m.MaxGradNorm)
+}
+
+// Strategies of saving and evaluating.
+const (
+	No    = "no"
+	Steps = "steps"
+	Epoch = "epoch"
+)
+
+// Schedule says how long to train and how the learning rate goes.
+type Schedule struct {
+	DoTrain         bool
+	NumTrainEpochs  float64
+	MaxSteps        int // -1 = as the epochs say
+	LRSchedulerType string
+	WarmupRatio     float64 // of all steps, where WarmupSteps is 0
+	WarmupSteps     float64 // below 1: of all steps
+	Seed            int64
+	DataSeed        *int64 // order of the rows; nil = Seed
+}
+
+// DefaultSchedule is LocalRQA's: 7 epochs, cosine, a tenth of warm-up.
+func DefaultSchedule() Schedule {
+	return Schedule{DoTrain: true, NumTrainEpochs: 7, MaxSteps: -1, LRSchedulerType: "cosine", WarmupRatio: 0.1, Seed: 42}
+}
+
+// TotalSteps is the steps of a run whose epochs have stepsPerEpoch steps.
+func (m *Schedule) TotalSteps(stepsPerEpoch int) int {
+	if m.MaxSteps > 0 {
+		return m.MaxSteps
+	}
+	return int(math.Ceil(m.NumTrainEpochs * float64(stepsPerEpoch)))
+}
+
+// Warmup is the steps of warm-up of a run of total steps.
+func (m *Schedule) Warmup(total int) int {
+	switch {
+	case m.WarmupSteps >= 1:
+		return int(m.WarmupSteps)
+	case m.WarmupSteps > 0:
+		return int(math.Ceil(m.WarmupSteps * float64(total)))
+	}
+	return int(math.Ceil(m.WarmupRatio * float64(total)))
+}
+
+func (m *Schedule) declare(s *set) {
+	s.section("Schedule")
+	s.boolean(&m.DoTrain, "do_train", "train; false only evaluates")
+	s.number(&m.NumTrainEpochs, "num_train_epochs", "times to go over the rows; may be a fraction")
+	s.integer(&m.MaxSteps, "max_steps", "steps to train, whatever the epochs say; -1 for the epochs")
+	s.choice(&m.LRSchedulerType, "lr_scheduler_type", "how the learning rate goes after the warm-up", "linear", "cosine", "constant", "constant_with_warmup")
+	s.number(&m.WarmupRatio, "warmup_ratio", "part of all steps in which the learning rate rises to its peak")
+	s.number(&m.WarmupSteps, "warmup_steps", "the same in steps, or as a part if below 1; wins over warmup_ratio unless 0")
+	s.seed(&m.Seed, "seed", "seed of everything random")
+	s.maybeSeed(&m.DataSeed, "data_seed", "seed of the order of the rows; seed if not given")
+}
+
+func (m *Schedule) check(p *problems) {
+	p.that(m.NumTrainEpochs > 0, "num_train_epochs: %v found; more than 0 expected", m.NumTrainEpochs)
+	p.that(m.MaxSteps == -1 || m.MaxSteps > 0, "max_steps: %d found; -1 or more than 0 expected", m.MaxSteps)
+	p.that(m.WarmupRatio >= 0 && m.WarmupRatio <= 1, "warmup_ratio: %v found; 0 to 1 expected", m.WarmupRatio)
+	p.wholeOrPart(m.WarmupSteps, true, "warmup_steps")
+}
+
+// Saving is where a run is kept, and when it is evaluated and saved.
+type Saving struct {
+	OutputDir            string
+	OverwriteOutputDir   bool
+	ResumeFromCheckpoint string // "", "true" (the last in OutputDir) or a folder
+
+	DoEval       bool
+	EvalStrategy string  // No, Steps or Epoch
+	EvalSteps    float64 // below 1: of all steps
+	EvalOnStart  bool
+
+	SaveStrategy       string  // No, Steps or Epoch
+	SaveSteps          float64 // below 1: of all steps
+	SaveTotalLimit     int     // 0 = keep all
+	LoadBestModelAtEnd bool
+	MetricForBestModel string // a key of the evaluation, "eval_" first
+	GreaterIsBetter    *bool  // nil = by the metric; see HigherWins
+}
+
+// DefaultSaving is LocalRQA's.
+func DefaultSaving() Saving {
+	return Saving{
+		DoEval: true, EvalStrategy: Steps, EvalSteps: 100,
+		SaveStrategy: Steps, SaveSteps: 100, SaveTotalLimit: 1,
+		LoadBestModelAtEnd: true, MetricForBestModel: "eval_loss",
+	}
+}
+
+// HigherWins says whether a higher MetricForBestModel is better: as
+// GreaterIsBetter, else for all metrics but losses and latencies.
+func (m *Saving) HigherWins() bool {
+	if m.GreaterIsBetter != nil {
+		return *m.GreaterIsBetter
+	}
+	return !strings.HasSuffix(m.MetricForBestModel, "loss") && !strings.Contains(m.MetricForBestModel, "latency")
+}
+
+// BestMetric is MetricForBestModel with the "eval_" that may be left out.
+func (m *Saving) BestMetric() string {
+	if strings.HasPrefix(m.MetricForBestModel, "eval_") {
+		return m.MetricForBestModel
+	}
+	return "eval_" + m.MetricForBestModel
+}
+
+// Resume says which checkpoint to go on from: none, the last one of
+// OutputDir, or the one in folder.
+func (m *Saving) Resume() (folder string, last bool) {
+	if b, ok := parseBool(m.ResumeFromCheckpoint); ok {
+		return "", b
+	}
+	return m.ResumeFromCheckpoint, false
+}
+
+// Every turns a number of steps that may be a part of all steps (below 1)
+// into steps.
+func Every(steps float64, total int) int {
+	if steps < 1 {
+		return max(1, int(math.Ceil(steps*float64(total))))
+	}
+	return int(steps)
+}
+
+func (m *Saving) declare(s *set) {
+	s.section("Output, evaluation and checkpoints during training")
+	s.text(&m.OutputDir, "output_dir", "DIR", "folder of the trained model, the checkpoints and all reports (required)")
+	s.boolean(&m.OverwriteOutputDir, "overwrite_output_dir", "start anew in a folder that holds a run")
+	s.text(&m.ResumeFromCheckpoint, "resume_from_checkpoint", "[DIR]", "go on from this checkpoint, or from the last one of output_dir").kind = optional
+	s.boolean(&m.DoEval, "do_eval", "evaluate on eval_file")
+	s.choice(&m.EvalStrategy, "eval_strategy", "when to evaluate", No, Steps, Epoch)
+	s.number(&m.EvalSteps, "eval_steps", "steps from one evaluation to the next; below 1, a part of all steps")
+	s.boolean(&m.EvalOnStart, "eval_on_start", "evaluate before the first step too")
+	s.choice(&m.SaveStrategy, "save_strategy", "when to save a checkpoint", No, Steps, Epoch)
+	s.number(&m.SaveSteps, "save_steps", "steps from one checkpoint to the next; below 1, a part of all steps")
+	s.integer(&m.SaveTotalLimit, "save_total_limit", "checkpoints to keep, the best one besides; 0 for all")
+	s.boolean(&m.LoadBestModelAtEnd, "load_best_model_at_end", "hand over the best checkpoint's model, not the last one's")
+	s.text(&m.MetricForBestModel, "metric_for_best_model", "KEY", "what is compared: eval_loss or any other key of the evaluation")
+	s.maybe(&m.GreaterIsBetter, "greater_is_better", "whether more of it is better; by default yes but for losses and latencies")
+	s.alias("eval_strategy", "evaluation_strategy")
+}
+
+func (m *Saving) check(p *problems) {
+	p.needed(m.OutputDir, "output_dir", "a folder for what the run makes")
+	p.wholeOrPart(m.EvalSteps, false, "eval_steps")
+	p.wholeOrPart(m.SaveSteps, false, "save_steps")
+	p.atLeast(m.SaveTotalLimit, 0, "save_total_limit")
+	folder, last := m.Resume()
+	p.that(!m.OverwriteOutputDir || (folder == "" && !last), "overwrite_output_dir: found together with resume_from_checkpoint; one of them expected")
+	if !m.LoadBestModelAtEnd || !m.DoEval { // without evaluation there is no best
+		return
+	}
+	p.needed(m.MetricForBestModel, "metric_for_best_model", "eval_loss or another key of the evaluation")
+	switch {
+	case m.EvalStrategy == No || m.SaveStrategy == No:
+		p.that(false, "load_best_model_at_end: found with eval_strategy %s and save_strategy %s; both other than no expected, or load_best_model_at_end false", m.EvalStrategy, m.SaveStrategy)
+	case m.EvalStrategy != m.SaveStrategy:
+		p.that(false, "load_best_model_at_end: found with eval_strategy %s and save_strategy %s; the same expected, so that what is saved was evaluated", m.EvalStrategy, m.SaveStrategy)
+	case m.EvalStrategy == Steps && m.EvalSteps > 0 && m.SaveSteps > 0:
+		ratio := m.SaveSteps / m.EvalSteps
+		p.that((m.SaveSteps < 1) == (m.EvalSteps < 1) && math.Abs(ratio-math.Round(ratio)) < 1e-9 && ratio >= 0.5,
+			"load_best_model_at_end: save_steps %v found with eval_steps %v; a multiple of eval_steps expected, so that what is saved was evaluated", m.SaveSteps, m.EvalSteps)
+	}
+}
+
+// Logging says what a run shows.
+type Logging struct {
+	LoggingSteps float64  // below 1: of all steps
+	ReportTo     []string // "none", "tensorboard" or "all"
+	DisableTqdm  bool     // no progress bars
+}
+
+// DefaultLogging logs every 10 steps, as LocalRQA.
+func DefaultLogging() Logging { return Logging{LoggingSteps: 10, ReportTo: []string{"none"}} }
+
+// TensorBoard says whether event files are wanted.
+func (m *Logging) TensorBoard() bool {
+	return slices.Contains(m.ReportTo, "tensorboard") || slices.Contains(m.ReportTo, "all")
+}
+
+func (m *Logging) declare(s *set) {
+	s.section("Logging")
+	s.number(&m.LoggingSteps, "logging_steps", "steps from one line of the log to the next; below 1, a part of all steps")
+	s.list(&m.ReportTo, "report_to", "none|tensorboard", "what to write besides metrics.jsonl, train.log and report.html")
+	s.boolean(&m.DisableTqdm, "disable_tqdm", "plain lines instead of progress bars, as in a pipe")
+}
+
+func (m *Logging) check(p *problems) { p.wholeOrPart(m.LoggingSteps, false, "logging_steps") }
+
+func (m *Logging) notices() []string {
+	var said []string
+	for _, to := range m.ReportTo {
+		if !slices.Contains([]string{"none", "tensorboard", "all"}, to) {
+			said = append(said, fmt.Sprintf("report_to: gorqa sends nothing to %s; metrics.jsonl holds every figure, --report_to tensorboard writes event files (passed over)", to))
+		}
+	}
+	return said
+}
+
+// problems gathers what Validate finds.
+type problems struct {
+	found   []error
+	partial bool // settings may be missing
+}
+
+func (p *problems) that(ok bool, format string, args ...any) {
+	if !ok {
+		p.found = append(p.found, fmt.Errorf(format, args...))
+	}
+}
+
+func (p *problems) needed(value, name, what string) {
+	p.that(p.partial || strings.TrimSpace(value) != "", "%s: missing; expected: %s (--%s)", name, what, name)
+}
+
+func (p *problems) atLeast(value, least int, name string) {
+	p.that(value >= least, "%s: %d found; %d or more expected", name, value, least)
+}
+
+func (p *problems) wholeOrPart(value float64, zero bool, name string) {
+	ok := value > 0 && (value < 1 || value == math.Trunc(value)) && value < math.MaxInt32
+	p.that(ok || zero && value == 0, "%s: %v found; a whole number of steps, or a part of all steps between 0 and 1, expected", name, value)
+}
+
+// differ reports two of the named paths that are one file.
+func (p *problems) differ(named ...[2]string) {
+	for i, a := range named {
+		for _, b := range named[:i] {
+			same := a[1] != "" && b[1] != "" && filepath.Clean(a[1]) == filepath.Clean(b[1])
+			p.that(!same, "%s: %q found, which is %s too; another file expected", a[0], a[1], b[0])
+		}
+	}
+}
+
+func (p *problems) join() error { return errors.Join(p.found...) }

@@ -1,0 +1,222 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Settings is one command's settings: *Train, *Eval and the others of this
+// package.
+type Settings interface {
+	// Validate returns every problem of the settings, joined, or nil.
+	Validate() error
+
+	declare(*set)
+	notices() []string
+}
+
+// ErrHelp is returned by Parse when -h or --help was given.
+var ErrHelp = errors.New("help wanted")
+
+// An assignment is one name with its values, from a file or a command line.
+type assignment struct {
+	where  string // "file:line: " or "--"
+	name   string
+	values []string
+}
+
+// Parse sets s, which holds the defaults, from a command's arguments: first
+// from the file of --config (or of a lone .yaml, .yml or .json argument),
+// then from the flags. It returns what the user should be told (a setting
+// that was passed over), and every problem at once, those of Validate
+// included. All of them are wrong usage.
+func Parse(s Settings, args []string) (notices []string, err error) {
+	set := newSet(s)
+	file := ""
+	if len(args) == 1 && isSettingsFile(args[0]) && (set.positional == nil || set.positional.required == 0) {
+		file, args = args[0], nil
+	}
+	flags, rest, err := set.split(args)
+	if errors.Is(err, ErrHelp) {
+		return nil, ErrHelp
+	}
+	problems := []error{err}
+	for _, a := range flags {
+		if st := set.lookup(a.name); st != nil && st.name == "config" {
+			file = a.values[len(a.values)-1]
+		}
+	}
+	if file != "" {
+		given, err := readFile(file)
+		problems = append(problems, err)
+		said, err := set.apply(given)
+		notices, problems = append(notices, said...), append(problems, err)
+	}
+	for _, st := range set.settings {
+		st.given = false
+	}
+	said, err := set.apply(flags)
+	notices, problems = append(notices, said...), append(problems, err)
+	problems = append(problems, set.arguments(rest))
+	if err := errors.Join(problems...); err != nil {
+		return notices, err
+	}
+	return append(notices, s.notices()...), s.Validate()
+}
+
+func isSettingsFile(arg string) bool {
+	if strings.HasPrefix(arg, "-") {
+		return false
+	}
+	return slices.Contains([]string{".json", ".yaml", ".yml"}, strings.ToLower(filepath.Ext(arg)))
+}
+
+// split reads a command line as assignments and other arguments. A flag's
+// value stands after it or after "=". A boolean's value may be left out; a
+// list takes all that follows up to the next flag.
+func (s *set) split(args []string) (given []assignment, rest []string, err error) {
+	var problems []error
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		switch {
+		case arg == "--":
+			return given, append(rest, args...), errors.Join(problems...)
+		case arg == "-h" || arg == "--help":
+			return nil, nil, ErrHelp
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			rest = append(rest, arg)
+			continue
+		case !strings.HasPrefix(arg, "--"):
+			problems = append(problems, fmt.Errorf("%s: no flag of one letter is known but -h; write flags as --name value", arg))
+			continue
+		}
+		name, value, attached := strings.Cut(arg[2:], "=")
+		st := s.lookup(name)
+		if st == nil && strings.HasPrefix(name, "no_") && !attached {
+			// HfArgumentParser gives every boolean a --no_ form.
+			if st = s.lookup(name[3:]); st != nil && st.kind == boolean {
+				given = append(given, assignment{"--", st.name, []string{"false"}})
+				continue
+			}
+			st = nil
+		}
+		if st == nil {
+			given = append(given, assignment{"--", name, nil})
+			for !attached && len(args) > 0 && !strings.HasPrefix(args[0], "--") && args[0] != "-h" {
+				args = args[1:]
+			}
+			continue
+		}
+		values := []string{value}
+		if !attached {
+			n := st.takes(args, s)
+			if n == 0 && st.kind != boolean && st.kind != optional && st.off == "" {
+				problems = append(problems, fmt.Errorf("--%s: nothing found; a value expected (--%s %s)", st.name, st.name, st.metavar))
+				continue
+			}
+			values, args = args[:n:n], args[n:]
+			if n == 0 {
+				values = []string{"true"}
+			}
+		}
+		given = append(given, assignment{"--", name, values})
+	}
+	return given, rest, errors.Join(problems...)
+}
+
+// takes returns how many of the arguments that follow a flag are its values.
+func (st *setting) takes(args []string, s *set) int {
+	isFlag := func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return strings.HasPrefix(name, "--") && (len(name) == 2 || s.lookup(name[2:]) != nil)
+	}
+	if len(args) == 0 || isFlag(args[0]) {
+		return 0
+	}
+	switch st.kind {
+	case boolean:
+		if _, ok := parseBool(args[0]); !ok {
+			return 0
+		}
+	case optional:
+		if strings.HasPrefix(args[0], "--") {
+			return 0
+		}
+	case list:
+		n := 0
+		for n < len(args) && !strings.HasPrefix(args[n], "--") {
+			n++
+		}
+		return n
+	}
+	return 1
+}
+
+// apply assigns in order and returns what was passed over.
+func (s *set) apply(given []assignment) (notices []string, err error) {
+	var problems []error
+	var elsewhere []string
+	for _, a := range given {
+		st := s.lookup(a.name)
+		switch {
+		case st == nil && a.where != "--" && knownElsewhere(a.name):
+			elsewhere = append(elsewhere, a.name)
+		case st == nil:
+			problem := fmt.Sprintf("%s%s: no such setting; the nearest known one is %s", a.where, a.name, s.nearest(a.name))
+			if knownElsewhere(a.name) {
+				problem = fmt.Sprintf("%s%s: a setting of another command, which this one does not take", a.where, a.name)
+			}
+			problems = append(problems, errors.New(problem))
+		case st.off != "":
+			if asksForNothing(a.values) {
+				continue
+			}
+			message := fmt.Sprintf("%s%s: %s", a.where, a.name, st.off)
+			if st.refused {
+				problems = append(problems, errors.New(message))
+			} else {
+				notices = append(notices, message+" (passed over)")
+			}
+		case st.name == "config" && a.where != "--":
+			problems = append(problems, fmt.Errorf("%sconfig: a settings file inside a settings file; write its settings here", a.where))
+		case st.kind != list && len(a.values) != 1:
+			problems = append(problems, fmt.Errorf("%s%s: %d values found; one expected", a.where, a.name, len(a.values)))
+		default:
+			if st.kind == list && len(a.values) == 0 {
+				a.values = []string{""}
+			}
+			for _, v := range a.values {
+				// Set is called on the value itself: pflag would wrap the error.
+				if err := st.Set(v); err != nil {
+					problems = append(problems, fmt.Errorf("%s%s: %w", a.where, a.name, err))
+				}
+			}
+		}
+	}
+	if len(elsewhere) > 0 {
+		notices = append(notices, "settings of another command passed over: "+strings.Join(elsewhere, ", "))
+	}
+	return notices, errors.Join(problems...)
+}
+
+// arguments takes the arguments that are no flags.
+func (s *set) arguments(rest []string) error {
+	p := s.positional
+	if p == nil {
+		p = &positional{}
+	}
+	if len(rest) > len(p.names) {
+		return fmt.Errorf("%q: found beside the flags; nothing more expected (is a -- missing before a name, or quotes around a value?)", rest[len(p.names)])
+	}
+	if len(rest) < p.required {
+		return fmt.Errorf("%s: missing; expected after the command's name", strings.Join(p.names[len(rest):], " "))
+	}
+	if p.take != nil {
+		p.take(rest)
+	}
+	return nil
+}

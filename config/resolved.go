@@ -1,0 +1,74 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// FileName is the file in the output folder that Write makes.
+const FileName = "all_args.json"
+
+// Resolved is the settings as a JSON object, one setting a line in the order
+// of the help, without secrets. Given back with --config it gives the same
+// settings.
+func Resolved(s Settings) ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteString("{")
+	comma := "\n"
+	for _, st := range newSet(s).settings {
+		if st.off != "" || st.secret {
+			continue
+		}
+		value, err := marshal(st.value())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", st.name, err)
+		}
+		fmt.Fprintf(&out, "%s  %q: %s", comma, st.name, value)
+		comma = ",\n"
+	}
+	out.WriteString("\n}\n")
+	return out.Bytes(), nil
+}
+
+// marshal leaves "<s>" as it is, where json.Marshal escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(out.Bytes()), nil
+}
+
+// Write saves the resolved settings as FileName in dir, which is made if it
+// is not there. The file is whole or not there.
+func Write(dir string, s Settings) error {
+	data, err := Resolved(s)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, FileName+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.Write(data); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), filepath.Join(dir, FileName))
+}
