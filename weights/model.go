@@ -1,0 +1,364 @@
+package weights
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The names of a Hugging Face folder.
+const (
+	configName     = "config.json"
+	singleName     = "model.safetensors"
+	indexName      = "model.safetensors.index.json"
+	tokenizerName  = "tokenizer.json"
+	tokConfigName  = "tokenizer_config.json"
+	generationName = "generation_config.json"
+	templateName   = "chat_template.jinja"
+)
+
+// companions are the small files that travel with a model when it is saved
+// again: tokenizer, generation, and the ones of sentence-transformers.
+var companions = []string{
+	tokenizerName, tokConfigName, "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName,
+	"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json",
+}
+
+// maxCompanion bounds one small file, in bytes; the largest known
+// tokenizer.json has 35 MB.
+const maxCompanion = 256 << 20
+
+// Model is an opened model. Its methods are safe for concurrent use.
+type Model struct {
+	path    string
+	config  []byte
+	names   []string
+	tensors map[string]tensor
+	files   map[string][]byte
+	closers []io.Closer
+}
+
+// tensor is one weight and how to read it.
+type tensor struct {
+	shape []int
+	read  func() ([]float32, error)
+}
+
+// Open opens a Hugging Face folder (config.json and safetensors, one file or
+// shards) or a .gguf file. Only headers and small files are read; Float32 reads
+// a tensor.
+func Open(ctx context.Context, path string) (*Model, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{path: path, tensors: map[string]tensor{}, files: map[string][]byte{}}
+	switch {
+	case info.IsDir():
+		err = m.openFolder(ctx)
+	case strings.EqualFold(filepath.Ext(path), ".gguf"):
+		err = m.openGGUF()
+	default:
+		err = fmt.Errorf("%s: is a file; expected a Hugging Face folder or a .gguf file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+func (m *Model) openFolder(ctx context.Context) error {
+	config, err := readSmall(filepath.Join(m.path, configName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no config.json in the folder; expected a Hugging Face folder%s", m.path, m.hint())
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := object(config); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
+	}
+	m.config = config
+	for _, name := range companions {
+		data, err := readSmall(filepath.Join(m.path, filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		m.files[name] = data
+	}
+
+	single := filepath.Join(m.path, singleName)
+	if _, err := os.Stat(single); err == nil {
+		file, err := m.openShard(singleName)
+		if err != nil {
+			return err
+		}
+		m.add(file, file.Names())
+		return nil
+	}
+	index := filepath.Join(m.path, indexName)
+	data, err := readSmall(index)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no model.safetensors and no model.safetensors.index.json in the folder%s", m.path, m.hint())
+	}
+	if err != nil {
+		return err
+	}
+	return m.openShards(ctx, index, data)
+}
+
+func (m *Model) openShards(ctx context.Context, index string, data []byte) error {
+	var parsed struct {
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(data, &parsed); err != nil {
+		return fmt.Errorf("%s: %w", index, err)
+	}
+	if len(parsed.WeightMap) == 0 {
+		return fmt.Errorf("%s: no weight_map; expected the file of each tensor", index)
+	}
+	byShard := map[string][]string{}
+	for name, shard := range parsed.WeightMap {
+		byShard[shard] = append(byShard[shard], name)
+	}
+	var problems []error
+	for _, shard := range slices.Sorted(maps.Keys(byShard)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if filepath.Base(shard) != shard || !filepath.IsLocal(shard) {
+			problems = append(problems, fmt.Errorf("%s: file %q lies outside the folder; expected a name within it", index, shard))
+			continue
+		}
+		file, err := m.openShard(shard)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s: %s is missing; the index names it for %d tensors: fetch or copy it", m.path, shard, len(byShard[shard]))
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		var names []string
+		for _, name := range file.Names() {
+			if parsed.WeightMap[name] == shard {
+				names = append(names, name)
+			}
+		}
+		if len(names) < len(byShard[shard]) {
+			for _, name := range slices.Sorted(slices.Values(byShard[shard])) {
+				if _, ok := file.tensors[name]; !ok {
+					problems = append(problems, fmt.Errorf("%s: no tensor %q; %s says it is there", file.path, name, indexName))
+				}
+			}
+		}
+		m.add(file, names)
+	}
+	return errors.Join(problems...)
+}
+
+func (m *Model) openShard(name string) (*File, error) {
+	file, err := ReadSafetensors(filepath.Join(m.path, name))
+	if err != nil {
+		return nil, err
+	}
+	m.closers = append(m.closers, file)
+	return file, nil
+}
+
+func (m *Model) add(file *File, names []string) {
+	for _, name := range names {
+		m.names = append(m.names, name)
+		m.tensors[name] = tensor{file.tensors[name].Shape, func() ([]float32, error) { return file.Float32(name) }}
+	}
+}
+
+// hint says what the folder holds instead of safetensors.
+func (m *Model) hint() string {
+	entries, err := os.ReadDir(m.path)
+	if err != nil {
+		return ""
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		switch {
+		case strings.HasPrefix(name, "pytorch_model") && strings.HasSuffix(name, ".bin"):
+			return fmt.Sprintf("; %s is a pickle, which is not read: save the model with save_pretrained(…, safe_serialization=True) of transformers", name)
+		case strings.EqualFold(filepath.Ext(name), ".gguf"):
+			return fmt.Sprintf("; to use %s give its own path", name)
+		case name == "adapter_config.json":
+			return "; it holds an adapter: merge it into its base model first"
+		}
+	}
+	return ""
+}
+
+// readSmall reads a file of at most maxCompanion bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxCompanion {
+		return nil, fmt.Errorf("%s: %d bytes, %v; expected a file of at most %d bytes", path, info.Size(), info.Mode().Type(), maxCompanion)
+	}
+	return os.ReadFile(path)
+}
+
+// object reads a JSON object, its numbers as they are written.
+func object(data []byte) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var fields map[string]any
+	if err := decoder.Decode(&fields); err != nil {
+		return nil, fmt.Errorf("byte %d: %w; expected a JSON object", decoder.InputOffset(), err)
+	}
+	if fields == nil {
+		return nil, errors.New("null; expected a JSON object")
+	}
+	return fields, nil
+}
+
+// marshal writes JSON as the Hugging Face tools do: indented, in UTF-8.
+func marshal(value any) ([]byte, error) {
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(value)
+	return buf.Bytes(), err
+}
+
+// Config is the model's config.json; of a GGUF file, the one that its metadata
+// stands for.
+func (m *Model) Config() []byte { return m.config }
+
+// Names lists the tensors under their Hugging Face names, in the order of the
+// files.
+func (m *Model) Names() []string { return slices.Clone(m.names) }
+
+// Shape returns a tensor's shape, outermost first; it is false where there is
+// none of that name.
+func (m *Model) Shape(name string) ([]int, bool) {
+	t, ok := m.tensors[name]
+	return slices.Clone(t.shape), ok
+}
+
+// Float32 reads a tensor, widened or dequantised.
+func (m *Model) Float32(name string) ([]float32, error) {
+	t, ok := m.tensors[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: no tensor %q among its %d", m.path, name, len(m.names))
+	}
+	return t.read()
+}
+
+// Tokenizer is the model's tokenizer.json; of a GGUF file, the one that its
+// vocabulary stands for.
+func (m *Model) Tokenizer() ([]byte, error) {
+	data, ok := m.files[tokenizerName]
+	if !ok {
+		return nil, fmt.Errorf("%s: no tokenizer.json; save the tokenizer with save_pretrained of transformers, which writes one", m.path)
+	}
+	return data, nil
+}
+
+// GenerationConfig is the model's generation_config.json, nil where there is
+// none.
+func (m *Model) GenerationConfig() []byte { return m.files[generationName] }
+
+// TokenizerConfig is the model's tokenizer_config.json, nil where there is
+// none.
+func (m *Model) TokenizerConfig() []byte { return m.files[tokConfigName] }
+
+// ChatTemplate is the model's chat template: chat_template.jinja, or the
+// chat_template of tokenizer_config.json, of several the one named "default".
+// It is empty where the model has none.
+func (m *Model) ChatTemplate() (string, error) {
+	if text, ok := m.files[templateName]; ok {
+		return string(text), nil
+	}
+	data, ok := m.files[tokConfigName]
+	if !ok {
+		return "", nil
+	}
+	var config struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	fail := func(err error) (string, error) {
+		return "", fmt.Errorf("%s: %w", filepath.Join(m.path, tokConfigName), err)
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return fail(err)
+	}
+	if len(config.Template) == 0 || string(config.Template) == "null" {
+		return "", nil
+	}
+	if config.Template[0] == '"' {
+		var text string
+		err := json.Unmarshal(config.Template, &text)
+		return text, err
+	}
+	var named []struct{ Name, Template string }
+	if err := json.Unmarshal(config.Template, &named); err != nil {
+		return fail(fmt.Errorf("chat_template: %w", err))
+	}
+	for _, t := range named {
+		if t.Name == "default" {
+			return t.Template, nil
+		}
+	}
+	return fail(errors.New(`chat_template: a list without "default"; give a template of your own`))
+}
+
+// Files are the small files to save beside a model that was made from this one
+// (tokenizer.json, tokenizer_config.json, generation_config.json …), without
+// config.json, by their path in the folder.
+func (m *Model) Files() map[string][]byte { return maps.Clone(m.files) }
+
+// Close closes the model's files; tensors cannot be read after it.
+func (m *Model) Close() error {
+	var problems []error
+	for _, c := range m.closers {
+		problems = append(problems, c.Close())
+	}
+	m.closers = nil
+	return errors.Join(problems...)
+}
+
+// Convert opens the model at path, a GGUF file or a folder, and saves it as the
+// Hugging Face folder dir.
+func Convert(ctx context.Context, path, dir string, dtype DType) error {
+	m, err := Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return Save(ctx, dir, Saved{Config: m.Config(), DType: dtype, Tensors: m.All(), Files: m.Files()})
+}
+
+// All lists the model's tensors as Save takes them, to be read when their turn
+// comes.
+func (m *Model) All() []Tensor {
+	var list []Tensor
+	for _, name := range m.names {
+		t := m.tensors[name]
+		list = append(list, Tensor{Name: name, DType: F32, Shape: t.shape, Data: func() (any, error) { return t.read() }})
+	}
+	return list
+}

@@ -1,0 +1,447 @@
+package weights
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Tensor is a tensor to write. Data is called once, when its turn comes, and
+// returns Elements() values: []float32 for F32 and BF16 (rounded to nearest
+// even), []uint16 for the bits of BF16 and F16, []int32 for I32, []uint32 for
+// U32. What it returns may be used again after the next call.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int // outermost first
+	Data  func() (any, error)
+}
+
+// bytes is the size of the stored tensor.
+func (t Tensor) bytes() int64 {
+	n := dtypeBytes[t.DType]
+	for _, d := range t.Shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+func checkTensors(tensors []Tensor) error {
+	var problems []error
+	seen := map[string]bool{}
+	for _, t := range tensors {
+		bad := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("tensor %q: %s", t.Name, fmt.Sprintf(format, args...)))
+		}
+		switch {
+		case t.Name == "" || t.Name == "__metadata__":
+			bad("is no name for a tensor")
+		case seen[t.Name]:
+			bad("stands twice")
+		}
+		seen[t.Name] = true
+		if !slices.Contains([]DType{F32, F16, BF16, I32, U32}, t.DType) {
+			bad("format %q; expected F32, F16, BF16, I32 or U32", t.DType)
+		}
+		if slices.ContainsFunc(t.Shape, func(d int) bool { return d < 0 }) {
+			bad("shape %v; expected no negative size", t.Shape)
+		}
+		if t.Data == nil {
+			bad("has no Data")
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// WriteSafetensors writes the tensors, one in memory at a time, and the
+// metadata (may be nil) to a safetensors file. The file appears under its name
+// when it is whole and on the disk; on an error none does.
+func WriteSafetensors(ctx context.Context, path string, tensors []Tensor, metadata map[string]string) error {
+	if err := checkTensors(tensors); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return whole(path, func(w io.Writer) error { return encodeSafetensors(ctx, w, tensors, metadata) })
+}
+
+// whole writes a file beside path, syncs it and renames it to path.
+func whole(path string, write func(io.Writer) error) error {
+	part := path + ".partial"
+	file, err := os.Create(part)
+	if err != nil {
+		return err
+	}
+	err = write(file)
+	if err == nil {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", path, err), os.Remove(part))
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes renames in a folder last.
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	// Wide formats first, so that each tensor is aligned to its own format:
+	// readers that map the file need that.
+	tensors = slices.Clone(tensors)
+	slices.SortStableFunc(tensors, func(a, b Tensor) int { return cmp.Compare(dtypeBytes[b.DType], dtypeBytes[a.DType]) })
+
+	header := []byte{'{'}
+	entry := func(key string, value any) error {
+		k, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		v, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		if len(header) > 1 {
+			header = append(header, ',')
+		}
+		header = append(append(append(header, k...), ':'), v...)
+		return nil
+	}
+	if len(metadata) > 0 {
+		if err := entry("__metadata__", metadata); err != nil {
+			return err
+		}
+	}
+	var offset int64
+	for _, t := range tensors {
+		shape := t.Shape
+		if shape == nil {
+			shape = []int{}
+		}
+		end := offset + t.bytes()
+		err := entry(t.Name, struct {
+			DType   DType    `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}{t.DType, shape, [2]int64{offset, end}})
+		if err != nil {
+			return err
+		}
+		offset = end
+	}
+	header = append(header, '}')
+	for len(header)%8 != 0 {
+		header = append(header, ' ')
+	}
+	if len(header) > maxHeader {
+		return fmt.Errorf("the header has %d bytes; the format allows %d", len(header), maxHeader)
+	}
+
+	out := bufio.NewWriterSize(w, chunk)
+	if err := binary.Write(out, binary.LittleEndian, uint64(len(header))); err != nil {
+		return err
+	}
+	if _, err := out.Write(header); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		values, err := t.Data()
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+		if err := encode(out, t, values); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	return out.Flush()
+}
+
+// encode writes the values of a tensor in its format.
+func encode(out *bufio.Writer, t Tensor, values any) error {
+	n := 0
+	var put func(buf []byte, i int) []byte
+	le := binary.LittleEndian
+	switch v := values.(type) {
+	case []float32:
+		n = len(v)
+		switch t.DType {
+		case F32:
+			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, math.Float32bits(v[i])) }
+		case BF16:
+			put = func(buf []byte, i int) []byte { return le.AppendUint16(buf, bf16FromFloat32(v[i])) }
+		}
+	case []uint16:
+		if n = len(v); t.DType == BF16 || t.DType == F16 {
+			put = func(buf []byte, i int) []byte { return le.AppendUint16(buf, v[i]) }
+		}
+	case []int32:
+		if n = len(v); t.DType == I32 {
+			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, uint32(v[i])) }
+		}
+	case []uint32:
+		if n = len(v); t.DType == U32 {
+			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, v[i]) }
+		}
+	}
+	if put == nil {
+		return fmt.Errorf("Data returned %T, which is not stored as %s", values, t.DType)
+	}
+	if want := (Info{Shape: t.Shape}).Elements(); n != want {
+		return fmt.Errorf("Data returned %d values; shape %v needs %d", n, t.Shape, want)
+	}
+	buf := make([]byte, 0, 1<<15)
+	for i := range n {
+		if buf = put(buf, i); len(buf) > cap(buf)-8 {
+			if _, err := out.Write(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+	}
+	_, err := out.Write(buf)
+	return err
+}
+
+// DefaultMaxShardBytes is the size above which Save begins another file.
+const DefaultMaxShardBytes = 5_000_000_000
+
+// Saved is a model to save as a Hugging Face folder.
+type Saved struct {
+	Config  []byte            // config.json; its dtype is set to DType
+	DType   DType             // F32 or BF16, for every tensor
+	Tensors []Tensor          // under Hugging Face names; their own DType is not read
+	Files   map[string][]byte // to lie beside: tokenizer.json, generation_config.json …; see Model.Files
+
+	MaxShardBytes int64 // 0 means DefaultMaxShardBytes
+}
+
+// Validate reports everything that is wrong with s.
+func (s Saved) Validate() error {
+	var problems []error
+	if s.DType != F32 && s.DType != BF16 {
+		problems = append(problems, fmt.Errorf("DType is %q; expected F32 or BF16", s.DType))
+	}
+	if s.MaxShardBytes < 0 {
+		problems = append(problems, fmt.Errorf("MaxShardBytes is %d; expected 0 or more", s.MaxShardBytes))
+	}
+	if len(s.Tensors) == 0 {
+		problems = append(problems, errors.New("no tensors"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
+		if !filepath.IsLocal(name) || name == "." {
+			problems = append(problems, fmt.Errorf("file %q would land outside the folder", name))
+		}
+	}
+	return errors.Join(append(problems, checkTensors(s.typed()))...)
+}
+
+// typed gives the tensors the format of the folder, without the output matrix
+// where the config ties it to the embedding.
+func (s Saved) typed() []Tensor {
+	var config struct {
+		Tied bool `json:"tie_word_embeddings"`
+	}
+	_ = json.Unmarshal(s.Config, &config) // Save reports it
+	var typed []Tensor
+	for _, t := range s.Tensors {
+		if config.Tied && t.Name == outputName {
+			continue
+		}
+		t.DType = s.DType
+		typed = append(typed, t)
+	}
+	return typed
+}
+
+// outputName is the output matrix of a decoder, which a tied model shares with
+// its embedding.
+const outputName = "lm_head.weight"
+
+// Save writes a Hugging Face folder: config.json, model.safetensors (or shards
+// and their index) and the other files. Where dir does not exist or is empty, it
+// appears whole or not at all. Where it exists, what else lies there stays, the
+// model in it is replaced file by file, and config.json comes last: until then
+// the folder does not open as a model. "lm_head.weight" is left out where the
+// config says tie_word_embeddings.
+func Save(ctx context.Context, dir string, s Saved) error {
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	config, err := withDType(s.Config, s.DType)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, configName), err)
+	}
+	dir = filepath.Clean(dir)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+		return err
+	}
+	part := dir + ".partial"
+	if err := os.RemoveAll(part); err != nil { // of a run that was killed
+		return err
+	}
+	if err := os.Mkdir(part, 0o777); err != nil {
+		return err
+	}
+	defer os.RemoveAll(part)
+
+	files := maps.Clone(s.Files)
+	if files == nil {
+		files = map[string][]byte{}
+	}
+	files[configName] = config
+	limit := s.MaxShardBytes
+	if limit == 0 {
+		limit = DefaultMaxShardBytes
+	}
+	shards := split(s.typed(), limit)
+	index := struct {
+		Metadata  map[string]int64  `json:"metadata"`
+		WeightMap map[string]string `json:"weight_map"`
+	}{map[string]int64{"total_size": 0}, map[string]string{}}
+	for i, shard := range shards {
+		name := singleName
+		if len(shards) > 1 {
+			name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		}
+		if err := WriteSafetensors(ctx, filepath.Join(part, name), shard, map[string]string{"format": "pt"}); err != nil {
+			return err
+		}
+		for _, t := range shard {
+			index.Metadata["total_size"] += t.bytes()
+			index.WeightMap[t.Name] = name
+		}
+	}
+	if len(shards) > 1 {
+		if files[indexName], err = json.MarshalIndent(index, "", "  "); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(part, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		err := whole(path, func(w io.Writer) error {
+			_, err := w.Write(files[name])
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.Rename(part, dir); err == nil { // dir was absent or empty
+		return syncFolder(filepath.Dir(dir))
+	}
+	return replace(part, dir)
+}
+
+// replace moves the model in the folder part into the folder dir.
+func replace(part, dir string) error {
+	if err := os.Remove(filepath.Join(dir, configName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(escapeGlob(dir), "model*.safetensors"))
+	if err != nil {
+		return err
+	}
+	for _, name := range append(old, filepath.Join(dir, indexName)) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	move := func(name string) error {
+		to := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(part, name), to)
+	}
+	err = filepath.WalkDir(part, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(part, path)
+		if err != nil || name == configName {
+			return err
+		}
+		return move(name)
+	})
+	if err != nil {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	if err := move(configName); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// escapeGlob makes a path match itself.
+func escapeGlob(path string) string {
+	var b []byte
+	for i := range len(path) {
+		if c := path[i]; c == '*' || c == '?' || c == '[' || c == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, path[i])
+	}
+	return string(b)
+}
+
+// split deals the tensors into shards of at most limit bytes; a larger tensor
+// has one to itself.
+func split(tensors []Tensor, limit int64) [][]Tensor {
+	var shards [][]Tensor
+	var size int64
+	for _, t := range tensors {
+		if n := t.bytes(); len(shards) == 0 || size+n > limit {
+			shards = append(shards, nil)
+			size = 0
+		}
+		size += t.bytes()
+		last := len(shards) - 1
+		shards[last] = append(shards[last], t)
+	}
+	return shards
+}
+
+// withDType sets a config's dtype under the name of transformers 5 and under
+// the one of its predecessors.
+func withDType(config []byte, dtype DType) ([]byte, error) {
+	fields, err := object(config)
+	if err != nil {
+		return nil, err
+	}
+	name := map[DType]string{F32: "float32", BF16: "bfloat16"}[dtype]
+	fields["dtype"], fields["torch_dtype"] = name, name
+	return marshal(fields)
+}
