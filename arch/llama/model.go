@@ -17,9 +17,12 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed  tape.Bound
-	layers map[layerKind]*tape.Block
-	head   tape.Bound
+	embed   tape.Bound
+	layers  map[layerKind]*tape.Block
+	head    tape.Bound
+	logits  tape.Bound
+	prefill map[int]*tape.Block // by sliding window
+	step    map[int]*tape.Block // by sliding window
 }
 
 // layerKind is what is static in a layer's graph beside the input shapes.
@@ -28,11 +31,13 @@ type layerKind struct{ global, window, slide int }
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32, layers: map[layerKind]*tape.Block{}}
+	m.prefill, m.step = map[int]*tape.Block{}, map[int]*tape.Block{}
 	if half {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
+	m.logits = m.logitsBlock().Named("model.norm.weight", c.HeadName())
 	return m
 }
 
@@ -80,7 +85,7 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Decoder) ([]*tape.Value, error) {
 // layer's output [S, D], before the final norm.
 func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	s := len(b.Tokens)
-	ids, err := t.Ints(b.Tokens, s)
+	x, err := m.Embed(t, b.Tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +97,25 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.Call(m.embed, ids)
-	if err != nil {
-		return nil, err
-	}
 	for i := range m.Config.Layers {
-		out, err = t.Call(m.Layer(i, b), out[0], positions, reach)
+		out, err := t.Call(m.Layer(i, b), x, positions, reach)
 		if err != nil {
 			return nil, err
 		}
+		x = out[0]
+	}
+	return x, nil
+}
+
+// Embed looks up ids [S] and gives x [S, D].
+func (m *Model) Embed(t *tape.Tape, ids []int32) (*tape.Value, error) {
+	in, err := t.Ints(ids, len(ids))
+	if err != nil {
+		return nil, err
+	}
+	out, err := t.Call(m.embed, in)
+	if err != nil {
+		return nil, err
 	}
 	return out[0], nil
 }
@@ -152,27 +167,15 @@ var layerWeights = []string{
 // matrix multiplication and recomputes norms, gates and probabilities.
 func (m *Model) layerBlock(kind layerKind) *tape.Block {
 	eps := m.Config.Epsilon
-	tree := func(in []*Node) nn.Tree {
-		return nn.Tree{Positions: in[1], Reach: in[2], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
-	}
 	return &tape.Block{
 		Name: fmt.Sprintf("layer%+v", kind), Weights: layerWeights, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			x := in[0]
-			cos, sin := m.Config.Rope.Angles(in[1])
-			h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), eps)
-			rawQ, rawK := m.split(nn.Linear(w, "self_attn.q_proj", h), true), m.split(nn.Linear(w, "self_attn.k_proj", h), false)
-			v := m.split(nn.Linear(w, "self_attn.v_proj", h), false)
-			q := nn.Rotate(m.headNorm(w, "self_attn.q_norm.weight", rawQ), cos, sin)
-			k := nn.Rotate(m.headNorm(w, "self_attn.k_norm.weight", rawK), cos, sin)
-			o, lse := nn.Attention(tree(in), q, k, v)
-			mid := Add(x, nn.Linear(w, "self_attn.o_proj", merge(o)))
-			h = nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), eps)
-			gate, up := nn.Linear(w, "mlp.gate_proj", h), nn.Linear(w, "mlp.up_proj", h)
-			y := Add(mid, nn.Linear(w, "mlp.down_proj", gated(gate, up)))
-			kept = []*Node{q, k, v, o, lse, mid, gate, up}
+			h := m.heads(w, in[0], in[1])
+			o, lse := nn.Attention(m.tree(kind, in), h.q, h.k, h.v)
+			y, mid, gate, up := m.mix(w, in[0], o)
+			kept = []*Node{h.q, h.k, h.v, o, lse, mid, gate, up}
 			if m.Config.QKNorm {
-				kept = append(kept, rawQ, rawK)
+				kept = append(kept, h.rawQ, h.rawK)
 			}
 			return []*Node{y}, kept
 		},
@@ -189,7 +192,7 @@ func (m *Model) layerBlock(kind layerKind) *tape.Block {
 			dMid := Add(dy, nn.RMSNormVJP(w, "post_attention_layernorm.weight", mid, dh, eps))
 
 			dO := m.split(nn.LinearVJP(w, "self_attn.o_proj", merge(o), dMid), true)
-			dq, dk, dv := nn.AttentionVJP(tree(in), q, k, v, o, lse, dO)
+			dq, dk, dv := nn.AttentionVJP(m.tree(kind, in), q, k, v, o, lse, dO)
 			dq, dk = nn.Rotate(dq, cos, Neg(sin)), nn.Rotate(dk, cos, Neg(sin))
 			if m.Config.QKNorm {
 				dq = nn.RMSNormVJP(w, "self_attn.q_norm.weight", kept[8], dq, eps)
@@ -201,6 +204,37 @@ func (m *Model) layerBlock(kind layerKind) *tape.Block {
 			return []*Node{Add(dMid, nn.RMSNormVJP(w, "input_layernorm.weight", x, dh, eps)), nil, nil}
 		},
 	}
+}
+
+// tree is who attends to whom for a layer's inputs (x, positions, reach).
+func (m *Model) tree(kind layerKind, in []*Node) nn.Tree {
+	return nn.Tree{Positions: in[1], Reach: in[2], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
+}
+
+// heads are what attention works on: q [N, G, S, C], k and v [N, S, C], and q
+// and k before qwen3's norms and the rotation.
+type heads struct{ q, k, v, rawQ, rawK *Node }
+
+// heads is the first part of a layer: norm, projections and rotation of
+// x [S, D] at positions [S].
+func (m *Model) heads(w *nn.Weights, x, positions *Node) heads {
+	cos, sin := m.Config.Rope.Angles(positions)
+	h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), m.Config.Epsilon)
+	rawQ, rawK := m.split(nn.Linear(w, "self_attn.q_proj", h), true), m.split(nn.Linear(w, "self_attn.k_proj", h), false)
+	v := m.split(nn.Linear(w, "self_attn.v_proj", h), false)
+	q := nn.Rotate(m.headNorm(w, "self_attn.q_norm.weight", rawQ), cos, sin)
+	k := nn.Rotate(m.headNorm(w, "self_attn.k_norm.weight", rawK), cos, sin)
+	return heads{q, k, v, rawQ, rawK}
+}
+
+// mix is the last part of a layer: it takes its input x [S, D] and the outcome
+// of attention o [N, G, S, C] to its output y [S, D]; mid [S, D], gate and up
+// [S, Inner] are what the backward walk wants kept.
+func (m *Model) mix(w *nn.Weights, x, o *Node) (y, mid, gate, up *Node) {
+	mid = Add(x, nn.Linear(w, "self_attn.o_proj", merge(o)))
+	h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), m.Config.Epsilon)
+	gate, up = nn.Linear(w, "mlp.gate_proj", h), nn.Linear(w, "mlp.up_proj", h)
+	return Add(mid, nn.Linear(w, "mlp.down_proj", gated(gate, up))), mid, gate, up
 }
 
 // gated is SwiGLU's silu(gate)·up (arXiv 2002.05202).
@@ -279,20 +313,30 @@ func (m *Model) Logits(t *tape.Tape, b *batch.Decoder, at []int32) (*tape.Value,
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.Ints(at, len(at))
+	return m.Head(t, x, at)
+}
+
+// Head gives the logits [L, V] in f32 of the given places of the last layer's
+// output x [S, D].
+func (m *Model) Head(t *tape.Tape, x *tape.Value, at []int32) (*tape.Value, error) {
+	places, err := t.Ints(at, len(at))
 	if err != nil {
 		return nil, err
 	}
-	block := &tape.Block{
+	out, err := t.Call(m.logits, x, places)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// logitsBlock takes x [S, D] and places [L] to logits [L, V] in f32.
+func (m *Model) logitsBlock() *tape.Block {
+	return &tape.Block{
 		Name: "logits", Weights: []string{"norm", "head.weight"}, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h := nn.RMSNorm(Gather(in[0], InsertAxes(in[1], -1)), w.Get("norm"), m.Config.Epsilon)
 			return []*Node{ConvertDType(nn.Linear(w, "head", h), dtypes.Float32)}, nil
 		},
 	}
-	out, err := t.Call(block.Named("model.norm.weight", m.Config.HeadName()), x, rows)
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
 }

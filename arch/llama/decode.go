@@ -1,0 +1,56 @@
+package llama
+
+import (
+	"fmt"
+
+	"gorqa/nn"
+	"gorqa/tape"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Prefill gives layer i bound to its weights, as Layer does, with the layer's
+// keys and values as outputs too: x [S, D], positions [S] and reach [S] to
+// x [S, D], k and v [N, S, C]. Any micro-batch of S positions fits, whatever
+// its Global and Window, so that the shapes are few.
+func (m *Model) Prefill(i int) tape.Bound {
+	slide := m.Config.Slide[i]
+	block, ok := m.prefill[slide]
+	if !ok {
+		block = &tape.Block{
+			Name: fmt.Sprintf("prefill slide=%d", slide), Weights: layerWeights, Outputs: 3,
+			Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+				h := m.heads(w, in[0], in[1])
+				kind := layerKind{window: in[0].Shape().Dimensions[0], slide: slide}
+				o, _ := nn.Attention(m.tree(kind, in), h.q, h.k, h.v)
+				y, _, _, _ := m.mix(w, in[0], o)
+				return []*Node{y, h.k, h.v}, nil
+			},
+		}
+		m.prefill[slide] = block
+	}
+	return block.At(fmt.Sprintf("model.layers.%d.", i))
+}
+
+// Step gives layer i bound to its weights for one new token in each of B rows
+// (see nn.Cache). Its inputs are x [B, D], positions [B], first [B], place
+// (scalar), old k and v [N, B, P, C], recent k and v [N, B, R, C]; its outputs
+// x [B, D] and the new recent k and v.
+func (m *Model) Step(i int) tape.Bound {
+	slide := m.Config.Slide[i]
+	block, ok := m.step[slide]
+	if !ok {
+		block = &tape.Block{
+			Name: fmt.Sprintf("step slide=%d", slide), Weights: layerWeights, Outputs: 3,
+			Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+				h := m.heads(w, in[0], in[1])
+				c := nn.Cache{Positions: in[1], First: in[2], Place: in[3], Slide: slide}
+				o, k, v := c.Attend(h.q, h.k, h.v, in[4], in[5], in[6], in[7])
+				y, _, _, _ := m.mix(w, in[0], o)
+				return []*Node{y, k, v}, nil
+			},
+		}
+		m.step[slide] = block
+	}
+	return block.At(fmt.Sprintf("model.layers.%d.", i))
+}
