@@ -205,10 +205,10 @@ func encode(out *bufio.Writer, t Tensor, values any) error {
 		}
 	}
 	if put == nil {
-		return fmt.Errorf("Data returned %T, which is not stored as %s", values, t.DType)
+		return fmt.Errorf("its Data returned %T, which is not stored as %s", values, t.DType)
 	}
 	if want := (Info{Shape: t.Shape}).Elements(); n != want {
-		return fmt.Errorf("Data returned %d values; shape %v needs %d", n, t.Shape, want)
+		return fmt.Errorf("its Data returned %d values; shape %v needs %d", n, t.Shape, want)
 	}
 	buf := make([]byte, 0, 1<<15)
 	for i := range n {
