@@ -1,0 +1,451 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Files of a run in its output folder.
+const (
+	LogFile     = "train.log"     // every line the console showed, with its time
+	MetricsFile = "metrics.jsonl" // one JSON object an event
+	PageFile    = "report.html"   // the curves of metrics.jsonl; made by Close
+	EventsDir   = "runs"          // TensorBoard event files
+)
+
+// Options say what a run shows and where.
+type Options struct {
+	Console     io.Writer // nil = nothing is shown
+	Plain       bool      // lines instead of progress bars, on a terminal too
+	TensorBoard bool      // write event files
+	LogEvery    int       // steps from one line of training to the next; 0 = 1
+
+	// Resume goes on in the files of an earlier run, from which events beyond
+	// ResumeStep are dropped. Without it the files are started anew.
+	Resume     bool
+	ResumeStep int
+}
+
+// Run is the report of one run. Its methods may be called from several
+// goroutines.
+type Run struct {
+	mu      sync.Mutex
+	opt     Options
+	dir     string
+	now     func() time.Time
+	screen  *screen
+	log     *os.File
+	metrics *os.File
+	events  *eventFile
+	err     error // the first write that failed
+
+	training *Task
+	window   window
+	pace     pace
+	epoch    float64
+}
+
+// window sums the steps since the last line of training.
+type window struct {
+	steps, tokens, rows int
+	loss                float64
+	elapsed             time.Duration
+}
+
+// pace is the mean time of a step, the first one (which compiles) left out
+// once there are others.
+type pace struct {
+	first, rest time.Duration
+	steps       int
+}
+
+func (p *pace) add(d time.Duration) {
+	if p.steps == 0 {
+		p.first = d
+	} else {
+		p.rest += d
+	}
+	p.steps++
+}
+
+func (p *pace) mean() time.Duration {
+	if p.steps < 2 {
+		return p.first
+	}
+	return p.rest / time.Duration(p.steps-1)
+}
+
+// Open starts a report in dir, which is made if it is not there. An empty dir
+// leaves no files.
+func Open(dir string, opt Options) (*Run, error) {
+	return open(dir, opt, time.Now)
+}
+
+func open(dir string, opt Options, now func() time.Time) (*Run, error) {
+	if opt.LogEvery < 1 {
+		opt.LogEvery = 1
+	}
+	r := &Run{opt: opt, dir: dir, now: now, screen: newScreen(opt.Console, opt.Plain, now)}
+	if dir == "" {
+		return r, nil
+	}
+	if err := r.openFiles(); err != nil {
+		return nil, errors.Join(err, r.closeFiles())
+	}
+	return r, nil
+}
+
+func (r *Run) openFiles() error {
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return err
+	}
+	how := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if !r.opt.Resume {
+		how |= os.O_TRUNC
+	} else if err := keepEvents(filepath.Join(r.dir, MetricsFile), r.opt.ResumeStep); err != nil {
+		return err
+	}
+	var err error
+	if r.log, err = os.OpenFile(filepath.Join(r.dir, LogFile), how, 0o644); err != nil {
+		return err
+	}
+	if r.metrics, err = os.OpenFile(filepath.Join(r.dir, MetricsFile), how, 0o644); err != nil {
+		return err
+	}
+	if !r.opt.TensorBoard {
+		return nil
+	}
+	events := filepath.Join(r.dir, EventsDir)
+	if !r.opt.Resume {
+		if err := removeEvents(events); err != nil {
+			return err
+		}
+	}
+	purge := -1
+	if r.opt.Resume {
+		purge = r.opt.ResumeStep + 1
+	}
+	r.events, err = createEvents(events, r.now(), purge)
+	return err
+}
+
+// keepEvents rewrites a metrics file without the events beyond step and
+// without a last line that was cut off.
+func keepEvents(path string, step int) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	tmp, err := os.CreateTemp(filepath.Dir(path), MetricsFile+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	w := bufio.NewWriter(tmp)
+	err = eachLine(f, func(line []byte) error {
+		var event struct{ Step *int }
+		if json.Unmarshal(line, &event) != nil || event.Step == nil || *event.Step > step {
+			return nil
+		}
+		_, err := w.Write(append(line, '\n'))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(w.Flush(), tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// maxLine bounds a line of metrics.jsonl; a longer one was not written here
+// and is passed over.
+const maxLine = 1 << 20
+
+func eachLine(r io.Reader, do func(line []byte) error) error {
+	in := bufio.NewReader(r)
+	var line []byte
+	long := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxLine {
+			line, long = line[:0], true
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if text := bytes.TrimSpace(line); len(text) > 0 && !long {
+			if err := do(text); err != nil {
+				return err
+			}
+		}
+		line, long = line[:0], false
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// A Step is one step of the optimiser that was done.
+type Step struct {
+	Step, Steps  int     // from 1; of so many
+	Epoch        float64 // how often the rows were gone over by now
+	Loss         float64 // nats a label token of this step
+	LearningRate float64
+	GradNorm     float64       // before clipping
+	Tokens, Rows int           // in this step
+	Elapsed      time.Duration // of this step
+	Memory       int64         // bytes at the peak by now; 0 = unknown
+}
+
+// Step shows a step. Every LogEvery steps, and at the first and the last, it
+// is written as an event, the loss being the mean of the steps since the last
+// such step that was a multiple of LogEvery.
+func (r *Run) Step(s Step) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.training == nil {
+		r.training = r.screen.begin("Training", s.Steps, s.Step-1)
+	}
+	r.epoch = s.Epoch
+	r.pace.add(s.Elapsed)
+	w := &r.window
+	w.steps++
+	w.tokens += s.Tokens
+	w.rows += s.Rows
+	w.loss += s.Loss
+	w.elapsed += s.Elapsed
+	seconds := max(w.elapsed.Seconds(), 1e-9)
+	loss, tokens, rows := w.loss/float64(w.steps), float64(w.tokens)/seconds, float64(w.rows)/seconds
+	left := time.Duration(max(0, s.Steps-s.Step)) * r.pace.mean()
+	r.training.at = s.Step
+	r.training.total = s.Steps
+	r.training.note = fmt.Sprintf("loss %.3f  lr %.2e  %.0f tokens/s  %s left", loss, s.LearningRate, tokens, short(left))
+	r.screen.draw(false)
+
+	full := s.Step%r.opt.LogEvery == 0
+	if !full && s.Step != 1 && s.Step != s.Steps {
+		return r.err
+	}
+	line := fmt.Sprintf("step %d/%d  epoch %.2f  loss %.4f  lr %.3e  grad %.3f  %.0f tokens/s  %.2f rows/s  %s left",
+		s.Step, s.Steps, s.Epoch, loss, s.LearningRate, s.GradNorm, tokens, rows, short(left))
+	event := []field{
+		{"step", s.Step}, {"epoch", s.Epoch}, {"time", r.stamp()},
+		{"loss", loss}, {"learning_rate", s.LearningRate}, {"grad_norm", s.GradNorm},
+		{"tokens_per_second", tokens}, {"rows_per_second", rows},
+	}
+	if s.Memory > 0 {
+		gigabytes := float64(s.Memory) / 1e9
+		event = append(event, field{"memory_gb", gigabytes})
+		line += fmt.Sprintf("  %.1f GB", gigabytes)
+	}
+	if full {
+		r.window = window{}
+	}
+	r.line(line, r.screen.bars)
+	r.event(s.Step, event)
+	if s.Step >= s.Steps {
+		r.screen.end(r.training)
+	}
+	return r.err
+}
+
+// Scores shows the figures of an evaluation at a step as a table under a
+// title, and writes them as one event, each under its key.
+func (r *Run) Scores(title string, step int, scores map[string]float64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	event := []field{{"step", step}, {"epoch", r.epoch}, {"time", r.stamp()}}
+	var rows [][]string
+	for _, key := range sorted(scores) {
+		event = append(event, field{key, scores[key]})
+		rows = append(rows, []string{key, number(scores[key])})
+	}
+	r.table(fmt.Sprintf("%s, step %d", title, step), []string{"metric", "value"}, rows)
+	r.event(step, event)
+	return r.err
+}
+
+// Table shows a table; it is written to the log only.
+func (r *Run) Table(title string, head []string, rows [][]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.table(title, head, rows)
+}
+
+// Compare shows scores side by side, one column each: before and after, say.
+// Keys that stand in no score are left out; an empty list of keys means all.
+func (r *Run) Compare(title string, columns []string, scores []map[string]float64, keys []string) {
+	if len(keys) == 0 {
+		all := map[string]float64{}
+		for _, s := range scores {
+			for k := range s {
+				all[k] = 0
+			}
+		}
+		keys = sorted(all)
+	}
+	var rows [][]string
+	for _, key := range keys {
+		row, any := []string{key}, false
+		for _, s := range scores {
+			v, ok := s[key]
+			cell := "-"
+			if ok {
+				cell, any = number(v), true
+			}
+			row = append(row, cell)
+		}
+		if any {
+			rows = append(rows, row)
+		}
+	}
+	r.Table(title, append([]string{"metric"}, columns...), rows)
+}
+
+// Say shows a line.
+func (r *Run) Say(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line(fmt.Sprintf(format, args...), false)
+}
+
+// Warn shows a line that the user should not miss.
+func (r *Run) Warn(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line("warning: "+fmt.Sprintf(format, args...), false)
+}
+
+// Close ends what is still shown, makes PageFile, and returns the first error
+// of any write of the run.
+func (r *Run) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.screen.close()
+	err := r.closeFiles()
+	if r.dir != "" {
+		err = errors.Join(err, writePage(r.dir))
+	}
+	return errors.Join(r.err, err)
+}
+
+func (r *Run) closeFiles() error {
+	var errs []error
+	for _, f := range []*os.File{r.log, r.metrics} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if r.events != nil {
+		errs = append(errs, r.events.close())
+	}
+	r.log, r.metrics, r.events = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// fail keeps the first error.
+func (r *Run) fail(err error) {
+	if r.err == nil && err != nil {
+		r.err = fmt.Errorf("report: %w", err)
+	}
+}
+
+func (r *Run) stamp() string { return r.now().UTC().Format(time.RFC3339) }
+
+// line writes to the log and, unless a bar says it already, to the console.
+func (r *Run) line(text string, logOnly bool) {
+	if !logOnly {
+		r.fail(r.screen.print(text))
+	}
+	if r.log == nil {
+		return
+	}
+	var out strings.Builder
+	for line := range strings.Lines(text + "\n") {
+		out.WriteString(r.stamp() + " " + line)
+	}
+	_, err := r.log.WriteString(out.String())
+	r.fail(err)
+}
+
+func (r *Run) table(title string, head []string, rows [][]string) {
+	r.line("\n"+title+"\n"+strings.TrimSuffix(Format(head, rows), "\n"), false)
+}
+
+// A field is one name and figure of an event; the order is kept.
+type field struct {
+	name  string
+	value any
+}
+
+// event writes one line of metrics.jsonl and one summary for TensorBoard.
+func (r *Run) event(step int, fields []field) {
+	if r.metrics != nil {
+		line, err := encode(fields)
+		r.fail(err)
+		_, err = r.metrics.Write(line)
+		r.fail(err)
+	}
+	if r.events != nil {
+		r.fail(r.events.scalars(step, r.now(), scalars(fields)))
+	}
+}
+
+// encode gives the fields as one line of JSON, written at once so that a kill
+// leaves whole lines. A figure that is no number is null.
+func encode(fields []field) ([]byte, error) {
+	var out bytes.Buffer
+	for i, f := range fields {
+		if i == 0 {
+			out.WriteByte('{')
+		} else {
+			out.WriteByte(',')
+		}
+		if x, ok := f.value.(float64); ok && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			f.value = nil
+		}
+		name, err := json.Marshal(f.name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(f.value)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(name)
+		out.WriteByte(':')
+		out.Write(value)
+	}
+	out.WriteString("}\n")
+	return out.Bytes(), nil
+}
+
+func sorted(m map[string]float64) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

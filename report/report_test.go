@@ -1,0 +1,406 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// clock is a time that moves when it is told to.
+type clock struct{ at time.Time }
+
+func newClock() *clock                  { return &clock{time.Unix(1_700_000_000, 0)} }
+func (c *clock) now() time.Time         { return c.at }
+func (c *clock) pass(d time.Duration)   { c.at = c.at.Add(d) }
+func (c *clock) stamps(s string) string { return strings.ReplaceAll(s, "2023-11-14T22:13:20Z", "T") }
+
+func steps(t *testing.T, r *Run, from, to, of int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		err := r.Step(Step{
+			Step: i, Steps: of, Epoch: float64(i) / float64(of), Loss: float64(i), LearningRate: 1e-4, GradNorm: 0.5,
+			Tokens: 1000, Rows: 8, Elapsed: 2 * time.Second, Memory: 5_100_000_000,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestPipe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	var console bytes.Buffer
+	c := newClock()
+	r, err := open(dir, Options{Console: &console, LogEvery: 2}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Say("%d rows", 40)
+	r.Warn("%d rows stand in two splits", 3)
+	steps(t, r, 1, 5, 5)
+	if err := r.Scores("Evaluation", 5, map[string]float64{"eval_loss": 1.5, "eval_gen/f1/avg_f1_ans": 0.25, "eval_n": 73}); err != nil {
+		t.Fatal(err)
+	}
+	r.Compare("Test set", []string{"before", "after"}, []map[string]float64{{"f1": 0.1666666}, {"f1": 0.41, "new": 2}}, nil)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := `40 rows
+warning: 3 rows stand in two splits
+step 1/5  epoch 0.20  loss 1.0000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  8s left  5.1 GB
+step 2/5  epoch 0.40  loss 1.5000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  6s left  5.1 GB
+step 4/5  epoch 0.80  loss 3.5000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  2s left  5.1 GB
+step 5/5  epoch 1.00  loss 5.0000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  0ms left  5.1 GB
+
+Evaluation, step 5
+metric                   value
+------------------------------
+eval_gen/f1/avg_f1_ans  0.2500
+eval_loss               1.5000
+eval_n                      73
+
+Test set
+metric  before   after
+----------------------
+f1      0.1667  0.4100
+new          -       2
+`
+	if diff := cmp.Diff(want, console.String()); diff != "" {
+		t.Error(diff)
+	}
+	// The log holds the same lines, each with its time.
+	var log strings.Builder
+	for line := range strings.Lines(c.stamps(read(t, dir, LogFile))) {
+		text, ok := strings.CutPrefix(line, "T ")
+		if !ok {
+			t.Errorf("line without a time: %q", line)
+		}
+		log.WriteString(text)
+	}
+	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Error(diff)
+	}
+	wantEvents := `{"step":1,"epoch":0.2,"time":"T","loss":1,"learning_rate":0.0001,"grad_norm":0.5,"tokens_per_second":500,"rows_per_second":4,"memory_gb":5.1}
+{"step":2,"epoch":0.4,"time":"T","loss":1.5,"learning_rate":0.0001,"grad_norm":0.5,"tokens_per_second":500,"rows_per_second":4,"memory_gb":5.1}
+{"step":4,"epoch":0.8,"time":"T","loss":3.5,"learning_rate":0.0001,"grad_norm":0.5,"tokens_per_second":500,"rows_per_second":4,"memory_gb":5.1}
+{"step":5,"epoch":1,"time":"T","loss":5,"learning_rate":0.0001,"grad_norm":0.5,"tokens_per_second":500,"rows_per_second":4,"memory_gb":5.1}
+{"step":5,"epoch":1,"time":"T","eval_gen/f1/avg_f1_ans":0.25,"eval_loss":1.5,"eval_n":73}
+`
+	if diff := cmp.Diff(wantEvents, c.stamps(read(t, dir, MetricsFile))); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := os.Stat(filepath.Join(dir, EventsDir)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("event files without being asked for: %v", err)
+	}
+}
+
+func TestResume(t *testing.T) {
+	tests := []struct {
+		name, why string
+		opt       Options
+		torn      string
+		want      []int // steps of metrics.jsonl
+		lines     int   // of train.log
+	}{
+		{"anew", "an earlier run leaves nothing", Options{}, "", []int{4, 5}, 2},
+		{"resumed", "steps beyond the checkpoint are done again", Options{Resume: true, ResumeStep: 3}, "", []int{1, 2, 3, 4, 5}, 8},
+		{"torn line", "a kill may cut the last line", Options{Resume: true, ResumeStep: 3}, `{"step":2,"lo`, []int{1, 2, 3, 4, 5}, 8},
+		{"line of another", "what is no event is dropped", Options{Resume: true, ResumeStep: 9}, "null\n[]\n{}\n", []int{1, 2, 3, 4, 5, 6, 4, 5}, 8},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			r, err := Open(dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps(t, r, 1, 6, 9)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(filepath.Join(dir, MetricsFile), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString(test.torn); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if r, err = Open(dir, test.opt); err != nil {
+				t.Fatal(err)
+			}
+			steps(t, r, 4, 5, 9)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var got []int
+			for line := range strings.Lines(read(t, dir, MetricsFile)) {
+				var event struct{ Step int }
+				if err := json.Unmarshal([]byte(line), &event); err != nil {
+					t.Errorf("%q: %v", line, err)
+				}
+				got = append(got, event.Step)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s: %s", test.why, diff)
+			}
+			if n := strings.Count(read(t, dir, LogFile), "\n"); n != test.lines {
+				t.Errorf("%s: %d lines in the log, %d expected", test.why, n, test.lines)
+			}
+		})
+	}
+	// Resuming where nothing is: a checkpoint may have been copied alone.
+	r, err := Open(t.TempDir(), Options{Resume: true, ResumeStep: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// onTerminal makes the console of r look like a terminal of some width.
+func onTerminal(r *Run, width int) {
+	r.screen.bars = true
+	r.screen.width = func() int { return width }
+}
+
+func TestTerminal(t *testing.T) {
+	var console bytes.Buffer
+	c := newClock()
+	r, err := open("", Options{Console: &console}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onTerminal(r, 80)
+	task := r.Task("Embedding", 100)
+	c.pass(time.Second)
+	task.Advance(25)
+	c.pass(time.Millisecond)
+	task.Advance(25) // too soon to draw
+	r.Say("a line")
+	task.Done()
+	task.Done()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := "\rEmbedding [                    ] 0/100\x1b[K" +
+		"\rEmbedding [=====               ] 25/100  25/s  3s left\x1b[K" +
+		"\r\x1b[Ka line\n" +
+		"\rEmbedding [==========          ] 50/100  50/s  1s left\x1b[K" +
+		"\r\x1b[KEmbedding: 50 of 100 in 1s (50/s)\n"
+	if diff := cmp.Diff(want, console.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTerminalTrains(t *testing.T) {
+	for _, width := range []int{200, 60, 20, 1} {
+		var console bytes.Buffer
+		r, err := Open("", Options{Console: &console})
+		if err != nil {
+			t.Fatal(err)
+		}
+		onTerminal(r, width)
+		steps(t, r, 1, 1, 2)
+		inner := r.Task("Answering", 0)
+		inner.Advance(3)
+		inner.Done()
+		steps(t, r, 2, 2, 2)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(console.String(), "step 1/2") {
+			t.Error("the bar says it already")
+		}
+		for _, drawn := range strings.Split(console.String(), "\r") {
+			drawn, _, _ = strings.Cut(drawn, "\x1b")
+			if n := len([]rune(drawn)); n > max(width-1, 0) && !strings.HasSuffix(drawn, "\n") {
+				t.Errorf("%d columns of %d: %q", n, width, drawn)
+			}
+		}
+		if width == 200 && !strings.Contains(console.String(), "Training [==========          ] 1/2  loss 1.000  lr 1.00e-04  500 tokens/s  2s left") {
+			t.Errorf("%q", console.String())
+		}
+	}
+}
+
+func TestTaskInAPipe(t *testing.T) {
+	var console bytes.Buffer
+	c := newClock()
+	r, err := open("", Options{Console: &console}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := r.Task("Answering", 40)
+	for range 40 {
+		c.pass(time.Second)
+		task.Advance(1)
+	}
+	task.Done()
+	want := "Answering: 15/40  1.00/s  25s left\nAnswering: 30/40  1.00/s  10s left\nAnswering: 40 in 40s (1.00/s)\n"
+	if diff := cmp.Diff(want, console.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNotANumber(t *testing.T) {
+	dir := t.TempDir()
+	r, err := Open(dir, Options{TensorBoard: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Step(Step{Step: 1, Steps: 1, Loss: math.NaN(), GradNorm: math.Inf(1)}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, dir, MetricsFile); !json.Valid([]byte(got)) || !strings.Contains(got, `"loss":null`) {
+		t.Errorf("%s", got)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestErrorsAreReturned(t *testing.T) {
+	r, err := Open("", Options{Console: broken{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Say("x")
+	if err := r.Step(Step{Step: 1, Steps: 2}); err == nil || err.Error() != "report: no space left" {
+		t.Errorf("Step: %v", err)
+	}
+	if err := r.Close(); err == nil {
+		t.Error("Close: no error")
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file, Options{}); err == nil {
+		t.Error("Open: no error for a folder that is a file")
+	}
+}
+
+func TestPage(t *testing.T) {
+	dir := t.TempDir()
+	r, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps(t, r, 1, 3, 3)
+	scores := map[string]float64{"eval_loss": 2, "test_gen/<f1>": 0.5}
+	if err := r.Scores("Evaluation", 3, scores); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, dir, PageFile)
+	for _, want := range []string{
+		"<h2>Training</h2>", "<h2>Evaluation</h2>", "<h2>Test</h2>", "<b>loss</b><span>last 3</span>", "<b>eval_loss</b>", "gen/&lt;f1&gt;",
+		`points="56.0,156.0 224.0,84.0 392.0,12.0"`, "<title>step 2: 2</title>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	for _, not := range []string{"<script", "http://", "https://", "ZgotmplZ", "NaN"} {
+		if strings.Contains(page, not) {
+			t.Errorf("%s found: the page must be whole without a network", not)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	tests := map[time.Duration]string{
+		0: "0ms", 850 * time.Millisecond: "850ms", 1250 * time.Millisecond: "1.3s", 12 * time.Second: "12s",
+		185 * time.Second: "3m05s", 130 * time.Minute: "2h10m",
+	}
+	for d, want := range tests {
+		if got := short(d); got != want {
+			t.Errorf("%v: %s; %s expected", d, got, want)
+		}
+	}
+}
+
+func TestFormatIsCalm(t *testing.T) {
+	got := Format([]string{"a", "bb"}, [][]string{{"ä", "1", "over"}, {}, {"long name"}})
+	want := "a          bb\n-------------\nä           1\n\nlong name\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	Format(nil, nil)
+}
+
+func FuzzKeepEvents(f *testing.F) {
+	f.Add([]byte("{\"step\":1}\n{\"step\":9}\n{\"st"), 3)
+	f.Add([]byte("\xff\n\n{\"step\":1.5}"), 0)
+	f.Add([]byte("{\"step\":1e3,\"loss\":1e999}"), 2)
+	f.Add([]byte("{\"step\":-1,\"loss\":1e308}\n{\"step\":0,\"loss\":-1e308}"), 2)
+	f.Fuzz(func(t *testing.T, data []byte, step int) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, MetricsFile)
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := keepEvents(path, step); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(read(t, path)) {
+			var event struct{ Step *int }
+			if err := json.Unmarshal([]byte(line), &event); err != nil || event.Step == nil || *event.Step > step {
+				t.Errorf("%q kept: %v", line, err)
+			}
+		}
+		if err := writePage(dir); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func ExampleRun() {
+	r, err := Open("", Options{Console: os.Stdout, LogEvery: 10})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r.Say("575 rows, 71 steps")
+	if err := r.Step(Step{Step: 1, Steps: 71, Loss: 2.5, LearningRate: 1e-5, Tokens: 2888, Rows: 8, Elapsed: 4 * time.Second}); err != nil {
+		fmt.Println(err)
+	}
+	r.Compare("Test set", []string{"before", "after"}, []map[string]float64{{"F1": 0.166}, {"F1": 0.410}}, nil)
+	if err := r.Close(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 575 rows, 71 steps
+	// step 1/71  epoch 0.00  loss 2.5000  lr 1.000e-05  grad 0.000  722 tokens/s  2.00 rows/s  4m40s left
+	//
+	// Test set
+	// metric  before   after
+	// ----------------------
+	// F1      0.1660  0.4100
+}
