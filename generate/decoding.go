@@ -1,0 +1,326 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"math/bits"
+
+	"gorqa/batch"
+	"gorqa/internal/xla"
+	"gorqa/tape"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// recent is R, the places of the cache's recent part: after so many steps it
+// is moved into the old part. More would cost every step, fewer would move the
+// old part more often.
+const recent = 32
+
+// decoding is the batch under way.
+type decoding struct {
+	*Generator
+	size    int // most rows at once
+	waiting []*row
+	rows    []*row // rows under way, each in its slot of the cache
+
+	batch  int // B, rows of the cache
+	length int // P, places of its old part
+	place  int // steps since the cache was rebuilt
+	layers []cache
+}
+
+// cache is one layer's keys and values (see nn.Cache): old [N, B, P, C],
+// recent [N, B, R, C].
+type cache struct{ oldK, oldV, recentK, recentV *tensors.Tensor }
+
+func (d *decoding) free() error {
+	var errs []error
+	for _, c := range d.layers {
+		errs = append(errs, xla.Free(c.oldK, c.oldV, c.recentK, c.recentV))
+	}
+	return errors.Join(errs...)
+}
+
+// due says that the cache must be rebuilt: its recent part is full, or enough
+// rows have left for waiting ones to come in.
+func (d *decoding) due() bool {
+	idle := d.batch - len(d.rows)
+	return len(d.rows) == 0 || d.place == recent || len(d.waiting) > 0 && 4*idle >= d.batch
+}
+
+// batchFor is B for n rows: a power of two, at most the batch size.
+func (d *decoding) batchFor(n int) int { return min(1<<bits.Len(uint(n-1)), d.size) }
+
+// lengthFor is P for n tokens: n rounded up to a multiple of 128, beyond 1024
+// to an eighth of a power of two.
+func lengthFor(n int) int {
+	step := max(128, 1<<bits.Len(uint(max(n, 1)-1))/8)
+	return max(1, (n+step-1)/step) * step
+}
+
+// rebuild moves what the cache holds for the rows under way to a cache that
+// fits them and the waiting rows that now join, and prefills those.
+func (d *decoding) rebuild(ctx context.Context) error {
+	joining := d.waiting[:min(len(d.waiting), d.size-len(d.rows))]
+	d.waiting = d.waiting[len(joining):]
+	var packed []batch.Row
+	for i, r := range joining {
+		// The last token is the first step's; a prompt of one token is packed
+		// whole so that every row has a place.
+		head := r.tokens[:max(1, r.cached())]
+		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
+	}
+	packs := prefillPacking().Pack(packed)
+
+	longest := 0
+	for _, r := range d.rows {
+		longest = max(longest, r.cached())
+	}
+	for _, r := range joining {
+		longest = max(longest, r.cached())
+	}
+	rows := len(d.rows) + len(joining)
+	b, p := d.batchFor(rows), lengthFor(longest)
+
+	// places tells, for each place of the new old part, where it comes from in
+	// the row of sources: old part, recent part, packs. Places before a row's
+	// first are never attended to.
+	places := make([]int32, b*p)
+	at := 0
+	if len(d.rows) > 0 {
+		for slot, r := range d.rows {
+			n := r.cached()
+			to := places[slot*p+p-n : (slot+1)*p]
+			for j := range to {
+				if j < r.old {
+					to[j] = int32(r.slot*d.length + d.length - r.old + j)
+				} else {
+					to[j] = int32(d.batch*d.length + r.slot*recent + j - r.old)
+				}
+			}
+			r.slot = slot
+		}
+		at = d.batch * (d.length + recent)
+	}
+	moved := len(d.rows)
+	for _, pack := range packs {
+		for i, index := range pack.Rows {
+			r := joining[index]
+			r.slot = moved + index
+			n := r.cached()
+			for j, from := range pack.Paths[i][:n] {
+				places[r.slot*p+p-n+j] = int32(at) + from
+			}
+		}
+		at += len(pack.Tokens)
+	}
+	if err := d.fill(ctx, packs, places, b, p); err != nil {
+		return err
+	}
+	d.rows = append(d.rows, joining...)
+	for _, r := range d.rows {
+		r.old = r.cached()
+	}
+	d.batch, d.length, d.place = b, p, 0
+	return nil
+}
+
+// fill runs the packs through the layers and builds each layer's new cache of
+// B x P places.
+func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []int32, b, p int) (err error) {
+	t := d.runner.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	index, err := t.Ints(places, b, p)
+	if err != nil {
+		return err
+	}
+	blank, err := t.Ints(make([]int32, b*recent), b, recent)
+	if err != nil {
+		return err
+	}
+	in := make([][3]*tape.Value, len(packs)) // x, positions, reach
+	for i, pack := range packs {
+		s := len(pack.Tokens)
+		if in[i][0], err = d.model.Embed(t, pack.Tokens); err != nil {
+			return err
+		}
+		if in[i][1], err = t.Ints(pack.Positions, s); err != nil {
+			return err
+		}
+		if in[i][2], err = t.Ints(pack.Reach, s); err != nil {
+			return err
+		}
+	}
+	gather, err := d.runner.Engine.Shared("generate: gather", gatherPlaces)
+	if err != nil {
+		return err
+	}
+	for l := range d.layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c := &d.layers[l]
+		var ks, vs, spent []*tensors.Tensor
+		if len(d.rows) > 0 {
+			ks, vs = append(ks, c.oldK, c.recentK), append(vs, c.oldV, c.recentV)
+		}
+		for i := range packs {
+			out, err := t.Call(d.model.Prefill(l), in[i][:]...)
+			if err != nil {
+				return err
+			}
+			ks, vs = append(ks, out[1].Tensor), append(vs, out[2].Tensor)
+			spent = append(spent, in[i][0].Tensor, out[1].Tensor, out[2].Tensor)
+			in[i][0] = out[0]
+		}
+		c.oldK, c.oldV, spent = nil, nil, append(spent, c.oldK, c.oldV)
+		if b != d.batch {
+			spent = append(spent, c.recentK, c.recentV)
+			c.recentK, c.recentV = nil, nil
+		}
+		for _, part := range []struct {
+			to      **tensors.Tensor
+			index   *tape.Value
+			sources []*tensors.Tensor
+		}{{&c.oldK, index, ks}, {&c.oldV, index, vs}, {&c.recentK, blank, ks}, {&c.recentV, blank, vs}} {
+			if *part.to != nil { // a recent part that fits: what it holds is overwritten before it is read
+				continue
+			}
+			out, err := gather.Call(append([]*tensors.Tensor{part.index.Tensor}, part.sources...)...)
+			if err != nil {
+				return errors.Join(err, xla.Free(spent...))
+			}
+			*part.to = out[0]
+		}
+		if err := xla.Free(spent...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherPlaces takes an index [B, P] into a row of sources and the sources,
+// keys or values [N, S, C] or [N, B', P', C], to a cache [N, B, P, C].
+func gatherPlaces(in []*Node) []*Node {
+	index, sources := in[0], in[1:]
+	n, c := sources[0].Shape().Dimensions[0], sources[0].Shape().Dim(-1)
+	flat := make([]*Node, len(sources))
+	m := 0
+	for i, s := range sources {
+		flat[i] = Reshape(s, n, s.Shape().Size()/(n*c), c)
+		m += flat[i].Shape().Dimensions[1]
+	}
+	all := flat[0]
+	if len(flat) > 1 {
+		all = Concatenate(flat, 1)
+	}
+	b, p := index.Shape().Dimensions[0], index.Shape().Dimensions[1]
+	head := MulScalar(Iota(index.Graph(), shapes.Make(dtypes.Int32, n, b, p), 0), m)
+	where := Add(head, BroadcastToDims(InsertAxes(index, 0), n, b, p))
+	return []*Node{Gather(Reshape(all, n*m, c), InsertAxes(where, -1))}
+}
+
+// step runs every row under way one token further.
+func (d *decoding) step(sample *Sampling) (err error) {
+	t := d.runner.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	tokens, positions := make([]int32, d.batch), make([]int32, d.batch)
+	first, every := make([]int32, d.batch), make([]int32, d.batch)
+	for i := range every {
+		first[i], every[i] = int32(d.length), int32(i)
+	}
+	for _, r := range d.rows {
+		tokens[r.slot], positions[r.slot] = r.tokens[len(r.tokens)-1], int32(r.cached())
+		first[r.slot] = int32(d.length - r.old)
+	}
+	x, err := d.model.Embed(t, tokens)
+	if err != nil {
+		return err
+	}
+	depth, err := t.Ints(positions, d.batch)
+	if err != nil {
+		return err
+	}
+	start, err := t.Ints(first, d.batch)
+	if err != nil {
+		return err
+	}
+	place, err := t.Ints([]int32{int32(d.place)})
+	if err != nil {
+		return err
+	}
+	for l := range d.layers {
+		c := &d.layers[l]
+		out, err := t.Call(d.model.Step(l), x, depth, start, place,
+			held(c.oldK), held(c.oldV), held(c.recentK), held(c.recentV))
+		if err != nil {
+			return err
+		}
+		err = xla.Free(c.recentK, c.recentV)
+		c.recentK, c.recentV = take(out[1]), take(out[2])
+		if err != nil {
+			return err
+		}
+		x = out[0]
+	}
+	logits, err := d.model.Head(t, x, every)
+	if err != nil {
+		return err
+	}
+	next, err := d.choose(logits.Tensor, sample)
+	if err != nil {
+		return err
+	}
+	for i, r := range d.rows {
+		r.tokens = append(r.tokens, next[i])
+	}
+	d.place++
+	return nil
+}
+
+// held is a value for a tape to read, which stays the caller's.
+func held(x *tensors.Tensor) *tape.Value { return &tape.Value{Tensor: x} }
+
+// take takes a value out of its tape, which then leaves it alone.
+func take(v *tape.Value) *tensors.Tensor {
+	x := v.Tensor
+	v.Tensor = nil
+	return x
+}
+
+// choose gives each row's next token by the logits [B, V]: the likeliest, or a
+// draw.
+func (d *decoding) choose(logits *tensors.Tensor, sample *Sampling) ([]int32, error) {
+	next := make([]int32, len(d.rows))
+	if sample != nil {
+		return next, xla.View(logits, func(all []float32) error {
+			v := len(all) / d.batch
+			for i, r := range d.rows {
+				next[i] = sample.draw(all[r.slot*v:(r.slot+1)*v], r.numbers)
+			}
+			return nil
+		})
+	}
+	likeliest, err := d.runner.Engine.Shared("generate: likeliest", func(in []*Node) []*Node {
+		return []*Node{ArgMax(in[0], -1, dtypes.Int32)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := likeliest.Call(logits)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := xla.ToHost[int32](out[0])
+	if err := errors.Join(err, xla.Free(out...)); err != nil {
+		return nil, err
+	}
+	for i, r := range d.rows {
+		next[i] = ids[r.slot]
+	}
+	return next, nil
+}

@@ -1,0 +1,13 @@
+// Package generate continues prompts with a decoder of the Llama family:
+// batched, on the device, with a cache of keys and values.
+//
+// Prompts are prefilled as packed token trees, so that a prefix which several
+// of them share is computed once. Then every step runs the model's layers over
+// one new token a row, each layer one compiled call. The host sees each step's
+// tokens: a row that ends leaves the batch at once and the next prompt takes
+// its place. What is compiled is one layer for each shape of the cache, and
+// shapes are few: the batch is a power of two of rows, and cache lengths grow
+// by quarters of a power of two.
+//
+// The package works on token ids and knows nothing of text.
+package generate

@@ -1,0 +1,41 @@
+package generate
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Options say how answers are generated.
+type Options struct {
+	MaxNewTokens int
+	BatchSize    int       // rows decoded together; bounds the memory of the cache
+	Stops        [][]int32 // id sequences that end an answer; they are no part of it
+	Sample       *Sampling // nil for greedy decoding
+
+	// Progress is told how many of the answers are complete; may be nil.
+	Progress func(done, total int)
+}
+
+// DefaultOptions are greedy answers of up to 256 tokens, 8 rows at a time, that
+// nothing but their length ends.
+func DefaultOptions() Options { return Options{MaxNewTokens: 256, BatchSize: 8} }
+
+// Validate reports every option out of range.
+func (o Options) Validate() error {
+	var problems []error
+	if o.MaxNewTokens < 1 {
+		problems = append(problems, fmt.Errorf("MaxNewTokens is %d; expected at least 1", o.MaxNewTokens))
+	}
+	if o.BatchSize < 1 {
+		problems = append(problems, fmt.Errorf("BatchSize is %d; expected at least 1", o.BatchSize))
+	}
+	for i, s := range o.Stops {
+		if len(s) == 0 {
+			problems = append(problems, fmt.Errorf("stop sequence %d is empty; expected token ids", i))
+		}
+	}
+	if o.Sample != nil {
+		problems = append(problems, o.Sample.Validate())
+	}
+	return errors.Join(problems...)
+}
