@@ -15,6 +15,7 @@ type Train struct {
 	Database
 	Generation
 	Engine
+	Hub
 	Logging
 }
 
@@ -39,6 +40,7 @@ func (c *Train) declare(s *set) {
 	c.Database.declare(s)
 	c.Generation.declare(s)
 	c.Engine.declare(s)
+	c.Hub.declare(s)
 	c.Logging.declare(s)
 	s.foreign()
 }
@@ -92,6 +94,7 @@ type Eval struct {
 	Database
 	Generation
 	Engine
+	Hub
 	Seed int64
 }
 
@@ -118,6 +121,7 @@ func (c *Eval) declare(s *set) {
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
 	c.Engine.declare(s)
+	c.Hub.declare(s)
 	s.foreign()
 }
 
@@ -144,6 +148,7 @@ func (c *Eval) notices() []string { return nil }
 type Index struct {
 	Database
 	Engine
+	Hub
 }
 
 // DefaultIndex has the defaults of an evaluation.
@@ -152,6 +157,7 @@ func DefaultIndex() Index { return Index{Database: DefaultDatabase(), Engine: De
 func (c *Index) declare(s *set) {
 	c.Database.declare(s)
 	c.Engine.declare(s)
+	c.Hub.declare(s)
 	s.foreign()
 }
 
@@ -173,6 +179,7 @@ type Ask struct {
 	Database
 	Generation
 	Engine
+	Hub
 	Seed int64
 }
 
@@ -197,6 +204,7 @@ func (c *Ask) declare(s *set) {
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
 	c.Engine.declare(s)
+	c.Hub.declare(s)
 	s.foreign()
 }
 

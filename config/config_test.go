@@ -197,6 +197,30 @@ func TestOriginalTestScript(t *testing.T) {
 	}
 }
 
+func TestSmallCommands(t *testing.T) {
+	tokenize, convert, godoc, fetch, version := DefaultTokenize(), DefaultConvert(), DefaultGodoc(), DefaultFetch(), Version{}
+	tests := []struct {
+		name, why string
+		settings  Settings
+		args      []string
+		problems  []string
+	}{
+		{"tokenize", "needs a model", &tokenize, []string{"--decode"}, []string{"model_name_or_path: missing"}},
+		{"convert", "needs both", &convert, []string{"a.pkl"}, []string{"OUT: missing; expected after the command's name"}},
+		{"convert a settings file", "a lone .json is a settings file only where no argument is needed", &convert, []string{"a.json"}, []string{"OUT: missing"}},
+		{"convert onto itself", "would lose the input", &convert, []string{"a.jsonl", "./a.jsonl"}, []string{`OUT: "./a.jsonl" found, which is IN too`}},
+		{"godoc", "all at once", &godoc, []string{"--documents=3", "--eval_rows", "0"}, []string{"output_dir: missing", "eval_rows: 0 found", "documents: 3 found for 280 rows"}},
+		{"fetch", "one name", &fetch, []string{"a", "b"}, []string{`"b": found beside the flags`}},
+		{"version", "takes nothing", &version, []string{"--verbose"}, []string{"--verbose: no such setting; the nearest known one is config"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse(test.settings, test.args)
+			matchProblems(t, err, test.problems)
+		})
+	}
+}
+
 func TestAsk(t *testing.T) {
 	c := DefaultAsk()
 	args := []string{"--model_name_or_path", "m", "--full_dataset_file_path", "d", "--eval_embedding_model", "e", "--do_sample", "what is it?"}
@@ -443,7 +467,8 @@ func TestSteps(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	train, eval, index, ask, doctor := DefaultTrain("sft"), DefaultEval(), DefaultIndex(), DefaultAsk(), DefaultDoctor()
-	for _, s := range []Settings{&train, &eval, &index, &ask, &doctor} {
+	tokenize, convert, godoc, fetch, version := DefaultTokenize(), DefaultConvert(), DefaultGodoc(), DefaultFetch(), Version{}
+	for _, s := range []Settings{&train, &eval, &index, &ask, &doctor, &tokenize, &convert, &godoc, &fetch, &version} {
 		help := Help(s, 80)
 		for _, name := range Names(s) {
 			if !strings.Contains(help, "  --"+name+" ") {

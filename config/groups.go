@@ -29,13 +29,26 @@ func (m *Model) check(p *problems) {
 	p.needed(m.ModelNameOrPath, "model_name_or_path", "a model folder, a .gguf file or a hub id")
 }
 
-// Engine says what models are computed with and where they are fetched from.
-type Engine struct {
-	BF16     bool   // compute in bfloat16; weights and moments stay float32
-	Backend  string // GoMLX backend; "" = the best there is
+// Hub says where models that are not on the disk come from.
+type Hub struct {
 	CacheDir string // of models from the hub; "" = the hub's own cache
 	Offline  bool   // ask no hub
 	Token    string // hub token; "" = HF_TOKEN or the hub's own file; never written
+}
+
+func (m *Hub) declare(s *set) {
+	s.section("Hub")
+	s.text(&m.CacheDir, "cache_dir", "DIR", "where models from the hub are kept, if not in the hub's own cache")
+	s.boolean(&m.Offline, "offline", "use only what is in the caches")
+	s.text(&m.Token, "token", "TOKEN", "hub token, if not in HF_TOKEN or the hub's own file").secret = true
+	s.alias("offline", "local_files_only")
+	s.alias("token", "hub_token")
+}
+
+// Engine says what models are computed with.
+type Engine struct {
+	BF16    bool   // compute in bfloat16; weights and moments stay float32
+	Backend string // GoMLX backend; "" = the best there is
 }
 
 // DefaultEngine computes in bfloat16. (TrainingArguments' default is float32;
@@ -44,14 +57,9 @@ type Engine struct {
 func DefaultEngine() Engine { return Engine{BF16: true} }
 
 func (m *Engine) declare(s *set) {
-	s.section("Engine and hub")
+	s.section("Engine")
 	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights; false computes in float32")
 	s.text(&m.Backend, "backend", "NAME", "engine: xla:cpu, xla:cuda or go (slow, needs nothing installed); if empty, the best there is")
-	s.text(&m.CacheDir, "cache_dir", "DIR", "where models from the hub are kept, if not in the hub's own cache")
-	s.boolean(&m.Offline, "offline", "use only what is in the caches")
-	s.text(&m.Token, "token", "TOKEN", "hub token, if not in HF_TOKEN or the hub's own file").secret = true
-	s.alias("offline", "local_files_only")
-	s.alias("token", "hub_token")
 }
 
 // Prompt says how passages, history, question and answer become one text.

@@ -1,0 +1,145 @@
+package config
+
+// Tokenize is the settings of gorqa tokenize.
+type Tokenize struct {
+	Model
+	Hub
+	Decode            bool // ids to text
+	AddSpecialTokens  bool // those that the tokenizer puts around a text
+	SkipSpecialTokens bool // leave them out of decoded text
+}
+
+// DefaultTokenize has the defaults of transformers' encode and decode.
+func DefaultTokenize() Tokenize {
+	return Tokenize{Model: DefaultModel(), AddSpecialTokens: true}
+}
+
+func (c *Tokenize) declare(s *set) {
+	c.Model.declare(s)
+	s.section("Direction")
+	s.boolean(&c.Decode, "decode", "ids to text: a JSON array of ids a line in, a JSON string a line out")
+	s.boolean(&c.AddSpecialTokens, "add_special_tokens", "add the tokens that the tokenizer puts around a text")
+	s.boolean(&c.SkipSpecialTokens, "skip_special_tokens", "leave special tokens out of decoded text")
+	c.Hub.declare(s)
+}
+
+// Validate implements Settings.
+func (c *Tokenize) Validate() error {
+	var p problems
+	c.Model.check(&p)
+	return p.join()
+}
+
+func (c *Tokenize) notices() []string { return nil }
+
+// Convert is the settings of gorqa convert.
+type Convert struct {
+	In    string // documents as .pkl, a .gguf file or a model folder
+	Out   string // a .jsonl file or a folder; must not be there
+	DType string // "F32", "BF16" or "F16": of the weights written
+}
+
+// DefaultConvert writes weights in bfloat16, which most models are published
+// in.
+func DefaultConvert() Convert { return Convert{DType: "BF16"} }
+
+func (c *Convert) declare(s *set) {
+	s.positional = &positional{names: []string{"IN", "OUT"}, required: 2, take: func(args []string) { c.In, c.Out = args[0], args[1] }}
+	s.section("Conversion")
+	s.choice(&c.DType, "dtype", "format of the weights of a model folder", "BF16", "F16", "F32")
+}
+
+// Validate implements Settings.
+func (c *Convert) Validate() error {
+	var p problems
+	p.that(c.In != "", "IN: empty; a file or folder to convert expected")
+	p.that(c.Out != "", "OUT: empty; a file or folder to make expected")
+	p.differ([2]string{"IN", c.In}, [2]string{"OUT", c.Out})
+	return p.join()
+}
+
+func (c *Convert) notices() []string { return nil }
+
+// Godoc is the settings of gorqa data godoc.
+type Godoc struct {
+	OutputDir   string
+	Goroot      string // "" = the environment's, else what the go command says
+	TrainRows   int
+	EvalRows    int
+	TestRows    int
+	Documents   int
+	HardNegDocs int // of a row, at most
+	Seed        int64
+}
+
+// DefaultGodoc is the demo's data set.
+func DefaultGodoc() Godoc {
+	return Godoc{TrainRows: 240, EvalRows: 24, TestRows: 40, Documents: 1500, HardNegDocs: 2, Seed: 1}
+}
+
+func (c *Godoc) declare(s *set) {
+	s.section("Data set")
+	s.text(&c.OutputDir, "output_dir", "DIR", "folder of the three splits and documents.jsonl (required)")
+	s.text(&c.Goroot, "goroot", "DIR", "Go installation to read, if not the one in use")
+	s.integer(&c.TrainRows, "train_rows", "rows to train on")
+	s.integer(&c.EvalRows, "eval_rows", "rows to evaluate on")
+	s.integer(&c.TestRows, "test_rows", "rows to test on")
+	s.integer(&c.Documents, "documents", "passages of the database, those of all rows among them")
+	s.integer(&c.HardNegDocs, "hard_neg_docs", "passages of the same package beside each row, at most")
+	s.seed(&c.Seed, "seed", "seed of the choice and order of rows")
+}
+
+// Validate implements Settings.
+func (c *Godoc) Validate() error {
+	var p problems
+	p.needed(c.OutputDir, "output_dir", "a folder for the data set")
+	p.atLeast(c.TrainRows, 1, "train_rows")
+	p.atLeast(c.EvalRows, 1, "eval_rows")
+	p.atLeast(c.TestRows, 1, "test_rows")
+	p.atLeast(c.HardNegDocs, 0, "hard_neg_docs")
+	rows := c.TrainRows + c.EvalRows + c.TestRows
+	p.that(c.Documents >= rows, "documents: %d found for %d rows; one for each row, or more, expected", c.Documents, rows)
+	return p.join()
+}
+
+func (c *Godoc) notices() []string { return nil }
+
+// Fetch is the settings of gorqa fetch engine and gorqa fetch model.
+type Fetch struct {
+	Name     string // of the engine's variant or of the model; "" = list models
+	CacheDir string // "" = $GORQA_CACHE, else gorqa in the user's cache folder
+	Python   string // interpreter that has pip
+}
+
+// DefaultFetch uses the python3 of the path.
+func DefaultFetch() Fetch { return Fetch{Python: "python3"} }
+
+func (c *Fetch) declare(s *set) {
+	s.positional = &positional{names: []string{"[NAME]"}, take: func(args []string) {
+		if len(args) > 0 {
+			c.Name = args[0]
+		}
+	}}
+	s.section("Fetching")
+	s.text(&c.CacheDir, "cache_dir", "DIR", "cache folder, if not $GORQA_CACHE or gorqa in the user's cache folder")
+	s.text(&c.Python, "python", "PROGRAM", "Python that has pip, which only downloads")
+}
+
+// Validate implements Settings.
+func (c *Fetch) Validate() error {
+	var p problems
+	p.needed(c.Python, "python", "a Python interpreter")
+	return p.join()
+}
+
+func (c *Fetch) notices() []string { return nil }
+
+// Version is the settings of gorqa version: none.
+type Version struct{}
+
+func (c *Version) declare(*set) {}
+
+// Validate implements Settings.
+func (c *Version) Validate() error { return nil }
+
+func (c *Version) notices() []string { return nil }
