@@ -30,27 +30,37 @@ var tiny = []struct{ name, why string }{
 func load(t testing.TB, name string) (*llama.Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("..", "arch", "llama", "testdata", name)
-	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := llama.ParseConfig(data)
+	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
+	return place(t, config, func(name string) ([]float32, error) { return arrays[name].Floats, nil })
+}
+
+// place puts the weights that read gives on the device.
+func place(t testing.TB, config []byte, read func(name string) ([]float32, error)) (*llama.Model, *tape.Runner) {
+	t.Helper()
+	c, err := llama.ParseConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
 	p := tape.NewParams(e, false)
-	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	for _, w := range c.Weights() {
-		if err := p.Add(w.Name, w.Dims, arrays[w.Name].Floats, true); err != nil {
-			t.Fatal(err)
-		}
-	}
 	t.Cleanup(func() {
 		if err := p.Free(); err != nil {
 			t.Error(err)
 		}
 	})
+	for _, w := range c.Weights() {
+		values, err := read(w.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Add(w.Name, w.Dims, values, false); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return llama.New(c, false), tape.NewRunner(e, p)
 }
 
