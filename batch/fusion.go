@@ -1,0 +1,177 @@
+package batch
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Fusion is one micro-batch for an encoder-decoder that reads several passages
+// a row (Fusion-in-Decoder, arXiv 2007.01282): R rows, whose passages are
+// encoded alone, grouped by length across the rows, and whose decoder attends
+// to the states of all the row's passages side by side.
+type Fusion struct {
+	Groups []Passages // every passage of every row once
+
+	Width  int     // T, decoder positions of a row
+	Tokens []int32 // R·T decoder inputs: the start token, then the answer without its last token; 0 behind it
+	States int     // K, room for the encoder states of a row: at least the tokens of its passages
+
+	// One entry per term of the loss, padded with weight 0.
+	Sources []int32   // L places in Tokens whose hidden state predicts the target
+	Targets []int32   // L token ids to predict
+	Weights []float32 // L, 1 or 0 for padding
+
+	Rows  []int // R, which rows of the data set this holds, for messages
+	Terms int   // label tokens: the sum of Weights
+}
+
+// Passages are B passages that the encoder takes at once, padded to S tokens.
+type Passages struct {
+	Width   int     // S
+	Tokens  []int32 // B·S, 0 behind a passage's own tokens
+	Lengths []int32 // B, tokens of each passage, at least 1
+	Rows    []int32 // B, the place in Fusion.Rows of the row it belongs to
+	Order   []int32 // B, its place among the row's passages
+}
+
+// FusionRow is one row to pack.
+type FusionRow struct {
+	Passages [][]int32 // token ids of each; an empty one is missing
+	Answer   []int32   // token ids to predict, the end token included; empty where only passages matter
+	Index    int       // which row of the data set this is, for messages
+}
+
+// size is how many encoder states the row has.
+func (r FusionRow) size() int {
+	n := 0
+	for _, p := range r.Passages {
+		n += len(p)
+	}
+	return n
+}
+
+// FusionPacking says how rows become micro-batches.
+type FusionPacking struct {
+	Start    int32 // the decoder's start token
+	Capacity int   // encoder states per micro-batch, R·K; a longer row gets one of its own
+	Encode   int   // tokens per group of passages, B·S; a longer passage gets one of its own
+	Round    int   // S is rounded up to a multiple of this, K to a multiple of four times this
+	Answers  int   // T is rounded up to a multiple of this
+	Terms    int   // L is rounded up to a multiple of this
+}
+
+// DefaultFusionPacking keeps to few shapes of moderate size.
+func DefaultFusionPacking() FusionPacking {
+	return FusionPacking{Capacity: 8192, Encode: 2048, Round: 64, Answers: 16, Terms: 64}
+}
+
+// Validate reports every setting that cannot be.
+func (p FusionPacking) Validate() error {
+	var problems []error
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"Capacity", p.Capacity}, {"Encode", p.Encode}, {"Round", p.Round}, {"Answers", p.Answers}, {"Terms", p.Terms}} {
+		if f.value < 1 {
+			problems = append(problems, fmt.Errorf("packing: %s is %d; expected a positive number", f.name, f.value))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Pack lays rows out as micro-batches that together hold every row once. Rows
+// of like size stand together, in numbers that are powers of two, so that few
+// shapes occur.
+func (p FusionPacking) Pack(rows []FusionRow) []*Fusion {
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b FusionRow) int { return cmp.Compare(b.size(), a.size()) })
+	var out []*Fusion
+	for len(rows) > 0 {
+		n := powerOfTwo(min(p.Capacity/p.states(rows[0].size()), len(rows)))
+		out = append(out, p.layOut(rows[:n]))
+		rows = rows[n:]
+	}
+	return out
+}
+
+// states is K for a row of that many encoder states.
+func (p FusionPacking) states(size int) int { return roundUp(max(1, size), 4*p.Round) }
+
+// powerOfTwo is the largest power of two that is at most n, and at least 1.
+func powerOfTwo(n int) int {
+	power := 1
+	for 2*power <= n {
+		power *= 2
+	}
+	return power
+}
+
+// layOut packs rows, the one of most states first, into one micro-batch.
+func (p FusionPacking) layOut(rows []FusionRow) *Fusion {
+	f := &Fusion{States: p.states(rows[0].size()), Width: 1}
+	for _, r := range rows {
+		f.Width = max(f.Width, len(r.Answer))
+		f.Rows = append(f.Rows, r.Index)
+	}
+	f.Width = roundUp(f.Width, p.Answers)
+	f.Tokens = make([]int32, len(rows)*f.Width)
+	for i, r := range rows {
+		at := i * f.Width
+		f.Tokens[at] = p.Start
+		for j, id := range r.Answer {
+			if j > 0 {
+				f.Tokens[at+j] = r.Answer[j-1]
+			}
+			f.Sources = append(f.Sources, int32(at+j))
+			f.Targets = append(f.Targets, id)
+			f.Weights = append(f.Weights, 1)
+		}
+		f.Terms += len(r.Answer)
+	}
+	for i, end := len(f.Weights), roundUp(len(f.Weights), p.Terms); i < end; i++ {
+		f.Sources, f.Targets, f.Weights = append(f.Sources, 0), append(f.Targets, 0), append(f.Weights, 0)
+	}
+	f.Groups = p.group(rows)
+	return f
+}
+
+// group batches the passages of rows by length: as many of one width as Encode
+// has room for, the rest in powers of two.
+func (p FusionPacking) group(rows []FusionRow) []Passages {
+	type passage struct {
+		tokens     []int32
+		row, order int
+	}
+	byWidth := map[int][]passage{}
+	var widths []int
+	for i, r := range rows {
+		for j, tokens := range r.Passages {
+			if len(tokens) == 0 {
+				continue
+			}
+			w := roundUp(len(tokens), p.Round)
+			if byWidth[w] == nil {
+				widths = append(widths, w)
+			}
+			byWidth[w] = append(byWidth[w], passage{tokens, i, j})
+		}
+	}
+	slices.Sort(widths)
+	var out []Passages
+	for _, w := range widths {
+		for left := byWidth[w]; len(left) > 0; {
+			n := powerOfTwo(min(p.Encode/w, len(left)))
+			g := Passages{Width: w, Tokens: make([]int32, n*w)}
+			for i, x := range left[:n] {
+				copy(g.Tokens[i*w:], x.tokens)
+				g.Lengths = append(g.Lengths, int32(len(x.tokens)))
+				g.Rows = append(g.Rows, int32(x.row))
+				g.Order = append(g.Order, int32(x.order))
+			}
+			out, left = append(out, g), left[n:]
+		}
+	}
+	return out
+}
