@@ -1,0 +1,59 @@
+"""Makes the peers' inputs from the Faire data, so that both sides see the same tokens in the same order.
+
+    python inputs.py FAIRE MODEL.gguf OUT
+
+Writes rows.json (training rows on their gold passages), prompts.json (the test questions with
+four passages each) and texts.json (the documents), in the reference's wording.
+"""
+import json
+import os
+import random
+import sys
+
+from transformers import AutoTokenizer
+
+PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt")
+
+
+def fmt(doc):
+    meta = doc.get("metadata", {})
+    return doc.get("fmt_content") or f"Source: {meta['source']}\nTitle: {meta['title']}\nContent:\n{doc['page_content']}"
+
+
+def lines(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
+def main():
+    faire, model, out = sys.argv[1:]
+    os.makedirs(out, exist_ok=True)
+    folder, name = os.path.split(os.path.abspath(model))
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    encode = lambda text: tokenizer(text, add_special_tokens=False).input_ids
+    with open(PROMPT, encoding="utf-8") as f:
+        template = f.read().rstrip("\n")
+    render = lambda docs, question: template.replace("{passages}", "\n".join(map(fmt, docs))).replace(
+        "{dialogue}", f"USER: {question} ASSISTANT:"
+    )
+    documents = lines(os.path.join(faire, "documents.jsonl"))
+    rows = []
+    for row in lines(os.path.join(faire, "train_w_qa.jsonl")):
+        prompt = encode(render(row["gold_docs"], row["question"]))
+        answer = encode(f" {row['gold_answer']}<|im_end|>")
+        rows.append({"ids": prompt + answer, "labels": [0] * len(prompt) + [1] * len(answer)})
+    random.Random(0).shuffle(rows)
+    g = random.Random(1)
+    prompts = [
+        encode(render(row["gold_docs"][:1] + g.sample(documents, 3), row["question"]))
+        for row in lines(os.path.join(faire, "test_w_qa.jsonl"))
+    ]
+    for name, value in {"rows": rows, "prompts": prompts, "texts": [fmt(d) for d in documents]}.items():
+        with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as f:
+            json.dump(value, f)
+    mean = lambda xs: sum(xs) / len(xs)
+    print(f"rows {len(rows)}, mean {mean([len(r['ids']) for r in rows]):.0f} tokens, answer {mean([sum(r['labels']) for r in rows]):.0f}")
+    print(f"prompts {len(prompts)}, mean {mean([len(p) for p in prompts]):.0f} tokens; texts {len(documents)}")
+
+
+main()
