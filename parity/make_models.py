@@ -15,7 +15,6 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
     BertConfig,

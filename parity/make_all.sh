@@ -1,0 +1,33 @@
+#!/bin/sh
+# Makes every golden again: parity/make_all.sh [METRICS]
+#
+# METRICS is a folder with the three scorers that make_metrics.py names; without it
+# metrics.json stays as it is. The two real models are taken from gorqa's cache.
+set -eu
+cd "$(dirname "$0")/.."
+cache=${GORQA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gorqa}/models
+smollm2=$cache/SmolLM2-135M-Instruct.gguf
+minilm=$cache/all-MiniLM-L6-v2
+for path in "$smollm2" "$minilm"; do
+	[ -e "$path" ] || { echo "parity/make_all.sh: no $path; fetch it with gorqa fetch model" >&2; exit 1; }
+done
+
+[ -x parity/.venv/bin/python ] || "${PYTHON:-python3}" -m venv parity/.venv
+python=parity/.venv/bin/python
+# The list is complete, so nothing is left to resolve.
+$python -m pip install --quiet --no-deps --requirement parity/requirements.txt
+
+$python parity/make_models.py
+$python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
+$python parity/make_gguf.py "$smollm2"
+$python parity/make_bm25.py
+$python parity/make_chat.py
+$python parity/make_events.py
+$python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
+mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
+$python parity/make_tokenizer_unicode.py
+$python parity/make_tokenizer_files.py "$smollm2" "$minilm/tokenizer.json"
+$python parity/make_tokenizer.py
+if [ $# -gt 0 ]; then
+	$python parity/make_metrics.py "$1"
+fi
