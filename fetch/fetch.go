@@ -10,7 +10,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
+	"gorqa/internal/lock"
 )
 
 // Options say where things go and who is told. The zero value is the default.
@@ -157,7 +156,7 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return "", fmt.Errorf("%s: %w; set GORQA_CACHE to a folder that can be written", w.name, err)
 	}
-	unlock, err := lock(ctx, target+".lock", func() { report(Waiting, 0, 0) })
+	unlock, err := lock.Take(ctx, target+".lock", func() { report(Waiting, 0, 0) })
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", w.name, err)
 	}
@@ -213,35 +212,4 @@ func (w wheel) place(out, target string) error {
 func there(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && (info.IsDir() || info.Size() > 0)
-}
-
-// lock takes the lock file, or gives up with ctx; waiting is called when the
-// lock is not free at once.
-func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
-	type result struct {
-		unlock func()
-		err    error
-	}
-	got := make(chan result, 1)
-	go func() {
-		unlock, err := lockedfile.MutexAt(path).Lock()
-		got <- result{unlock, err}
-	}()
-	timer := time.NewTimer(300 * time.Millisecond)
-	defer timer.Stop()
-	for {
-		select {
-		case r := <-got:
-			return r.unlock, r.err
-		case <-timer.C:
-			waiting()
-		case <-ctx.Done():
-			go func() {
-				if r := <-got; r.err == nil {
-					r.unlock()
-				}
-			}()
-			return nil, errors.Join(fmt.Errorf("another process holds %s", path), ctx.Err())
-		}
-	}
 }

@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
+	"gorqa/internal/lock"
 )
 
 // Options say where to look and how. Empty fields come from the environment
@@ -197,7 +197,7 @@ func (r *repo) online(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("%w; set HF_HOME to a folder that can be written", err)
 		}
 	}
-	unlock, err := lock(ctx, filepath.Join(locks, "gorqa.lock"))
+	unlock, err := lock.Take(ctx, filepath.Join(locks, "gorqa.lock"), nil)
 	if err != nil {
 		return "", err
 	}
@@ -225,30 +225,6 @@ func (r *repo) online(ctx context.Context) (string, error) {
 		}
 	}
 	return dir, nil
-}
-
-// lock takes the lock file, or gives up with ctx.
-func lock(ctx context.Context, name string) (unlock func(), err error) {
-	type result struct {
-		unlock func()
-		err    error
-	}
-	got := make(chan result, 1)
-	go func() {
-		unlock, err := lockedfile.MutexAt(name).Lock()
-		got <- result{unlock, err}
-	}()
-	select {
-	case r := <-got:
-		return r.unlock, r.err
-	case <-ctx.Done():
-		go func() {
-			if r := <-got; r.err == nil {
-				r.unlock()
-			}
-		}()
-		return nil, fmt.Errorf("another process holds %s: %w", name, ctx.Err())
-	}
 }
 
 // place puts a blob into a snapshot, as the other tools do: by a relative link.

@@ -205,6 +205,7 @@ func newGGUF(tensors, keys uint64) gguf {
 }
 
 func (g gguf) u32(v uint32) gguf    { return binary.LittleEndian.AppendUint32(g, v) }
+func (g gguf) u16(v uint16) gguf    { return binary.LittleEndian.AppendUint16(g, v) }
 func (g gguf) u64(v uint64) gguf    { return binary.LittleEndian.AppendUint64(g, v) }
 func (g gguf) text(s string) gguf   { return append(g.u64(uint64(len(s))), s...) }
 func (g gguf) key(k, v string) gguf { return g.text(k).u32(ggufString).text(v) }
@@ -247,6 +248,8 @@ func TestGGUFErrors(t *testing.T) {
 		{"half a block", "Q4_0 comes in blocks of 32", newGGUF(1, 0).tensor("t", 2, 0, 33), []string{"in blocks of 32 for Q4_0"}},
 		{"quantisation", "names those that are read", newGGUF(1, 0).tensor("t", 10, 0, 256), []string{"quantisation type 10", "Q4_1"}},
 		{"architecture", "names those that are known", newGGUF(0, 1).key("general.architecture", "gemma3"), []string{`"gemma3"`, `"llama" "mistral" "qwen2" "qwen3"`}},
+		{"split", "one part of several", newGGUF(0, 2).key("general.architecture", "llama").text("split.count").u32(ggufU16).u16(3), []string{"one of 3 parts", "--merge"}},
+		{"experts", "a Mixtral", append(newGGUF(2, 1).key("general.architecture", "llama").tensor("blk.0.ffn_gate_exps.weight", 0, 0, 0).tensor("blk.1.ffn_gate_exps.weight", 0, 0, 0), make([]byte, 64)...), []string{"2 tensors are not those of a llama model", `"blk.0.ffn_gate_exps.weight"`}},
 		{"missing keys", "all at once", newGGUF(0, 1).key("general.architecture", "llama"), []string{`"llama.embedding_length"`, `"llama.attention.head_count"`, `"token_embd.weight"`}},
 		{"wrong types", "a string for a number", newGGUF(0, 2).key("general.architecture", "llama").key("llama.block_count", "two"), []string{`"llama.block_count"; expected a number`}},
 		{"cut header", "a truncated download", good[:1000], []string{"cut short"}},

@@ -63,11 +63,15 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 		known := slices.Sorted(maps.Keys(ggufArchs))
 		return fmt.Errorf("%s: general.architecture is %q; expected one of %q", m.path, name, known)
 	}
+	if n := k.number("split.count", 1); n > 1 {
+		return fmt.Errorf("%s: is one of %g parts; expected the whole model: join them with llama-gguf-split --merge", m.path, n)
+	}
 	k.prefix = name + "."
 	heads := k.count("attention.head_count")
 	kvHeads := k.countOr("attention.head_count_kv", heads)
 
 	var problems []error
+	var strange []string
 	var factors *ggufTensor
 	for _, t := range f.tensors {
 		if t.name == ropeFactors {
@@ -80,7 +84,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
 		}
 		if hf == "" {
-			problems = append(problems, fmt.Errorf("%s: tensor %q is not one of a %s model", m.path, t.name, name))
+			strange = append(strange, t.name)
 			continue
 		}
 		rotaryHeads := 0
@@ -101,6 +105,9 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 			}
 			return values, err
 		}}
+	}
+	if n := len(strange); n > 0 {
+		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, name, strange[0]))
 	}
 	config := k.config(arch, heads, kvHeads, m.tensors)
 	if factors != nil {

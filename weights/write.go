@@ -178,30 +178,50 @@ func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metad
 }
 
 // encode writes the values of a tensor in its format.
-func encode(out *bufio.Writer, t Tensor, values any) error {
+func encode(out io.Writer, t Tensor, values any) error {
 	n := 0
-	var put func(buf []byte, i int) []byte
+	var put func(buf []byte, from int) // fills buf
 	le := binary.LittleEndian
 	switch v := values.(type) {
 	case []float32:
 		n = len(v)
 		switch t.DType {
 		case F32:
-			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, math.Float32bits(v[i])) }
+			put = func(buf []byte, from int) {
+				for i, f := range v[from : from+len(buf)/4] {
+					le.PutUint32(buf[4*i:], math.Float32bits(f))
+				}
+			}
 		case BF16:
-			put = func(buf []byte, i int) []byte { return le.AppendUint16(buf, bf16FromFloat32(v[i])) }
+			put = func(buf []byte, from int) {
+				for i, f := range v[from : from+len(buf)/2] {
+					le.PutUint16(buf[2*i:], bf16FromFloat32(f))
+				}
+			}
 		}
 	case []uint16:
 		if n = len(v); t.DType == BF16 || t.DType == F16 {
-			put = func(buf []byte, i int) []byte { return le.AppendUint16(buf, v[i]) }
+			put = func(buf []byte, from int) {
+				for i, u := range v[from : from+len(buf)/2] {
+					le.PutUint16(buf[2*i:], u)
+				}
+			}
 		}
 	case []int32:
 		if n = len(v); t.DType == I32 {
-			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, uint32(v[i])) }
+			put = func(buf []byte, from int) {
+				for i, u := range v[from : from+len(buf)/4] {
+					le.PutUint32(buf[4*i:], uint32(u))
+				}
+			}
 		}
 	case []uint32:
 		if n = len(v); t.DType == U32 {
-			put = func(buf []byte, i int) []byte { return le.AppendUint32(buf, v[i]) }
+			put = func(buf []byte, from int) {
+				for i, u := range v[from : from+len(buf)/4] {
+					le.PutUint32(buf[4*i:], u)
+				}
+			}
 		}
 	}
 	if put == nil {
@@ -210,17 +230,17 @@ func encode(out *bufio.Writer, t Tensor, values any) error {
 	if want := (Info{Shape: t.Shape}).Elements(); n != want {
 		return fmt.Errorf("its Data returned %d values; shape %v needs %d", n, t.Shape, want)
 	}
-	buf := make([]byte, 0, 1<<15)
-	for i := range n {
-		if buf = put(buf, i); len(buf) > cap(buf)-8 {
-			if _, err := out.Write(buf); err != nil {
-				return err
-			}
-			buf = buf[:0]
+	width := int(dtypeBytes[t.DType])
+	buf := make([]byte, min(chunk, n*width))
+	for from := 0; from < n; {
+		part := buf[:min(len(buf), (n-from)*width)]
+		put(part, from)
+		if _, err := out.Write(part); err != nil {
+			return err
 		}
+		from += len(part) / width
 	}
-	_, err := out.Write(buf)
-	return err
+	return nil
 }
 
 // DefaultMaxShardBytes is the size above which Save begins another file.
