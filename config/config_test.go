@@ -49,7 +49,7 @@ func TestOriginalCommandLine(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	yes, no, seed := true, false, int64(7)
+	yes, no, seed := true, false, uint64(7)
 	tests := []struct {
 		name, why string
 		args      []string
@@ -83,7 +83,7 @@ func TestCommandLine(t *testing.T) {
 			"--learning_rat: no such setting; the nearest known one is learning_rate",
 			"--epochs: no such setting; the nearest known one is num_train_epochs"}},
 		{name: "all at once", why: "one look is enough", args: []string{"--seed", "x", "--lr_scheduler_type", "poly", "--bf16=maybe", "--adam_beta1", "NaN", "-x", "stray"}, problems: []string{
-			`-x: no flag of one letter`, `--seed: "x" found; a whole number`, `--lr_scheduler_type: "poly" found; linear, cosine, constant or constant_with_warmup expected`,
+			`-x: no flag of one letter`, `--seed: "x" found; a whole number from 0`, `--lr_scheduler_type: "poly" found; linear, cosine, constant or constant_with_warmup expected`,
 			`--bf16: "maybe" found; true or false expected`, `--adam_beta1: "NaN" found; a number expected`, `"stray": found beside the flags`}},
 		{name: "no value", why: "at the end of the line", args: []string{"--seed"}, problems: []string{"--seed: nothing found; a value expected (--seed N)"}},
 	}
@@ -316,11 +316,11 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 func TestSettingsOfAnotherCommand(t *testing.T) {
 	dir := t.TempDir()
 	train := originalTrain()
-	if err := Write(dir, &train); err != nil {
+	if err := Write(filepath.Join(dir, "all_args.json"), &train); err != nil {
 		t.Fatal(err)
 	}
 	c := DefaultEval()
-	notices, err := Parse(&c, []string{"--config", filepath.Join(dir, FileName), "--model_name_or_path", "trained"})
+	notices, err := Parse(&c, []string{"--config", filepath.Join(dir, "all_args.json"), "--model_name_or_path", "trained"})
 	if err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0], "settings of another command passed over: train_file, eval_file,") {
 		t.Errorf("notices %q, error %v", notices, err)
 	}
@@ -332,7 +332,7 @@ func TestSettingsOfAnotherCommand(t *testing.T) {
 }
 
 func TestWriteGivesTheSameBack(t *testing.T) {
-	no, seed := false, int64(-1<<63)
+	no, seed := false, uint64(1<<64-1)
 	tests := []struct {
 		name, why string
 		change    func(*Train)
@@ -350,10 +350,10 @@ func TestWriteGivesTheSameBack(t *testing.T) {
 			want := originalTrain()
 			test.change(&want)
 			dir := filepath.Join(t.TempDir(), "made")
-			if err := Write(dir, &want); err != nil {
+			if err := Write(filepath.Join(dir, "all_args.json"), &want); err != nil {
 				t.Fatal(err)
 			}
-			written, err := os.ReadFile(filepath.Join(dir, FileName))
+			written, err := os.ReadFile(filepath.Join(dir, "all_args.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +365,7 @@ func TestWriteGivesTheSameBack(t *testing.T) {
 				t.Errorf("%d files left, error %v", len(entries), err)
 			}
 			got := DefaultTrain("sft")
-			if _, err := Parse(&got, []string{filepath.Join(dir, FileName)}); err != nil {
+			if _, err := Parse(&got, []string{filepath.Join(dir, "all_args.json")}); err != nil {
 				t.Fatal(err)
 			}
 			want.Token = ""

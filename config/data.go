@@ -69,7 +69,7 @@ type Godoc struct {
 	TestRows    int
 	Documents   int
 	HardNegDocs int // of a row, at most
-	Seed        int64
+	Seed        uint64
 }
 
 // DefaultGodoc is the demo's data set.

@@ -207,12 +207,13 @@ type Data struct {
 	EvalFile       string
 	TestFile       string // "" = no test at the end
 	LossOn         string // "answer" (and its separator) or "all"
+	OnBadRows      string // "error" or "skip": rows that are broken
 	OnOverflow     string // "error" or "skip": rows too long even without passages
 	GroupByPassage bool
 }
 
 // DefaultData takes the loss on the answer.
-func DefaultData() Data { return Data{LossOn: "answer", OnOverflow: "error"} }
+func DefaultData() Data { return Data{LossOn: "answer", OnBadRows: "error", OnOverflow: "error"} }
 
 func (m *Data) declare(s *set) {
 	s.section("Data")
@@ -220,6 +221,7 @@ func (m *Data) declare(s *set) {
 	s.text(&m.EvalFile, "eval_file", "FILE", "rows to evaluate on during training")
 	s.text(&m.TestFile, "test_file", "FILE", "rows to score at the end")
 	s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
+	s.choice(&m.OnBadRows, "on_bad_rows", "what to do when rows are broken: stop with all that is wrong, or say it and leave them out", "error", "skip")
 	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
 	s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
 }
@@ -294,8 +296,8 @@ type Schedule struct {
 	LRSchedulerType string
 	WarmupRatio     float64 // of all steps, where WarmupSteps is 0
 	WarmupSteps     float64 // below 1: of all steps
-	Seed            int64
-	DataSeed        *int64 // order of the rows; nil = Seed
+	Seed            uint64
+	DataSeed        *uint64 // order of the rows; nil = Seed
 }
 
 // DefaultSchedule is LocalRQA's: 7 epochs, cosine, a tenth of warm-up.

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 )
 
-// FileName is the file in the output folder that Write makes.
-const FileName = "all_args.json"
-
 // Resolved is the settings as a JSON object, one setting a line in the order
 // of the help, without secrets. Given back with --config it gives the same
 // settings.
@@ -44,17 +41,21 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// Write saves the resolved settings as FileName in dir, which is made if it
-// is not there. The file is whole or not there.
-func Write(dir string, s Settings) error {
+// Write saves the resolved settings as a .json file, in a folder that is made
+// if it is not there. The file is whole or not there.
+func Write(path string, s Settings) error {
 	data, err := Resolved(s)
 	if err != nil {
 		return err
 	}
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, FileName+".tmp*")
+	tmp, err := os.CreateTemp(dir, name+".tmp*")
 	if err != nil {
 		return err
 	}
@@ -70,5 +71,5 @@ func Write(dir string, s Settings) error {
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), filepath.Join(dir, FileName))
+	return os.Rename(tmp.Name(), path)
 }

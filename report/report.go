@@ -337,6 +337,13 @@ func (r *Run) Warn(format string, args ...any) {
 	r.line("warning: "+fmt.Sprintf(format, args...), false)
 }
 
+// LogEvery changes Options.LogEvery, where it depends on how long the run is.
+func (r *Run) LogEvery(steps int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opt.LogEvery = max(1, steps)
+}
+
 // Close ends what is still shown, makes PageFile, and returns the first error
 // of any write of the run.
 func (r *Run) Close() error {

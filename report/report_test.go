@@ -49,10 +49,11 @@ func TestPipe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	var console bytes.Buffer
 	c := newClock()
-	r, err := open(dir, Options{Console: &console, LogEvery: 2}, c.now)
+	r, err := open(dir, Options{Console: &console}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.LogEvery(2)
 	r.Say("%d rows", 40)
 	r.Warn("%d rows stand in two splits", 3)
 	steps(t, r, 1, 5, 5)
