@@ -112,6 +112,9 @@ func readPooling(path string) ([]Pooling, error) {
 			modes = []Pooling{Mean}
 		}
 	}
+	if err == nil && len(modes) == 0 {
+		err = fmt.Errorf("pooling_mode is empty; expected one or more of %q", poolings)
+	}
 	for _, m := range modes {
 		if !slices.Contains(poolings, m) {
 			err = errors.Join(err, fmt.Errorf("pooling_mode is %q; expected one of %q", m, poolings))

@@ -93,6 +93,7 @@ func TestReadSettingsErrors(t *testing.T) {
 		{"moved", "an encoder in a folder of its own", `"0_Transformer"`, map[string]string{"modules.json": `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]`}},
 		{"no pooling", "modules.json speaks of it", "1_Pooling", map[string]string{"modules.json": threeModules}},
 		{"unknown pooling", "names those that are known", `"median"; expected one of ["cls"`, map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"median"}`}},
+		{"empty pooling", "nothing would come out", "is empty", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":[]}`}},
 		{"prompt left out", "other vectors would come of it", "include_prompt", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`}},
 		{"wrong type", "a switch must be true or false", "1_Pooling", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":"yes"}`}},
 		{"short", "no room for a word", "max_seq_length is 2", map[string]string{"sentence_bert_config.json": `{"max_seq_length":2}`}},

@@ -1,0 +1,215 @@
+package retrieve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+)
+
+// EndpointOptions are the settings of [NewEndpoint].
+type EndpointOptions struct {
+	Model      string // as the endpoint calls it, such as text-embedding-3-small
+	Dimensions int    // width to ask for; 0 for the model's own
+	BaseURL    string // up to and with /v1
+	Key        string // may be empty for endpoints that want none
+	// Organization and Project are the headers of that name; empty for none.
+	Organization, Project string
+
+	BatchTexts int // texts of one request; OpenAI allows 2048
+	BatchBytes int // bytes of text of one request, since endpoints bound its tokens; OpenAI allows 300,000
+	// Retries is how often a request is made again after a connection that
+	// failed or the answers 408, 409, 429 and 5xx; the wait is what the answer
+	// asks for or doubles from half a second.
+	Retries int
+	Timeout time.Duration // of one try; a try that exceeds it is an error at once
+	// QueryPrompt and PassagePrompt go before each text, for models that want them.
+	QueryPrompt, PassagePrompt string
+}
+
+// DefaultEndpointOptions reads OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID and
+// OPENAI_PROJECT_ID and otherwise returns OpenAI's own endpoint with
+// text-embedding-3-small, 256 texts and 256 KiB a request, 5 retries and a minute
+// for a try.
+func DefaultEndpointOptions() EndpointOptions {
+	base := os.Getenv("OPENAI_BASE_URL")
+	if base == "" {
+		base = "https://api.openai.com/v1"
+	}
+	return EndpointOptions{
+		Model: openai.EmbeddingModelTextEmbedding3Small, BaseURL: base, Key: os.Getenv("OPENAI_API_KEY"),
+		Organization: os.Getenv("OPENAI_ORG_ID"), Project: os.Getenv("OPENAI_PROJECT_ID"),
+		BatchTexts: 256, BatchBytes: 256 << 10, Retries: 5, Timeout: time.Minute,
+	}
+}
+
+// Validate reports every setting that cannot be used.
+func (o EndpointOptions) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("embeddings endpoint: "+format, args...))
+	}
+	if o.Model == "" {
+		bad("no model; expected the name of an embedding model, such as %s", openai.EmbeddingModelTextEmbedding3Small)
+	}
+	if u, err := url.Parse(o.BaseURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		bad("base URL %q; expected http:// or https:// and a host; set OPENAI_BASE_URL", o.BaseURL)
+	}
+	if o.Dimensions < 0 {
+		bad("Dimensions is %d; expected 0 or more", o.Dimensions)
+	}
+	if o.BatchTexts < 1 {
+		bad("BatchTexts is %d; expected at least 1", o.BatchTexts)
+	}
+	if o.BatchBytes < 1 {
+		bad("BatchBytes is %d; expected at least 1", o.BatchBytes)
+	}
+	if o.Retries < 0 {
+		bad("Retries is %d; expected 0 or more", o.Retries)
+	}
+	if o.Timeout <= 0 {
+		bad("Timeout is %v; expected more than 0", o.Timeout)
+	}
+	return errors.Join(errs...)
+}
+
+// Endpoint is an [Embedder] behind an OpenAI-compatible "embeddings" call. It is
+// safe for concurrent use.
+type Endpoint struct {
+	opt     EndpointOptions
+	service openai.EmbeddingService
+	width   atomic.Int64
+}
+
+// NewEndpoint makes an embedder; nothing is sent before the first Embed.
+func NewEndpoint(opt EndpointOptions) (*Endpoint, error) {
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	set := []option.RequestOption{
+		option.WithHTTPClient(&http.Client{}), option.WithBaseURL(opt.BaseURL), option.WithMaxRetries(opt.Retries), option.WithRequestTimeout(opt.Timeout),
+	}
+	if opt.Key != "" {
+		set = append(set, option.WithAPIKey(opt.Key))
+	}
+	if opt.Organization != "" {
+		set = append(set, option.WithOrganization(opt.Organization))
+	}
+	if opt.Project != "" {
+		set = append(set, option.WithProject(opt.Project))
+	}
+	e := &Endpoint{opt: opt, service: openai.NewEmbeddingService(set...)}
+	e.width.Store(int64(opt.Dimensions))
+	return e, nil
+}
+
+// Name identifies the endpoint, its model and what changes the vector of a passage.
+func (e *Endpoint) Name() string {
+	return fmt.Sprintf("%s of %s (dimensions %d, passage prompt %q)", e.opt.Model, strings.TrimSuffix(e.opt.BaseURL, "/"), e.opt.Dimensions, e.opt.PassagePrompt)
+}
+
+// Width returns the length of the vectors, 0 before the first answer where
+// Dimensions does not say it.
+func (e *Endpoint) Width() int { return int(e.width.Load()) }
+
+// Embed asks for the vectors in as many requests as the limits make of the texts.
+func (e *Endpoint) Embed(ctx context.Context, texts []string, kind Kind) ([][]float32, error) {
+	prompt := e.opt.PassagePrompt
+	if kind == Query {
+		prompt = e.opt.QueryPrompt
+	}
+	input := make([]string, len(texts))
+	for i, t := range texts {
+		if input[i] = prompt + t; input[i] == "" {
+			return nil, fmt.Errorf("embeddings endpoint: text %d of %d is empty; expected some text; endpoints refuse empty ones", i+1, len(texts))
+		}
+	}
+	out := make([][]float32, 0, len(texts))
+	for len(input) > 0 {
+		n, bytes := 1, len(input[0]) // a text beyond the limit goes alone
+		for n < min(len(input), e.opt.BatchTexts) && bytes+len(input[n]) <= e.opt.BatchBytes {
+			bytes += len(input[n])
+			n++
+		}
+		vectors, err := e.request(ctx, input[:n])
+		if err != nil {
+			return nil, err
+		}
+		out, input = append(out, vectors...), input[n:]
+	}
+	return out, nil
+}
+
+// request makes one call and puts its vectors in the order of the texts.
+func (e *Endpoint) request(ctx context.Context, texts []string) ([][]float32, error) {
+	params := openai.EmbeddingNewParams{
+		Model:          e.opt.Model,
+		Input:          openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: texts},
+		EncodingFormat: openai.EmbeddingNewParamsEncodingFormatFloat,
+	}
+	if e.opt.Dimensions > 0 {
+		params.Dimensions = openai.Int(int64(e.opt.Dimensions))
+	}
+	answer, err := e.service.New(ctx, params)
+	if err != nil {
+		return nil, e.explain(ctx, err)
+	}
+	if len(answer.Data) != len(texts) {
+		return nil, fmt.Errorf("embeddings endpoint %s: %d vectors for %d texts; expected one for each; check that %q is an embedding model", e.opt.BaseURL, len(answer.Data), len(texts), e.opt.Model)
+	}
+	out := make([][]float32, len(texts))
+	for _, d := range answer.Data {
+		if d.Index < 0 || d.Index >= int64(len(texts)) || out[d.Index] != nil {
+			return nil, fmt.Errorf("embeddings endpoint %s: a vector for text %d of %d comes twice or belongs to no text; expected one for each", e.opt.BaseURL, d.Index, len(texts))
+		}
+		width := e.width.Load()
+		if width == 0 && len(d.Embedding) > 0 && e.width.CompareAndSwap(0, int64(len(d.Embedding))) {
+			width = int64(len(d.Embedding))
+		}
+		if int64(len(d.Embedding)) != width || width == 0 {
+			return nil, fmt.Errorf("embeddings endpoint %s: a vector of %d numbers; expected %d, as asked for or as came before", e.opt.BaseURL, len(d.Embedding), width)
+		}
+		v := make([]float32, len(d.Embedding))
+		for i, f := range d.Embedding {
+			v[i] = float32(f)
+		}
+		out[d.Index] = v
+	}
+	return out, nil
+}
+
+// explain says what an error of the client means and what to do.
+func (e *Endpoint) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	do := "check OPENAI_BASE_URL and the network"
+	var answer *openai.Error
+	switch {
+	case errors.As(err, &answer):
+		if answer.Message != "" {
+			err = fmt.Errorf("%w: %.300s", err, answer.Message)
+		}
+		switch {
+		case answer.StatusCode == http.StatusTooManyRequests:
+			do = "the rate limit or the quota is used up; try again later: what was embedded is kept in the index"
+		case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+			do = "check OPENAI_API_KEY"
+		case answer.StatusCode == http.StatusNotFound:
+			do = "check OPENAI_BASE_URL and the model's name"
+		case answer.StatusCode < 500:
+			do = "check the model and its limits"
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		do = fmt.Sprintf("it took longer than %v; check that the endpoint is up", e.opt.Timeout)
+	}
+	return fmt.Errorf("embeddings endpoint %s, model %s: %w; %s", e.opt.BaseURL, e.opt.Model, err, do)
+}
