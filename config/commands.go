@@ -95,7 +95,7 @@ type Eval struct {
 	Generation
 	Engine
 	Hub
-	Seed uint64
+	Seed int64
 }
 
 // DefaultEval has the defaults that the evaluation at the end of a training
@@ -180,7 +180,7 @@ type Ask struct {
 	Generation
 	Engine
 	Hub
-	Seed uint64
+	Seed int64
 }
 
 // DefaultAsk has the defaults of an evaluation.

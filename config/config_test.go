@@ -49,7 +49,7 @@ func TestOriginalCommandLine(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	yes, no, seed := true, false, uint64(7)
+	yes, no, seed := true, false, int64(7)
 	tests := []struct {
 		name, why string
 		args      []string
@@ -83,7 +83,7 @@ func TestCommandLine(t *testing.T) {
 			"--learning_rat: no such setting; the nearest known one is learning_rate",
 			"--epochs: no such setting; the nearest known one is num_train_epochs"}},
 		{name: "all at once", why: "one look is enough", args: []string{"--seed", "x", "--lr_scheduler_type", "poly", "--bf16=maybe", "--adam_beta1", "NaN", "-x", "stray"}, problems: []string{
-			`-x: no flag of one letter`, `--seed: "x" found; a whole number from 0`, `--lr_scheduler_type: "poly" found; linear, cosine, constant or constant_with_warmup expected`,
+			`-x: no flag of one letter`, `--seed: "x" found; a whole number of`, `--lr_scheduler_type: "poly" found; linear, cosine, constant or constant_with_warmup expected`,
 			`--bf16: "maybe" found; true or false expected`, `--adam_beta1: "NaN" found; a number expected`, `"stray": found beside the flags`}},
 		{name: "no value", why: "at the end of the line", args: []string{"--seed"}, problems: []string{"--seed: nothing found; a value expected (--seed N)"}},
 	}
@@ -332,7 +332,7 @@ func TestSettingsOfAnotherCommand(t *testing.T) {
 }
 
 func TestWriteGivesTheSameBack(t *testing.T) {
-	no, seed := false, uint64(1<<64-1)
+	no, seed := false, int64(-1<<63)
 	tests := []struct {
 		name, why string
 		change    func(*Train)

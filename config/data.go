@@ -69,7 +69,7 @@ type Godoc struct {
 	TestRows    int
 	Documents   int
 	HardNegDocs int // of a row, at most
-	Seed        uint64
+	Seed        int64
 }
 
 // DefaultGodoc is the demo's data set.

@@ -207,8 +207,8 @@ type Data struct {
 	EvalFile       string
 	TestFile       string // "" = no test at the end
 	LossOn         string // "answer" (and its separator) or "all"
-	OnBadRows      string // "error" or "skip": rows that are broken
 	OnOverflow     string // "error" or "skip": rows too long even without passages
+	OnBadRows      string // "error" or "skip": rows with missing or empty parts
 	GroupByPassage bool
 }
 
@@ -221,8 +221,8 @@ func (m *Data) declare(s *set) {
 	s.text(&m.EvalFile, "eval_file", "FILE", "rows to evaluate on during training")
 	s.text(&m.TestFile, "test_file", "FILE", "rows to score at the end")
 	s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
-	s.choice(&m.OnBadRows, "on_bad_rows", "what to do when rows are broken: stop with all that is wrong, or say it and leave them out", "error", "skip")
 	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
+	s.choice(&m.OnBadRows, "on_bad_rows", "what to do when rows lack a part or have an empty one: stop with all of them listed, or list them and leave them out", "error", "skip")
 	s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
 }
 
@@ -296,8 +296,8 @@ type Schedule struct {
 	LRSchedulerType string
 	WarmupRatio     float64 // of all steps, where WarmupSteps is 0
 	WarmupSteps     float64 // below 1: of all steps
-	Seed            uint64
-	DataSeed        *uint64 // order of the rows; nil = Seed
+	Seed            int64
+	DataSeed        *int64 // order of the rows; nil = Seed
 }
 
 // DefaultSchedule is LocalRQA's: 7 epochs, cosine, a tenth of warm-up.

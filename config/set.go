@@ -144,25 +144,25 @@ func (s *set) integer(p *int, name, help string) *setting {
 	})
 }
 
-func (s *set) seed(p *uint64, name, help string) *setting {
+func (s *set) seed(p *int64, name, help string) *setting {
 	return s.add(&setting{
 		name: name, metavar: "N", help: help,
 		assign: func(v string) error {
-			n, err := strconv.ParseUint(v, 10, 64)
+			n, err := strconv.ParseInt(v, 10, 64)
 			if err != nil {
-				return fmt.Errorf("%q found; a whole number from 0 to 2^64-1 expected", v)
+				return fmt.Errorf("%q found; a whole number of at most 64 bits expected", v)
 			}
 			*p = n
 			return nil
 		},
 		value: func() any { return *p },
-		text:  func() string { return strconv.FormatUint(*p, 10) },
+		text:  func() string { return strconv.FormatInt(*p, 10) },
 	})
 }
 
 // maybeSeed declares a seed that is nil until it is given.
-func (s *set) maybeSeed(p **uint64, name, help string) *setting {
-	var n uint64
+func (s *set) maybeSeed(p **int64, name, help string) *setting {
+	var n int64
 	st := s.seed(&n, name, help)
 	assign := st.assign
 	st.assign = func(v string) error {
@@ -177,7 +177,7 @@ func (s *set) maybeSeed(p **uint64, name, help string) *setting {
 		if *p == nil {
 			return ""
 		}
-		return strconv.FormatUint(**p, 10)
+		return strconv.FormatInt(**p, 10)
 	}
 	return st
 }
