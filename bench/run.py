@@ -1,0 +1,157 @@
+"""Runs gorqa and its Python peers in turn and writes the table of BENCHMARKS.md.
+
+    python run.py [--rounds 3] [--only train,embed] [--out ../BENCHMARKS.md]
+
+Needs bench/.venv (setup.sh), bin/peer (go build -o bin/peer ./bench/peer), the two models in
+gorqa's cache and the Faire data. Each round runs both sides of a pair, the one that goes first
+changing from round to round. Ratios are medians over the rounds, taken within each round.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+PYTHON = os.path.join(HERE, ".venv", "bin", "python")
+PEER = os.path.join(ROOT, "bin", "peer")
+CACHE = os.environ.get("GORQA_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "gorqa"
+)
+SMOLLM2 = os.path.join(CACHE, "models", "SmolLM2-135M-Instruct.gguf")
+MINILM = os.path.join(CACHE, "models", "all-MiniLM-L6-v2")
+WORK = os.path.join(HERE, "work")
+ROWS, PROMPTS, TEXTS = (os.path.join(WORK, n + ".json") for n in ("rows", "prompts", "texts"))
+
+# name: (what it is, gorqa's program and arguments, the peer's program and arguments)
+PAIRS = {
+    "train": (
+        "SFT, 8 rows a step; transformers, no padding, batch 1",
+        ("train", {"model": SMOLLM2, "rows": ROWS}),
+        ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 1}),
+    ),
+    "train4": (
+        "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
+        ("train", {"model": SMOLLM2, "rows": ROWS}),
+        ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 4}),
+    ),
+    "original": (
+        "SFT; the original's recipe, every row padded to 2,048, loss on all, batch 1",
+        ("train", {"model": SMOLLM2, "rows": ROWS}),
+        (
+            "train.py",
+            {"model": SMOLLM2, "rows": ROWS, "pad_to": 2048, "loss_on": "all", "rows_per_step": 2, "steps": 3},
+        ),
+    ),
+    "attention": (
+        "training on one sequence of 2,048 tokens",
+        ("attention", {"model": SMOLLM2, "steps": 3}),
+        ("attention.py", {"model": SMOLLM2}),
+    ),
+    "generate": (
+        "greedy answers, batches of 8, at most 128 tokens; transformers generate, bf16",
+        ("generate", {"model": SMOLLM2, "prompts": PROMPTS}),
+        ("generate.py", {"model": SMOLLM2, "prompts": PROMPTS}),
+    ),
+    "embed": (
+        "1,758 documents by MiniLM; sentence-transformers",
+        ("embed", {"model": MINILM, "texts": TEXTS}),
+        ("embed.py", {"model": MINILM, "texts": TEXTS}),
+    ),
+}
+
+
+def call(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{command[0]} {command[1]} exited {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def measure(name, rounds):
+    _, (program, args), (script, peer_args) = PAIRS[name]
+    commands = {
+        "gorqa": [PEER, program, json.dumps(args)],
+        "peer": [PYTHON, os.path.join(HERE, script), json.dumps(peer_args)],
+    }
+    results = []
+    for i in range(rounds):
+        order = ["gorqa", "peer"] if i % 2 == 0 else ["peer", "gorqa"]
+        results.append({side: call(commands[side]) for side in order})
+        print(name, i + 1, json.dumps(results[-1]), file=sys.stderr, flush=True)
+    return results
+
+
+def row(name, results):
+    median = lambda side, key: statistics.median(r[side][key] for r in results)
+    ratios = [r["gorqa"]["rows_per_second"] / r["peer"]["rows_per_second"] for r in results]
+    return (
+        f"| {PAIRS[name][0]} | {median('gorqa', 'rows_per_second'):.3g} | {median('peer', 'rows_per_second'):.3g} "
+        f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f}) "
+        f"| {median('gorqa', 'peak_rss_gb'):.1f} | {median('peer', 'peak_rss_gb'):.1f} |"
+    )
+
+
+def machine():
+    model = platform.processor()
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    with open("/proc/meminfo", encoding="utf-8") as f:
+        memory = int(f.readline().split()[1]) / 2**20
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
+
+
+def page(measured, rounds):
+    versions = {}
+    for results in measured.values():
+        for side in results[0].values():
+            versions.update(side["versions"])
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
+        f"{rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
+        "smallest and largest. The first training step, which pays for compilation, is not timed; in generation and "
+        "embedding gorqa's compilation is.",
+        "",
+        f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
+        f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
+        "",
+        "| what; against what | gorqa, rows/s | peer, rows/s | ratio | gorqa, GiB | peer, GiB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join(lines + [row(name, results) for name, results in measured.items()]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(PAIRS), help="pairs, separated by commas")
+    parser.add_argument("--out", default=os.path.join(ROOT, "BENCHMARKS.md"))
+    args = parser.parse_args()
+    names = args.only.split(",")
+    problems = [f"unknown pair {n}; known are {', '.join(PAIRS)}" for n in names if n not in PAIRS]
+    problems += [f"no {p}" for p in (PYTHON, PEER, SMOLLM2, MINILM) if not os.path.exists(p)]
+    if args.rounds < 3:
+        problems.append(f"--rounds {args.rounds}; expected 3 or more, for a median")
+    if problems:
+        raise SystemExit("\n".join(problems))
+    if not all(os.path.exists(p) for p in (ROWS, PROMPTS, TEXTS)):
+        faire = os.path.join(ROOT, "..", "shared", "data", "faire")
+        subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), faire, SMOLLM2, WORK], check=True)
+    measured = {name: measure(name, args.rounds) for name in names}
+    text = page(measured, args.rounds)
+    with open(args.out, "w", encoding="utf-8") as f:
+        f.write(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
