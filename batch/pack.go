@@ -12,6 +12,9 @@ type Row struct {
 	Index  int // which row of the data set this is, for messages
 }
 
+// Terms is how many label tokens the row has.
+func (r Row) Terms() int { return max(0, len(r.Tokens)-max(r.From, 1)) }
+
 // Packing says how rows become micro-batches.
 type Packing struct {
 	Capacity int  // positions per micro-batch; a longer row gets one of its own

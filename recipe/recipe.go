@@ -162,3 +162,12 @@ func (e *Encoder) Rows(examples []rqa.Example, passages func(i int) []rqa.Docume
 	}
 	return rows, nil
 }
+
+// Trim cuts a generated text at the first of the texts that end an answer and
+// drops the white space around it.
+func Trim(text string, stops []string) string {
+	for _, s := range stops {
+		text, _, _ = strings.Cut(text, s)
+	}
+	return strings.TrimSpace(text)
+}

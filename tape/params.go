@@ -44,12 +44,8 @@ func (p *Params) Add(name string, dims []int, values []float32, trained bool) er
 	if _, ok := p.byName[name]; ok {
 		return fmt.Errorf("weight %s: added twice", name)
 	}
-	master, err := xla.FromHost(p.engine, values, dims...)
-	if err != nil {
-		return fmt.Errorf("weight %s: %w", name, err)
-	}
 	q := &Param{Name: name, Dims: dims, Trained: trained, Decay: len(dims) > 1}
-	if err := p.Set(q, master); err != nil {
+	if err := p.SetHost(q, values); err != nil {
 		return fmt.Errorf("weight %s: %w", name, err)
 	}
 	p.list = append(p.list, q)
@@ -74,6 +70,15 @@ func (p *Params) Set(q *Param, master *tensors.Tensor) error {
 		compute = out[0]
 	}
 	return p.Replace(q, master, compute)
+}
+
+// SetHost replaces a weight's value by f32 host values.
+func (p *Params) SetHost(q *Param, values []float32) error {
+	master, err := xla.FromHost(p.engine, values, q.Dims...)
+	if err != nil {
+		return err
+	}
+	return p.Set(q, master)
 }
 
 // Replace sets both copies of a weight and frees the old ones; compute may be

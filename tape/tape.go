@@ -104,6 +104,31 @@ type Tape struct {
 // New starts a tape; only a training tape can be walked backwards.
 func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
 
+// Evaluate runs a model forwards and gives the sum of the f32 scalars that it
+// returns.
+func (r *Runner) Evaluate(loss func(t *Tape) ([]*Value, error)) (sum float64, err error) {
+	t := r.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	losses, err := loss(t)
+	if err != nil {
+		return 0, err
+	}
+	return Sum(losses)
+}
+
+// Sum adds up f32 scalars.
+func Sum(scalars []*Value) (float64, error) {
+	var sum float64
+	for _, v := range scalars {
+		x, err := xla.ToHost[float32](v.Tensor)
+		if err != nil {
+			return 0, err
+		}
+		sum += float64(x[0])
+	}
+	return sum, nil
+}
+
 // Ints puts host integers on the tape.
 func (t *Tape) Ints(flat []int32, dims ...int) (*Value, error) { return host(t, flat, dims) }
 

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gorqa/config"
+	"gorqa/report"
+	"gorqa/rqa"
+	"gorqa/weights"
+)
+
+// Convert turns documents of the original's pickle into JSONL, and a GGUF file
+// or a model folder into a Hugging Face folder. What is made appears whole or
+// not at all, and nothing is written over.
+func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
+	if exists(c.Out) {
+		return fmt.Errorf("%s: is there already; a new name expected; remove it or choose another", c.Out)
+	}
+	info, err := os.Stat(c.In)
+	if err != nil {
+		return err
+	}
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	switch ext := strings.ToLower(filepath.Ext(c.In)); {
+	case info.IsDir(), ext == ".gguf":
+		if err := weights.Convert(ctx, c.In, c.Out, weights.DType(c.DType)); err != nil {
+			return err
+		}
+		show.Say("%s: a model folder with weights in %s", c.Out, c.DType)
+		return nil
+	case ext == ".pkl", ext == ".pickle":
+		return convertDocuments(ctx, c, show)
+	}
+	return fmt.Errorf("%s: neither documents nor a model by its name; a .pkl file, a .gguf file or a model folder expected", c.In)
+}
+
+func convertDocuments(ctx context.Context, c config.Convert, show *report.Run) error {
+	if ext := strings.ToLower(filepath.Ext(c.Out)); ext != ".jsonl" {
+		return fmt.Errorf("%s: documents become JSONL; a name with .jsonl at its end expected", c.Out)
+	}
+	docs, err := rqa.ReadDocuments(ctx, c.In)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	err = errors.Join(rqa.WriteDocuments(tmp, docs), tmp.Chmod(0o644), tmp.Sync())
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), c.Out); err != nil {
+		return err
+	}
+	show.Say("%s: %d documents", c.Out, len(docs))
+	return nil
+}

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gorqa/config"
+	"gorqa/fetch"
+	"gorqa/internal/xla"
+	"gorqa/report"
+)
+
+// openEngine loads the plugin, fetching it where it is missing, and says
+// whether models compute in bf16.
+func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.Engine, half bool, err error) {
+	device := "cpu"
+	variant := "cpu"
+	if c.Backend != "" {
+		name, ok := strings.CutPrefix(c.Backend, "xla:")
+		if !ok || name != "cpu" && !strings.HasPrefix(name, "cuda") {
+			return nil, false, fmt.Errorf("backend %q; expected xla:cpu, xla:cuda12 or xla:cuda13", c.Backend)
+		}
+		variant, device = name, name
+		if name != "cpu" {
+			device = "cuda"
+		}
+	}
+	progress, done := fetchProgress(show)
+	plugin, err := fetch.Engine(ctx, fetch.Options{Variant: variant, Progress: progress})
+	done()
+	if err != nil {
+		return nil, false, err
+	}
+	if e, err = xla.Open(device, plugin); err != nil {
+		return nil, false, err
+	}
+	half = c.BF16
+	if half && !e.FastBF16() {
+		show.Say("bf16: this processor multiplies f32 faster, so everything is computed in f32 (more exact)")
+		half = false
+	}
+	return e, half, nil
+}

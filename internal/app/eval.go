@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"gorqa/config"
+	"gorqa/report"
+)
+
+// Eval scores a model end to end, as training does on its test set.
+func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
+	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
+		return err
+	}
+	show, err := report.Open(c.OutputDir, report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	examples, err := readExamples(ctx, c.TestFile, false, show)
+	if err != nil {
+		return err
+	}
+	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine, c.Seed, show)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.close(), x.decoder.params.Free()) }()
+	found, err := x.run(ctx, "test", examples)
+	if err != nil {
+		return err
+	}
+	if err := x.tell("Test", 0, found, predictionsFile(c.Scoring, c.OutputDir, "test-predictions.jsonl")); err != nil {
+		return err
+	}
+	return found.WriteMetrics(filepath.Join(c.OutputDir, scoreFile))
+}
+
+// openAnswering opens a model that is not trained here, with its retriever.
+func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, g config.Generation, h config.Hub, en config.Engine, seed int64, show *report.Run) (*evaluation, error) {
+	engine, half, err := openEngine(ctx, en, show)
+	if err != nil {
+		return nil, err
+	}
+	path, err := locateModel(ctx, m, h, modelFiles, show)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDecoder(ctx, engine, path, half, false)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.usePrompt(p); err == nil {
+		err = d.useGeneration(g, sc.PerDeviceEvalBatchSize, seed)
+	}
+	var x *evaluation
+	if err == nil {
+		x, err = openEvaluation(ctx, engine, d, sc, b, h, half, show)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.params.Free())
+	}
+	show.Say("Model %s: %.1f million weights, %d layers, on %s", m.ModelNameOrPath, float64(d.size())/1e6, d.model.Config.Layers, engine.Describe())
+	return x, nil
+}
+
+// Index embeds documents into the index that evaluations and ask read.
+func Index(ctx context.Context, c config.Index, s Streams) (err error) {
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	engine, half, err := openEngine(ctx, c.Engine, show)
+	if err != nil {
+		return err
+	}
+	index, embedder, err := openIndex(ctx, engine, c.Database, c.Hub, half, show)
+	if err != nil {
+		return err
+	}
+	stats := index.Stats()
+	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
+		c.FullDatasetIndexPath, len(index.Documents()), index.Width(), stats.Cached, stats.Embedded, stats.Dropped)
+	return errors.Join(err, embedder.Close())
+}

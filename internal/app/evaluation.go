@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"gorqa/batch"
+	"gorqa/config"
+	"gorqa/evaluate"
+	"gorqa/internal/xla"
+	"gorqa/recipe"
+	"gorqa/report"
+	"gorqa/retrieve"
+	"gorqa/rqa"
+)
+
+// evaluation is the end-to-end evaluation of a decoder: what it retrieves
+// from, and how it is scored.
+type evaluation struct {
+	decoder   *decoder
+	retriever retrieve.Retriever // nil where only gold passages are asked for
+	embedder  *Embedder
+	options   evaluate.Options
+	show      *report.Run
+}
+
+// openEvaluation reads the documents and makes their index, where the contexts
+// need them.
+func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Scoring, b config.Database, h config.Hub, half bool, show *report.Run) (*evaluation, error) {
+	x := &evaluation{decoder: d, options: evaluate.DefaultOptions(), show: show}
+	x.options.TopK = b.EvalK
+	x.options.Contexts = nil
+	for _, name := range s.EvalContexts {
+		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
+	}
+	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
+		return x, nil
+	}
+	index, embedder, err := openIndex(ctx, e, b, h, half, show)
+	if err != nil {
+		return nil, err
+	}
+	x.retriever, x.embedder = index, embedder
+	return x, nil
+}
+
+// openIndex loads the embedding model and embeds the documents that the index
+// does not hold yet.
+func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.Hub, half bool, show *report.Run) (*retrieve.Index, *Embedder, error) {
+	docs, err := rqa.ReadDocuments(ctx, b.FullDatasetFilePath)
+	if err != nil {
+		return nil, nil, err
+	}
+	name := config.Model{ModelNameOrPath: b.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
+	folder, err := locateModel(ctx, name, h, modelFiles, show)
+	if err != nil {
+		return nil, nil, err
+	}
+	embedder, err := OpenEmbedder(ctx, e, folder, b.EvalEmbeddingModel, half)
+	if err != nil {
+		return nil, nil, err
+	}
+	opt := retrieve.DefaultOptions()
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = show.Task("Embedding documents", total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	index, err := retrieve.Build(ctx, b.FullDatasetIndexPath, docs, embedder, opt)
+	if task != nil {
+		task.Done()
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, embedder.Close())
+	}
+	stats := index.Stats()
+	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached, stats.Embedded)
+	return index, embedder, nil
+}
+
+// run scores examples; prefix begins the keys ("eval", "test").
+func (x *evaluation) run(ctx context.Context, prefix string, examples []rqa.Example) (*evaluate.Report, error) {
+	opt := x.options
+	opt.Prefix = prefix
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = x.show.Task("Answering "+prefix, total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	r, err := evaluate.Run(ctx, examples, x.retriever, x.decoder, opt)
+	if task != nil {
+		task.Done()
+	}
+	return r, err
+}
+
+// loss is the mean loss of rows in nats per label token.
+func (x *evaluation) loss(ctx context.Context, rows []batch.Row) (float64, error) {
+	packs := batch.DefaultPacking().Pack(rows)
+	task := x.show.Task("Evaluation loss", len(packs))
+	defer task.Done()
+	at := 0
+	return x.decoder.loss(ctx, packs, func(done int) {
+		task.Advance(done - at)
+		at = done
+	})
+}
+
+// tell shows and saves what an evaluation found.
+func (x *evaluation) tell(title string, step int, r *evaluate.Report, predictions string) error {
+	table := r.Table()
+	x.show.Table(title, table[0], table[1:])
+	err := x.show.Scores(title, step, r.Metrics)
+	if predictions == "" {
+		return err
+	}
+	return errors.Join(err, r.WritePredictions(predictions))
+}
+
+func (x *evaluation) close() error {
+	if x.embedder == nil {
+		return nil
+	}
+	return x.embedder.Close()
+}
+
+// readExamples reads a file of rows; what is wrong with rows stops the command
+// unless they are to be passed over.
+func readExamples(ctx context.Context, path string, skip bool, show *report.Run) ([]rqa.Example, error) {
+	if path == "" {
+		return nil, nil
+	}
+	examples, err := rqa.ReadExamples(ctx, path)
+	var bad *rqa.BadData
+	if errors.As(err, &bad) {
+		if skip && len(examples) > 0 {
+			show.Warn("%d rows are passed over:\n%v", bad.BadRows, bad)
+			return examples, nil
+		}
+		return nil, fmt.Errorf("%w\nwith --on_bad_rows skip such rows are passed over", err)
+	}
+	return examples, err
+}
+
+// warnOverlap tells of rows that stand in two splits.
+func warnOverlap(show *report.Run, names []string, splits [][]rqa.Example) {
+	for i := range splits {
+		for j := range splits[:i] {
+			shared := rqa.Overlap(splits[j], splits[i])
+			if len(shared) == 0 {
+				continue
+			}
+			show.Warn("%d questions stand both in %s and in %s, the first one %q; the scores may be too good", len(shared), names[j], names[i], shared[0].Question)
+		}
+	}
+}
+
+// encode turns examples into rows over their gold passages.
+func encode(e *recipe.Encoder, name string, examples []rqa.Example, onOverflow string, show *report.Run) ([]batch.Row, error) {
+	rows, err := e.Rows(examples, func(i int) []rqa.Document { return examples[i].GoldDocs })
+	var over *recipe.Overflow
+	if errors.As(err, &over) && onOverflow == "skip" && len(rows) > 0 {
+		show.Warn("%s: %v; they are passed over", name, over)
+		return rows, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return rows, nil
+}
+
+// predictionsFile is where an evaluation's answers go, or "" for nowhere.
+func predictionsFile(c config.Scoring, dir, name string) string {
+	if !c.WritePredictions {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}

@@ -1,0 +1,315 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"gorqa/batch"
+	"gorqa/config"
+	"gorqa/recipe"
+	"gorqa/report"
+	"gorqa/rqa"
+	"gorqa/train"
+)
+
+// Train trains a generator, evaluates it end to end on the way and at the end,
+// and hands over the model in the output folder.
+func Train(ctx context.Context, c config.Train, s Streams) (err error) {
+	resume, state, err := whereToStart(c)
+	if err != nil {
+		return err
+	}
+	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
+		return err
+	}
+	show, err := report.Open(c.OutputDir, report.Options{
+		Console: s.Err, Plain: c.DisableTqdm, TensorBoard: c.TensorBoard(),
+
+		Resume: resume != "", ResumeStep: state.Step,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	r := &run{c: c, show: show}
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if c.DoTrain {
+		if err := r.train(ctx, resume); err != nil {
+			return err
+		}
+	} else if c.DoEval && len(r.eval) > 0 {
+		if _, err := r.evaluate(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return r.test(ctx)
+}
+
+const (
+	argsFile  = "all_args.json" // the settings, as --config takes them
+	scoreFile = "score.json"    // the metrics of the test set
+)
+
+// run is one training run.
+type run struct {
+	c                       config.Train
+	show                    *report.Run
+	training, eval, testing []rqa.Example
+	decoder                 *decoder
+	evaluation              *evaluation
+	rows, evalRows          []batch.Row
+	done                    int // optimiser steps of the weights as they are
+	closers                 []func() error
+}
+
+// whereToStart finds the checkpoint to go on from, and guards a folder that
+// holds another run.
+func whereToStart(c config.Train) (checkpoint string, state train.State, err error) {
+	all, err := train.Checkpoints(c.OutputDir)
+	if err != nil {
+		return "", state, err
+	}
+	folder, last := c.Resume()
+	switch {
+	case last && len(all) > 0:
+		folder = all[len(all)-1]
+	case folder == "" && !last && len(all) > 0 && c.DoTrain:
+		if !c.OverwriteOutputDir {
+			return "", state, fmt.Errorf("%s holds the checkpoints of another run, the last one %s; go on with --resume_from_checkpoint true, start anew with --overwrite_output_dir, or choose another folder", c.OutputDir, filepath.Base(all[len(all)-1]))
+		}
+		for _, dir := range all {
+			if err := os.RemoveAll(dir); err != nil {
+				return "", state, err
+			}
+		}
+	}
+	if folder == "" {
+		return "", state, nil
+	}
+	state, err = train.ReadState(folder)
+	return folder, state, err
+}
+
+// read reads the data; everything wrong with it is told at once.
+func (r *run) read(ctx context.Context) error {
+	var errs []error
+	load := func(path string) []rqa.Example {
+		examples, err := readExamples(ctx, path, r.c.OnBadRows == "skip", r.show)
+		errs = append(errs, err)
+		return examples
+	}
+	if r.c.DoTrain {
+		r.training = load(r.c.TrainFile)
+	}
+	if r.c.DoEval {
+		r.eval = load(r.c.EvalFile)
+	}
+	r.testing = load(r.c.TestFile)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	warnOverlap(r.show, []string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]rqa.Example{r.training, r.eval, r.testing})
+	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
+	return nil
+}
+
+// open puts the model and the retriever on the device and encodes the rows.
+func (r *run) open(ctx context.Context) error {
+	engine, half, err := openEngine(ctx, r.c.Engine, r.show)
+	if err != nil {
+		return err
+	}
+	path, err := locateModel(ctx, r.c.Model, r.c.Hub, modelFiles, r.show)
+	if err != nil {
+		return err
+	}
+	if r.decoder, err = openDecoder(ctx, engine, path, half, r.c.DoTrain); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.decoder.params.Free)
+	r.show.Say("Model %s: %.1f million weights, %d layers, on %s", r.c.ModelNameOrPath, float64(r.decoder.size())/1e6, r.decoder.model.Config.Layers, engine.Describe())
+	if err := r.decoder.usePrompt(r.c.Prompt); err != nil {
+		return err
+	}
+	r.decoder.encoder.LearnAll = r.c.LossOn == "all"
+	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+		return err
+	}
+	if r.rows, err = encode(r.decoder.encoder, r.c.TrainFile, r.training, r.c.OnOverflow, r.show); err != nil {
+		return err
+	}
+	if r.evalRows, err = encode(r.decoder.encoder, r.c.EvalFile, r.eval, r.c.OnOverflow, r.show); err != nil {
+		return err
+	}
+	r.evaluation, err = openEvaluation(ctx, engine, r.decoder, r.c.Scoring, r.c.Database, r.c.Hub, half, r.show)
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.evaluation.close)
+	return nil
+}
+
+func (r *run) close() error {
+	var errs []error
+	for _, c := range r.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// train runs the loop and saves the model that it hands over.
+func (r *run) train(ctx context.Context, resume string) error {
+	plan, err := r.plan()
+	if err != nil {
+		return err
+	}
+	perEpoch := plan.StepsPerEpoch()
+	total := r.c.TotalSteps(perEpoch)
+	loop := &train.Loop[*batch.Decoder]{
+		Engine: r.decoder.runner.Engine, Runner: r.decoder.runner, Loss: r.decoder.model.Loss,
+		Work: func(step int) (train.Work[*batch.Decoder], error) {
+			rows, epoch := plan.Step(step)
+			w := train.Work[*batch.Decoder]{Batches: batch.DefaultPacking().Pack(rows), Epoch: epoch}
+			for _, row := range rows {
+				w.Rows = append(w.Rows, row.Index)
+				w.Tokens += len(row.Tokens)
+				w.Terms += row.Terms()
+			}
+			return w, nil
+		},
+		Adam: train.Adam{
+			Beta1: r.c.AdamBeta1, Beta2: r.c.AdamBeta2, Epsilon: r.c.AdamEpsilon,
+			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm,
+		},
+		Schedule:  train.Schedule{Kind: r.c.LRSchedulerType, Peak: r.c.LearningRate, Warmup: r.c.Warmup(total), Steps: total},
+		SaveModel: r.decoder.save,
+		Evaluate:  r.evaluate,
+		EvalAt:    at(r.c.EvalStrategy, r.c.EvalSteps, perEpoch, total, r.c.DoEval && len(r.eval) > 0),
+		SaveAt:    at(r.c.SaveStrategy, r.c.SaveSteps, perEpoch, total, true),
+		Saves:     train.Saves{Dir: r.c.OutputDir, Limit: r.c.SaveTotalLimit, Greater: r.c.HigherWins()},
+		OnStep: func(s train.Step) error {
+			r.done = s.Number
+			return r.show.Step(report.Step{
+				Step: s.Number, Steps: total, Epoch: s.Epoch, Loss: s.Loss, LearningRate: s.Rate, GradNorm: s.GradNorm,
+				Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(),
+			})
+		},
+	}
+	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
+	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", len(r.rows), perEpoch, plan.PerStep, total)
+	if r.c.EvalOnStart && resume == "" && r.c.DoEval {
+		if _, err := r.evaluate(ctx, 0); err != nil {
+			return err
+		}
+	}
+	err = loop.Run(ctx, resume)
+	var stopped *train.Interrupted
+	if errors.As(err, &stopped) {
+		return fmt.Errorf("%w; go on with the same command and --resume_from_checkpoint true", err)
+	}
+	if err != nil {
+		return err
+	}
+	if step, score, ok := loop.Best(); ok && r.c.LoadBestModelAtEnd && step != total {
+		best := loop.Saves.Name(step)
+		if _, err := os.Stat(best); err == nil {
+			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
+			if err := train.LoadWeights(ctx, r.decoder.params, best); err != nil {
+				return err
+			}
+			r.done = step
+		}
+	}
+	if err := r.decoder.save(ctx, r.c.OutputDir); err != nil {
+		return err
+	}
+	r.show.Say("Model saved in %s", r.c.OutputDir)
+	return nil
+}
+
+// evaluate scores the validation set: the loss, then retrieval and answers. It
+// returns the score that the best checkpoint is chosen by.
+func (r *run) evaluate(ctx context.Context, step int) (float64, error) {
+	loss, err := r.evaluation.loss(ctx, r.evalRows)
+	if err != nil {
+		return 0, err
+	}
+	report, err := r.evaluation.run(ctx, "eval", r.eval)
+	if err != nil {
+		return 0, err
+	}
+	report.Metrics["eval_loss"] = loss
+	file := predictionsFile(r.c.Scoring, r.c.OutputDir, fmt.Sprintf("step-%d-eval-predictions.jsonl", step))
+	if err := r.evaluation.tell("Evaluation", step, report, file); err != nil {
+		return 0, err
+	}
+	score, ok := report.Metrics[r.c.BestMetric()]
+	if !ok && r.c.LoadBestModelAtEnd {
+		return 0, fmt.Errorf("metric_for_best_model %q is not among the evaluated keys; the nearest are in metrics.jsonl", r.c.MetricForBestModel)
+	}
+	return score, nil
+}
+
+// test scores the test set with the model that is handed over.
+func (r *run) test(ctx context.Context) error {
+	if len(r.testing) == 0 {
+		return nil
+	}
+	report, err := r.evaluation.run(ctx, "test", r.testing)
+	if err != nil {
+		return err
+	}
+	file := predictionsFile(r.c.Scoring, r.c.OutputDir, "test-predictions.jsonl")
+	if err := r.evaluation.tell("Test", r.done, report, file); err != nil {
+		return err
+	}
+	return report.WriteMetrics(filepath.Join(r.c.OutputDir, scoreFile))
+}
+
+// plan is the order of the rows.
+func (r *run) plan() (recipe.Plan, error) {
+	if len(r.rows) == 0 {
+		return recipe.Plan{}, fmt.Errorf("%s: no rows to train on", r.c.TrainFile)
+	}
+	p := recipe.Plan{Rows: r.rows, PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
+	if r.c.DataSeed != nil {
+		p.Seed = *r.c.DataSeed
+	}
+	if !r.c.GroupByPassage {
+		return p, nil
+	}
+	numbers := map[string]int{}
+	for _, row := range r.rows {
+		key := ""
+		for _, d := range r.training[row.Index].GoldDocs {
+			key += d.Key()
+		}
+		if _, ok := numbers[key]; !ok {
+			numbers[key] = len(numbers)
+		}
+		p.Group = append(p.Group, numbers[key])
+	}
+	return p, nil
+}
+
+// at says at which steps something is due.
+func at(strategy string, every float64, perEpoch, total int, wanted bool) func(step int) bool {
+	return func(step int) bool {
+		switch {
+		case !wanted || strategy == config.No:
+			return false
+		case strategy == config.Epoch:
+			return step%perEpoch == 0 || step == total
+		}
+		return step%config.Every(every, total) == 0
+	}
+}
