@@ -81,10 +81,11 @@ func hubModel(ctx context.Context, m config.Model, h config.Hub, wanted func(str
 		cache = h.CacheDir
 	}
 	repo = repo.WithCacheDir(cache)
+	cached, ok := snapshot(cache, id, m.ModelRevision) // before the hub package renews its notes
+	if h.Offline && ok {
+		return cached, nil
+	}
 	if h.Offline {
-		if dir, ok := snapshot(cache, id, m.ModelRevision); ok {
-			return dir, nil
-		}
 		return "", fmt.Errorf("model %s: revision %s is not in %s; expected there when offline; run once without --offline", id, m.ModelRevision, cache)
 	}
 	fail := func(err error) error {
@@ -94,9 +95,9 @@ func hubModel(ctx context.Context, m config.Model, h config.Hub, wanted func(str
 		return fmt.Errorf("model %s: %w; expected on the hub or in %s; look at the name, the network and, for a gated model, HF_TOKEN, or use --offline", id, err, cache)
 	}
 	if err := repo.DownloadInfo(true); err != nil {
-		if dir, ok := snapshot(cache, id, m.ModelRevision); ok && ctx.Err() == nil {
+		if ok && ctx.Err() == nil {
 			show.Warn("model %s: the hub did not answer (%v); using what is in %s", id, err, cache)
-			return dir, nil
+			return cached, nil
 		}
 		return "", fail(err)
 	}
