@@ -1,0 +1,71 @@
+package t5
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const flan = `{"model_type":"t5","d_model":512,"d_kv":64,"d_ff":1024,"num_layers":8,"num_decoder_layers":6,"num_heads":6,
+	"vocab_size":32128,"decoder_start_token_id":0,"eos_token_id":1,"feed_forward_proj":"gated-gelu"`
+
+func TestParseConfig(t *testing.T) {
+	base := Config{
+		Type: "t5", Width: 512, Layers: 8, DecoderLayers: 6, Heads: 6, HeadWidth: 64, Inner: 1024, Vocabulary: 32128,
+		Buckets: 32, Limit: 128, Epsilon: 1e-6, Activation: "gelu_new", Gated: true, End: 1,
+	}
+	for _, c := range []struct {
+		name, why, json string
+		change          func(*Config)
+	}{
+		{"flan", "as on the hub: false says untied and unscaled", flan + `,"tie_word_embeddings":false}`, func(*Config) {}},
+		{"v1.0", "nothing said of the head: tied and scaled", flan + `}`, func(c *Config) { c.Tied, c.Scaled = true, true }},
+		{"transformers 5", "which writes true for Flan, and the scale apart", flan + `,"tie_word_embeddings":true,"scale_decoder_outputs":false}`, func(*Config) {}},
+		{"one end in a list", "some files hold a list", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1]`, 1) + `,"tie_word_embeddings":false}`, func(*Config) {}},
+		{"symmetric", "no number of decoder layers", strings.Replace(flan, `"num_decoder_layers":6,`, ``, 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.DecoderLayers = 8 }},
+		{"relu", "v1.0's activation", strings.Replace(flan, "gated-gelu", "relu", 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.Activation, c.Gated = "relu", false }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := ParseConfig([]byte(c.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := base
+			c.change(&want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.why, diff)
+			}
+		})
+	}
+}
+
+func TestParseConfigErrors(t *testing.T) {
+	_, err := ParseConfig([]byte(`{"model_type":"t5","d_kv":-4,"num_layers":9999,"feed_forward_proj":"gated-tanh","vocab_size":8,
+		"decoder_start_token_id":8,"eos_token_id":[1,2],"layer_norm_epsilon":0,"relative_attention_max_distance":3}`))
+	for _, want := range []string{
+		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is [1,2]", "layer_norm_epsilon is 0", "relative_attention_max_distance is 3",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v; want one that says %q too", err, want)
+		}
+	}
+	for _, c := range []struct{ name, json, want string }{
+		{"kind", `{"model_type":"llama"}`, `"llama"`},
+		{"broken", `{`, "config.json"},
+	} {
+		if _, err := ParseConfig([]byte(c.json)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v; want one with %q", c.name, err, c.want)
+		}
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(flan + "}"))
+	f.Add([]byte(`{"model_type":"t5","relative_attention_num_buckets":-1,"eos_token_id":"x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if c, err := ParseConfig(data); err == nil && c.Validate() != nil {
+			t.Errorf("%+v passed", c)
+		}
+	})
+}
