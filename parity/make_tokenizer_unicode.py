@@ -8,7 +8,9 @@ taken from its behaviour, not from a Unicode data file.
     python parity/make_tokenizer_unicode.py
 """
 import os
+
 import tokenizers
+from make_tokenizer_files import charsmap
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 CODES = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
@@ -69,6 +71,36 @@ clean = bert(clean_text=True)
 accents = bert(strip_accents=True)
 
 
+# Grapheme clusters show through the normalizer Precompiled: it replaces a
+# cluster of under six bytes whole by its first mapped rune, so a mark after a
+# mapped rune is lost unless the two stand in a longer cluster.
+MARK = "\u0300"
+
+
+def clusters(mapped, text, lost):
+    """Code points c for which the mark of text(c) is lost, or kept."""
+    norm = normalizers.Precompiled(charsmap({mapped: "Z"}))
+    return [c for c in CODES if c != ord(lost) and (lost not in norm.normalize_str(text(chr(c))))]
+
+
+def kept(mapped, text):
+    gone = set(clusters(mapped, text, MARK))
+    return [c for c in CODES if c not in gone and chr(c) != MARK]
+
+
+norm_a = normalizers.Precompiled(charsmap({"a": "Z"}))
+joining = where(lambda c: c != "a" and norm_a.normalize_str("a" + c) == "Z")
+extend = set(kept("©", lambda c: "©" + c + "\u200d©" + MARK)) | {ord(MARK)}
+zwj = {0x200D}
+indic = set(kept("क", lambda c: "क" + c + "\u094dक" + MARK))
+before_v = set(kept("\u1161", lambda c: c + "\u1161" + MARK))
+before_t = set(kept("\u11a8", lambda c: c + "\u11a8" + MARK))
+syllables = set(range(0xAC00, 0xD7A4))
+prepending = kept("a", lambda c: c + "a" + MARK)
+before_v -= set(prepending)
+before_t -= set(prepending)
+
+
 def hangul(c):
     return 0xAC00 <= ord(c) <= 0xD7A3
 
@@ -86,6 +118,20 @@ sets = {
     "decomposing": ("runes that NFKD takes apart, Hangul syllables left out", where(lambda c: not hangul(c) and nfkd.normalize_str(c) != c)),
     "reordering": ("runes with a canonical combining class",
                    where(lambda c: not hangul(c) and (c == "\u0345" or nfd.normalize_str("a\u0345" + c) != "a\u0345" + nfd.normalize_str(c)))),
+}
+
+sets |= {
+    "graphemeControl": ("Control, CR and LF of the grapheme clusters", clusters(MARK, lambda c: c + MARK + "\u0301", "\u0301")),
+    "graphemeExtend": ("Extend", [c for c in joining if c in extend and c not in zwj]),
+    "graphemeSpacing": ("SpacingMark", [c for c in joining if c not in extend and c not in zwj]),
+    "graphemePrepend": ("Prepend", prepending),
+    "graphemeL": ("Hangul L", sorted(before_v - before_t)),
+    "graphemeV": ("Hangul V", sorted((before_v & before_t) - syllables)),
+    "graphemeT": ("Hangul T", sorted(before_t - before_v - syllables)),
+    "pictographic": ("Extended_Pictographic", [c for c in kept("©", lambda c: c + "\u200d©" + MARK) if c not in prepending]),
+    "indicConsonant": ("Indic_Conjunct_Break=Consonant", [c for c in kept("क", lambda c: c + "\u094dक" + MARK) if c not in prepending]),
+    "indicLinker": ("Indic_Conjunct_Break=Linker", [c for c in kept("क", lambda c: "क" + c + "क" + MARK) if c not in prepending]),
+    "indicExtend": ("Indic_Conjunct_Break=Extend or Linker", [c for c in joining if c == ord(MARK) or c in indic]),
 }
 
 # White space is one set everywhere, and Go's unicode.IsSpace too.

@@ -10,8 +10,9 @@ import (
 // charsmap is SentencePiece's compiled normalizer: a double-array trie
 // (darts-clone) from UTF-8 to offsets into NUL-ended replacements.
 type charsmap struct {
-	trie []uint32
-	text []byte
+	trie  []uint32
+	text  []byte
+	ascii [utf8.RuneSelf]string // what each ASCII character becomes
 }
 
 func newCharsmap(data []byte) (*charsmap, error) {
@@ -29,6 +30,12 @@ func newCharsmap(data []byte) (*charsmap, error) {
 	}
 	if !utf8.Valid(m.text) {
 		return nil, fmt.Errorf("precompiled_charsmap: replacements that are not UTF-8; UTF-8 is expected")
+	}
+	for c := range m.ascii {
+		m.ascii[c] = string(rune(c))
+		if to, ok := m.find(m.ascii[c]); ok {
+			m.ascii[c] = to
+		}
 	}
 	return m, nil
 }
@@ -72,6 +79,12 @@ func offset(unit uint32) uint32 { return unit >> 10 << (unit & (1 << 9) >> 6) }
 func (m *charsmap) normalize(p piece) piece {
 	b := make([]byte, 0, len(p.s)+8)
 	for i := 0; i < len(p.s); {
+		// Between two ASCII characters a cluster ends, but for CR LF.
+		if c := p.s[i]; c < utf8.RuneSelf && c != '\r' && (i+1 == len(p.s) || p.s[i+1] < utf8.RuneSelf) {
+			b = append(b, m.ascii[c]...)
+			i++
+			continue
+		}
 		end := graphemeEnd(p.s, i)
 		if end-i < 6 {
 			if to, ok := m.find(p.s[i:end]); ok {

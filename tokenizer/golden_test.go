@@ -2,7 +2,6 @@ package tokenizer_test
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
@@ -68,7 +67,7 @@ func goldenFolder() string {
 }
 
 var golden = sync.OnceValues(func() (*goldenFile, error) {
-	data, err := os.ReadFile(filepath.Join(goldenFolder(), "golden.json"))
+	data, err := readZipped(filepath.Join(goldenFolder(), "golden.json.gz"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,18 +91,23 @@ func readFile(t testing.TB, name string) []byte {
 	if err == nil {
 		return data
 	}
-	data, err = os.ReadFile(filepath.Join(goldenFolder(), name+".json.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if data, err = io.ReadAll(z); err != nil {
+	if data, err = readZipped(filepath.Join(goldenFolder(), name+".json.gz")); err != nil {
 		t.Fatal(err)
 	}
 	return data
+}
+
+func readZipped(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 func load(t testing.TB, name string) *tokenizer.Tokenizer {
@@ -223,14 +227,20 @@ func hashTexts(texts []string) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-func hashBlock(tok *tokenizer.Tokenizer, texts []string, into *goldenHashes) {
+func hashBlock(tok *tokenizer.Tokenizer, texts []string, withPlain bool, into *goldenHashes) {
 	ids, plain := make([][]int32, len(texts)), make([][]int32, len(texts))
 	decoded, skipped := make([]string, len(texts)), make([]string, len(texts))
 	for i, s := range texts {
-		ids[i], plain[i] = tok.Encode(s, true), tok.Encode(s, false)
+		ids[i] = tok.Encode(s, true)
+		if withPlain {
+			plain[i] = tok.Encode(s, false)
+		}
 		decoded[i], skipped[i] = tok.Decode(ids[i], false), tok.Decode(ids[i], true)
 	}
-	into.IDs, into.Plain = append(into.IDs, hashIDs(ids)), append(into.Plain, hashIDs(plain))
+	into.IDs = append(into.IDs, hashIDs(ids))
+	if withPlain {
+		into.Plain = append(into.Plain, hashIDs(plain))
+	}
 	into.Decoded, into.Skipped = append(into.Decoded, hashTexts(decoded)), append(into.Skipped, hashTexts(skipped))
 }
 
@@ -262,9 +272,12 @@ func TestGolden(t *testing.T) {
 				block int
 				want  goldenHashes
 			}{"Faire": {texts, 500, want.Faire}, "fuzzed": {fuzzed(), g.Block, want.Fuzzed}} {
-				var got goldenHashes
+				got := goldenHashes{Plain: []string{}}
 				for block := range slices.Chunk(c.texts, c.block) {
-					hashBlock(tok, block, &got)
+					if len(got.IDs) == len(c.want.IDs) {
+						break // the rest is for the large tokenizers
+					}
+					hashBlock(tok, block, len(c.want.Plain) > 0, &got)
 				}
 				if d := cmp.Diff(c.want, got); d != "" {
 					t.Errorf("%s, blocks of %d (-want +got):\n%s", what, c.block, d)
@@ -288,15 +301,7 @@ func TestGolden(t *testing.T) {
 }
 
 func ExampleTokenizer_Encode() {
-	data, err := os.Open("testdata/smollm2.json.gz")
-	if err != nil {
-		panic(err)
-	}
-	z, err := gzip.NewReader(data)
-	if err != nil {
-		panic(err)
-	}
-	file, err := io.ReadAll(z)
+	file, err := readZipped("testdata/smollm2.json.gz")
 	if err != nil {
 		panic(err)
 	}

@@ -2,14 +2,16 @@ package tokenizer
 
 import (
 	"fmt"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
 )
 
 // cutRegex cuts at the matches of a pattern that is not known by its text.
-// regexp2 backtracks as the library's Oniguruma does; its character classes
-// follow Go's Unicode tables.
+// regexp2 backtracks as the library's Oniguruma does. Its character classes
+// follow Go's Unicode tables, so a rune of another class there than in the
+// library is matched by a stand-in.
 func cutRegex(pattern string) (cutter, error) {
 	if scan, ok := scanners[pattern]; ok {
 		return func(cuts []cut, s string) []cut {
@@ -21,12 +23,16 @@ func cutRegex(pattern string) (cutter, error) {
 			return cuts
 		}, nil
 	}
-	re, err := regexp2.Compile(pattern, regexp2.RE2|regexp2.Unicode)
+	re, err := regexp2.Compile(pattern, regexp2.Multiline|regexp2.Unicode)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w; a regular expression that regexp2 reads is expected", pattern, err)
 	}
 	return func(cuts []cut, s string) []cut {
 		runes := []rune(s)
+		seen := make([]rune, len(runes))
+		for i, r := range runes {
+			seen[i] = standIn(r)
+		}
 		at, last, done := 0, 0, 0 // byte offset of rune number last; end of the last cut
 		offset := func(n int) int {
 			for ; last < n; last++ {
@@ -34,7 +40,7 @@ func cutRegex(pattern string) (cutter, error) {
 			}
 			return at
 		}
-		m, err := re.FindRunesMatch(runes)
+		m, err := re.FindRunesMatch(seen)
 		for err == nil && m != nil {
 			lo := offset(m.Index)
 			hi := offset(m.Index + m.Length)
@@ -50,4 +56,21 @@ func cutRegex(pattern string) (cutter, error) {
 		}
 		return cuts
 	}, nil
+}
+
+// standIn returns a rune that Go classes, as letter, number or neither, as the
+// library classes r.
+func standIn(r rune) rune {
+	if r < utf8.RuneSelf {
+		return r
+	}
+	switch class := runeClass(r); {
+	case class == classL && !unicode.IsLetter(r):
+		return 0xA4D0 // LISU LETTER BA
+	case class == classN && !unicode.IsNumber(r):
+		return 0x10107 // AEGEAN NUMBER ONE
+	case class == classOther && (unicode.IsLetter(r) || unicode.IsNumber(r)):
+		return 0xE000 // private use
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,15 +25,25 @@ func (s *runeSet) has(r rune) bool {
 	return page != nil && page[r>>6&15]>>(r&63)&1 == 1
 }
 
-// parseSet reads a set of tables.go.
+// ranges reads a set of tables.go: the first and last rune of each range.
+func ranges(text string) iter.Seq2[rune, rune] {
+	return func(yield func(lo, hi rune) bool) {
+		last := rune(0)
+		for word := range strings.SplitSeq(text, " ") {
+			gap, length, _ := strings.Cut(word, "+")
+			lo := last + hex(gap)
+			last = lo + hex(length)
+			if !yield(lo, last) {
+				return
+			}
+		}
+	}
+}
+
 func parseSet(text string) *runeSet {
 	s := new(runeSet)
-	last := rune(0)
-	for word := range strings.SplitSeq(text, " ") {
-		gap, length, _ := strings.Cut(word, "+")
-		lo := last + hex(gap)
-		last = lo + hex(length)
-		for r := lo; r <= last; r++ {
+	for lo, hi := range ranges(text) {
+		for r := lo; r <= hi; r++ {
 			if s.pages[r>>10] == nil {
 				s.pages[r>>10] = new([16]uint64)
 			}
@@ -82,12 +93,8 @@ func isNumeric(r rune) bool {
 var patternClasses = sync.OnceValue(func() *[0x110000]uint8 {
 	var classes [0x110000]uint8
 	for class, text := range map[uint8]string{classL: lettersSet, classN: numbersSet, classS: spacesSet} {
-		set := parseSet(text)
-		for r := range rune(len(classes)) {
-			if r&1023 == 0 && set.pages[r>>10] == nil {
-				continue
-			}
-			if set.has(r) {
+		for lo, hi := range ranges(text) {
+			for r := lo; r <= hi; r++ {
 				classes[r] = class
 			}
 		}

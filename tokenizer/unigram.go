@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -46,6 +48,7 @@ func newUnigram(m modelJSON) (*unigram, error) {
 			return nil, fmt.Errorf("vocab[%d]: %s, %s; a token and its score are expected", i, e[0], e[1])
 		}
 		u.ids[token], u.tokens[int32(i)] = int32(i), token
+		score = libraryFloat(string(e[1]))
 		u.scores = append(u.scores, score)
 		u.unkScore = min(u.unkScore, score)
 		node := int32(0)
@@ -162,4 +165,56 @@ func (u *unigram) unknown(word []int32, text string) []int32 {
 		return word
 	}
 	return append(word, u.unk)
+}
+
+// libraryFloat reads a JSON number as serde_json does without its feature
+// float_roundtrip: the digits as one integer, times or over a power of ten.
+// The last bit may differ from the nearest float64, and equally likely
+// segmentations are told apart by that bit.
+func libraryFloat(number string) float64 {
+	digits, negative := strings.CutPrefix(number, "-")
+	var significand uint64
+	exponent, fraction, full := 0, false, false
+	i := 0
+	for ; i < len(digits); i++ {
+		c := digits[i]
+		if c == '.' {
+			fraction = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		d := uint64(c - '0')
+		full = full || significand > (math.MaxUint64-d)/10
+		switch {
+		case full && !fraction:
+			exponent++
+		case !full:
+			significand = significand*10 + d
+			if fraction {
+				exponent--
+			}
+		}
+	}
+	if i < len(digits) { // at the e
+		e, err := strconv.Atoi(digits[i+1:])
+		if err != nil { // far out of range
+			e = math.MinInt32
+		}
+		exponent += e
+	}
+	f := float64(significand)
+	for ; exponent < -308 && f != 0; exponent += 308 {
+		f /= 1e308
+	}
+	if power, err := strconv.ParseFloat("1e"+strconv.Itoa(max(exponent, -exponent)), 64); err == nil && exponent >= 0 {
+		f *= power
+	} else if err == nil {
+		f /= power
+	}
+	if negative {
+		return -f
+	}
+	return f
 }
