@@ -166,11 +166,13 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 		case st == nil && a.where != "--" && knownElsewhere(a.name):
 			elsewhere = append(elsewhere, a.name)
 		case st == nil:
-			problem := fmt.Sprintf("%s%s: no such setting; the nearest known one is %s", a.where, a.name, s.nearest(a.name))
+			problem := "no such setting"
 			if knownElsewhere(a.name) {
-				problem = fmt.Sprintf("%s%s: a setting of another command, which this one does not take", a.where, a.name)
+				problem = "a setting of another command, which this one does not take"
+			} else if near := s.nearest(a.name); near != "" {
+				problem += "; the nearest known one is " + near
 			}
-			problems = append(problems, errors.New(problem))
+			problems = append(problems, fmt.Errorf("%s%s: %s", a.where, a.name, problem))
 		case st.off != "":
 			if asksForNothing(a.values) {
 				continue

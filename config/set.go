@@ -73,6 +73,9 @@ func newSet(s Settings) *set {
 		return pflag.NormalizedName(name)
 	})
 	s.declare(set)
+	if len(set.settings) == 0 {
+		return set
+	}
 	set.section("Settings file")
 	set.text(&set.config, "config", "FILE", "YAML or JSON file of settings; flags win over it (a lone .yaml, .yml or .json argument is taken for one too)").secret = true
 	return set

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 
@@ -37,25 +38,66 @@ func Tokenize(ctx context.Context, c config.Tokenize, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	in := bufio.NewReaderSize(s.In, 1<<16)
 	out := bufio.NewWriter(s.Out)
-	for n := 1; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(err, out.Flush())
-		}
-		line, err := readLine(in)
-		if errors.Is(err, io.EOF) {
-			return out.Flush()
-		}
+	n := 0
+	for input := range lines(ctx, s.In) {
+		n++
+		err := input.err
 		if err == nil {
-			err = tokenizeLine(out, t, line, c)
+			err = tokenizeLine(out, t, input.line, c)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("standard input:%d: %w", n, err), out.Flush())
 		}
-		if in.Buffered() == 0 { // the other end of a pipe may wait for it
+		if input.last { // the other end of a pipe may wait for it
 			if err := out.Flush(); err != nil {
 				return err
+			}
+		}
+	}
+	return errors.Join(ctx.Err(), out.Flush())
+}
+
+// inputLine is a line of an input, or the error where one should be.
+type inputLine struct {
+	line []byte
+	last bool // of those that are there by now
+	err  error
+}
+
+// lines reads until the end, an error or the end of ctx, which need not wait
+// for a line to come.
+func lines(ctx context.Context, r io.Reader) iter.Seq[inputLine] {
+	return func(yield func(inputLine) bool) {
+		read := make(chan inputLine)
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			defer close(read)
+			in := bufio.NewReaderSize(r, 1<<16)
+			for {
+				line, err := readLine(in)
+				if errors.Is(err, io.EOF) {
+					return
+				}
+				select {
+				case read <- inputLine{line, in.Buffered() == 0, err}:
+				case <-stop:
+					return
+				}
+				if err != nil {
+					return
+				}
+			}
+		}()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case input, ok := <-read:
+				if !ok || ctx.Err() != nil || !yield(input) {
+					return
+				}
 			}
 		}
 	}

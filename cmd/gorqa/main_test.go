@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gorqa": main})
+}
+
+// TestScripts runs testdata/script/*.txtar. "exits CODE PROGRAM ARGS" runs a
+// program that must end with that code.
+func TestScripts(t *testing.T) {
+	faire, err := filepath.Abs("../../../shared/data/faire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("FAIRE", faire)
+			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": func(ts *testscript.TestScript, negative bool, args []string) {
+				if negative || len(args) < 2 {
+					ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+				}
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				got := 0
+				var exit *exec.ExitError
+				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+					got = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if got != want {
+					ts.Fatalf("exit code %d; %d expected", got, want)
+				}
+			},
+		},
+	})
+}
+
+// The first Ctrl-C stops a command that waits for input, with exit code 130.
+func TestInterrupt(t *testing.T) {
+	dir := t.TempDir()
+	tokenizer, err := os.ReadFile("testdata/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), tokenizer, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("gorqa", "tokenize", "--model_name_or_path", dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var talk bytes.Buffer
+	cmd.Stderr = &talk
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if _, err := in.Write([]byte("\"ab\"\n")); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "[3,0,1]\n" {
+		t.Fatalf("%q, %v: an answer to each line expected while the input is open", line, err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != interrupted {
+		t.Errorf("%v; exit code %d expected", err, interrupted)
+	}
+	if want := "\nstopping cleanly; once more to stop at once\n"; talk.String() != want {
+		t.Errorf("said %q; %q expected", talk.String(), want)
+	}
+}
+
+// Every command has help that names it, and its examples are its own.
+func TestHelp(t *testing.T) {
+	out, err := exec.Command("gorqa", "help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"tokenize"}, {"convert"}, {"version"}, {"data", "godoc"}, {"fetch", "engine"}, {"fetch", "model"}} {
+		if !strings.Contains(string(out), "\n  "+command[0]+" ") {
+			t.Errorf("%s is not in the help of gorqa", command[0])
+		}
+		name := strings.Join(command, " ")
+		var texts []string
+		for _, args := range [][]string{append([]string{"help"}, command...), append(command[:len(command):len(command)], "--help")} {
+			help, err := exec.Command("gorqa", args...).Output()
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			texts = append(texts, string(help))
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("%s: help and --help differ", name)
+		}
+		if !strings.Contains(texts[0], "Usage:\n  gorqa "+name) || !strings.Contains(texts[0], "gorqa "+name) {
+			t.Errorf("%s: %s", name, texts[0])
+		}
+	}
+}
