@@ -1,0 +1,300 @@
+// Command peer is gorqa's side of the benchmarks: it takes the JSON objects of
+// the Python programs beside it and prints the same line of figures. It measures
+// and decides nothing else; bench/run.py puts the two sides next to each other.
+//
+//	peer train|attention|generate|embed '{"model": …}'
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorqa/arch/llama"
+	"gorqa/batch"
+	"gorqa/fetch"
+	"gorqa/generate"
+	"gorqa/internal/app"
+	"gorqa/internal/xla"
+	"gorqa/retrieve"
+	"gorqa/tape"
+	"gorqa/train"
+	"gorqa/weights"
+)
+
+// arguments are those of the Python peers that gorqa's side knows.
+type arguments struct {
+	Model        string  `json:"model"`
+	Rows         string  `json:"rows"`
+	Prompts      string  `json:"prompts"`
+	Texts        string  `json:"texts"`
+	Tokens       int     `json:"tokens"`
+	Limit        int     `json:"limit"`
+	Steps        int     `json:"steps"`
+	UntimedSteps int     `json:"untimed_steps"`
+	RowsPerStep  int     `json:"rows_per_step"`
+	LearningRate float64 `json:"learning_rate"`
+	WarmupSteps  int     `json:"warmup_steps"`
+	TotalSteps   int     `json:"total_steps"`
+	WeightDecay  float64 `json:"weight_decay"`
+	MaxGradNorm  float64 `json:"max_grad_norm"`
+	Batch        int     `json:"batch"`
+	MaxNewTokens int     `json:"max_new_tokens"`
+	Stop         []int32 `json:"stop"`
+	Half         bool    `json:"half"` // bf16 encoder in embed
+}
+
+// figures are the line that a peer prints.
+type figures struct {
+	RowsPerSecond   float64           `json:"rows_per_second"`
+	TokensPerSecond float64           `json:"tokens_per_second,omitempty"`
+	PeakRSS         float64           `json:"peak_rss_gb"`
+	Loss            []float64         `json:"loss,omitempty"`
+	Versions        map[string]string `json:"versions"`
+}
+
+func main() {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "peer:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	programs := map[string]func(context.Context, *xla.Engine, arguments) (figures, error){
+		"train": trainRows, "attention": trainLong, "generate": answer, "embed": vectors,
+	}
+	if len(args) != 2 || programs[args[0]] == nil {
+		return fmt.Errorf("arguments %q; expected train, attention, generate or embed, and a JSON object", args)
+	}
+	a := arguments{
+		Tokens: 2048, Steps: 4, UntimedSteps: 1, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
+		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, Stop: []int32{2},
+	}
+	d := json.NewDecoder(strings.NewReader(args[1]))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return fmt.Errorf("arguments: %w", err)
+	}
+	if err := xla.TuneAllocator(); err != nil {
+		return err
+	}
+	plugin, err := fetch.Engine(ctx, fetch.Options{})
+	if err != nil {
+		return err
+	}
+	e, err := xla.Open("cpu", plugin)
+	if err != nil {
+		return err
+	}
+	f, err := programs[args[0]](ctx, e, a)
+	if err != nil {
+		return err
+	}
+	if f.PeakRSS, err = peak(); err != nil {
+		return err
+	}
+	f.Versions = map[string]string{"go": runtime.Version()}
+	return json.NewEncoder(os.Stdout).Encode(f)
+}
+
+// peak is the largest resident size of the process so far, in GiB.
+func peak() (float64, error) {
+	file, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kib / (1 << 20), err
+		}
+	}
+	return 0, errors.Join(errors.New("no VmHWM in /proc/self/status"), lines.Err())
+}
+
+// decoder loads a model in bf16 over f32 weights, or in bf16 alone.
+func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *llama.Model, _ *tape.Runner, err error) {
+	source, err := weights.Open(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	c, err := llama.ParseConfig(source.Config())
+	if err != nil {
+		return nil, nil, err
+	}
+	params := tape.NewParams(e, true)
+	for _, w := range c.Weights() {
+		values, err := source.Float32(w.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := params.Add(w.Name, w.Dims, values, trained); err != nil {
+			return nil, nil, err
+		}
+	}
+	return llama.New(c, true), tape.NewRunner(e, params), nil
+}
+
+// read reads a JSON file, no more than limit entries of it if limit is not 0.
+func read[T any](path string, limit int) ([]T, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var list []T
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if limit > 0 && limit < len(list) {
+		list = list[:limit]
+	}
+	return list, nil
+}
+
+// trainRows is train.py: the rows in their order, loss on the answer.
+func trainRows(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	list, err := read[struct {
+		IDs    []int32 `json:"ids"`
+		Labels []int   `json:"labels"`
+	}](a.Rows, 0)
+	if err != nil {
+		return figures{}, err
+	}
+	rows := make([]batch.Row, len(list))
+	for i, r := range list {
+		from := 0
+		for from < len(r.Labels) && r.Labels[from] == 0 {
+			from++
+		}
+		rows[i] = batch.Row{Tokens: r.IDs, From: from, Index: i}
+	}
+	m, r, err := decoder(ctx, e, a.Model, true)
+	if err != nil {
+		return figures{}, err
+	}
+	return steps(ctx, e, m, r, rows, a)
+}
+
+// trainLong is attention.py: one long row a step, its last fifth the answer.
+func trainLong(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	m, r, err := decoder(ctx, e, a.Model, true)
+	if err != nil {
+		return figures{}, err
+	}
+	random := rand.New(rand.NewPCG(0, 0))
+	a.RowsPerStep = 1
+	rows := make([]batch.Row, a.Steps)
+	for i := range rows {
+		rows[i] = batch.Row{Tokens: make([]int32, a.Tokens), From: a.Tokens - a.Tokens/5, Index: i}
+		for j := range rows[i].Tokens {
+			rows[i].Tokens[j] = int32(3 + random.IntN(m.Config.Vocabulary-3))
+		}
+	}
+	return steps(ctx, e, m, r, rows, a)
+}
+
+// errEnough ends a run before its schedule does.
+var errEnough = errors.New("enough steps")
+
+// steps trains for a.Steps steps and times those after the first a.UntimedSteps.
+func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, rows []batch.Row, a arguments) (figures, error) {
+	var f figures
+	if len(rows) < a.Steps*a.RowsPerStep {
+		return f, fmt.Errorf("%d rows; expected %d for %d steps of %d", len(rows), a.Steps*a.RowsPerStep, a.Steps, a.RowsPerStep)
+	}
+	adam := train.DefaultAdam()
+	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
+	packing, never := batch.DefaultPacking(), func(int) bool { return false }
+	timedRows, timedTokens, started := 0, 0, time.Now()
+	loop := train.Loop[*batch.Decoder]{
+		Engine: e, Runner: r, Loss: m.Loss, Adam: adam, EvalAt: never, SaveAt: never,
+		Schedule: train.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},
+		Work: func(n int) (train.Work[*batch.Decoder], error) {
+			from := (n - 1) * a.RowsPerStep % len(rows)
+			window := rows[from:min(from+a.RowsPerStep, len(rows))]
+			w := train.Work[*batch.Decoder]{Batches: packing.Pack(window)}
+			for _, row := range window {
+				w.Rows = append(w.Rows, row.Index)
+				w.Tokens += len(row.Tokens)
+			}
+			for _, b := range w.Batches {
+				w.Terms += b.Terms
+			}
+			return w, nil
+		},
+		OnStep: func(s train.Step) error {
+			f.Loss = append(f.Loss, s.Loss)
+			timedRows, timedTokens = timedRows+s.Rows, timedTokens+s.Tokens
+			if s.Number == a.UntimedSteps {
+				timedRows, timedTokens, started = 0, 0, time.Now()
+			}
+			if s.Number == a.Steps {
+				return errEnough
+			}
+			return nil
+		},
+	}
+	if err := loop.Run(ctx, ""); !errors.Is(err, errEnough) {
+		return f, err
+	}
+	seconds := time.Since(started).Seconds()
+	f.RowsPerSecond, f.TokensPerSecond = float64(timedRows)/seconds, float64(timedTokens)/seconds
+	return f, nil
+}
+
+// answer is generate.py.
+func answer(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	prompts, err := read[[]int32](a.Prompts, a.Limit)
+	if err != nil {
+		return figures{}, err
+	}
+	m, r, err := decoder(ctx, e, a.Model, false)
+	if err != nil {
+		return figures{}, err
+	}
+	opt := generate.DefaultOptions()
+	opt.MaxNewTokens, opt.BatchSize = a.MaxNewTokens, a.Batch
+	for _, id := range a.Stop {
+		opt.Stops = append(opt.Stops, []int32{id})
+	}
+	g := generate.New(m, r)
+	started := time.Now()
+	answers, err := g.Generate(ctx, prompts, opt)
+	if err != nil {
+		return figures{}, err
+	}
+	seconds, tokens := time.Since(started).Seconds(), 0
+	for _, ids := range answers {
+		tokens += min(len(ids)+1, a.MaxNewTokens) // the stop token was made too
+	}
+	return figures{RowsPerSecond: float64(len(prompts)) / seconds, TokensPerSecond: float64(tokens) / seconds}, nil
+}
+
+// vectors is embed.py.
+func vectors(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	texts, err := read[string](a.Texts, a.Limit)
+	if err != nil {
+		return figures{}, err
+	}
+	model, err := app.OpenEmbedder(ctx, e, a.Model, a.Model, a.Half)
+	if err != nil {
+		return figures{}, err
+	}
+	started := time.Now()
+	if _, err := model.Embed(ctx, texts, retrieve.Passage); err != nil {
+		return figures{}, err
+	}
+	return figures{RowsPerSecond: float64(len(texts)) / time.Since(started).Seconds()}, nil
+}
