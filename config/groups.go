@@ -48,18 +48,18 @@ func (m *Hub) declare(s *set) {
 // Engine says what models are computed with.
 type Engine struct {
 	BF16    bool   // compute in bfloat16; weights and moments stay float32
-	Backend string // GoMLX backend; "" = the best there is
+	Backend string // "xla:cpu", "xla:cuda12" or "xla:cuda13"
 }
 
 // DefaultEngine computes in bfloat16. (TrainingArguments' default is float32;
 // LocalRQA's examples all turn bfloat16 on, and it is the faster and smaller
 // of the two on every device the engine reaches well.)
-func DefaultEngine() Engine { return Engine{BF16: true} }
+func DefaultEngine() Engine { return Engine{BF16: true, Backend: "xla:cpu"} }
 
 func (m *Engine) declare(s *set) {
 	s.section("Engine")
-	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights; false computes in float32")
-	s.text(&m.Backend, "backend", "NAME", "engine: xla:cpu, xla:cuda or go (slow, needs nothing installed); if empty, the best there is")
+	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights where the device is fast at it; false computes in float32")
+	s.choice(&m.Backend, "backend", "device to compute on: the CPU, or an NVIDIA GPU by its CUDA version", "xla:cpu", "xla:cuda12", "xla:cuda13")
 }
 
 // Prompt says how passages, history, question and answer become one text.
@@ -101,19 +101,17 @@ type Database struct {
 	FullDatasetFilePath  string // documents, .jsonl or .pkl
 	FullDatasetIndexPath string // cached vectors; made if it is not there
 	EvalEmbeddingModel   string // a folder or hub id of an embedding model
-	EmbeddingBatchSize   int
 	EvalK                int // passages retrieved for a question
 }
 
 // DefaultDatabase retrieves four passages, as LocalRQA.
-func DefaultDatabase() Database { return Database{EmbeddingBatchSize: 32, EvalK: 4} }
+func DefaultDatabase() Database { return Database{EvalK: 4} }
 
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	s.text(&m.FullDatasetFilePath, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
 	s.text(&m.FullDatasetIndexPath, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder or a hub id")
-	s.integer(&m.EmbeddingBatchSize, "embedding_batch_size", "documents embedded at a time")
 	s.integer(&m.EvalK, "eval_k", "passages retrieved for a question")
 	s.alias("full_dataset_file_path", "document_path")
 	s.alias("full_dataset_index_path", "index_path")
@@ -126,10 +124,7 @@ func (m *Database) check(p *problems, why string) {
 	m.checkSizes(p)
 }
 
-func (m *Database) checkSizes(p *problems) {
-	p.atLeast(m.EmbeddingBatchSize, 1, "embedding_batch_size")
-	p.atLeast(m.EvalK, 1, "eval_k")
-}
+func (m *Database) checkSizes(p *problems) { p.atLeast(m.EvalK, 1, "eval_k") }
 
 // Generation says how answers are decoded.
 type Generation struct {

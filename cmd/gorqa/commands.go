@@ -25,6 +25,18 @@ func commands(streams app.Streams) *cobra.Command {
 system and evaluates it end to end: retrieval, answers, scores.`)
 	root.SilenceErrors, root.SilenceUsage = true, true
 
+	train := group("train", "Train a generator", "Train a generator: one command for each recipe.")
+	train.AddCommand(leaf(streams, "sft", "Train a generator by supervised fine-tuning on gold passages",
+		`Trains a decoder to answer from the gold passages of each row, evaluates it end
+to end on eval_file while it trains and on test_file at the end (retrieval with
+the embedding model, answers, scores), and leaves a Hugging Face model folder in
+output_dir. Flags are those of transformers' TrainingArguments and of LocalRQA's
+train_w_gt.py. Ctrl-C saves a checkpoint; --resume_from_checkpoint goes on.`,
+		`gorqa train sft --config examples/sft-demo.yaml
+gorqa train sft --config examples/sft-demo.yaml --learning_rate 5e-5 --output_dir runs/other
+gorqa train sft runs/demo/all_args.json`,
+		config.DefaultTrain("sft"), app.Train))
+
 	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
 	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
 		`Reads the documentation comments under GOROOT and writes train_w_qa.jsonl,
@@ -47,6 +59,24 @@ wherever a model is asked for. Without a name the models are listed.`,
 			config.DefaultFetch(), app.FetchModel))
 
 	root.AddCommand(
+		train,
+		leaf(streams, "eval", "Evaluate a model end to end",
+			`Retrieves passages for the questions of test_file, answers them with the model,
+and scores both: score.json, test-predictions.jsonl and all_args.json in
+output_dir.`,
+			`gorqa eval --config runs/demo/all_args.json --model_name_or_path runs/demo --output_dir runs/demo-eval
+gorqa eval --config examples/sft-demo.yaml --output_dir runs/untouched --eval_contexts gold,retrieved`,
+			config.DefaultEval(), app.Eval),
+		leaf(streams, "index", "Embed documents into an index",
+			`Embeds the documents and keeps their vectors, so that evaluations and ask find
+them ready. Only what is new is embedded.`,
+			"gorqa index --full_dataset_file_path documents.jsonl --full_dataset_index_path runs/index --eval_embedding_model all-MiniLM-L6-v2",
+			config.DefaultIndex(), app.Index),
+		leaf(streams, "ask", "Ask a model a question",
+			`Retrieves passages for a question and answers it from them. Without a question,
+each line of standard input is one.`,
+			`gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo "How do I join two paths?"`,
+			config.DefaultAsk(), app.Ask),
 		leaf(streams, "tokenize", "Turn texts into token ids, or back",
 			`Reads JSON strings, one a line, from standard input and writes the JSON array
 of each one's ids, one a line. With --decode the other way.`,
