@@ -1,10 +1,13 @@
 package generate
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"gorqa/arch/llama"
@@ -64,41 +67,54 @@ func place(t testing.TB, config []byte, read func(name string) ([]float32, error
 	return llama.New(c, false), tape.NewRunner(e, p)
 }
 
-// repeated continues one prompt by a full forward pass for every token, in one
-// shape.
-func repeated(t *testing.T, m *llama.Model, r *tape.Runner, prompt []int32, n int) []int32 {
+// forward runs prompts with their answers through one full forward pass, and
+// gives for each answer the tokens chosen after every prefix: the likeliest, or
+// drawn from the same random numbers. Where that is the answer itself, the
+// answer is what repeated forward passes would build token by token.
+func forward(t *testing.T, m *llama.Model, r *tape.Runner, prompts, answers [][]int32, sample *Sampling) [][]int32 {
 	t.Helper()
-	tokens := slices.Clone(prompt)
-	for range n {
-		b := &batch.Decoder{Window: 256}
-		for i := range 256 {
-			id, reach := int32(0), int32(i)
-			if i < len(tokens) {
-				id, reach = tokens[i], int32(len(tokens)-1)
-			}
-			b.Tokens, b.Positions, b.Reach = append(b.Tokens, id), append(b.Positions, int32(i)), append(b.Reach, reach)
-		}
-		tp := r.New(false)
-		out, err := m.Logits(tp, b, []int32{int32(len(tokens) - 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		logits, err := xla.ToHost[float32](out.Tensor)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tp.Free(); err != nil {
-			t.Fatal(err)
-		}
-		best := 0
-		for i, l := range logits {
-			if l > logits[best] {
-				best = i
-			}
-		}
-		tokens = append(tokens, int32(best))
+	packing := batch.Packing{Capacity: 1 << 20, Round: 256, Terms: 1}
+	var rows []batch.Row
+	for i, p := range prompts {
+		all := slices.Concat(p, answers[i])
+		rows = append(rows, batch.Row{Tokens: all, From: len(all), Index: i})
 	}
-	return tokens[len(prompt):]
+	b := packing.Pack(rows)[0]
+	var at []int32
+	for i, row := range b.Rows {
+		n := len(prompts[row])
+		at = append(at, b.Paths[i][n-1:n-1+len(answers[row])]...)
+	}
+	tp := r.New(false)
+	out, err := m.Logits(tp, b, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits, err := xla.ToHost[float32](out.Tensor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.Free(); err != nil {
+		t.Fatal(err)
+	}
+	want := make([][]int32, len(prompts))
+	for _, row := range b.Rows {
+		want[row] = []int32{}
+		var numbers *rand.Rand
+		if sample != nil {
+			numbers = sample.stream(row)
+		}
+		for range answers[row] {
+			line := logits[:m.Config.Vocabulary]
+			logits = logits[m.Config.Vocabulary:]
+			next := int32(slices.Index(line, slices.Max(line)))
+			if sample != nil {
+				next = sample.draw(line, numbers)
+			}
+			want[row] = append(want[row], next)
+		}
+	}
+	return want
 }
 
 // prompts are ragged, some on shared prefixes, one a prefix of another, one of
@@ -124,28 +140,197 @@ func prompts(vocabulary int) [][]int32 {
 	}
 }
 
-func TestGreedyEqualsRepeatedForward(t *testing.T) {
+// TestEqualsForward draws as well as taking the likeliest token: a random model
+// repeats itself in greedy answers, and a draw shows where a distribution is
+// off that still has its peak at the right token.
+func TestEqualsForward(t *testing.T) {
+	hot := &Sampling{Temperature: 4, TopP: 1, Seed: 1}
 	for _, c := range tiny {
 		t.Run(c.name, func(t *testing.T) {
 			m, r := load(t, c.name)
 			ps := prompts(m.Config.Vocabulary)
-			var want [][]int32
-			n := 40 // past one rebuild of the cache
-			for _, p := range ps {
-				want = append(want, repeated(t, m, r, p, n))
-			}
 			g := New(m, r)
-			for _, size := range []int{1, 3, 8} {
-				opt := DefaultOptions()
-				opt.MaxNewTokens, opt.BatchSize = n, size
-				got, err := g.Generate(t.Context(), ps, opt)
-				if err != nil {
-					t.Fatal(err)
+			for name, sample := range map[string]*Sampling{"greedy": nil, "drawn": hot} {
+				// Rows join later, and the cache's recent part runs full.
+				got := answers(t, g, ps, Options{MaxNewTokens: 40, BatchSize: 3, Sample: sample})
+				for i, a := range got {
+					if len(a) != 40 {
+						t.Errorf("%s answer %d has %d tokens, expected 40", name, i, len(a))
+					}
 				}
-				if d := cmp.Diff(want, got); d != "" {
-					t.Errorf("%d rows at once (%s), -repeated +generated:\n%s", size, c.why, d)
+				if d := cmp.Diff(forward(t, m, r, ps, got, sample), got); d != "" {
+					t.Errorf("%s (%s), -forward +generated:\n%s", name, c.why, d)
 				}
 			}
 		})
+	}
+}
+
+// answers generates and fails the test on an error.
+func answers(t *testing.T, g *Generator, prompts [][]int32, opt Options) [][]int32 {
+	t.Helper()
+	got, err := g.Generate(t.Context(), prompts, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestBatchesAndStops(t *testing.T) {
+	m, r := load(t, "llama")
+	ps := prompts(m.Config.Vocabulary)
+	g := New(m, r)
+	opt := DefaultOptions()
+	opt.MaxNewTokens = 70
+	whole := answers(t, g, ps, opt)
+	single, pair := whole[0][3:4], whole[4][30:32]
+	for _, c := range []struct {
+		name, why string
+		size, max int
+		stops     [][]int32
+	}{
+		{"one at a time", "batches of one row", 1, 10, nil},
+		{"three at a time", "rows join as others leave", 3, 70, nil},
+		{"one token", "an end-token id", 8, 70, [][]int32{single}},
+		{"two tokens", "a stop sequence, of which one token alone ends nothing", 3, 70, [][]int32{pair}},
+		{"one or two", "rows end early at several places, the batch shrinks", 8, 70, [][]int32{single, pair}},
+		{"longest", "of two stops that end at one token the longer counts", 8, 70, [][]int32{pair[1:], pair}},
+		{"never", "a stop sequence longer than the answers", 2, 1, [][]int32{whole[0][:5]}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opt := Options{MaxNewTokens: c.max, BatchSize: c.size, Stops: c.stops}
+			var done []int
+			opt.Progress = func(n, total int) {
+				if total != len(ps) {
+					t.Errorf("progress of %d, expected %d", total, len(ps))
+				}
+				done = append(done, n)
+			}
+			want := make([][]int32, len(ps))
+			for i, a := range whole {
+				want[i] = a[:c.max]
+				for n := range want[i] {
+					if stop := stopLength(a[:n+1], c.stops); stop > 0 {
+						want[i] = a[:n+1-stop]
+						break
+					}
+				}
+			}
+			got := answers(t, g, ps, opt)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s, -expected +generated:\n%s", c.why, d)
+			}
+			if len(done) == 0 || !slices.IsSorted(done) || done[len(done)-1] != len(ps) {
+				t.Errorf("progress %v, expected to rise to %d", done, len(ps))
+			}
+		})
+	}
+}
+
+func TestStopLength(t *testing.T) {
+	for _, c := range []struct {
+		name, why string
+		answer    []int32
+		stops     [][]int32
+		want      int
+	}{
+		{"none", "no stops", []int32{1, 2}, nil, 0},
+		{"end", "the answer's last token", []int32{1, 2}, [][]int32{{2}}, 1},
+		{"inside", "a stop is looked for at the end only", []int32{2, 1}, [][]int32{{2}}, 0},
+		{"whole", "an answer that is nothing but its stop", []int32{3, 4}, [][]int32{{3, 4}}, 2},
+		{"short", "an answer shorter than the stop", []int32{4}, [][]int32{{3, 4}}, 0},
+		{"longest", "the longer of two", []int32{1, 3, 4}, [][]int32{{4}, {3, 4}, {4}}, 2},
+	} {
+		if got := stopLength(c.answer, c.stops); got != c.want {
+			t.Errorf("%s: %d, expected %d (%s)", c.name, got, c.want, c.why)
+		}
+	}
+}
+
+// TestFollowsTraining shows that a generator answers with the weights of the
+// moment.
+func TestFollowsTraining(t *testing.T) {
+	m, r := load(t, "llama")
+	ps := prompts(m.Config.Vocabulary)[:2]
+	g := New(m, r)
+	opt := DefaultOptions()
+	opt.MaxNewTokens = 20
+	before := answers(t, g, ps, opt)
+	for _, p := range r.Params.All() {
+		if len(p.Dims) == 1 {
+			continue
+		}
+		values, err := r.Params.Host(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rnd := rand.New(rand.NewPCG(5, uint64(len(values))))
+		for i := range values {
+			values[i] += float32(rnd.NormFloat64()) / 10
+		}
+		next, err := xla.FromHost(r.Engine, values, p.Dims...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Params.Set(p, next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := answers(t, g, ps, opt)
+	if cmp.Equal(before, after) {
+		t.Error("other weights, the same answers")
+	}
+	if d := cmp.Diff(forward(t, m, r, ps, after, nil), after); d != "" {
+		t.Errorf("-forward +generated:\n%s", d)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	m, r := load(t, "llama")
+	g := New(m, r)
+	good := [][]int32{{1, 2}}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		name    string
+		ctx     context.Context
+		prompts [][]int32
+		opt     Options
+		want    []string // each part of the message
+	}{
+		{"options", t.Context(), good, Options{Stops: [][]int32{{}}, Sample: &Sampling{TopK: -1}},
+			[]string{"MaxNewTokens is 0", "BatchSize is 0", "stop sequence 0 is empty", "temperature is 0", "TopK is -1", "TopP is 0"}},
+		{"prompts", t.Context(), [][]int32{{}, {-1}, {1, int32(m.Config.Vocabulary)}}, DefaultOptions(),
+			[]string{"prompt 0 is empty", "prompt 1 holds token id -1", "prompt 2 holds token id"}},
+		{"cancelled", stopped, good, DefaultOptions(), []string{context.Canceled.Error()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := g.Generate(c.ctx, c.prompts, c.opt)
+			if err == nil {
+				t.Fatalf("answers %v, expected an error", got)
+			}
+			for _, part := range c.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q lacks %q", err, part)
+				}
+			}
+		})
+	}
+	none, err := g.Generate(t.Context(), nil, DefaultOptions())
+	if err != nil || len(none) != 0 {
+		t.Errorf("no prompts: %v, %v; expected no answers and no error", none, err)
+	}
+	// Cancelled under way, by the first row that ends.
+	ctx, cancel := context.WithCancel(t.Context())
+	opt := Options{MaxNewTokens: 3, BatchSize: 1, Progress: func(int, int) { cancel() }}
+	if _, err := g.Generate(ctx, prompts(m.Config.Vocabulary), opt); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, expected %v", err, context.Canceled)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	ps := [][]int32{{1}, {5, 5, 5, 1}, {2, 2, 2}, {5, 5, 5, 2, 2, 2}, {7, 7, 7, 7, 7}}
+	if d := cmp.Diff([]int{1, 3, 4, 2, 0}, order(ps)); d != "" {
+		t.Errorf("longest first, those that share a prefix together, -expected +got:\n%s", d)
 	}
 }
