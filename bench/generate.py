@@ -11,7 +11,7 @@ import torch
 import peer
 
 args = peer.arguments(model=None, prompts=None, batch=8, max_new_tokens=128, stop=[2], limit=0, answers="")
-model = peer.load_model(args["model"], torch.bfloat16).eval()
+model = peer.load_model(args["model"], torch.bfloat16 if args["bf16"] else torch.float32).eval()
 model.generation_config = type(model.generation_config)()
 prompts = peer.load_json(args["prompts"])
 prompts = prompts[: args["limit"] or len(prompts)]

@@ -28,6 +28,7 @@ DEFAULTS = {
     "total_steps": 71,
     "weight_decay": 0.01,
     "max_grad_norm": 1.0,
+    "bf16": True,  # False where the processor has no bf16 products: torch is then far slower in bf16 than in f32
 }
 
 
@@ -127,7 +128,7 @@ def train(model, rows, args):
         terms = sum(int((b["labels"][:, 1:] != -100).sum()) for b in batches)
         total = 0.0
         for batch in batches:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args["bf16"]):
                 loss = model(**batch, num_items_in_batch=terms).loss
             loss.backward()
             total += loss.item()

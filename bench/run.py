@@ -72,8 +72,9 @@ def call(command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(name, rounds):
+def measure(name, rounds, bf16):
     _, (program, args), (script, peer_args) = PAIRS[name]
+    peer_args = {**peer_args, "bf16": bf16}
     commands = {
         "gorqa": [PEER, program, json.dumps(args)],
         "peer": [PYTHON, os.path.join(HERE, script), json.dumps(peer_args)],
@@ -108,7 +109,7 @@ def machine():
     return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
 
 
-def page(measured, rounds):
+def page(measured, args):
     versions = {}
     for results in measured.values():
         for side in results[0].values():
@@ -117,9 +118,9 @@ def page(measured, rounds):
         "# Benchmarks",
         "",
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
-        f"{rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
+        f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
         "smallest and largest. The first training step, which pays for compilation, is not timed; in generation and "
-        "embedding gorqa's compilation is.",
+        "embedding gorqa's compilation is. " + ("The peers ran in f32." if args.peers_f32 else "The peers ran in bf16; embedding in f32."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
         f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
@@ -135,6 +136,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default=",".join(PAIRS), help="pairs, separated by commas")
     parser.add_argument("--out", default=os.path.join(ROOT, "BENCHMARKS.md"))
+    parser.add_argument("--peers-f32", action="store_true", help="peers in f32: faster for them on a processor without bf16")
     args = parser.parse_args()
     names = args.only.split(",")
     problems = [f"unknown pair {n}; known are {', '.join(PAIRS)}" for n in names if n not in PAIRS]
@@ -146,8 +148,8 @@ def main():
     if not all(os.path.exists(p) for p in (ROWS, PROMPTS, TEXTS)):
         faire = os.path.join(ROOT, "..", "shared", "data", "faire")
         subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), faire, SMOLLM2, WORK], check=True)
-    measured = {name: measure(name, args.rounds) for name in names}
-    text = page(measured, args.rounds)
+    measured = {name: measure(name, args.rounds, not args.peers_f32) for name in names}
+    text = page(measured, args)
     with open(args.out, "w", encoding="utf-8") as f:
         f.write(text)
     print(text)
