@@ -20,7 +20,7 @@ func DefaultModel() Model { return Model{ModelRevision: "main"} }
 
 func (m *Model) declare(s *set) {
 	s.section("Model")
-	s.text(&m.ModelNameOrPath, "model_name_or_path", "MODEL", "model to start from: a Hugging Face folder, a .gguf file or a hub id (required)")
+	s.text(&m.ModelNameOrPath, "model_name_or_path", "MODEL", "model to start from: a Hugging Face folder, a .gguf file, a name that gorqa fetch model lists, or a hub id (required)")
 	s.text(&m.ModelRevision, "model_revision", "NAME", "branch, tag or commit of a hub id")
 	s.alias("model_revision", "revision")
 }
@@ -101,7 +101,7 @@ type Database struct {
 	FullDatasetFilePath  string // documents, .jsonl or .pkl
 	FullDatasetIndexPath string // cached vectors; made if it is not there
 	EvalEmbeddingModel   string // a folder or hub id of an embedding model
-	EvalK                int // passages retrieved for a question
+	EvalK                int    // passages retrieved for a question
 }
 
 // DefaultDatabase retrieves four passages, as LocalRQA.
@@ -111,7 +111,7 @@ func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	s.text(&m.FullDatasetFilePath, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
 	s.text(&m.FullDatasetIndexPath, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
-	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder or a hub id")
+	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id")
 	s.integer(&m.EvalK, "eval_k", "passages retrieved for a question")
 	s.alias("full_dataset_file_path", "document_path")
 	s.alias("full_dataset_index_path", "index_path")

@@ -47,7 +47,7 @@ func Help(s Settings, width int) string {
 		help := st.help
 		if d := st.text(); strings.TrimSpace(d) != d || strings.ContainsAny(d, "<>") {
 			help += fmt.Sprintf(" (default %q)", d)
-		} else if d != "" {
+		} else if d != "" && d != "false" {
 			help += fmt.Sprintf(" (default %s)", d)
 		}
 		line := indent

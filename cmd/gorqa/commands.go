@@ -142,7 +142,7 @@ func leaf[T any, P interface {
 	}
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		settings := defaults
-		usage := strings.TrimSpace(cmd.CommandPath() + " " + config.Usage(P(&settings)) + " [flags]")
+		usage := strings.Join(strings.Fields(cmd.CommandPath()+" "+config.Usage(P(&settings))+" [flags]"), " ")
 		fmt.Fprintf(streams.Out, "%s\n\n%s\n\nUsage:\n  %s\n", cmd.Short, cmd.Long, usage)
 		fmt.Fprintf(streams.Out, "\nExamples:\n  %s\n%s", strings.ReplaceAll(cmd.Example, "\n", "\n  "), config.Help(P(&settings), columns(streams.Out)))
 	})
