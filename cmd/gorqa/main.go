@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, streams app.Streams) int {
 		fmt.Fprintf(streams.Err, "%v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
 		return wrongUsage
 	case ctx.Err() != nil:
-		if err != context.Canceled { // an error around it says how to go on
+		if err.Error() != context.Canceled.Error() { // a longer one says how to go on
 			fmt.Fprintf(streams.Err, "gorqa: %v\n", err)
 		}
 		return interrupted
