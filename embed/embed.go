@@ -47,10 +47,10 @@ type Options struct {
 	BatchTokens int
 }
 
-// DefaultOptions returns mean pooling, normalised, in batches of 2048 tokens: the
-// activations of a small encoder's layer then stay near the cache.
+// DefaultOptions returns mean pooling, normalised, in batches of 1024 tokens: a
+// small encoder's activations then stay near the cache.
 func DefaultOptions() Options {
-	return Options{Pooling: []Pooling{Mean}, Normalise: true, BatchTokens: 2048}
+	return Options{Pooling: []Pooling{Mean}, Normalise: true, BatchTokens: 1024}
 }
 
 // Validate reports settings that cannot be used.
