@@ -166,7 +166,7 @@ def golden(path, texts, strings):
 
 if __name__ == "__main__":
     # Other files on the command line: their goldens go to the folder of the first.
-    paths = sys.argv[1:] or sorted(p for p in glob.glob(os.path.join(DATA, "*.json.gz")) if "golden" not in p)
+    paths = sys.argv[1:] or sorted(p for p in glob.glob(os.path.join(DATA, "*.json.gz")) if "golden" not in p and "parts" not in p)
     out = os.path.join(os.path.dirname(paths[0]), "golden.json.gz") if sys.argv[1:] else os.path.join(DATA, "golden.json.gz")
     texts, strings = faire(), fuzzed()
     result = {

@@ -20,7 +20,10 @@ type bpe struct {
 	ignoreMerges bool
 	// byteLevel says that pieces are raw text whose bytes the model maps.
 	byteLevel bool
-	bytes     [256]int32 // the symbol of a byte: byte-level, or <0x..>; -1 if none
+	// words says that no merge reaches from another rune into a ▁ after it, so
+	// that text may be cut there.
+	words bool
+	bytes [256]int32 // the symbol of a byte: byte-level, or <0x..>; -1 if none
 }
 
 // vocabulary is the two-way map of tokens and ids.
@@ -101,6 +104,8 @@ func newBPE(m modelJSON, byteLevel bool) (*bpe, error) {
 			b.bytes[i] = id
 		}
 	}
+	_, b.words = b.ids[metaRune]
+	b.words = b.words && !b.byteLevel && !b.ignoreMerges && b.prefix == "" && b.suffix == ""
 	for rank, pair := range merges {
 		left, okL := b.ids[pair[0]]
 		right, okR := b.ids[pair[1]]
@@ -112,8 +117,33 @@ func newBPE(m modelJSON, byteLevel bool) (*bpe, error) {
 			return nil, fmt.Errorf("merges[%d]: %q: not in the vocabulary; what a merge makes is expected in vocab", rank, pair[0]+pair[1][len(b.prefix):])
 		}
 		b.merges.put(left, right, int32(rank), both)
+		b.words = b.words && len(wordStarts(nil, piece{s: b.tokens[both]})) == 1
 	}
 	return b, nil
+}
+
+// metaRune stands for a space in SentencePiece's vocabularies.
+const metaRune = "▁"
+
+// wordStarts cuts before each ▁ that follows another rune. Where
+// bpe.words holds, the ids stay those of the uncut text, and the pieces are
+// short enough to be remembered.
+func wordStarts(out []piece, p piece) []piece {
+	last := 0
+	_, first := utf8.DecodeRuneInString(p.s)
+	for i := first; i < len(p.s); {
+		j := strings.Index(p.s[i:], metaRune)
+		if j < 0 {
+			break
+		}
+		i += j
+		if !strings.HasSuffix(p.s[:i], metaRune) {
+			out = append(out, piece{s: p.s[last:i], id: -1})
+			last = i
+		}
+		i += len(metaRune)
+	}
+	return append(out, piece{s: p.s[last:], id: -1})
 }
 
 // readMerges reads both spellings: "a b" and ["a", "b"].

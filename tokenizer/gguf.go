@@ -48,10 +48,13 @@ func ggufPreTokenizer(pre string) (normalizer, preTokenizer object, ignoreMerges
 		}}
 	}
 	switch pre {
-	case "", "default", "gpt-2", "phi-2":
+	case "gpt-2", "phi-2":
 		return nil, byteLevel(true), false, nil
-	case "smollm", "starcoder", "refact", "command-r", "codeshell":
-		return nil, object{"type": "Sequence", "pretokenizers": []object{
+	case "smollm", "starcoder", "refact", "command-r":
+		if pre == "command-r" {
+			normalizer = object{"type": "NFC"}
+		}
+		return normalizer, object{"type": "Sequence", "pretokenizers": []object{
 			{"type": "Digits", "individual_digits": true}, byteLevel(true),
 		}}, false, nil
 	case "llama-bpe", "llama3", "llama-v3":

@@ -110,12 +110,19 @@ func readZipped(path string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
+// loaded holds the tokenizers that several tests share.
+var loaded sync.Map
+
 func load(t testing.TB, name string) *tokenizer.Tokenizer {
 	t.Helper()
+	if tok, ok := loaded.Load(name); ok {
+		return tok.(*tokenizer.Tokenizer)
+	}
 	tok, err := tokenizer.Parse(readFile(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
+	loaded.Store(name, tok)
 	return tok
 }
 

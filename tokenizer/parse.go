@@ -123,8 +123,12 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 		return nil, errors.Join(errs...)
 	}
 	t.preTokens = pre.list
-	if b, ok := t.model.(*bpe); pre.bytes && !(ok && b.byteLevel) {
+	b, ok := t.model.(*bpe)
+	if pre.bytes && !(ok && b.byteLevel) {
 		t.preTokens = append(t.preTokens, mapBytes)
+	}
+	if ok && b.words {
+		t.preTokens = append(t.preTokens, wordStarts)
 	}
 	t.added = newAddedVocabulary(f.AddedTokens, t.model, func(s string) string {
 		p := piece{s: s, first: true, id: -1}

@@ -221,7 +221,8 @@ func metaspace(replacement, scheme string, split bool) (preTokenizer, error) {
 			return append(out, p)
 		}
 		last := 0
-		for i := len(replacement); i < len(p.s); {
+		_, first := utf8.DecodeRuneInString(p.s)
+		for i := first; i < len(p.s); {
 			j := strings.Index(p.s[i:], replacement)
 			if j < 0 {
 				break

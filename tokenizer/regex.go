@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,7 +24,7 @@ func cutRegex(pattern string) (cutter, error) {
 			return cuts
 		}, nil
 	}
-	re, err := regexp2.Compile(pattern, regexp2.Multiline|regexp2.Unicode)
+	re, err := regexp2.Compile(widenWords(pattern), regexp2.Multiline|regexp2.Unicode)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w; a regular expression that regexp2 reads is expected", pattern, err)
 	}
@@ -73,4 +74,39 @@ func standIn(r rune) rune {
 		return 0xE000 // private use
 	}
 	return r
+}
+
+// wordClass is what Oniguruma's \w holds: letters, marks and numbers of every
+// kind, connectors, and the circled letters.
+const wordClass = `\p{L}\p{M}\p{N}\p{Pc}\u24B6-\u24E9`
+
+// widenWords spells \w, and \W outside of brackets, as Oniguruma reads them:
+// regexp2 follows .NET, whose \w lacks spacing marks and most numbers.
+func widenWords(pattern string) string {
+	var b strings.Builder
+	bracket := false
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\' && i+1 < len(pattern):
+			i++
+			switch next := pattern[i]; {
+			case next == 'w' && bracket:
+				b.WriteString(wordClass)
+			case next == 'w':
+				b.WriteString("[" + wordClass + "]")
+			case next == 'W' && !bracket:
+				b.WriteString("[^" + wordClass + "]")
+			default:
+				b.WriteByte(c)
+				b.WriteByte(next)
+			}
+			continue
+		case c == '[':
+			bracket = true
+		case c == ']':
+			bracket = false
+		}
+		b.WriteByte(pattern[i])
+	}
+	return b.String()
 }

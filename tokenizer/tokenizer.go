@@ -55,9 +55,8 @@ type piece struct {
 	id int32
 }
 
-// Load reads a tokenizer.json, or the one in a folder. In a folder without
-// one it converts a SentencePiece model (tokenizer.model or spiece.model).
-// A tokenizer_config.json beside it names the special tokens.
+// Load reads a tokenizer.json, or the one in a folder. A tokenizer_config.json
+// beside it names the special tokens.
 func Load(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {

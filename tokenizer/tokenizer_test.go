@@ -67,9 +67,6 @@ func TestIDsAndTokens(t *testing.T) {
 	if _, ok := tok.Token(49152); ok {
 		t.Error("an id past the vocabulary has a token")
 	}
-	if _, err := tokenizer.Parse(tok.JSON()); err != nil {
-		t.Errorf("the JSON of a tokenizer does not parse: %v", err)
-	}
 }
 
 func TestLoad(t *testing.T) {
@@ -115,14 +112,15 @@ func TestLoad(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	tok := load(t, "smollm2")
+	alone := load(t, "smollm2")
+	tok, err := tokenizer.Parse(alone.JSON()) // nothing cached yet
+	if err != nil {
+		t.Fatal(err)
+	}
 	texts := readGolden(t).Texts
 	want := make([][]int32, len(texts))
 	for i, s := range texts {
-		want[i] = load(t, "smollm2").Encode(s, true)
-		if i > 20 { // a fresh tokenizer each time is slow
-			want[i] = tok.Encode(s, true)
-		}
+		want[i] = alone.Encode(s, true)
 	}
 	var wg sync.WaitGroup
 	for range 8 {
