@@ -348,6 +348,7 @@ type Saving struct {
 	EvalStrategy string  // No, Steps or Epoch
 	EvalSteps    float64 // below 1: of all steps
 	EvalOnStart  bool
+	TestOnStart  bool // score the untouched model on the test set
 
 	SaveStrategy       string  // No, Steps or Epoch
 	SaveSteps          float64 // below 1: of all steps
@@ -410,6 +411,7 @@ func (m *Saving) declare(s *set) {
 	s.choice(&m.EvalStrategy, "eval_strategy", "when to evaluate", No, Steps, Epoch)
 	s.number(&m.EvalSteps, "eval_steps", "steps from one evaluation to the next; below 1, a part of all steps")
 	s.boolean(&m.EvalOnStart, "eval_on_start", "evaluate before the first step too")
+	s.boolean(&m.TestOnStart, "test_on_start", "score test_file before the first step too, for a table of before and after")
 	s.choice(&m.SaveStrategy, "save_strategy", "when to save a checkpoint", No, Steps, Epoch)
 	s.number(&m.SaveSteps, "save_steps", "steps from one checkpoint to the next; below 1, a part of all steps")
 	s.integer(&m.SaveTotalLimit, "save_total_limit", "checkpoints to keep, the best one besides; 0 for all")

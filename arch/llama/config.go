@@ -233,3 +233,16 @@ func (c Config) HeadName() string {
 	}
 	return "lm_head.weight"
 }
+
+// Parameters is the number of single weights.
+func (c Config) Parameters() int {
+	n := 0
+	for _, w := range c.Weights() {
+		size := 1
+		for _, d := range w.Dims {
+			size *= d
+		}
+		n += size
+	}
+	return n
+}

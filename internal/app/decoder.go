@@ -98,19 +98,6 @@ func (d *decoder) load(ctx context.Context, source *weights.Model, c llama.Confi
 	return nil
 }
 
-// size is the number of weights.
-func (d *decoder) size() int {
-	n := 0
-	for _, w := range d.model.Config.Weights() {
-		size := 1
-		for _, x := range w.Dims {
-			size *= x
-		}
-		n += size
-	}
-	return n
-}
-
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
 // nothing, as the model was trained.
 func (d *decoder) usePrompt(c config.Prompt) error {

@@ -63,7 +63,7 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 	if err != nil {
 		return nil, errors.Join(err, d.params.Free())
 	}
-	show.Say("Model %s: %.1f million weights, %d layers, on %s", m.ModelNameOrPath, float64(d.size())/1e6, d.model.Config.Layers, engine.Describe())
+	show.Say("Model %s: %.1f million weights, %d layers, on %s", m.ModelNameOrPath, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, engine.Describe())
 	return x, nil
 }
 

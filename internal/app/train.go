@@ -9,6 +9,7 @@ import (
 
 	"gorqa/batch"
 	"gorqa/config"
+	"gorqa/evaluate"
 	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/rqa"
@@ -67,7 +68,8 @@ type run struct {
 	decoder                 *decoder
 	evaluation              *evaluation
 	rows, evalRows          []batch.Row
-	done                    int // optimiser steps of the weights as they are
+	done                    int                // optimiser steps of the weights as they are
+	before                  map[string]float64 // test metrics of the untouched model; nil where not asked for
 	closers                 []func() error
 }
 
@@ -136,7 +138,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.closers = append(r.closers, r.decoder.params.Free)
-	r.show.Say("Model %s: %.1f million weights, %d layers, on %s", r.c.ModelNameOrPath, float64(r.decoder.size())/1e6, r.decoder.model.Config.Layers, engine.Describe())
+	r.show.Say("Model %s: %.1f million weights, %d layers, on %s", r.c.ModelNameOrPath, float64(r.decoder.model.Config.Parameters())/1e6, r.decoder.model.Config.Layers, engine.Describe())
 	if err := r.decoder.usePrompt(r.c.Prompt); err != nil {
 		return err
 	}
@@ -211,6 +213,13 @@ func (r *run) train(ctx context.Context, resume string) error {
 			return err
 		}
 	}
+	if r.c.TestOnStart && resume == "" && len(r.testing) > 0 {
+		report, err := r.score(ctx, "Test before training", "test-predictions-before.jsonl")
+		if err != nil {
+			return err
+		}
+		r.before = report.Metrics
+	}
 	err = loop.Run(ctx, resume)
 	var stopped *train.Interrupted
 	if errors.As(err, &stopped) {
@@ -264,15 +273,29 @@ func (r *run) test(ctx context.Context) error {
 	if len(r.testing) == 0 {
 		return nil
 	}
-	report, err := r.evaluation.run(ctx, "test", r.testing)
+	report, err := r.score(ctx, "Test", "test-predictions.jsonl")
 	if err != nil {
 		return err
 	}
-	file := predictionsFile(r.c.Scoring, r.c.OutputDir, "test-predictions.jsonl")
-	if err := r.evaluation.tell("Test", r.done, report, file); err != nil {
-		return err
+	if r.before != nil {
+		keys := []string{
+			"test_gen/f1/avg_f1_ans", "test_gen/rouge/avg_rougeL_ans", "test_gen/rouge/avg_rouge1_ans", "test_gen/bleu/avg_bleu_ans",
+			"test_gen/exact_match/avg_exact_match_ans", "test_gen/answer_stats/avg_num_words",
+			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans",
+		}
+		r.show.Compare("Test set before and after training", []string{"before", "after"}, []map[string]float64{r.before, report.Metrics}, keys)
 	}
 	return report.WriteMetrics(filepath.Join(r.c.OutputDir, scoreFile))
+}
+
+// score scores the test set, shows the scores under a title and saves the
+// answers.
+func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.Report, error) {
+	report, err := r.evaluation.run(ctx, "test", r.testing)
+	if err != nil {
+		return nil, err
+	}
+	return report, r.evaluation.tell(title, r.done, report, predictionsFile(r.c.Scoring, r.c.OutputDir, predictions))
 }
 
 // plan is the order of the rows.

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"gorqa/arch/llama"
+	"gorqa/batch"
+	"gorqa/config"
+	"gorqa/internal/xla"
+	"gorqa/report"
+	"gorqa/rqa"
+	"gorqa/weights"
+)
+
+// Doctor looks at what a training run would need, as far as the settings name
+// it, and says what is missing. It trains nothing.
+func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	d := &doctor{ctx: ctx, c: c.Train, show: show, out: s}
+	d.check("engine", d.engine)
+	d.check("model", d.model)
+	for _, f := range []struct{ name, path string }{{"train_file", c.TrainFile}, {"eval_file", c.EvalFile}, {"test_file", c.TestFile}} {
+		d.check(f.name, func() (string, error) { return d.rows(f.path) })
+	}
+	d.check("documents", d.documents)
+	d.check("embedding model", d.embedding)
+	d.check("output_dir", d.output)
+	if d.bad > 0 {
+		return fmt.Errorf("%d of the checks failed", d.bad)
+	}
+	return nil
+}
+
+type doctor struct {
+	ctx  context.Context
+	c    config.Train
+	show *report.Run
+	out  Streams
+	bad  int
+	xla  *xla.Engine
+	half bool
+}
+
+// check runs one check and prints a line: what was found, or what is wrong. An
+// empty finding says that the settings name nothing to look at.
+func (d *doctor) check(name string, look func() (found string, err error)) {
+	found, err := look()
+	mark := "ok  "
+	switch {
+	case err != nil:
+		mark, found = "FAIL", err.Error()
+		d.bad++
+	case found == "":
+		mark, found = "-   ", "not given"
+	}
+	fmt.Fprintf(d.out.Out, "%s  %-16s %s\n", mark, name, found)
+}
+
+func (d *doctor) engine() (string, error) {
+	var err error
+	if d.xla, d.half, err = openEngine(d.ctx, d.c.Engine, d.show); err != nil {
+		return "", err
+	}
+	precision := "f32"
+	if d.half {
+		precision = "bf16 over f32 weights"
+	}
+	return fmt.Sprintf("%s, computing in %s", d.xla.Describe(), precision), nil
+}
+
+// model checks configuration, weights and memory.
+func (d *doctor) model() (_ string, err error) {
+	if d.c.ModelNameOrPath == "" {
+		return "", nil
+	}
+	path, err := locateModel(d.ctx, d.c.Model, d.c.Hub, modelFiles, d.show)
+	if err != nil {
+		return "", err
+	}
+	source, err := weights.Open(d.ctx, path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	c, err := llama.ParseConfig(source.Config())
+	if err != nil {
+		return "", err
+	}
+	for _, w := range c.Weights() {
+		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
+			return "", fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", path, w.Name, shape, w.Dims)
+		}
+	}
+	if _, err := openTokenizer(source, path); err != nil {
+		return "", err
+	}
+	need := Need(c, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
+	there := availableMemory()
+	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB, available %.1f GB",
+		c.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation), gigabytes(there))
+	if most := max(need.Training, need.Evaluation); there > 0 && most > there {
+		return "", fmt.Errorf("%s; expected %.1f GB at least; lower max_seq_length, or take a smaller model or a larger machine", found, gigabytes(most))
+	}
+	return found, nil
+}
+
+// Memory is what a model is predicted to need, in bytes.
+type Memory struct {
+	Weights              int64 // how many there are
+	Training, Evaluation int64
+}
+
+// Need predicts memory from the shapes: f32 master weights, two moments and
+// gradients, the compute copy where it is bf16, what the layers keep for the
+// longest micro-batch, and the logits of one call of the head; for evaluation
+// the weights as training holds them and the key/value cache.
+func Need(c llama.Config, half bool, maxTokens, rows, newTokens int) Memory {
+	n := int64(c.Parameters())
+	width, state := int64(4), int64(16)
+	if half {
+		width, state = 2, 18
+	}
+	positions := int64(max(batch.DefaultPacking().Capacity, maxTokens))
+	perLayer := int64(2*c.Heads*c.HeadWidth+2*c.KVHeads*c.HeadWidth+2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
+	head := int64(c.Vocabulary) * (3*256*4 + int64(c.Width)*4)
+	const program = 700 << 20 // engine, compiled code, embedding model, tokenizer
+	cache := int64(rows) * int64(maxTokens+newTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
+	return Memory{
+		Weights:    n,
+		Training:   n*state + positions*perLayer*int64(c.Layers) + head + program,
+		Evaluation: n*state + cache*2 + program,
+	}
+}
+
+func gigabytes(n int64) float64 { return float64(n) / 1e9 }
+
+// availableMemory is what the system could still give, in bytes, or 0 where it
+// does not tell.
+func availableMemory() int64 {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(info, []byte("MemAvailable:"))
+	var kib int64
+	if _, err := fmt.Sscanf(string(rest), "%d kB", &kib); err != nil {
+		return 0
+	}
+	return kib << 10
+}
+
+func (d *doctor) rows(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	examples, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip", d.show)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s: %d rows", path, len(examples)), nil
+}
+
+func (d *doctor) documents() (string, error) {
+	if d.c.FullDatasetFilePath == "" {
+		return "", nil
+	}
+	docs, err := rqa.ReadDocuments(d.ctx, d.c.FullDatasetFilePath)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s: %d documents", d.c.FullDatasetFilePath, len(docs)), nil
+}
+
+// embedding loads the embedding model as an evaluation would.
+func (d *doctor) embedding() (string, error) {
+	if d.c.EvalEmbeddingModel == "" || d.xla == nil {
+		return "", nil
+	}
+	m := config.Model{ModelNameOrPath: d.c.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
+	folder, err := locateModel(d.ctx, m, d.c.Hub, modelFiles, d.show)
+	if err != nil {
+		return "", err
+	}
+	e, err := OpenEmbedder(d.ctx, d.xla, folder, d.c.EvalEmbeddingModel, d.half)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %d wide", e.Name(), e.Width()), e.Close()
+}
+
+// output checks that the output folder can be written.
+func (d *doctor) output() (string, error) {
+	if d.c.OutputDir == "" {
+		return "", nil
+	}
+	if err := os.MkdirAll(d.c.OutputDir, 0o755); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(d.c.OutputDir, ".doctor-*")
+	if err != nil {
+		return "", err
+	}
+	return d.c.OutputDir, errors.Join(f.Close(), os.Remove(f.Name()))
+}
