@@ -313,6 +313,24 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 	}
 }
 
+// The words of YAML mean what they mean on the command line.
+func TestYAMLWords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run.yaml")
+	content := "eval_strategy: no\nload-best-model-at-end: false\nbf16: yes\nsep_user: \" \"\nsep_sys: 5\nsave_steps: ~\nlearning_rate: 5e-6 # small\nreport_to:\n- tensorboard\n"
+	if err := os.WriteFile(file, []byte("\ufeff"+content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := originalTrain()
+	if _, err := Parse(&got, []string{file}); err != nil {
+		t.Fatal(err)
+	}
+	want := originalTrain()
+	want.EvalStrategy, want.LoadBestModelAtEnd, want.SepSys, want.ReportTo = No, false, "5", []string{"tensorboard"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSettingsOfAnotherCommand(t *testing.T) {
 	dir := t.TempDir()
 	train := originalTrain()
