@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -426,6 +427,11 @@ func (t *Tokenizer) addPostProcessor(data json.RawMessage, depth int) error {
 		}
 	default:
 		return unknownType(c.Type)
+	}
+	for _, id := range slices.Concat(p.before, p.after) {
+		if id < 0 {
+			return fmt.Errorf("id %d of a special token; an id from 0 on is expected", id)
+		}
 	}
 	t.post = append(t.post, p)
 	return nil
