@@ -110,31 +110,41 @@ func powerOfTwo(n int) int {
 
 // layOut packs rows, the one of most states first, into one micro-batch.
 func (p FusionPacking) layOut(rows []FusionRow) *Fusion {
-	f := &Fusion{States: p.states(rows[0].size()), Width: 1}
-	for _, r := range rows {
-		f.Width = max(f.Width, len(r.Answer))
-		f.Rows = append(f.Rows, r.Index)
-	}
-	f.Width = roundUp(f.Width, p.Answers)
-	f.Tokens = make([]int32, len(rows)*f.Width)
+	f := &Fusion{States: p.states(rows[0].size()), Groups: p.group(rows)}
+	answers := make([][]int32, len(rows))
 	for i, r := range rows {
-		at := i * f.Width
-		f.Tokens[at] = p.Start
-		for j, id := range r.Answer {
+		f.Rows = append(f.Rows, r.Index)
+		answers[i] = r.Answer
+	}
+	return p.WithAnswers(f, answers)
+}
+
+// WithAnswers gives the micro-batch of the same passages with other answers,
+// in the order of f.Rows.
+func (p FusionPacking) WithAnswers(f *Fusion, answers [][]int32) *Fusion {
+	out := &Fusion{Groups: f.Groups, States: f.States, Rows: f.Rows, Width: 1}
+	for _, a := range answers {
+		out.Width = max(out.Width, len(a))
+	}
+	out.Width = roundUp(out.Width, p.Answers)
+	out.Tokens = make([]int32, len(answers)*out.Width)
+	for i, answer := range answers {
+		at := i * out.Width
+		out.Tokens[at] = p.Start
+		for j, id := range answer {
 			if j > 0 {
-				f.Tokens[at+j] = r.Answer[j-1]
+				out.Tokens[at+j] = answer[j-1]
 			}
-			f.Sources = append(f.Sources, int32(at+j))
-			f.Targets = append(f.Targets, id)
-			f.Weights = append(f.Weights, 1)
+			out.Sources = append(out.Sources, int32(at+j))
+			out.Targets = append(out.Targets, id)
+			out.Weights = append(out.Weights, 1)
 		}
-		f.Terms += len(r.Answer)
+		out.Terms += len(answer)
 	}
-	for i, end := len(f.Weights), roundUp(len(f.Weights), p.Terms); i < end; i++ {
-		f.Sources, f.Targets, f.Weights = append(f.Sources, 0), append(f.Targets, 0), append(f.Weights, 0)
+	for i, end := len(out.Weights), roundUp(len(out.Weights), p.Terms); i < end; i++ {
+		out.Sources, out.Targets, out.Weights = append(out.Sources, 0), append(out.Targets, 0), append(out.Weights, 0)
 	}
-	f.Groups = p.group(rows)
-	return f
+	return out
 }
 
 // group batches the passages of rows by length: as many of one width as Encode

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -58,4 +59,18 @@ func (r Relative) Bias(table *Node, s int) *Node {
 	x := BroadcastToDims(InsertAxes(diagonals, 1), h, s, 2*s)
 	x = SliceAxis(Reshape(x, h, 2*s*s), 1, AxisRange(0, s*(2*s-1)))
 	return SliceAxis(Reshape(x, h, s, 2*s-1), 2, AxisRange(0, s))
+}
+
+// BiasAt gives the bias [H, 1, T] in f32 of the keys at 0 to t-1 to a query at
+// place, an i32 scalar, where keys behind the query are not seen.
+func (r Relative) BiasAt(table, place *Node, t int) *Node {
+	buckets := make([]int32, t) // by the distance before the query
+	for i := range buckets {
+		buckets[i] = int32(r.Bucket(-i))
+	}
+	g := table.Graph()
+	before := Sub(BroadcastToDims(place, t), Iota(g, shapes.Make(dtypes.Int32, t), 0))
+	index := Gather(Const(g, buckets), InsertAxes(Max(before, ZerosLike(before)), -1))
+	bias := Gather(cast(table, dtypes.Float32), InsertAxes(index, -1)) // [T, H]
+	return InsertAxes(Transpose(bias, 0, 1), 1)
 }

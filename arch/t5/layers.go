@@ -146,13 +146,18 @@ func (m *Model) encoderBlock() *tape.Block {
 // decoderBlock is one decoder layer: causal attention, attention to the row's
 // encoder states, and the feed-forward layer. Its inputs are x [R·T, D], the
 // bias [H, T, T], the states [R·K, D] and how many of them each row has [R];
-// its output is x [R·T, D].
-func (m *Model) decoderBlock() *tape.Block {
+// its output is x [R·T, D]. A scored block takes weights [R, T] f32 too and has
+// a second output, the relevance [R, K] of the states.
+func (m *Model) decoderBlock(scored bool) *tape.Block {
 	self := func(in []*Node) nn.Rows { return nn.Rows{Bias: in[1], Causal: true, Block: queryBlock} }
 	cross := func(in []*Node) nn.Rows { return nn.Rows{Lengths: in[3], Block: queryBlock} }
 	batch := func(in []*Node) int { return in[3].Shape().Dimensions[0] }
+	outputs := 1
+	if scored {
+		outputs = 2
+	}
 	return &tape.Block{
-		Name: "t5 decoder layer", Weights: layerWeights(true), Outputs: 1,
+		Name: "t5 decoder layer", Weights: layerWeights(true), Outputs: outputs,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h := m.norm(w, "layer.0.", in[0])
 			a, kept := m.attend(w, "layer.0.SelfAttention.", self(in), h, h, batch(in))
@@ -161,7 +166,11 @@ func (m *Model) decoderBlock() *tape.Block {
 			mid := Add(first, c)
 			y, inner := m.feed(w, "layer.2.", mid)
 			kept = append(append(append(kept, first), crossKept...), mid)
-			return []*Node{Add(mid, y)}, append(kept, inner...)
+			out = []*Node{Add(mid, y)}
+			if scored {
+				out = append(out, relevance(crossKept[0], crossKept[1], in[4]))
+			}
+			return out, append(kept, inner...)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
 			first, mid := kept[5], kept[11]

@@ -18,6 +18,10 @@ type Model struct {
 	embed, pick        tape.Bound
 	encoder, decoder   stack
 	head, logitsOfHead tape.Bound
+	scored             []tape.Bound // the decoder's layers with scores
+	crossed, steps     []tape.Bound // the decoder's layers in parts, see Cross and Step
+	stepBias, next     tape.Bound
+	blank              tape.Bound
 }
 
 // stack is the encoder or the decoder.
@@ -44,9 +48,15 @@ func New(c Config, half bool) *Model {
 	}
 	m.encoder = bind("encoder", c.Layers, m.encoderBlock(), c.relative(false))
 	m.encoder.norm = m.normBlock().Named("encoder.final_layer_norm.weight")
-	m.decoder = bind("decoder", c.DecoderLayers, m.decoderBlock(), c.relative(true))
+	m.decoder = bind("decoder", c.DecoderLayers, m.decoderBlock(false), c.relative(true))
 	m.head = m.headBlock().Named("decoder.final_layer_norm.weight", c.HeadName())
 	m.logitsOfHead = m.logitsBlock().Named("decoder.final_layer_norm.weight", c.HeadName())
+	m.scored = bind("decoder", c.DecoderLayers, m.decoderBlock(true), c.relative(true)).layers
+	m.crossed = bind("decoder", c.DecoderLayers, m.crossBlock(), c.relative(true)).layers
+	m.steps = bind("decoder", c.DecoderLayers, m.stepBlock(), c.relative(true)).layers
+	m.stepBias = stepBiasBlock(c.relative(true)).Named(biasName("decoder"))
+	m.blank = m.blankBlock().Named()
+	m.next = m.nextBlock().Named("decoder.final_layer_norm.weight", c.HeadName())
 	return m
 }
 
@@ -139,7 +149,7 @@ func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 		return nil, err
 	}
 	for _, layer := range m.decoder.layers {
-		if x, err = call(t, layer, x, bias, context.states, context.lengths); err != nil {
+		if x, err = call(t, layer, x, bias, context.States, context.Lengths); err != nil {
 			return nil, err
 		}
 	}
@@ -186,15 +196,27 @@ func (m *Model) bias(t *tape.Tape, s stack, n int) (*tape.Value, error) {
 	return call(t, s.bias, size)
 }
 
-// fusedStates is what the decoder attends to.
-type fusedStates struct {
-	states  *tape.Value // [R·K, D], a row's passages one after another, zeros behind them
-	lengths *tape.Value // [R] i32, states of each row
+// Context is what the decoder attends to.
+type Context struct {
+	States  *tape.Value // [R·K, D], a row's passages one after another, zeros behind them
+	Lengths *tape.Value // [R] i32, states of each row
+}
+
+// Context runs the encoder over a micro-batch.
+func (m *Model) Context(t *tape.Tape, b *batch.Fusion) (Context, error) {
+	if err := m.check(b); err != nil {
+		return Context{}, err
+	}
+	words, err := m.words(t, b)
+	if err != nil {
+		return Context{}, err
+	}
+	return m.encode(t, b, words)
 }
 
 // encode runs the encoder over every group of passages and lays the states out
 // by rows.
-func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (fusedStates, error) {
+func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (Context, error) {
 	places := spans(b)
 	biases := map[int]*tape.Value{}
 	next := int32(len(b.Tokens)) // where the next passage stands among the words
@@ -215,16 +237,16 @@ func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (fusedS
 		if bias == nil {
 			var err error
 			if bias, err = m.bias(t, m.encoder, g.Width); err != nil {
-				return fusedStates{}, err
+				return Context{}, err
 			}
 			biases[g.Width] = bias
 		}
 		states, err := m.encodeGroup(t, g, words, in, bias)
 		if err != nil {
-			return fusedStates{}, err
+			return Context{}, err
 		}
 		if sum, err = m.picked(t, states, from, sum); err != nil {
-			return fusedStates{}, err
+			return Context{}, err
 		}
 	}
 	if sum == nil { // no row has a passage: every state is zero
@@ -232,7 +254,7 @@ func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (fusedS
 		fill(from)
 		var err error
 		if sum, err = m.picked(t, words, from, nil); err != nil {
-			return fusedStates{}, err
+			return Context{}, err
 		}
 	}
 	sizes := make([]int32, len(b.Rows))
@@ -242,7 +264,7 @@ func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (fusedS
 		}
 	}
 	lengths, err := t.Ints(sizes, len(sizes))
-	return fusedStates{sum, lengths}, err
+	return Context{sum, lengths}, err
 }
 
 // fill sets every index to -1, for no row.

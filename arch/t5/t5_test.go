@@ -105,19 +105,15 @@ func fused(t *testing.T, g *golden.Golden) []batch.FusionRow {
 func encoderStates(t *testing.T, m *Model, r *tape.Runner, b *batch.Fusion) map[int][]float32 {
 	t.Helper()
 	tp := r.New(true) // the same compiled blocks as in training
-	words, err := m.words(tp, b)
+	c, err := m.Context(tp, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := m.encode(tp, b, words)
+	states, err := xla.ToHost[float32](c.States.Tensor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	states, err := xla.ToHost[float32](c.states.Tensor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lengths, err := xla.ToHost[int32](c.lengths.Tensor)
+	lengths, err := xla.ToHost[int32](c.Lengths.Tensor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +220,10 @@ func TestLadder(t *testing.T) {
 			t.Run("ragged", func(t *testing.T) {
 				raggedEqualsAlone(t, m, r, fused(t, golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")))
 			})
+			t.Run("shares", func(t *testing.T) {
+				b := small().Pack(fused(t, golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")))[0]
+				compareShares(t, c.name, m, r, b)
+			})
 			t.Run("ten steps", func(t *testing.T) { tenSteps(t, g, m, r, alone().Pack(rows)) })
 		})
 	}
@@ -247,6 +247,39 @@ func compare(t *testing.T, g *golden.Golden, out outputs) {
 		worst = max(worst, g.Compare(t, "grad."+name, grad))
 	}
 	t.Logf("gradients use at most %.2g of their tolerance", worst)
+}
+
+// compareShares holds the shares of the passages against the scores of
+// transformers' cross-attention.
+func compareShares(t *testing.T, name string, m *Model, r *tape.Runner, b *batch.Fusion) {
+	t.Helper()
+	g := golden.Golden{}
+	golden.ReadJSON(t, filepath.Join("testdata", name, "search.json"), &g.Header)
+	var values struct {
+		Shares []struct {
+			Shares []float32 `json:"shares"`
+		} `json:"shares"`
+	}
+	g.Decode(t, &values)
+	tp := r.New(true) // the same compiled blocks as in training
+	c, err := m.Context(tp, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares, err := m.Shares(tp, c, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.Free(); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range b.Rows {
+		var got []float32
+		for _, share := range shares[i] {
+			got = append(got, float32(share))
+		}
+		golden.Compare(t, fmt.Sprintf("row %d", row), got, values.Shares[row].Shares, g.ToleranceOf(t, "shares"))
+	}
 }
 
 // tenSteps is the last rung: ten AdamW steps with clipping give torch's losses,
