@@ -1,0 +1,77 @@
+# make help lists what there is to do. Nothing here needs more than Go, make,
+# git and, to fetch the engine and the models, Python with pip.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CONFIG ?= examples/sft-demo.yaml
+QUESTION ?= What does strings.TrimSuffix do?
+# The Go code is built by the go command, which knows itself what is stale.
+GORQA := bin/gorqa
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/gorqa
+	go build -o $(GORQA) ./cmd/gorqa
+
+.PHONY: fetch
+fetch: build ## bring the engine and the two small models into the cache
+	$(GORQA) fetch engine --python $(PYTHON)
+	$(GORQA) fetch model SmolLM2-135M-Instruct --python $(PYTHON)
+	$(GORQA) fetch model all-MiniLM-L6-v2 --python $(PYTHON)
+
+.PHONY: data
+data: build ## make the demo's data set from the Go library's documentation
+	$(GORQA) data godoc --output_dir runs/godoc
+
+.PHONY: demo
+demo: fetch data ## evaluate, train and evaluate a small model, with a table of before and after
+	$(GORQA) train sft --config examples/sft-demo.yaml --overwrite_output_dir
+	@printf '\n%s\n' \
+	  'Saved in runs/demo:' \
+	  '  config.json, *.safetensors, tokenizer*      the model, as transformers and vLLM load it' \
+	  '  score.json                                  the scores of the test set' \
+	  '  test-predictions*.jsonl                     its answers, before and after' \
+	  '  metrics.jsonl, train.log, report.html       the run: numbers, words, curves' \
+	  '  all_args.json                               every setting, to run it again' \
+	  'The data set is in runs/godoc, the index of its documents in runs/godoc-index.' \
+	  'Ask the trained model:' \
+	  '' \
+	  '  $(GORQA) ask --config runs/demo/all_args.json --model_name_or_path runs/demo "$(QUESTION)"' \
+	  ''
+
+# At most two packages at a time: those that train keep every core busy and
+# hold gigabytes, so more at once would only be slower.
+.PHONY: test
+test: fetch ## run every test
+	go test -p 2 -timeout 15m ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, and whether go.mod is tidy
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt'ed; run gofmt -w on:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+.PHONY: bench
+bench: fetch ## run gorqa beside its Python peers and write BENCHMARKS.md
+	PYTHON=$(PYTHON) bench/setup.sh
+	go build -o bin/peer ./bench/peer
+	bench/.venv/bin/python bench/run.py
+
+.PHONY: parity
+parity: fetch ## make the golden files of the tests again, with Python
+	PYTHON=$(PYTHON) parity/make_all.sh
+
+.PHONY: doctor
+doctor: fetch data ## check engine, memory, model and data for CONFIG, the demo's if not given
+	$(GORQA) doctor --config $(CONFIG)
+
+.PHONY: clean
+clean: ## remove what was built; runs and caches stay
+	rm -rf bin bench/work
