@@ -62,14 +62,14 @@ func (o Beams) Validate() error {
 		value int
 	}{{"MaxNewTokens", o.MaxNewTokens}, {"BatchSize", o.BatchSize}, {"Beams", o.Beams}} {
 		if f.value < 1 {
-			problems = append(problems, fmt.Errorf("%s is %d; expected at least 1", f.name, f.value))
+			problems = append(problems, fmt.Errorf("option %s is %d; expected at least 1", f.name, f.value))
 		}
 	}
 	if math.IsNaN(o.LengthPenalty) || math.IsInf(o.LengthPenalty, 0) {
-		problems = append(problems, fmt.Errorf("LengthPenalty is %g; expected a finite number", o.LengthPenalty))
+		problems = append(problems, fmt.Errorf("option LengthPenalty is %g; expected a finite number", o.LengthPenalty))
 	}
 	if early := []string{EarlyNo, EarlyYes, EarlyNever}; !slices.Contains(early, o.Early) {
-		problems = append(problems, fmt.Errorf("Early is %q; expected one of %q", o.Early, early))
+		problems = append(problems, fmt.Errorf("option Early is %q; expected one of %q", o.Early, early))
 	}
 	return errors.Join(problems...)
 }

@@ -19,8 +19,8 @@ import (
 	"gorqa/tape"
 )
 
-// loadT5 puts a tiny T5 on the device.
-func loadT5(t *testing.T, name string) *Seq2Seq {
+// loadT5 puts a tiny T5 on the device, to compute in bf16 (half) or f32.
+func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
 	t.Helper()
 	folder := filepath.Join("..", "arch", "t5", "testdata", name)
 	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -32,7 +32,7 @@ func loadT5(t *testing.T, name string) *Seq2Seq {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
-	p := tape.NewParams(e, false)
+	p := tape.NewParams(e, half)
 	t.Cleanup(func() {
 		if err := p.Free(); err != nil {
 			t.Error(err)
@@ -44,7 +44,7 @@ func loadT5(t *testing.T, name string) *Seq2Seq {
 			t.Fatal(err)
 		}
 	}
-	return NewSeq2Seq(t5.New(c, false), tape.NewRunner(e, p))
+	return NewSeq2Seq(t5.New(c, half), tape.NewRunner(e, p))
 }
 
 // generated is what transformers' generate gives for a row.
@@ -61,7 +61,7 @@ type generated struct {
 func TestSeq2Seq(t *testing.T) {
 	for _, name := range []string{"t5", "t5v11"} {
 		t.Run(name, func(t *testing.T) {
-			s := loadT5(t, name)
+			s := loadT5(t, name, false)
 			folder := filepath.Join("..", "arch", "t5", "testdata", name)
 			g := golden.Golden{}
 			golden.ReadJSON(t, filepath.Join(folder, "generate.json"), &g.Header)
@@ -158,7 +158,7 @@ func same(t *testing.T, name string, got Answer, want []int32) {
 // the first width of the caches too: every token of a long greedy answer is the
 // likeliest after those before it.
 func TestSeq2SeqLong(t *testing.T) {
-	s := loadT5(t, "t5")
+	s := loadT5(t, "t5", false)
 	rows := [][][]int32{{{39, 27, 12, 34, 95, 1}, nil}}
 	opt := DefaultBeams()
 	opt.MaxNewTokens, opt.Shares = 40, true
@@ -194,8 +194,24 @@ func TestSeq2SeqLong(t *testing.T) {
 	}
 }
 
+// TestSeq2SeqHalf shows that decoding in bf16 gives the same answer where the
+// model is sure of it.
+func TestSeq2SeqHalf(t *testing.T) {
+	s := loadT5(t, "t5", true)
+	opt := DefaultBeams()
+	opt.MaxNewTokens, opt.Beams, opt.Shares = 16, 2, true
+	answers, err := s.Generate(t.Context(), [][][]int32{{{22, 46, 1}}}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "answer", answers[0], []int32{22, 1})
+	if diff := cmp.Diff([]float64{1}, answers[0].Shares); diff != "" {
+		t.Errorf("shares (-want +got):\n%s", diff)
+	}
+}
+
 func TestSeq2SeqErrors(t *testing.T) {
-	s := loadT5(t, "t5")
+	s := loadT5(t, "t5", false)
 	for _, c := range []struct {
 		name, why, want string
 		change          func(*Beams)

@@ -3,6 +3,7 @@ package t5
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,8 +22,9 @@ var tiny = []struct{ name, why string }{
 	{"t5v11", "v1.1: gated GELU, a head of its own"},
 }
 
-// load puts a tiny model on the device, every weight trained.
-func load(t *testing.T, name string) (*Model, *tape.Runner) {
+// load puts a tiny model on the device, every weight trained, to compute in bf16
+// (half) or f32.
+func load(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("testdata", name)
 	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -34,7 +36,7 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
-	p := tape.NewParams(e, false)
+	p := tape.NewParams(e, half)
 	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
 	for _, w := range c.Weights() {
 		a, ok := arrays[w.Name]
@@ -57,13 +59,13 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 			t.Error(err)
 		}
 	})
-	return New(c, false), tape.NewRunner(e, p)
+	return New(c, half), tape.NewRunner(e, p)
 }
 
 // small packs tiny rows into few shapes: passages of two widths, answers of one.
 func small() batch.FusionPacking {
 	p := batch.DefaultFusionPacking()
-	p.Capacity, p.Encode, p.Round, p.Answers, p.Terms = 192, 96, 24, 12, 16
+	p.Capacity, p.Encode, p.Round, p.Answers, p.Terms = 192, 48, 24, 12, 16
 	return p
 }
 
@@ -198,7 +200,7 @@ func run(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Fusion) outputs 
 func TestLadder(t *testing.T) {
 	for _, c := range tiny {
 		t.Run(c.name, func(t *testing.T) {
-			m, r := load(t, c.name)
+			m, r := load(t, c.name, false)
 			g := golden.Load(t, filepath.Join("testdata", c.name))
 			rows := single(t, g)
 			t.Run("encoder", func(t *testing.T) {
@@ -212,8 +214,8 @@ func TestLadder(t *testing.T) {
 			t.Run("fusion", func(t *testing.T) {
 				g := golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")
 				packs := small().Pack(fused(t, g))
-				if len(packs) != 1 || len(packs[0].Groups) != 2 {
-					t.Fatalf("%d micro-batches, the first of %d groups; expected one with two rows, of two widths", len(packs), len(packs[0].Groups))
+				if len(packs) != 1 || len(packs[0].Groups) != 3 {
+					t.Fatalf("%d micro-batches, the first of %d groups; expected one of three, in two widths", len(packs), len(packs[0].Groups))
 				}
 				compare(t, g, run(t, m, r, packs))
 			})
@@ -334,11 +336,9 @@ func raggedEqualsAlone(t *testing.T, m *Model, r *tape.Runner, rows []batch.Fusi
 	rows = append(rows,
 		batch.FusionRow{Passages: [][]int32{{5, 6, 7, 1}}, Answer: []int32{9, 1}, Index: 2},
 		batch.FusionRow{Passages: [][]int32{nil, {40, 41, 42, 43, 1}}, Answer: []int32{8, 7, 6, 1}, Index: 3})
-	p := small()
-	p.Capacity = 4 * 96
-	packs := p.Pack(rows)
-	if len(packs) != 1 {
-		t.Fatalf("%d micro-batches, expected one", len(packs))
+	packs := small().Pack(rows)
+	if len(packs) != 2 {
+		t.Fatalf("%d micro-batches, expected two of two rows", len(packs))
 	}
 	got, want := run(t, m, r, packs), run(t, m, r, alone().Pack(rows))
 	golden.Compare(t, "loss", []float32{got.loss}, []float32{want.loss}, golden.Tolerance{Absolute: 1e-4, Relative: 1e-5})
@@ -347,5 +347,26 @@ func raggedEqualsAlone(t *testing.T, m *Model, r *tape.Runner, rows []batch.Fusi
 	}
 	for name, grad := range want.grads {
 		golden.Compare(t, name, got.grads[name], grad, golden.Tolerance{Absolute: 1e-4, Relative: 1e-4})
+	}
+}
+
+// TestHalf shows that the blocks fit together in bf16 and stay near f32: the
+// loss within 2%, every gradient within 10 degrees of the golden's.
+func TestHalf(t *testing.T) {
+	g := golden.LoadNamed(t, filepath.Join("testdata", "t5v11"), "fid")
+	m, r := load(t, "t5v11", true)
+	out := run(t, m, r, small().Pack(fused(t, g)))
+	want := g.Floats(t, "loss")[0]
+	if loss := out.loss / float32(out.terms); math.Abs(float64(loss-want)) > 0.02*float64(want) {
+		t.Errorf("loss %g, expected about %g", loss, want)
+	}
+	for name, grad := range out.grads {
+		var dot, a, b float64
+		for i, w := range g.Floats(t, "grad."+name) {
+			dot, a, b = dot+float64(w*grad[i]), a+float64(w*w), b+float64(grad[i]*grad[i])
+		}
+		if cos := dot / math.Sqrt(a*b); !(cos > 0.985) {
+			t.Errorf("%s: cosine %.4f to the golden's gradient", name, cos)
+		}
 	}
 }
