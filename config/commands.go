@@ -4,7 +4,7 @@ package config
 // a flag. What only one recipe takes goes into a group of its own, declared
 // and checked for that recipe alone.
 type Train struct {
-	Recipe string // "sft"
+	Recipe string // SFT or SwR
 	Model
 	Data
 	Prompt
@@ -13,18 +13,25 @@ type Train struct {
 	Saving
 	Scoring
 	Database
+	Passages // SwR's
 	Generation
 	Engine
 	Hub
 	Logging
 }
 
+// Recipes.
+const (
+	SFT = "sft" // on gold passages
+	SwR = "swr" // on gold and retrieved passages
+)
+
 // DefaultTrain is LocalRQA's defaults for a recipe.
 func DefaultTrain(recipe string) Train {
 	return Train{
 		Recipe: recipe, Model: DefaultModel(), Data: DefaultData(), Prompt: DefaultPrompt(),
 		Optimiser: DefaultOptimiser(), Schedule: DefaultSchedule(), Saving: DefaultSaving(),
-		Scoring: DefaultScoring(), Database: DefaultDatabase(), Generation: DefaultGeneration(),
+		Scoring: DefaultScoring(), Database: DefaultDatabase(), Passages: DefaultPassages(), Generation: DefaultGeneration(),
 		Engine: DefaultEngine(), Logging: DefaultLogging(),
 	}
 }
@@ -38,6 +45,14 @@ func (c *Train) declare(s *set) {
 	c.Saving.declare(s)
 	c.Scoring.declare(s)
 	c.Database.declare(s)
+	if c.Recipe == SwR {
+		c.Passages.declare(s)
+		s.settle = func() { // LocalRQA's one model for both
+			if c.EvalEmbeddingModel == "" && c.Embeds() {
+				c.EvalEmbeddingModel = c.EmbeddingModel
+			}
+		}
+	}
 	c.Generation.declare(s)
 	c.Engine.declare(s)
 	c.Hub.declare(s)
@@ -67,10 +82,17 @@ func (c *Train) check(p *problems) {
 	c.Schedule.check(p)
 	c.Saving.check(p)
 	c.Scoring.check(p)
-	if c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain) {
+	retrieves := c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain)
+	if retrieves {
 		c.Database.check(p, ", or --eval_contexts gold")
 	} else {
 		c.checkSizes(p)
+	}
+	if c.Recipe == SwR {
+		c.Passages.check(p)
+		if !retrieves {
+			c.checkPool(p, c.FullDatasetFilePath)
+		}
 	}
 	c.Generation.check(p)
 	c.Logging.check(p)
@@ -225,7 +247,7 @@ func (c *Ask) notices() []string { return nil }
 type Doctor struct{ Train }
 
 // DefaultDoctor has the defaults of a training.
-func DefaultDoctor() Doctor { return Doctor{DefaultTrain("sft")} }
+func DefaultDoctor() Doctor { return Doctor{DefaultTrain(SFT)} }
 
 // Validate implements Settings: what is not given is no problem.
 func (c *Doctor) Validate() error {

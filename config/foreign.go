@@ -143,7 +143,7 @@ func asksForNothing(values []string) bool {
 
 // knownElsewhere tells whether some command takes a setting of this name.
 func knownElsewhere(name string) bool {
-	train, eval, index, ask := DefaultTrain("sft"), DefaultEval(), DefaultIndex(), DefaultAsk()
+	train, eval, index, ask := DefaultTrain(SwR), DefaultEval(), DefaultIndex(), DefaultAsk()
 	for _, s := range []Settings{&train, &eval, &index, &ask} {
 		if st := newSet(s).lookup(name); st != nil && st.off == "" {
 			return true

@@ -109,13 +109,17 @@ func DefaultDatabase() Database { return Database{EvalK: 4} }
 
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
-	s.text(&m.FullDatasetFilePath, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
-	s.text(&m.FullDatasetIndexPath, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
+	declareDocuments(s, &m.FullDatasetFilePath, &m.FullDatasetIndexPath)
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id")
 	s.integer(&m.EvalK, "eval_k", "passages retrieved for a question")
+	s.alias("eval_embedding_model", "embedding_model_name_or_path")
+}
+
+func declareDocuments(s *set, file, index *string) {
+	s.text(file, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
+	s.text(index, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
 	s.alias("full_dataset_file_path", "document_path")
 	s.alias("full_dataset_index_path", "index_path")
-	s.alias("eval_embedding_model", "embedding_model_name_or_path")
 }
 
 func (m *Database) check(p *problems, why string) {
@@ -217,8 +221,12 @@ func (m *Data) declare(s *set) {
 	s.text(&m.TestFile, "test_file", "FILE", "rows to score at the end")
 	s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
 	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
-	s.choice(&m.OnBadRows, "on_bad_rows", "what to do when rows lack a part or have an empty one: stop with all of them listed, or list them and leave them out", "error", "skip")
+	declareBadRows(s, &m.OnBadRows)
 	s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
+}
+
+func declareBadRows(s *set, p *string) {
+	s.choice(p, "on_bad_rows", "what to do when rows lack a part or have an empty one: stop with all of them listed, or list them and leave them out", "error", "skip")
 }
 
 // Optimiser is AdamW's settings.

@@ -64,6 +64,9 @@ func Parse(s Settings, args []string) (notices []string, err error) {
 	if err := errors.Join(problems...); err != nil {
 		return notices, err
 	}
+	if set.settle != nil {
+		set.settle()
+	}
 	return append(notices, s.notices()...), s.Validate()
 }
 

@@ -51,6 +51,7 @@ type set struct {
 	group      string
 	positional *positional
 	config     string // the --config file
+	settle     func() // sets what follows from other settings; nil for nothing
 }
 
 // positional is the arguments of a command that are no flags.
