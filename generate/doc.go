@@ -6,8 +6,8 @@
 // one new token a row, each layer one compiled call. The host sees each step's
 // tokens: a row that ends leaves the batch at once and the next prompt takes
 // its place. What is compiled is one layer for each shape of the cache, and
-// shapes are few: the batch is a power of two of rows, and cache lengths grow
-// by quarters of a power of two.
+// shapes are few: the batch is a power of two of rows, and cache lengths are
+// multiples of 128, beyond 1024 of an eighth of a power of two.
 //
 // The package works on token ids and knows nothing of text.
 package generate

@@ -140,29 +140,41 @@ func prompts(vocabulary int) [][]int32 {
 	}
 }
 
-// TestEqualsForward draws as well as taking the likeliest token: a random model
-// repeats itself in greedy answers, and a draw shows where a distribution is
-// off that still has its peak at the right token.
-func TestEqualsForward(t *testing.T) {
-	hot := &Sampling{Temperature: 4, TopP: 1, Seed: 1}
+func TestTinyModels(t *testing.T) {
 	for _, c := range tiny {
 		t.Run(c.name, func(t *testing.T) {
 			m, r := load(t, c.name)
-			ps := prompts(m.Config.Vocabulary)
 			g := New(m, r)
-			for name, sample := range map[string]*Sampling{"greedy": nil, "drawn": hot} {
-				// Rows join later, and the cache's recent part runs full.
-				got := answers(t, g, ps, Options{MaxNewTokens: 40, BatchSize: 3, Sample: sample})
-				for i, a := range got {
-					if len(a) != 40 {
-						t.Errorf("%s answer %d has %d tokens, expected 40", name, i, len(a))
-					}
-				}
-				if d := cmp.Diff(forward(t, m, r, ps, got, sample), got); d != "" {
-					t.Errorf("%s (%s), -forward +generated:\n%s", name, c.why, d)
-				}
+			testEqualsForward(t, g, c.why)
+			if c.name != "llama" {
+				return
 			}
+			// What is compiled once serves the tests that need one model.
+			t.Run("batches and stops", func(t *testing.T) { testBatchesAndStops(t, g) })
+			t.Run("sampling by seed", func(t *testing.T) { testSamplingBySeed(t, g) })
+			t.Run("errors", func(t *testing.T) { testErrors(t, g) })
+			t.Run("follows training", func(t *testing.T) { testFollowsTraining(t, g) })
 		})
+	}
+}
+
+// testEqualsForward draws as well as taking the likeliest token: a random model
+// repeats itself in greedy answers, and a draw shows where a distribution is
+// off that still has its peak at the right token.
+func testEqualsForward(t *testing.T, g *Generator, why string) {
+	ps := prompts(g.model.Config.Vocabulary)
+	hot := &Sampling{Temperature: 4, TopP: 1, Seed: 1}
+	for name, sample := range map[string]*Sampling{"greedy": nil, "drawn": hot} {
+		// Rows join later, and the cache's recent part runs full.
+		got := answers(t, g, ps, Options{MaxNewTokens: 40, BatchSize: 3, Sample: sample})
+		for i, a := range got {
+			if len(a) != 40 {
+				t.Errorf("%s answer %d has %d tokens, expected 40", name, i, len(a))
+			}
+		}
+		if d := cmp.Diff(forward(t, g.model, g.runner, ps, got, sample), got); d != "" {
+			t.Errorf("%s (%s), -forward +generated:\n%s", name, why, d)
+		}
 	}
 }
 
@@ -176,10 +188,8 @@ func answers(t *testing.T, g *Generator, prompts [][]int32, opt Options) [][]int
 	return got
 }
 
-func TestBatchesAndStops(t *testing.T) {
-	m, r := load(t, "llama")
-	ps := prompts(m.Config.Vocabulary)
-	g := New(m, r)
+func testBatchesAndStops(t *testing.T, g *Generator) {
+	ps := prompts(g.model.Config.Vocabulary)
 	opt := DefaultOptions()
 	opt.MaxNewTokens = 70
 	whole := answers(t, g, ps, opt)
@@ -247,12 +257,11 @@ func TestStopLength(t *testing.T) {
 	}
 }
 
-// TestFollowsTraining shows that a generator answers with the weights of the
+// testFollowsTraining shows that a generator answers with the weights of the
 // moment.
-func TestFollowsTraining(t *testing.T) {
-	m, r := load(t, "llama")
+func testFollowsTraining(t *testing.T, g *Generator) {
+	m, r := g.model, g.runner
 	ps := prompts(m.Config.Vocabulary)[:2]
-	g := New(m, r)
 	opt := DefaultOptions()
 	opt.MaxNewTokens = 20
 	before := answers(t, g, ps, opt)
@@ -285,9 +294,8 @@ func TestFollowsTraining(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	m, r := load(t, "llama")
-	g := New(m, r)
+func testErrors(t *testing.T, g *Generator) {
+	m := g.model
 	good := [][]int32{{1, 2}}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -56,10 +56,8 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-func TestSamplingBySeed(t *testing.T) {
-	m, r := load(t, "llama")
-	g := New(m, r)
-	ps := prompts(m.Config.Vocabulary)
+func testSamplingBySeed(t *testing.T, g *Generator) {
+	ps := prompts(g.model.Config.Vocabulary)
 	ps[3] = ps[1] // the same prompt twice is drawn twice
 	run := func(seed uint64, size int) [][]int32 {
 		s := DefaultSampling()
