@@ -1,8 +1,9 @@
 // Package recipe turns examples into rows of tokens: which passages a row
-// holds (SFT: the gold ones), how it is rendered and cut to length, which
-// tokens are learnt, and in which order rows come. Training, evaluation and
-// ask share its Encoder, so what was trained is what is run. It knows nothing
-// of tensors, files or the training loop.
+// holds (its [Context]: in SFT the gold ones, in SwR retrieved ones beside
+// them), how it is rendered and cut to length, which tokens are learnt, and in
+// which order rows come. Training, evaluation and ask share its Encoder, so what
+// was trained is what is run. It knows nothing of tensors, models or the
+// training loop.
 package recipe
 
 import (
@@ -36,21 +37,49 @@ func (e *TooLong) Error() string {
 // longer, the passages lose text from the end, the last passage first; history
 // and question are never cut.
 func (e *Encoder) Prompt(in prompt.Input, limit int) ([]int32, error) {
-	in.Passages = slices.Clone(in.Passages)
+	var c cuts
+	for i := range slices.Backward(in.Passages) {
+		c.text = append(c.text, i)
+	}
+	return e.fit(in, c, limit)
+}
+
+// cuts are the passages, by their index, in the order in which they lose.
+type cuts struct {
+	whole []int // go at once, and before any other loses text
+	text  []int // lose text from the end until nothing is left
+}
+
+// fit renders a prompt and takes from its passages, as the cuts say, until it
+// has at most limit tokens.
+func (e *Encoder) fit(in prompt.Input, c cuts, limit int) ([]int32, error) {
+	texts := slices.Clone(in.Passages)
+	gone := make([]bool, len(texts))
 	for {
+		in.Passages = nil
+		for i, t := range texts {
+			if !gone[i] {
+				in.Passages = append(in.Passages, t)
+			}
+		}
 		ids, err := e.render(in)
 		if err != nil || len(ids) <= limit {
 			return ids, err
 		}
-		n := len(in.Passages)
-		if n == 0 {
+		switch {
+		case len(c.whole) > 0:
+			gone[c.whole[0]] = true
+			c.whole = c.whole[1:]
+		case len(c.text) > 0:
+			i := c.text[0]
+			if cut := e.shorten(texts[i], len(ids)-limit); cut != "" && len(cut) < len(texts[i]) {
+				texts[i] = cut
+			} else {
+				gone[i] = true
+				c.text = c.text[1:]
+			}
+		default:
 			return nil, &TooLong{Tokens: len(ids), Limit: limit}
-		}
-		last := in.Passages[n-1]
-		if cut := e.shorten(last, len(ids)-limit); cut != "" && len(cut) < len(last) {
-			in.Passages[n-1] = cut
-		} else {
-			in.Passages = in.Passages[:n-1]
 		}
 	}
 }
@@ -94,11 +123,15 @@ func (e *Encoder) Answer(text string) []int32 {
 	return e.Tokenizer.Encode(e.Template.Answer(text), false)
 }
 
-// Row gives the tokens of an example over the given passages. The answer is
-// never cut.
-func (e *Encoder) Row(x rqa.Example, passages []rqa.Document, index int) (batch.Row, error) {
-	answer := e.Answer(x.GoldAnswer)
-	ids, err := e.Prompt(Input(x.Question, x.History, passages), e.MaxTokens-len(answer))
+// Row gives the tokens of an example in its context. A row that is too long
+// loses passages, and text of those that stay; the answer is never cut.
+func (e *Encoder) Row(x rqa.Example, c Context) (batch.Row, error) {
+	answer := e.Answer(c.Target(x))
+	passages := make([]rqa.Document, len(c.Passages))
+	for i, p := range c.Passages {
+		passages[i] = p.Document
+	}
+	ids, err := e.fit(Input(x.Question, x.History, passages), c.cuts(), e.MaxTokens-len(answer))
 	if err != nil {
 		var long *TooLong
 		if errors.As(err, &long) {
@@ -110,7 +143,7 @@ func (e *Encoder) Row(x rqa.Example, passages []rqa.Document, index int) (batch.
 	if e.LearnAll {
 		from = 0
 	}
-	return batch.Row{Tokens: append(ids, answer...), From: from, Index: index}, nil
+	return batch.Row{Tokens: append(ids, answer...), From: from, Index: c.Row}, nil
 }
 
 // Input is a question with the texts of its passages.
@@ -137,13 +170,16 @@ func (e *Overflow) Error() string {
 	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v", len(e.Rows), shown, more, e.First)
 }
 
-// Rows encodes examples, each over the passages that passages gives. Rows that
-// do not fit are left out and named in an *Overflow beside the others.
-func (e *Encoder) Rows(examples []rqa.Example, passages func(i int) []rqa.Document) ([]batch.Row, error) {
+// Rows encodes examples, each in the context of the same index. Rows that do not
+// fit are left out and named in an *Overflow beside the others.
+func (e *Encoder) Rows(examples []rqa.Example, contexts []Context) ([]batch.Row, error) {
+	if len(contexts) != len(examples) {
+		return nil, fmt.Errorf("%d contexts found for %d rows; one for each expected", len(contexts), len(examples))
+	}
 	var rows []batch.Row
 	over := &Overflow{}
 	for i, x := range examples {
-		row, err := e.Row(x, passages(i), i)
+		row, err := e.Row(x, contexts[i])
 		var long *TooLong
 		switch {
 		case errors.As(err, &long):

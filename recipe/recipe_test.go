@@ -41,11 +41,11 @@ var example = rqa.Example{
 
 func TestRowKeepsTheAnswer(t *testing.T) {
 	whole := encoder(t, 10000)
-	full, err := whole.Row(example, example.GoldDocs, 3)
+	full, err := whole.Row(example, GoldContext(3, example))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare, err := whole.Row(example, nil, 3)
+	bare, err := whole.Row(example, Context{Row: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestRowKeepsTheAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := encoder(t, c.limit)
-			row, err := e.Row(example, example.GoldDocs, 3)
+			row, err := e.Row(example, GoldContext(3, example))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestRowsNamesWhatDoesNotFit(t *testing.T) {
 	e := encoder(t, 70)
 	long := example
 	long.GoldAnswer = strings.Repeat("word ", 100)
-	rows, err := e.Rows([]rqa.Example{long, {Question: "q", GoldAnswer: "a"}, long}, func(int) []rqa.Document { return nil })
+	rows, err := e.Rows([]rqa.Example{long, {Question: "q", GoldAnswer: "a"}, long}, []Context{{Row: 0}, {Row: 1}, {Row: 2}})
 	var over *Overflow
 	if !errors.As(err, &over) || !slices.Equal(over.Rows, []int{0, 2}) {
 		t.Fatalf("error %v, expected an Overflow of rows 0 and 2", err)
