@@ -21,7 +21,7 @@ func BenchmarkSmolLM2(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer file.Close()
-	m, r := place(b, file.Config(), file.Float32)
+	m, r := place(b, file.Config(), false, file.Float32)
 	g := New(m, r)
 	for _, size := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("rows=%d", size), func(b *testing.B) {

@@ -25,7 +25,7 @@ func TestSmolLM2(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	m, r := place(t, file.Config(), file.Float32)
+	m, r := place(t, file.Config(), false, file.Float32)
 	var header golden.Header
 	golden.ReadJSON(t, "testdata/smollm2_greedy.json", &header)
 	var values struct {
