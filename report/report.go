@@ -270,18 +270,15 @@ func (r *Run) Step(s Step) error {
 	return r.err
 }
 
-// Scores shows the figures of an evaluation at a step as a table under a
-// title, and writes them as one event, each under its key.
-func (r *Run) Scores(title string, step int, scores map[string]float64) error {
+// Scores writes the figures of an evaluation at a step as one event, each
+// under its key. It shows nothing: that is for Table.
+func (r *Run) Scores(step int, scores map[string]float64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	event := []field{{"step", step}, {"epoch", r.epoch}, {"time", r.stamp()}}
-	var rows [][]string
 	for _, key := range sorted(scores) {
 		event = append(event, field{key, scores[key]})
-		rows = append(rows, []string{key, number(scores[key])})
 	}
-	r.table(fmt.Sprintf("%s, step %d", title, step), []string{"metric", "value"}, rows)
 	r.event(step, event)
 	return r.err
 }

@@ -57,7 +57,7 @@ func TestPipe(t *testing.T) {
 	r.Say("%d rows", 40)
 	r.Warn("%d rows stand in two splits", 3)
 	steps(t, r, 1, 5, 5)
-	if err := r.Scores("Evaluation", 5, map[string]float64{"eval_loss": 1.5, "eval_gen/f1/avg_f1_ans": 0.25, "eval_n": 73}); err != nil {
+	if err := r.Scores(5, map[string]float64{"eval_loss": 1.5, "eval_gen/f1/avg_f1_ans": 0.25, "eval_n": 73}); err != nil {
 		t.Fatal(err)
 	}
 	r.Compare("Test set", []string{"before", "after"}, []map[string]float64{{"f1": 0.1666666}, {"f1": 0.41, "new": 2}}, nil)
@@ -70,13 +70,6 @@ step 1/5  epoch 0.20  loss 1.0000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 
 step 2/5  epoch 0.40  loss 1.5000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  6s left  5.1 GB
 step 4/5  epoch 0.80  loss 3.5000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  2s left  5.1 GB
 step 5/5  epoch 1.00  loss 5.0000  lr 1.000e-04  grad 0.500  500 tokens/s  4.00 rows/s  0ms left  5.1 GB
-
-Evaluation, step 5
-metric                   value
-------------------------------
-eval_gen/f1/avg_f1_ans  0.2500
-eval_loss               1.5000
-eval_n                      73
 
 Test set
 metric  before   after
@@ -313,7 +306,7 @@ func TestPage(t *testing.T) {
 	}
 	steps(t, r, 1, 3, 3)
 	scores := map[string]float64{"eval_loss": 2, "test_gen/<f1>": 0.5}
-	if err := r.Scores("Evaluation", 3, scores); err != nil {
+	if err := r.Scores(3, scores); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {

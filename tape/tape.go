@@ -25,6 +25,7 @@ type Block struct {
 	Name    string
 	Weights []string // local names; those the model lacks (biases) are left out
 	Outputs int      // how many outputs Forward has
+	Keeps   bool     // what Forward keeps is never computed again, whatever Runner.Recompute says
 
 	// Forward builds the outputs, and what Backward wants kept. What it keeps
 	// is built only where a gradient flows.
@@ -57,7 +58,13 @@ type Runner struct {
 	Engine  *xla.Engine
 	Params  *Params
 	Adapter nn.Adapter
-	funcs   map[variant]*xla.Func
+
+	// Recompute keeps nothing between the walks but the inputs of each block,
+	// and runs Forward again on the way back (gradient checkpointing, arXiv
+	// 1604.06174). It is set before the first tape.
+	Recompute bool
+
+	funcs map[variant]*xla.Func
 }
 
 // variant is one compiled form of a block.
@@ -80,11 +87,11 @@ type Value struct {
 
 // record is one call on a tape.
 type record struct {
-	bound         Bound
-	weights       []binding
-	in, out       []*Value
-	kept          []*tensors.Tensor
-	keptIn, flows bool
+	bound   Bound
+	weights []binding
+	in, out []*Value
+	kept    []*tensors.Tensor
+	flows   bool
 }
 
 // binding ties a local name to a weight.
@@ -231,8 +238,8 @@ func (r *record) key(kind string, is func(*Param) bool) string {
 
 // forward finds or makes the forward function of a record's variant.
 func (r *Runner) forward(rec *record) (*xla.Func, error) {
-	keep := rec.flows
-	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return keep && p.Trained })
+	keep := rec.flows && !r.recomputes(rec)
+	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return rec.flows && p.Trained })
 	names, trained := locals(rec.weights), rec.trained()
 	block := rec.bound.block
 	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
@@ -247,6 +254,9 @@ func (r *Runner) forward(rec *record) (*xla.Func, error) {
 		return append(out, kept...)
 	})
 }
+
+// recomputes says whether a record's block runs forwards again on the way back.
+func (r *Runner) recomputes(rec *record) bool { return r.Recompute && !rec.bound.block.Keeps }
 
 // compiled finds or makes the function of a variant.
 func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node) (*xla.Func, error) {
@@ -387,7 +397,7 @@ func (r *Runner) backward(rec *record) (*xla.Func, error) {
 	for _, w := range rec.weights {
 		summed[w.local] = w.param.Trained && w.param.Grad != nil
 	}
-	nKept, nOut := len(rec.kept), len(rec.out)
+	nKept, nOut, again := len(rec.kept), len(rec.out), r.recomputes(rec)
 	return r.compiled(variant{block, mode}, func(args []*graph.Node) []*graph.Node {
 		take := func(n int) []*graph.Node {
 			part := args[:n]
@@ -396,6 +406,9 @@ func (r *Runner) backward(rec *record) (*xla.Func, error) {
 		}
 		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter)
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
+		if again {
+			_, kept = block.Forward(w, in)
+		}
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node
 		for i, want := range wanted {

@@ -274,7 +274,7 @@ func (m *Model) headNorm(w *nn.Weights, name string, x *Node) *Node {
 func (m *Model) headBlock() *tape.Block {
 	eps := m.Config.Epsilon
 	return &tape.Block{
-		Name: "head", Weights: []string{"norm", "head.weight"}, Outputs: 1,
+		Name: "head", Weights: []string{"norm", "head.weight"}, Outputs: 1, Keeps: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			rows := Gather(in[0], InsertAxes(in[1], -1))
 			h := nn.RMSNorm(rows, w.Get("norm"), eps)

@@ -88,6 +88,12 @@ echo '[1,2,3]' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct --dec
 is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
 			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16",
 			config.DefaultConvert(), app.Convert),
+		leaf(streams, "doctor", "Check that a training run would go through",
+			`Takes the settings of gorqa train sft and looks at what they name: the engine,
+the model and the memory it needs against what is there, the data, the
+documents and the embedding model. Nothing is trained.`,
+			"gorqa doctor\ngorqa doctor --config examples/sft-faire.yaml",
+			config.DefaultDoctor(), app.Doctor),
 		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings.",
 			"gorqa version", config.Version{}, app.Version),
 		data, fetch,

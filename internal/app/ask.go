@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -31,16 +30,17 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	if c.Question != "" {
 		return x.ask(ctx, c.Question, s.Out)
 	}
-	lines := bufio.NewScanner(s.In)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if question := strings.TrimSpace(lines.Text()); question != "" {
+	for input := range lines(ctx, s.In) {
+		if input.err != nil {
+			return input.err
+		}
+		if question := strings.TrimSpace(string(input.line)); question != "" {
 			if err := x.ask(ctx, question, s.Out); err != nil {
 				return err
 			}
 		}
 	}
-	return lines.Err()
+	return ctx.Err()
 }
 
 // ask retrieves, answers, and writes the answer with its sources.

@@ -19,7 +19,6 @@ import (
 	"gorqa/prompt"
 	"gorqa/recipe"
 	"gorqa/tape"
-	"gorqa/tokenizer"
 	"gorqa/weights"
 )
 
@@ -56,22 +55,10 @@ func openDecoder(ctx context.Context, e *xla.Engine, path string, half, trained 
 	d.model, d.runner = llama.New(c, half), tape.NewRunner(e, d.params)
 	d.generator = generate.New(d.model, d.runner)
 	d.encoder = &recipe.Encoder{}
-	if d.encoder.Tokenizer, err = openTokenizer(source, path); err != nil {
+	if d.encoder.Tokenizer, err = loadTokenizer(ctx, path); err != nil {
 		return nil, errors.Join(err, d.params.Free())
 	}
 	return d, nil
-}
-
-// openTokenizer reads the tokenizer of a folder, or makes that of a GGUF file.
-func openTokenizer(source *weights.Model, path string) (*tokenizer.Tokenizer, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return tokenizer.Load(path)
-	}
-	data, err := source.Tokenizer()
-	if err != nil {
-		return nil, err
-	}
-	return tokenizer.Parse(data)
 }
 
 // load puts the weights on the device.

@@ -81,7 +81,7 @@ func (d *doctor) model() (_ string, err error) {
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
 	}
-	path, err := locateModel(d.ctx, d.c.Model, d.c.Hub, modelFiles, d.show)
+	path, err := locateModel(d.ctx, d.c.Model, d.c.Hub, d.show)
 	if err != nil {
 		return "", err
 	}
@@ -99,7 +99,7 @@ func (d *doctor) model() (_ string, err error) {
 			return "", fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", path, w.Name, shape, w.Dims)
 		}
 	}
-	if _, err := openTokenizer(source, path); err != nil {
+	if _, err := loadTokenizer(d.ctx, path); err != nil {
 		return "", err
 	}
 	need := Need(c, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
@@ -161,9 +161,12 @@ func (d *doctor) rows(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	examples, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip", d.show)
+	examples, warning, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip")
 	if err != nil {
 		return "", err
+	}
+	if warning != "" {
+		d.show.Warn("%s", warning)
 	}
 	return fmt.Sprintf("%s: %d rows", path, len(examples)), nil
 }
@@ -185,7 +188,7 @@ func (d *doctor) embedding() (string, error) {
 		return "", nil
 	}
 	m := config.Model{ModelNameOrPath: d.c.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
-	folder, err := locateModel(d.ctx, m, d.c.Hub, modelFiles, d.show)
+	folder, err := locateModel(d.ctx, m, d.c.Hub, d.show)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,10 @@ import (
 
 // Eval scores a model end to end, as training does on its test set.
 func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
+	examples, _, err := readExamples(ctx, c.TestFile, false)
+	if err != nil {
+		return err
+	}
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -20,10 +24,6 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	examples, err := readExamples(ctx, c.TestFile, false, show)
-	if err != nil {
-		return err
-	}
 	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine, c.Seed, show)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 	if err != nil {
 		return nil, err
 	}
-	path, err := locateModel(ctx, m, h, modelFiles, show)
+	path, err := locateModel(ctx, m, h, show)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.H
 		return nil, nil, err
 	}
 	name := config.Model{ModelNameOrPath: b.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
-	folder, err := locateModel(ctx, name, h, modelFiles, show)
+	folder, err := locateModel(ctx, name, h, show)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +121,7 @@ func (x *evaluation) loss(ctx context.Context, rows []batch.Row) (float64, error
 func (x *evaluation) tell(title string, step int, r *evaluate.Report, predictions string) error {
 	table := r.Table()
 	x.show.Table(title, table[0], table[1:])
-	err := x.show.Scores(title, step, r.Metrics)
+	err := x.show.Scores(step, r.Metrics)
 	if predictions == "" {
 		return err
 	}
@@ -136,39 +136,44 @@ func (x *evaluation) close() error {
 }
 
 // readExamples reads a file of rows; what is wrong with rows stops the command
-// unless they are to be passed over.
-func readExamples(ctx context.Context, path string, skip bool, show *report.Run) ([]rqa.Example, error) {
+// unless they are to be passed over, which the warning then tells.
+func readExamples(ctx context.Context, path string, skip bool) (examples []rqa.Example, warning string, err error) {
 	if path == "" {
-		return nil, nil
+		return nil, "", nil
 	}
-	examples, err := rqa.ReadExamples(ctx, path)
+	examples, err = rqa.ReadExamples(ctx, path)
 	var bad *rqa.BadData
-	if errors.As(err, &bad) {
-		if skip && len(examples) > 0 {
-			show.Warn("%d rows are passed over:\n%v", bad.BadRows, bad)
-			return examples, nil
-		}
-		return nil, fmt.Errorf("%w\nwith --on_bad_rows skip such rows are passed over", err)
+	switch {
+	case !errors.As(err, &bad):
+		return examples, "", err
+	case skip && len(examples) > 0:
+		return examples, fmt.Sprintf("%d rows are passed over:\n%v", bad.BadRows, bad), nil
 	}
-	return examples, err
+	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are passed over", err)
 }
 
-// warnOverlap tells of rows that stand in two splits.
-func warnOverlap(show *report.Run, names []string, splits [][]rqa.Example) {
+// overlaps tells of rows that stand in two splits.
+func overlaps(names []string, splits [][]rqa.Example) []string {
+	var warnings []string
 	for i := range splits {
 		for j := range splits[:i] {
 			shared := rqa.Overlap(splits[j], splits[i])
 			if len(shared) == 0 {
 				continue
 			}
-			show.Warn("%d questions stand both in %s and in %s, the first one %q; the scores may be too good", len(shared), names[j], names[i], shared[0].Question)
+			warnings = append(warnings, fmt.Sprintf("%d questions stand both in %s and in %s, the first one %q; the scores may be too good", len(shared), names[j], names[i], shared[0].Question))
 		}
 	}
+	return warnings
 }
 
 // encode turns examples into rows over their gold passages.
 func encode(e *recipe.Encoder, name string, examples []rqa.Example, onOverflow string, show *report.Run) ([]batch.Row, error) {
-	rows, err := e.Rows(examples, func(i int) []rqa.Document { return examples[i].GoldDocs })
+	contexts := make([]recipe.Context, len(examples))
+	for i, x := range examples {
+		contexts[i] = recipe.GoldContext(i, x)
+	}
+	rows, err := e.Rows(examples, contexts)
 	var over *recipe.Overflow
 	if errors.As(err, &over) && onOverflow == "skip" && len(rows) > 0 {
 		show.Warn("%s: %v; they are passed over", name, over)

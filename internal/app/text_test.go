@@ -3,16 +3,11 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,39 +102,21 @@ func quiet(t *testing.T) *report.Run {
 }
 
 func TestLocateModel(t *testing.T) {
-	cache := t.TempDir()
-	snapshot := filepath.Join(cache, "models--owner--name", "snapshots", "abc")
-	refs := filepath.Join(cache, "models--owner--name", "refs")
-	for _, dir := range []string{snapshot, refs} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(refs, "main"), []byte("abc\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(refs, "evil"), []byte("../../.."), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	folder, cache := t.TempDir(), t.TempDir()
 	t.Setenv("GORQA_CACHE", t.TempDir())
 	tests := []struct {
-		name, why, model, revision string
-		want, problem              string
+		name, why, model string
+		want, problem    string
 	}{
-		{"folder", "as it is", cache, "main", cache, ""},
-		{"cached", "by its branch", "owner/name", "main", snapshot, ""},
-		{"cached commit", "by its commit", "owner/name", "abc", snapshot, ""},
-		{"other revision", "is not there", "owner/name", "v2", "", "model owner/name: revision v2 is not in"},
-		{"outside", "a reference cannot leave the cache", "owner/name", "evil", "", "model owner/name: revision evil is not in"},
-		{"not cached", "offline asks no hub", "owner/other", "main", "", "model owner/other: revision main is not in"},
-		{"known", "to fetch, but not fetched", "SmolLM2-135M-Instruct", "main", "", "model SmolLM2-135M-Instruct: not in the cache; expected there when offline; run gorqa fetch model SmolLM2-135M-Instruct once"},
-		{"nothing", "no model by any reading", "no such model", "main", "", "model no such model: nothing is there"},
-		{"path", "a missing folder is no hub id", "a/b/c", "main", "", "model a/b/c: nothing is there"},
+		{"folder", "as it is", folder, folder, ""},
+		{"known", "to fetch, but not fetched", "SmolLM2-135M-Instruct", "", "model SmolLM2-135M-Instruct: not in the cache; expected there when offline; run gorqa fetch model SmolLM2-135M-Instruct once"},
+		{"hub id", "package hub looks into its cache", "owner/name", "", `model "owner/name": `},
+		{"nothing", "no model by any reading", "no such model", "", `model "no such model": no such file or folder`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := locateModel(t.Context(), config.Model{ModelNameOrPath: test.model, ModelRevision: test.revision},
-				config.Hub{CacheDir: cache, Offline: true}, modelFiles, quiet(t))
+			got, err := locateModel(t.Context(), config.Model{ModelNameOrPath: test.model, ModelRevision: "main"},
+				config.Hub{CacheDir: cache, Offline: true}, quiet(t))
 			if (err == nil) != (test.problem == "") || err != nil && !strings.HasPrefix(err.Error(), test.problem) {
 				t.Errorf("%s: %v; %q expected", test.why, err, test.problem)
 			}
@@ -147,80 +124,5 @@ func TestLocateModel(t *testing.T) {
 				t.Errorf("%s: %q; %q expected", test.why, got, test.want)
 			}
 		})
-	}
-}
-
-// A hub that holds one model; files that are not asked for are not sent.
-func TestHub(t *testing.T) {
-	files := map[string]string{
-		"config.json": "{}", "tokenizer.json": tinyBPE, "model.safetensors": "weights", "1_Pooling/config.json": "{}",
-		"consolidated.safetensors": "copy", "pytorch_model.bin": "copy", "onnx/model.onnx": "copy", "onnx/config.json": "{}", "README.md": "text",
-	}
-	sent := map[string]bool{}
-	up := true
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !up {
-			http.Error(w, "down", http.StatusServiceUnavailable)
-			return
-		}
-		if r.Header.Get("Authorization") != "Bearer secret" {
-			http.Error(w, "gated", http.StatusUnauthorized)
-			return
-		}
-		if name, ok := strings.CutPrefix(r.URL.Path, "/owner/name/resolve/0123abc/"); ok && files[name] != "" {
-			sent[name] = true
-			w.Header().Set("ETag", `"`+strings.ReplaceAll(name, "/", "-")+`"`)
-			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(files[name]))
-			return
-		}
-		if strings.HasPrefix(r.URL.Path, "/api/models/owner/name") {
-			var siblings []map[string]string
-			for name := range files {
-				siblings = append(siblings, map[string]string{"rfilename": name})
-			}
-			if err := json.NewEncoder(w).Encode(map[string]any{"id": "owner/name", "modelId": "owner/name", "sha": "0123abc", "siblings": siblings}); err != nil {
-				t.Error(err)
-			}
-			return
-		}
-		http.NotFound(w, r)
-	}))
-	defer server.Close()
-	t.Setenv("HF_ENDPOINT", server.URL)
-	t.Setenv("HF_TOKEN", "secret")
-	cache := t.TempDir()
-	locate := func(h config.Hub) (string, error) {
-		h.CacheDir = cache
-		return locateModel(t.Context(), config.Model{ModelNameOrPath: "owner/name", ModelRevision: "main"}, h, modelFiles, quiet(t))
-	}
-	dir, err := locate(config.Hub{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-		if wanted := modelFiles(name); wanted != (err == nil && string(got) == want) || wanted != sent[name] {
-			t.Errorf("%s: wanted %v, sent %v, error %v", name, wanted, sent[name], err)
-		}
-	}
-	var wanted []string
-	for name := range sent {
-		wanted = append(wanted, name)
-	}
-	slices.Sort(wanted)
-	if diff := cmp.Diff([]string{"1_Pooling/config.json", "config.json", "model.safetensors", "onnx/config.json", "tokenizer.json"}, wanted); diff != "" {
-		t.Error(diff)
-	}
-	up = false
-	for _, h := range []config.Hub{{Offline: true}, {}} { // the cache serves where the hub does not
-		if again, err := locate(h); err != nil || again != dir {
-			t.Errorf("%+v: %q, %v; %q expected", h, again, err, dir)
-		}
-	}
-	up = true
-	cache = t.TempDir()
-	_, err = locate(config.Hub{Token: "wrong"})
-	if err == nil || !strings.Contains(err.Error(), "HF_TOKEN") {
-		t.Errorf("a gated model: %v", err)
 	}
 }

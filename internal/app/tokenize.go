@@ -30,7 +30,7 @@ func Tokenize(ctx context.Context, c config.Tokenize, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	path, err := locateModel(ctx, c.Model, c.Hub, tokenizerFiles, show)
+	path, err := locateModel(ctx, c.Model, c.Hub, show)
 	if err != nil {
 		return err
 	}

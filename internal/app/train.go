@@ -19,35 +19,45 @@ import (
 // Train trains a generator, evaluates it end to end on the way and at the end,
 // and hands over the model in the output folder.
 func Train(ctx context.Context, c config.Train, s Streams) (err error) {
-	resume, state, err := whereToStart(c)
+	resume, old, state, err := whereToStart(c)
+	if err != nil {
+		return err
+	}
+	r := &run{c: c}
+	warnings, err := r.read(ctx)
 	if err != nil {
 		return err
 	}
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
-	show, err := report.Open(c.OutputDir, report.Options{
+	r.show, err = report.Open(c.OutputDir, report.Options{
 		Console: s.Err, Plain: c.DisableTqdm, TensorBoard: c.TensorBoard(),
-
 		Resume: resume != "", ResumeStep: state.Step,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, show.Close()) }()
-	r := &run{c: c, show: show}
-	if err := r.read(ctx); err != nil {
-		return err
+	defer func() { err = errors.Join(err, r.show.Close()) }()
+	for _, w := range warnings {
+		r.show.Warn("%s", w)
 	}
+	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
 	if err := r.open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if c.DoTrain {
+	switch {
+	case c.DoTrain:
+		for _, dir := range old {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
 		if err := r.train(ctx, resume); err != nil {
 			return err
 		}
-	} else if c.DoEval && len(r.eval) > 0 {
+	case len(r.eval) > 0:
 		if _, err := r.evaluate(ctx, 0); err != nil {
 			return err
 		}
@@ -74,11 +84,11 @@ type run struct {
 }
 
 // whereToStart finds the checkpoint to go on from, and guards a folder that
-// holds another run.
-func whereToStart(c config.Train) (checkpoint string, state train.State, err error) {
+// holds another run. old are the checkpoints that a new run replaces.
+func whereToStart(c config.Train) (checkpoint string, old []string, state train.State, err error) {
 	all, err := train.Checkpoints(c.OutputDir)
 	if err != nil {
-		return "", state, err
+		return "", nil, state, err
 	}
 	folder, last := c.Resume()
 	switch {
@@ -86,27 +96,26 @@ func whereToStart(c config.Train) (checkpoint string, state train.State, err err
 		folder = all[len(all)-1]
 	case folder == "" && !last && len(all) > 0 && c.DoTrain:
 		if !c.OverwriteOutputDir {
-			return "", state, fmt.Errorf("%s holds the checkpoints of another run, the last one %s; go on with --resume_from_checkpoint true, start anew with --overwrite_output_dir, or choose another folder", c.OutputDir, filepath.Base(all[len(all)-1]))
+			return "", nil, state, fmt.Errorf("%s holds the checkpoints of another run, the last one %s; go on with --resume_from_checkpoint true, start anew with --overwrite_output_dir, or choose another folder", c.OutputDir, filepath.Base(all[len(all)-1]))
 		}
-		for _, dir := range all {
-			if err := os.RemoveAll(dir); err != nil {
-				return "", state, err
-			}
-		}
+		old = all
 	}
 	if folder == "" {
-		return "", state, nil
+		return "", old, state, nil
 	}
 	state, err = train.ReadState(folder)
-	return folder, state, err
+	return folder, nil, state, err
 }
 
 // read reads the data; everything wrong with it is told at once.
-func (r *run) read(ctx context.Context) error {
+func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	var errs []error
 	load := func(path string) []rqa.Example {
-		examples, err := readExamples(ctx, path, r.c.OnBadRows == "skip", r.show)
+		examples, warning, err := readExamples(ctx, path, r.c.OnBadRows == "skip")
 		errs = append(errs, err)
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
 		return examples
 	}
 	if r.c.DoTrain {
@@ -117,11 +126,9 @@ func (r *run) read(ctx context.Context) error {
 	}
 	r.testing = load(r.c.TestFile)
 	if err := errors.Join(errs...); err != nil {
-		return err
+		return nil, err
 	}
-	warnOverlap(r.show, []string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]rqa.Example{r.training, r.eval, r.testing})
-	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
-	return nil
+	return append(warnings, overlaps([]string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]rqa.Example{r.training, r.eval, r.testing})...), nil
 }
 
 // open puts the model and the retriever on the device and encodes the rows.
@@ -130,7 +137,7 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := locateModel(ctx, r.c.Model, r.c.Hub, modelFiles, r.show)
+	path, err := locateModel(ctx, r.c.Model, r.c.Hub, r.show)
 	if err != nil {
 		return err
 	}
@@ -142,6 +149,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.decoder.usePrompt(r.c.Prompt); err != nil {
 		return err
 	}
+	r.decoder.runner.Recompute = r.c.GradientCheckpointing
 	r.decoder.encoder.LearnAll = r.c.LossOn == "all"
 	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
 		return err
@@ -151,6 +159,9 @@ func (r *run) open(ctx context.Context) error {
 	}
 	if r.evalRows, err = encode(r.decoder.encoder, r.c.EvalFile, r.eval, r.c.OnOverflow, r.show); err != nil {
 		return err
+	}
+	if len(r.testing) == 0 && (len(r.eval) == 0 || r.c.DoTrain && !r.c.Evaluates() && !r.c.EvalOnStart) {
+		return nil // nothing is evaluated
 	}
 	r.evaluation, err = openEvaluation(ctx, engine, r.decoder, r.c.Scoring, r.c.Database, r.c.Hub, half, r.show)
 	if err != nil {
@@ -208,7 +219,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
 	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", len(r.rows), perEpoch, plan.PerStep, total)
-	if r.c.EvalOnStart && resume == "" && r.c.DoEval {
+	if r.c.EvalOnStart && resume == "" && len(r.eval) > 0 {
 		if _, err := r.evaluate(ctx, 0); err != nil {
 			return err
 		}
@@ -228,7 +239,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 	if err != nil {
 		return err
 	}
-	if step, score, ok := loop.Best(); ok && r.c.LoadBestModelAtEnd && step != total {
+	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != total {
 		best := loop.Saves.Name(step)
 		if _, err := os.Stat(best); err == nil {
 			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
@@ -262,8 +273,8 @@ func (r *run) evaluate(ctx context.Context, step int) (float64, error) {
 		return 0, err
 	}
 	score, ok := report.Metrics[r.c.BestMetric()]
-	if !ok && r.c.LoadBestModelAtEnd {
-		return 0, fmt.Errorf("metric_for_best_model %q is not among the evaluated keys; the nearest are in metrics.jsonl", r.c.MetricForBestModel)
+	if !ok && r.c.KeepsBest() {
+		return 0, fmt.Errorf("metric_for_best_model %q is not among the evaluated keys; metrics.jsonl has them", r.c.MetricForBestModel)
 	}
 	return score, nil
 }
