@@ -54,15 +54,30 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.H
 	if err != nil {
 		return nil, nil, err
 	}
-	name := config.Model{ModelNameOrPath: b.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
+	embedder, err := openEmbedder(ctx, e, b.EvalEmbeddingModel, h, half, show)
+	if err != nil {
+		return nil, nil, err
+	}
+	index, err := buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, show)
+	if err != nil {
+		return nil, nil, errors.Join(err, embedder.Close())
+	}
+	return index, embedder, nil
+}
+
+// openEmbedder finds an embedding model and loads it.
+func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*Embedder, error) {
+	name := config.Model{ModelNameOrPath: model, ModelRevision: config.DefaultModel().ModelRevision}
 	folder, err := locateModel(ctx, name, h, show)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	embedder, err := OpenEmbedder(ctx, e, folder, b.EvalEmbeddingModel, half)
-	if err != nil {
-		return nil, nil, err
-	}
+	return OpenEmbedder(ctx, e, folder, model, half)
+}
+
+// buildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
+// none.
+func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder retrieve.Embedder, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
 	var task *report.Task
 	at := 0
@@ -73,16 +88,16 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.H
 		task.Advance(done - at)
 		at = done
 	}
-	index, err := retrieve.Build(ctx, b.FullDatasetIndexPath, docs, embedder, opt)
+	index, err := retrieve.Build(ctx, dir, docs, embedder, opt)
 	if task != nil {
 		task.Done()
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, embedder.Close())
+		return nil, err
 	}
 	stats := index.Stats()
 	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached, stats.Embedded)
-	return index, embedder, nil
+	return index, nil
 }
 
 // run scores examples; prefix begins the keys ("eval", "test").
@@ -167,12 +182,8 @@ func overlaps(names []string, splits [][]rqa.Example) []string {
 	return warnings
 }
 
-// encode turns examples into rows over their gold passages.
-func encode(e *recipe.Encoder, name string, examples []rqa.Example, onOverflow string, show *report.Run) ([]batch.Row, error) {
-	contexts := make([]recipe.Context, len(examples))
-	for i, x := range examples {
-		contexts[i] = recipe.GoldContext(i, x)
-	}
+// encode turns examples into rows over the passages of their contexts.
+func encode(e *recipe.Encoder, name string, examples []rqa.Example, contexts []recipe.Context, onOverflow string, show *report.Run) ([]batch.Row, error) {
 	rows, err := e.Rows(examples, contexts)
 	var over *recipe.Overflow
 	if errors.As(err, &over) && onOverflow == "skip" && len(rows) > 0 {

@@ -154,10 +154,14 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
 		return err
 	}
-	if r.rows, err = encode(r.decoder.encoder, r.c.TrainFile, r.training, r.c.OnOverflow, r.show); err != nil {
+	contexts, evalContexts, err := r.contexts(ctx, engine, half)
+	if err != nil {
 		return err
 	}
-	if r.evalRows, err = encode(r.decoder.encoder, r.c.EvalFile, r.eval, r.c.OnOverflow, r.show); err != nil {
+	if r.rows, err = encode(r.decoder.encoder, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show); err != nil {
+		return err
+	}
+	if r.evalRows, err = encode(r.decoder.encoder, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
 	if len(r.testing) == 0 && (len(r.eval) == 0 || r.c.DoTrain && !r.c.Evaluates() && !r.c.EvalOnStart) {

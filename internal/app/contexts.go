@@ -1,0 +1,263 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"gorqa/config"
+	"gorqa/internal/xla"
+	"gorqa/recipe"
+	"gorqa/report"
+	"gorqa/retrieve"
+	"gorqa/rqa"
+)
+
+// The contexts of a run's rows, in the output folder.
+const (
+	trainContextsFile = "contexts-train.jsonl"
+	evalContextsFile  = "contexts-eval.jsonl"
+)
+
+// Contexts chooses the passages of a training's rows, leaves them where the
+// training finds them, and writes them out.
+func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
+	examples, warning, err := readExamples(ctx, c.TrainFile, c.OnBadRows == "skip")
+	if err != nil {
+		return err
+	}
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	if warning != "" {
+		show.Warn("%s", warning)
+	}
+	var engine *xla.Engine
+	half := false
+	if c.Embeds() {
+		if engine, half, err = openEngine(ctx, c.Engine, show); err != nil {
+			return err
+		}
+	}
+	source, err := openPassages(ctx, engine, half, c.Passages, c.FullDatasetFilePath, c.FullDatasetIndexPath, c.Hub, show)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	path := ""
+	if c.OutputDir != "" {
+		path = filepath.Join(c.OutputDir, trainContextsFile)
+	}
+	contexts, err := source.contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
+	if err != nil {
+		return err
+	}
+	return recipe.WriteContexts(s.Out, contexts)
+}
+
+// contexts chooses the passages of the training and of the evaluation rows, the
+// latter without anything random.
+func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool) (training, eval []recipe.Context, err error) {
+	if r.c.Recipe != config.SwR {
+		return goldContexts(r.training), goldContexts(r.eval), nil
+	}
+	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
+		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
+	}
+	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.FullDatasetFilePath, r.c.FullDatasetIndexPath, r.c.Hub, r.show)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	opt := contextOptions(r.c.Passages, r.c.Seed)
+	if training, err = source.contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
+		return nil, nil, err
+	}
+	eval, err = source.contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile))
+	return training, eval, err
+}
+
+// goldContexts are SFT's.
+func goldContexts(examples []rqa.Example) []recipe.Context {
+	contexts := make([]recipe.Context, len(examples))
+	for i, x := range examples {
+		contexts[i] = recipe.GoldContext(i, x)
+	}
+	return contexts
+}
+
+func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
+	return recipe.ContextOptions{
+		K: c.EmbeddingMaxNumToRetrieve, MinK: c.MinK, MaxK: c.MaxK, Shuffle: c.ShufflePassages,
+		GoldDropout: c.GoldDropout, Distractors: c.NumDistractors, AbstainAnswer: c.AbstainAnswer, Seed: seed,
+	}
+}
+
+// passages is where the passages of rows come from: a retriever that is built
+// only where contexts do not lie ready.
+type passages struct {
+	name      string // of the retriever with its settings
+	kind      string
+	embedder  retrieve.Embedder  // nil for words alone
+	documents []rqa.Document     // nil for the gold passages of the rows
+	index     string             // folder of the documents' vectors
+	built     retrieve.Retriever // over documents; nil until needed
+	show      *report.Run
+	close     func() error
+}
+
+// openPassages reads the documents and loads the embedding model, as far as c
+// asks for them. e may be nil where c embeds nothing.
+func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passages, documents, index string, h config.Hub, show *report.Run) (*passages, error) {
+	p := &passages{kind: c.Retriever, index: index, show: show, close: func() error { return nil }}
+	if c.RetrievalPool != config.Gold {
+		docs, err := rqa.ReadDocuments(ctx, documents)
+		if err != nil {
+			return nil, err
+		}
+		p.documents = docs
+	}
+	dense := ""
+	switch {
+	case c.Embeds():
+		embedder, err := openEmbedder(ctx, e, c.EmbeddingModel, h, half, show)
+		if err != nil {
+			return nil, err
+		}
+		p.embedder, p.close = embedder, embedder.Close
+		dense = fmt.Sprintf("%s, query prompt %q", embedder.Name(), embedder.settings.QueryPrompt)
+	case c.Retriever == config.OpenAI:
+		opt := retrieve.DefaultEndpointOptions()
+		opt.Model = c.EmbeddingModel
+		endpoint, err := retrieve.NewEndpoint(opt)
+		if err != nil {
+			return nil, err
+		}
+		p.embedder, dense = endpoint, endpoint.Name()
+	}
+	words := retrieve.DefaultBM25Options()
+	bm25 := fmt.Sprintf("BM25 (k1 %v, b %v, epsilon %v)", words.K1, words.B, words.Epsilon)
+	switch c.Retriever {
+	case config.BM25:
+		p.name = bm25
+	case config.Hybrid:
+		fusion := retrieve.DefaultHybridOptions()
+		p.name = fmt.Sprintf("rank fusion (constant %d, depth %d) of %s and %s", fusion.RankConstant, fusion.Depth, dense, bm25)
+	default:
+		p.name = dense
+	}
+	return p, nil
+}
+
+// contexts gives the contexts of a file's rows: those that lie at path, where
+// they were made of the same, or else new ones, which are left there. Without a
+// path they are made and not kept.
+func (p *passages) contexts(ctx context.Context, rows string, examples []rqa.Example, opt recipe.ContextOptions, path string) ([]recipe.Context, error) {
+	if len(examples) == 0 {
+		return nil, nil
+	}
+	docs := p.documents
+	if docs == nil {
+		docs = recipe.GoldPool(examples)
+	}
+	var file *recipe.ContextsFile
+	if path != "" {
+		var err error
+		if file, err = recipe.NewContextsFile(path, examples, docs, p.name, opt); err != nil {
+			return nil, err
+		}
+		ready, err := file.Read()
+		if err != nil {
+			return nil, err
+		}
+		if ready != nil {
+			p.tell(rows, ready, "from "+path)
+			return ready, nil
+		}
+	}
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = p.show.Task("Retrieving passages", total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	contexts, err := p.build(ctx, docs, examples, opt)
+	if task != nil {
+		task.Done()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", rows, err)
+	}
+	kept := "not kept"
+	if file != nil {
+		if err := file.Write(contexts); err != nil {
+			return nil, err
+		}
+		kept = "kept in " + path
+	}
+	p.tell(rows, contexts, kept)
+	return contexts, nil
+}
+
+// build retrieves.
+func (p *passages) build(ctx context.Context, docs []rqa.Document, examples []rqa.Example, opt recipe.ContextOptions) ([]recipe.Context, error) {
+	r := p.built
+	if r == nil {
+		var err error
+		if r, err = p.over(ctx, docs); err != nil {
+			return nil, err
+		}
+		if p.documents != nil {
+			p.built = r
+		}
+	}
+	return recipe.BuildContexts(ctx, examples, r, opt)
+}
+
+// over makes the retriever over documents.
+func (p *passages) over(ctx context.Context, docs []rqa.Document) (retrieve.Retriever, error) {
+	if p.kind == config.BM25 {
+		return retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	}
+	dir := p.index
+	if p.documents == nil {
+		dir = "" // it keeps the vectors of one list of documents, which these are not
+	}
+	dense, err := buildIndex(ctx, dir, docs, p.embedder, p.show)
+	if err != nil || p.kind != config.Hybrid {
+		return dense, err
+	}
+	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	if err != nil {
+		return nil, err
+	}
+	return retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+}
+
+// tell says what the contexts of rows hold.
+func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
+	passages, without, found := 0, 0, 0
+	for _, c := range contexts {
+		passages += len(c.Passages)
+		gold, place := false, false
+		for _, x := range c.Passages {
+			if x.From == recipe.Gold {
+				gold, place = true, place || x.Place > 0
+			}
+		}
+		if !gold {
+			without++
+		}
+		if place {
+			found++
+		}
+	}
+	p.show.Say("Passages of %s: %d rows with %.1f each, %d without a gold passage; the retriever finds %d of the other %d, too (%s)",
+		rows, len(contexts), float64(passages)/float64(len(contexts)), without, found, len(contexts)-without, kept)
+}
