@@ -35,7 +35,16 @@ train_w_gt.py. Ctrl-C saves a checkpoint; --resume_from_checkpoint goes on.`,
 		`gorqa train sft --config examples/sft-demo.yaml
 gorqa train sft --config examples/sft-demo.yaml --learning_rate 5e-5 --output_dir runs/other
 gorqa train sft runs/demo/all_args.json`,
-		config.DefaultTrain("sft"), app.Train))
+		config.DefaultTrain(config.SFT), app.Train))
+	train.AddCommand(leaf(streams, "swr", "Train a generator on gold and retrieved passages (SFT with a frozen retriever)",
+		`As gorqa train sft, but each row holds retrieved passages beside its gold ones:
+the best for its question, found once with embedding_model and kept in
+output_dir as contexts-train.jsonl. Flags are those of train sft and of LocalRQA's
+train_w_fixed_retriever.py; evaluation takes embedding_model too unless
+eval_embedding_model is given.`,
+		`gorqa train swr --config examples/sft-demo.yaml --embedding_model all-MiniLM-L6-v2 --output_dir runs/swr
+gorqa train swr --config runs/swr/all_args.json --gold_dropout 0.1 --shuffle_passages --output_dir runs/swr-shuffled`,
+		config.DefaultTrain(config.SwR), app.Train))
 
 	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
 	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
@@ -72,6 +81,13 @@ gorqa eval --config examples/sft-demo.yaml --output_dir runs/untouched --eval_co
 them ready. Only what is new is embedded.`,
 			"gorqa index --full_dataset_file_path documents.jsonl --full_dataset_index_path runs/index --eval_embedding_model all-MiniLM-L6-v2",
 			config.DefaultIndex(), app.Index),
+		leaf(streams, "contexts", "Choose the passages of a training's rows, and show them",
+			`Retrieves the passages that gorqa train swr would train each row with, and
+writes a line of JSON for each row: ids, where each passage comes from, its score
+and its place in the ranking. With output_dir they are left there for the
+training.`,
+			"gorqa contexts --train_file train_w_qa.jsonl --full_dataset_file_path documents.jsonl --retriever bm25",
+			config.DefaultContexts(), app.Contexts),
 		leaf(streams, "ask", "Ask a model a question",
 			`Retrieves passages for a question and answers it from them. Without a question,
 each line of standard input is one.`,
