@@ -1,0 +1,91 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gorqa/config"
+	"gorqa/recipe"
+	"gorqa/rqa"
+)
+
+// A swr run's rows hold what its settings say, on both splits; the next run
+// takes the files as they are.
+func TestRunContexts(t *testing.T) {
+	doc := func(text string) rqa.Document { return rqa.Document{Content: text} }
+	docs := []rqa.Document{doc("Returns are free."), doc("Free gifts are wrapped."), doc("Shipping goes by train."), doc("Norway is far away.")}
+	rows := []rqa.Example{
+		{Question: "Are returns free?", GoldAnswer: "Yes.", GoldDocs: docs[:1]},
+		{Question: "How does shipping go?", GoldAnswer: "By train.", GoldDocs: docs[2:3]},
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "documents.jsonl")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rqa.WriteDocuments(f, docs); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := config.DefaultTrain(config.SwR)
+	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
+	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
+	r := &run{c: c, show: quiet(t), training: rows, eval: rows}
+	training, eval, err := r.contexts(t.Context(), nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if len(training[i].Passages) != 3 || training[i].Answer != "no" || training[i].Passages[0].From != recipe.Retrieved {
+			t.Errorf("training row %d: %+v; three passages without the gold one expected", i, training[i])
+		}
+		if len(eval[i].Passages) != 3 || eval[i].Answer != "" || eval[i].Passages[0].From != recipe.Gold {
+			t.Errorf("evaluation row %d: %+v; the gold one and two others expected", i, eval[i])
+		}
+	}
+	before, err := os.Stat(filepath.Join(dir, trainContextsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false)
+	if diff := cmp.Diff(training, again); err != nil || diff != "" {
+		t.Errorf("the next run: %v %s", err, diff)
+	}
+	if after, err := os.Stat(filepath.Join(dir, trainContextsFile)); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the contexts were made anew (%v)", err)
+	}
+	// The original's pool: two gold passages are too few for two beside one.
+	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
+	_, _, err = (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false)
+	if err == nil || !strings.HasPrefix(err.Error(), "train.jsonl: contexts: 3 passages a row are asked for but there are only 2 documents") {
+		t.Errorf("small pool: %v", err)
+	}
+	// SFT has the gold passages alone and leaves no file.
+	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
+	if training, _, err = sft.contexts(t.Context(), nil, false); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
+		t.Errorf("sft: %+v, %v", training, err)
+	}
+}
+
+// What training passages are retrieved with is named with all its settings.
+func TestPassagesName(t *testing.T) {
+	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
+	for _, test := range []struct{ name, why, retriever, want string }{
+		{"words", "its constants change the ranking", config.BM25, "BM25 (k1 1.5, b 0.75, epsilon 0.25)"},
+		{"endpoint", "its model and place too", config.OpenAI, `m of http://localhost:1/v1 (dimensions 0, passage prompt "")`},
+	} {
+		c := config.DefaultPassages()
+		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", test.retriever
+		p, err := openPassages(t.Context(), nil, false, c, "", "", config.Hub{}, quiet(t))
+		if err != nil || p.name != test.want {
+			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
+		}
+	}
+}
