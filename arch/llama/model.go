@@ -42,7 +42,7 @@ func New(c Config, half bool) *Model {
 }
 
 // queryBlock is how many queries share a block of scores. 128 keeps the
-// scores of a block in cache (docs/performance.md).
+// scores of a block in cache (docs/engine.md).
 const queryBlock = 128
 
 // termsPerHead bounds the loss terms of one call of the head, and so the

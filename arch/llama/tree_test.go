@@ -50,55 +50,46 @@ func gradients(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Decoder) (
 }
 
 // TestTreesEqualRows shows that packing and sharing change nothing: random
-// trees give the loss and gradients of their rows one by one.
+// trees give the loss and gradients of their rows one by one, and so they do
+// where activations are computed again on the way back.
 func TestTreesEqualRows(t *testing.T) {
-	for _, name := range []string{"llama", "mistral"} {
-		t.Run(name, func(t *testing.T) {
-			m, r := load(t, name)
+	global := []int32{5, 6, 7, 8, 9}
+	for _, c := range []struct {
+		model, why string
+		prefix     []int32 // before every row
+		capacity   int
+		recompute  bool
+	}{
+		{"llama", "branches on shared prefixes", nil, 512, false},
+		{"llama", "a prefix common to all, outside the window", global, 2048, false},
+		{"llama", "gradient checkpointing", global, 2048, true},
+		{"mistral", "a sliding window across branches", nil, 512, false},
+	} {
+		t.Run(c.model+"/"+c.why, func(t *testing.T) {
+			m, r := load(t, c.model)
 			rnd := rand.New(rand.NewPCG(7, 8))
 			var rows []batch.Row
-			for i := range 7 {
-				var tokens []int32
+			for i := range 6 {
+				tokens := slices.Clone(c.prefix)
 				if i > 0 {
 					old := rows[rnd.IntN(i)].Tokens
-					tokens = slices.Clone(old[:rnd.IntN(len(old))])
+					tokens = slices.Clone(old[:len(c.prefix)+rnd.IntN(len(old)-len(c.prefix))])
 				}
 				for range 10 + rnd.IntN(150) {
 					tokens = append(tokens, int32(rnd.IntN(96)))
 				}
 				rows = append(rows, batch.Row{Tokens: tokens, From: len(tokens) / 3, Index: i})
 			}
-			alone := batch.DefaultPacking()
-			alone.Share, alone.Capacity = false, 1
-			want, wantGrads := gradients(t, m, r, alone.Pack(rows))
-			for _, c := range []struct {
-				name, why string
-				capacity  int
-				global    []int32
-			}{
-				{"trees", "branches on shared prefixes", 512, nil},
-				{"one root", "a prefix common to all, outside the window", 2048, []int32{5, 6, 7, 8, 9}},
-			} {
-				t.Run(c.name, func(t *testing.T) {
-					rows, want, wantGrads := rows, want, wantGrads
-					if c.global != nil {
-						rows = slices.Clone(rows)
-						for i := range rows {
-							rows[i].Tokens = append(slices.Clone(c.global), rows[i].Tokens...)
-							rows[i].From += len(c.global)
-						}
-						want, wantGrads = gradients(t, m, r, alone.Pack(rows))
-					}
-					p := batch.DefaultPacking()
-					p.Capacity, p.Round = c.capacity, 128
-					packs := p.Pack(rows)
-					got, gotGrads := gradients(t, m, r, packs)
-					tol := golden.Tolerance{Absolute: 1e-5, Relative: 1e-5}
-					golden.Compare(t, "loss", []float32{got}, []float32{want}, tol)
-					for n, w := range wantGrads {
-						golden.Compare(t, n, gotGrads[n], w, golden.Tolerance{Absolute: 2e-4, Relative: 1e-4})
-					}
-				})
+			p := batch.DefaultPacking()
+			p.Terms = 512 // one shape for the loss
+			p.Share, p.Capacity = false, 1
+			want, wantGrads := gradients(t, m, r, p.Pack(rows))
+			p.Share, p.Capacity, p.Round = true, c.capacity, 128
+			r.Recompute = c.recompute
+			got, gotGrads := gradients(t, m, r, p.Pack(rows))
+			golden.Compare(t, "loss", []float32{got}, []float32{want}, golden.Tolerance{Absolute: 1e-5, Relative: 1e-5})
+			for n, w := range wantGrads {
+				golden.Compare(t, n, gotGrads[n], w, golden.Tolerance{Absolute: 2e-4, Relative: 1e-4})
 			}
 		})
 	}

@@ -1,6 +1,6 @@
 // Package xla opens the compute engine and runs graph functions on it: the
 // backend and its plugin, transfers between host and device, and the only
-// recover of the project. Every exported function returns an error; graph
+// recover of the tensor side. Every exported function returns an error; graph
 // functions built under Func may panic. It knows nothing of models or text.
 package xla
 
