@@ -123,7 +123,8 @@ func peak() (float64, error) {
 	return 0, errors.Join(errors.New("no VmHWM in /proc/self/status"), lines.Err())
 }
 
-// decoder loads a model in bf16 over f32 weights, or in bf16 alone.
+// decoder loads a model as gorqa computes on this machine: in bf16 where the
+// device is fast at it, else in f32.
 func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *llama.Model, _ *tape.Runner, err error) {
 	source, err := weights.Open(ctx, path)
 	if err != nil {
@@ -134,7 +135,8 @@ func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *
 	if err != nil {
 		return nil, nil, err
 	}
-	params := tape.NewParams(e, true)
+	half := e.FastBF16()
+	params := tape.NewParams(e, half)
 	for _, w := range c.Weights() {
 		values, err := source.Float32(w.Name)
 		if err != nil {
@@ -144,7 +146,7 @@ func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *
 			return nil, nil, err
 		}
 	}
-	return llama.New(c, true), tape.NewRunner(e, params), nil
+	return llama.New(c, half), tape.NewRunner(e, params), nil
 }
 
 // read reads a JSON file, no more than limit entries of it if limit is not 0.
