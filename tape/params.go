@@ -1,8 +1,10 @@
 package tape
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorqa/internal/xla"
 
@@ -11,6 +13,21 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
+
+// Weight is the name and the dimensions of a weight that a model has.
+type Weight struct {
+	Name string
+	Dims []int
+}
+
+// Size is how many values the weight holds.
+func (w Weight) Size() int {
+	n := 1
+	for _, d := range w.Dims {
+		n *= d
+	}
+	return n
+}
 
 // Param is one weight of a model on the device.
 type Param struct {
@@ -22,6 +39,40 @@ type Param struct {
 	Master  *tensors.Tensor // f32, what the optimiser updates; nil for frozen weights
 	Compute *tensors.Tensor // what the graphs read; the same as Master where that is f32
 	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
+}
+
+// Source gives a model's weights from where they are stored.
+type Source interface {
+	Shape(name string) ([]int, bool)
+	Float32(name string) ([]float32, error)
+}
+
+// Load adds all the weights of a model, each checked against its dimensions.
+// each, where it is not nil, sees the values of every weight.
+func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, each func([]float32)) error {
+	for _, w := range ws {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		shape, ok := s.Shape(w.Name)
+		if !ok {
+			return fmt.Errorf("no weight %s; expected one of dimensions %v; is this the folder of a whole model?", w.Name, w.Dims)
+		}
+		if !slices.Equal(shape, w.Dims) {
+			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
+		}
+		values, err := s.Float32(w.Name)
+		if err != nil {
+			return err
+		}
+		if each != nil {
+			each(values)
+		}
+		if err := p.Add(w.Name, w.Dims, values, trained); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Params are the weights of a model by their Hugging Face names, in a fixed

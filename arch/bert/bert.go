@@ -101,16 +101,10 @@ var (
 
 func prefix(layer int) string { return fmt.Sprintf("encoder.layer.%d.", layer) }
 
-// Weight is the name and the dimensions of one weight.
-type Weight struct {
-	Name string
-	Dims []int
-}
-
 // Weights lists the weights of the model under their names in a Hugging Face
 // BertModel.
-func (c Config) Weights() []Weight {
-	var ws []Weight
+func (c Config) Weights() []tape.Weight {
+	var ws []tape.Weight
 	add := func(prefix, name string) {
 		out, in := c.Width, c.Width
 		switch {
@@ -129,7 +123,7 @@ func (c Config) Weights() []Weight {
 		if strings.HasSuffix(name, ".bias") || strings.Contains(name, "LayerNorm") {
 			dims = dims[:1]
 		}
-		ws = append(ws, Weight{prefix + name, dims})
+		ws = append(ws, tape.Weight{Name: prefix + name, Dims: dims})
 	}
 	for _, name := range embedWeights {
 		add("embeddings.", name)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"gorqa/nn"
+	"gorqa/tape"
 )
 
 // Known are the model_type values of config.json that this package builds.
@@ -181,17 +182,11 @@ func (h hfConfig) rope() (nn.Rope, error) {
 	return r, nil
 }
 
-// Weight is the name and the dimensions of one weight.
-type Weight struct {
-	Name string
-	Dims []int
-}
-
 // Weights lists the weights of the model under their Hugging Face names.
-func (c Config) Weights() []Weight {
+func (c Config) Weights() []tape.Weight {
 	q, kv := c.Heads*c.HeadWidth, c.KVHeads*c.HeadWidth
-	ws := []Weight{{"model.embed_tokens.weight", []int{c.Vocabulary, c.Width}}}
-	add := func(name string, dims ...int) { ws = append(ws, Weight{name, dims}) }
+	ws := []tape.Weight{{Name: "model.embed_tokens.weight", Dims: []int{c.Vocabulary, c.Width}}}
+	add := func(name string, dims ...int) { ws = append(ws, tape.Weight{Name: name, Dims: dims}) }
 	for i := range c.Layers {
 		p := fmt.Sprintf("model.layers.%d.", i)
 		add(p+"input_layernorm.weight", c.Width)
@@ -238,11 +233,7 @@ func (c Config) HeadName() string {
 func (c Config) Parameters() int {
 	n := 0
 	for _, w := range c.Weights() {
-		size := 1
-		for _, d := range w.Dims {
-			size *= d
-		}
-		n += size
+		n += w.Size()
 	}
 	return n
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"gorqa/nn"
+	"gorqa/tape"
 )
 
 var known = []string{"t5"}
@@ -159,12 +160,6 @@ func (c Config) relative(decoder bool) nn.Relative {
 	return nn.Relative{Buckets: c.Buckets, Limit: c.Limit, Causal: decoder}
 }
 
-// Weight is the name and the dimensions of one weight.
-type Weight struct {
-	Name string
-	Dims []int
-}
-
 // biasName is the table of relative positions that a stack's layers share.
 func biasName(stack string) string {
 	return stack + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight"
@@ -174,10 +169,10 @@ func biasName(stack string) string {
 func blockName(stack string, layer int) string { return fmt.Sprintf("%s.block.%d.", stack, layer) }
 
 // Weights lists the weights of the model under their Hugging Face names.
-func (c Config) Weights() []Weight {
+func (c Config) Weights() []tape.Weight {
 	all := c.Heads * c.HeadWidth
-	ws := []Weight{{"shared.weight", []int{c.Vocabulary, c.Width}}}
-	add := func(name string, dims ...int) { ws = append(ws, Weight{name, dims}) }
+	ws := []tape.Weight{{Name: "shared.weight", Dims: []int{c.Vocabulary, c.Width}}}
+	add := func(name string, dims ...int) { ws = append(ws, tape.Weight{Name: name, Dims: dims}) }
 	for _, s := range []struct {
 		stack  string
 		layers int

@@ -137,14 +137,8 @@ func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *
 	}
 	half := e.FastBF16()
 	params := tape.NewParams(e, half)
-	for _, w := range c.Weights() {
-		values, err := source.Float32(w.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := params.Add(w.Name, w.Dims, values, trained); err != nil {
-			return nil, nil, err
-		}
+	if err := params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
+		return nil, nil, err
 	}
 	return llama.New(c, half), tape.NewRunner(e, params), nil
 }

@@ -49,7 +49,7 @@ func openDecoder(ctx context.Context, e *xla.Engine, path string, half, trained 
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	d := &decoder{folder: path, config: source.Config(), files: source.Files(), params: tape.NewParams(e, half)}
-	if err := d.load(ctx, source, c, trained); err != nil {
+	if err := d.params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), d.params.Free())
 	}
 	d.model, d.runner = llama.New(c, half), tape.NewRunner(e, d.params)
@@ -59,30 +59,6 @@ func openDecoder(ctx context.Context, e *xla.Engine, path string, half, trained 
 		return nil, errors.Join(err, d.params.Free())
 	}
 	return d, nil
-}
-
-// load puts the weights on the device.
-func (d *decoder) load(ctx context.Context, source *weights.Model, c llama.Config, trained bool) error {
-	for _, w := range c.Weights() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		shape, ok := source.Shape(w.Name)
-		if !ok {
-			return fmt.Errorf("no weight %s; expected one of dimensions %v; is this the folder of a whole model?", w.Name, w.Dims)
-		}
-		if !slices.Equal(shape, w.Dims) {
-			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
-		}
-		values, err := source.Float32(w.Name)
-		if err != nil {
-			return err
-		}
-		if err := d.params.Add(w.Name, w.Dims, values, trained); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say

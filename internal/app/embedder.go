@@ -83,37 +83,29 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 
 // loadEncoder puts the encoder's weights on the device and into the hash.
 func loadEncoder(ctx context.Context, p *tape.Params, source *weights.Model, config bert.Config, content hash.Hash) error {
-	stored := map[string]string{}
+	stored := renamed{source, map[string]string{}}
 	for _, name := range source.Names() {
-		stored[bert.Name(name)] = name
+		stored.names[bert.Name(name)] = name
 	}
 	var raw []byte
-	for _, w := range config.Weights() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		name, ok := stored[w.Name]
-		if !ok {
-			return fmt.Errorf("no weight %s; expected one of dimensions %v; is this the folder of a whole encoder?", w.Name, w.Dims)
-		}
-		if shape, _ := source.Shape(name); !slices.Equal(shape, w.Dims) {
-			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", name, shape, w.Dims)
-		}
-		values, err := source.Float32(name)
-		if err != nil {
-			return err
-		}
+	return p.Load(ctx, config.Weights(), stored, false, func(values []float32) {
 		raw = slices.Grow(raw[:0], 4*len(values))
 		for _, v := range values {
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 		}
 		content.Write(raw)
-		if err := p.Add(w.Name, w.Dims, values, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
+
+// renamed is a stored model whose weights go by other names.
+type renamed struct {
+	*weights.Model
+	names map[string]string
+}
+
+func (r renamed) Shape(name string) ([]int, bool) { return r.Model.Shape(r.names[name]) }
+
+func (r renamed) Float32(name string) ([]float32, error) { return r.Model.Float32(r.names[name]) }
 
 // Name identifies the weights, the tokenizer and every setting that changes the
 // vector of a passage.
