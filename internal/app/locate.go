@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gorqa/config"
 	"gorqa/fetch"
@@ -31,6 +32,9 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 		progress, done := fetchProgress(show)
 		defer done()
 		return fetch.Model(ctx, name, fetch.Options{Progress: progress})
+	}
+	if !strings.Contains(name, "/") {
+		return "", fmt.Errorf("model %s: nothing is there; expected a model folder, a .gguf file, a hub id (owner/name) or a name that gorqa fetch model lists", name)
 	}
 	var task *report.Task
 	defer func() {

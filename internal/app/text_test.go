@@ -111,7 +111,7 @@ func TestLocateModel(t *testing.T) {
 		{"folder", "as it is", folder, folder, ""},
 		{"known", "to fetch, but not fetched", "SmolLM2-135M-Instruct", "", "model SmolLM2-135M-Instruct: not in the cache; expected there when offline; run gorqa fetch model SmolLM2-135M-Instruct once"},
 		{"hub id", "package hub looks into its cache", "owner/name", "", `model "owner/name": `},
-		{"nothing", "no model by any reading", "no such model", "", `model "no such model": no such file or folder`},
+		{"nothing", "no model by any reading", "no such model", "", "model no such model: nothing is there"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
