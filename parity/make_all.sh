@@ -18,6 +18,8 @@ python=parity/.venv/bin/python
 $python -m pip install --quiet --no-deps --requirement parity/requirements.txt
 
 $python parity/make_models.py
+$python parity/make_t5_buckets.py
+$python parity/make_t5_search.py
 $python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
 $python parity/make_gguf.py "$smollm2"
 $python parity/make_bm25.py
@@ -28,6 +30,7 @@ mv config/testdata/training_arguments.json.new config/testdata/training_argument
 $python parity/make_tokenizer_unicode.py
 $python parity/make_tokenizer_files.py "$smollm2" "$minilm/tokenizer.json"
 $python parity/make_tokenizer.py
+$python parity/make_tokenizer_parts.py
 if [ $# -gt 0 ]; then
 	$python parity/make_metrics.py "$1"
 fi
