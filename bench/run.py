@@ -126,7 +126,7 @@ def page(measured, args):
         "",
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
-        "smallest and largest. The first training step, which pays for compilation, is not timed; in generation and "
+        "smallest and largest. The first two training steps, which pay for compilation, are not timed; in generation and "
         "embedding gorqa's compilation is. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "

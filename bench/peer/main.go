@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("arguments %q; expected train, attention, generate or embed, and a JSON object", args)
 	}
 	a := arguments{
-		Tokens: 2048, Steps: 4, UntimedSteps: 1, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
+		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
 		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, Stop: []int32{2},
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))

@@ -77,14 +77,8 @@ func (e *Engine) FastBF16() bool {
 	return e.device != "cpu" || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
 }
 
-// Device is "cpu" or "cuda".
-func (e *Engine) Device() string { return e.device }
-
 // Describe names the platform and its version, for logs and doctor.
 func (e *Engine) Describe() string { return e.backend.Description() }
-
-// Close frees the backend; tensors and functions of it are dead afterwards.
-func (e *Engine) Close() { e.backend.Finalize() }
 
 // Catch runs fn and turns a panic with an error into that error, so that none
 // crosses a package border. A runtime error (nil dereference, index out of
