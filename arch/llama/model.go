@@ -45,10 +45,6 @@ func New(c Config, half bool) *Model {
 // 256 was the fastest over packs of 1024 and 2048 (nn.BenchmarkAttention).
 const queryBlock = 256
 
-// termsPerHead bounds the loss terms of one call of the head, and so the
-// logits held at once: termsPerHead x V.
-const termsPerHead = 256
-
 // Loss runs the decoder over a micro-batch. Each returned value is an f32
 // scalar, the summed negative log-likelihood of some of the loss terms; the
 // loss of the micro-batch is their sum.
@@ -57,28 +53,7 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Decoder) ([]*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var losses []*tape.Value
-	for lo := 0; lo < len(b.Sources); lo += termsPerHead {
-		hi := min(lo+termsPerHead, len(b.Sources))
-		sources, err := t.Ints(b.Sources[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		targets, err := t.Ints(b.Targets[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		weights, err := t.Floats(b.Weights[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		out, err := t.Call(m.head, x, sources, targets, weights)
-		if err != nil {
-			return nil, err
-		}
-		losses = append(losses, out[0])
-	}
-	return losses, nil
+	return t.Terms(m.head, x, b.Sources, b.Targets, b.Weights)
 }
 
 // Hidden runs embedding and layers over a micro-batch and returns the last

@@ -60,10 +60,6 @@ func New(c Config, half bool) *Model {
 	return m
 }
 
-// termsPerHead bounds the loss terms of one call of the head, and so the
-// logits held at once: termsPerHead x V.
-const termsPerHead = 256
-
 // idsRound is what the number of embedded ids is rounded up to, for few shapes.
 const idsRound = 512
 
@@ -75,28 +71,7 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Fusion) ([]*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var losses []*tape.Value
-	for lo := 0; lo < len(b.Sources); lo += termsPerHead {
-		hi := min(lo+termsPerHead, len(b.Sources))
-		sources, err := t.Ints(b.Sources[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		targets, err := t.Ints(b.Targets[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		weights, err := t.Floats(b.Weights[lo:hi], hi-lo)
-		if err != nil {
-			return nil, err
-		}
-		out, err := t.Call(m.head, x, sources, targets, weights)
-		if err != nil {
-			return nil, err
-		}
-		losses = append(losses, out[0])
-	}
-	return losses, nil
+	return t.Terms(m.head, x, b.Sources, b.Targets, b.Weights)
 }
 
 // Logits gives the logits [L, V] in f32 at the given places of b.Tokens; tests
