@@ -1,0 +1,65 @@
+#include "flash.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The kernels are written once, in kernel.h, over GCC's vector types, and
+// compiled for each width of vector registers; the widest that the processor
+// has is taken at the first call.
+#define PASTE(a, b) a##b
+#define JOIN(a, b) PASTE(a, b)
+#define FN(name) JOIN(name, ISA)
+
+#if defined(__x86_64__)
+#define ISA _avx512
+#define LANES 16
+#define ROWS 8
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#include "kernel.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+#undef ROWS
+
+#define ISA _avx2
+#define LANES 8
+#define ROWS 6
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#include "kernel.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+#undef ROWS
+#endif
+
+#define ISA _plain
+#define LANES 4
+#define ROWS 4
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#define CHOOSE(name)                                                            \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
+         ? name##_avx512                                                        \
+     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##_avx2 \
+                                                                       : name##_plain)
+#else
+#define CHOOSE(name) name##_plain
+#endif
+
+void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
+                   const int *reach, float *o, float *lse) {
+    forward_kernel *kernel = CHOOSE(forward);
+    kernel(s, from, to, q, k, v, depth, reach, o, lse);
+}
+
+void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
+                    const float *lse, const float *dO, const int *depth, const int *reach, float *dq, float *dk,
+                    float *dv) {
+    backward_kernel *kernel = CHOOSE(backward);
+    kernel(s, from, to, q, k, v, o, lse, dO, depth, reach, dq, dk, dv);
+}

@@ -1,0 +1,162 @@
+// Package flash is attention over trees on the processor: softmax(q·kᵀ/√C)·v,
+// forwards and backwards, tile by tile, without a matrix of scores in memory
+// (FlashAttention, arXiv 2205.14135), and without work on tiles in which no
+// query sees a key. XLA's graphs need static ranges of keys, so packed rows
+// cost them blocks that are mostly masked; here the tree itself decides.
+//
+// It works on host slices and knows nothing of tensors, graphs or models.
+package flash
+
+/*
+#cgo CFLAGS: -O3
+#cgo LDFLAGS: -lm
+#include "flash.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+)
+
+const tile = C.TILE
+
+// Shape describes a batch: S packed positions of H query heads and N key and
+// value heads, each C wide. Position q sees position k when k <= q <= Reach[k]
+// and, with a sliding window, Depth[q] - Depth[k] < Slide.
+type Shape struct {
+	Heads, KVHeads, Width int
+	Slide                 int     // 0 for none
+	Depth                 []int32 // S depths in the row
+	Reach                 []int32 // S
+}
+
+// plan is a batch made ready for the kernels.
+type plan struct {
+	c            C.shape
+	depth, reach []int32 // padded to whole tiles with keys that nobody sees
+	bounds       []int   // of each worker's items
+}
+
+// newPlan checks a batch and divides its items by the tiles that they see.
+func newPlan(s Shape) (*plan, error) {
+	n := len(s.Reach)
+	if n == 0 || len(s.Depth) != n || s.KVHeads < 1 || s.Heads < s.KVHeads || s.Heads%s.KVHeads != 0 || s.Width < 1 {
+		return nil, fmt.Errorf("flash: %d reaches, %d depths, %d heads over %d of width %d", n, len(s.Depth), s.Heads, s.KVHeads, s.Width)
+	}
+	tiles := (n + tile - 1) / tile
+	p := &plan{depth: make([]int32, tiles*tile), reach: make([]int32, tiles*tile)}
+	copy(p.depth, s.Depth)
+	for i := copy(p.reach, s.Reach); i < len(p.reach); i++ {
+		p.reach[i] = -1
+	}
+	p.c = C.shape{
+		positions: C.int(n), padded: C.int(tiles * tile), heads: C.int(s.Heads), kv: C.int(s.KVHeads),
+		width: C.int(s.Width), slide: C.int(s.Slide), scale: C.float(1 / math.Sqrt(float64(s.Width))),
+	}
+	farthest := make([]int32, tiles)
+	for i, r := range p.reach {
+		farthest[i/tile] = max(farthest[i/tile], r)
+	}
+	costs, total := make([]int, tiles), 0
+	for qt := range costs {
+		for kt := range qt + 1 {
+			if int(farthest[kt]) >= qt*tile {
+				costs[qt]++
+			}
+		}
+		total += costs[qt] * s.Heads
+	}
+	workers, items := min(runtime.GOMAXPROCS(0), tiles*s.Heads), tiles*s.Heads
+	p.bounds = []int{0}
+	for item, sum := 0, 0; item < items; item++ {
+		sum += costs[item%tiles]
+		if sum*workers >= total*len(p.bounds) {
+			p.bounds = append(p.bounds, item+1)
+		}
+	}
+	return p, nil
+}
+
+// each runs every worker's items at once.
+func (p *plan) each(run func(worker int, from, to C.int)) {
+	var wait sync.WaitGroup
+	for i := range len(p.bounds) - 1 {
+		wait.Go(func() { run(i, C.int(p.bounds[i]), C.int(p.bounds[i+1])) })
+	}
+	wait.Wait()
+}
+
+func lengths(want int, slices ...[]float32) error {
+	for _, s := range slices {
+		if len(s) != want {
+			return fmt.Errorf("flash: %d values; expected %d", len(s), want)
+		}
+	}
+	return nil
+}
+
+func floats(s []float32) *C.float { return (*C.float)(&s[0]) }
+func ints(s []int32) *C.int       { return (*C.int)(&s[0]) }
+
+// Forward fills o [S, H, C] and the log-sum-exp of each query's scores lse
+// [H, S] from q [S, H, C], k and v [S, N, C].
+func Forward(s Shape, q, k, v, o, lse []float32) error {
+	p, err := newPlan(s)
+	if err != nil {
+		return err
+	}
+	n := len(s.Reach)
+	for _, err := range []error{lengths(n*s.Heads*s.Width, q, o), lengths(n*s.KVHeads*s.Width, k, v), lengths(n*s.Heads, lse)} {
+		if err != nil {
+			return err
+		}
+	}
+	p.each(func(_ int, from, to C.int) {
+		c := p.c
+		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), ints(p.depth), ints(p.reach), floats(o), floats(lse))
+	})
+	return nil
+}
+
+// Backward fills the cotangents dq [S, H, C], dk and dv [S, N, C] for dO
+// [S, H, C]; o and lse are Forward's. The probabilities are computed again.
+// The sums over heads depend, in their last bits, on the number of workers.
+func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
+	p, err := newPlan(s)
+	if err != nil {
+		return err
+	}
+	n := len(s.Reach)
+	for _, err := range []error{lengths(n*s.Heads*s.Width, q, o, dO, dq), lengths(n*s.KVHeads*s.Width, k, v, dk, dv), lengths(n*s.Heads, lse)} {
+		if err != nil {
+			return err
+		}
+	}
+	workers, wide := len(p.bounds)-1, (s.Width+31)/32*32
+	sums := make([][2][]float32, workers) // dk and dv [N, padded, wide] of each worker
+	p.each(func(i int, from, to C.int) {
+		size := s.KVHeads * len(p.reach) * wide
+		both := make([]float32, 2*size)
+		sums[i] = [2][]float32{both[:size], both[size:]}
+		c := p.c
+		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), ints(p.depth), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
+	})
+	for j, out := range [][]float32{dk, dv} {
+		for i := range n {
+			for h := range s.KVHeads {
+				to := out[(i*s.KVHeads+h)*s.Width:][:s.Width]
+				at := (h*len(p.reach) + i) * wide
+				copy(to, sums[0][j][at:])
+				for _, w := range sums[1:] {
+					for x, d := range w[j][at : at+s.Width] {
+						to[x] += d
+					}
+				}
+			}
+		}
+	}
+	return nil
+}

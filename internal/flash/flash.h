@@ -1,0 +1,25 @@
+// Attention over trees, tile by tile. Package flash explains the arguments.
+
+#define TILE 64
+
+// shape is what the kernels are told about one batch.
+typedef struct {
+    int positions, padded; // S, and S rounded up to whole tiles
+    int heads, kv, width;  // H, N, C
+    int slide;             // sliding window in depth, 0 for none
+    float scale;           // of the scores
+} shape;
+
+// forward and backward do the items from..to; item i is the tile of queries
+// i % tiles of head i / tiles.
+typedef void forward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                            const int *depth, const int *reach, float *o, float *lse);
+typedef void backward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                             const float *o, const float *lse, const float *dO, const int *depth, const int *reach,
+                             float *dq, float *dk, float *dv);
+
+void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
+                   const int *reach, float *o, float *lse);
+void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
+                    const float *lse, const float *dO, const int *depth, const int *reach, float *dq, float *dk,
+                    float *dv);

@@ -1,0 +1,165 @@
+package flash
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// naive is the formula in float64, and its gradients by hand.
+func naive(s Shape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float64) {
+	n, g := len(s.Reach), s.Heads/s.KVHeads
+	at := func(i, h, heads, c int) int { return (i*heads+h)*s.Width + c }
+	o, dq, lse = make([]float64, len(q)), make([]float64, len(q)), make([]float64, s.Heads*n)
+	dk, dv = make([]float64, len(k)), make([]float64, len(k))
+	scale := 1 / math.Sqrt(float64(s.Width))
+	for h := range s.Heads {
+		for i := range n {
+			p, dp := make([]float64, n), make([]float64, n)
+			sees := func(j int) bool {
+				return j <= i && i <= int(s.Reach[j]) && (s.Slide == 0 || int(s.Depth[i]-s.Depth[j]) < s.Slide)
+			}
+			var sum, delta float64
+			for j := range n {
+				if !sees(j) {
+					continue
+				}
+				for c := range s.Width {
+					p[j] += float64(q[at(i, h, s.Heads, c)]) * float64(k[at(j, h/g, s.KVHeads, c)]) * scale
+					dp[j] += float64(dO[at(i, h, s.Heads, c)]) * float64(v[at(j, h/g, s.KVHeads, c)])
+				}
+				p[j] = math.Exp(p[j])
+				sum += p[j]
+			}
+			lse[h*n+i] = math.Log(sum)
+			for j := range n {
+				p[j] /= sum
+				delta += p[j] * dp[j]
+			}
+			for j := range n {
+				d := p[j] * (dp[j] - delta) * scale
+				for c := range s.Width {
+					o[at(i, h, s.Heads, c)] += p[j] * float64(v[at(j, h/g, s.KVHeads, c)])
+					dq[at(i, h, s.Heads, c)] += d * float64(k[at(j, h/g, s.KVHeads, c)])
+					dk[at(j, h/g, s.KVHeads, c)] += d * float64(q[at(i, h, s.Heads, c)])
+					dv[at(j, h/g, s.KVHeads, c)] += p[j] * float64(dO[at(i, h, s.Heads, c)])
+				}
+			}
+		}
+	}
+	return o, lse, dq, dk, dv
+}
+
+// tree lays out random rows that share prefixes, depth first.
+func tree(r *rand.Rand, n int) (depth, reach []int32) {
+	depth, reach = make([]int32, n), make([]int32, n)
+	var path []int
+	for i := range n {
+		if r.IntN(40) == 0 {
+			path = path[:r.IntN(len(path)+1)] // a new branch
+		}
+		path = append(path, i)
+		depth[i] = int32(len(path) - 1)
+		for _, p := range path {
+			reach[p] = int32(i)
+		}
+	}
+	return depth, reach
+}
+
+func random(r *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(r.NormFloat64())
+	}
+	return out
+}
+
+func TestAgainstTheFormula(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		why                        string
+		n, heads, kv, width, slide int
+	}{
+		{"one position", 1, 1, 1, 8, 0},
+		{"less than a tile, an odd width", 23, 2, 1, 5, 0},
+		{"whole tiles", 128, 3, 3, 64, 0},
+		{"the shape of SmolLM2", 300, 9, 3, 64, 0},
+		{"a sliding window", 200, 4, 2, 32, 50},
+		{"a wide head", 130, 2, 2, 128, 0},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
+			s.Depth, s.Reach = tree(r, c.n)
+			wide, narrow := c.n*c.heads*c.width, c.n*c.kv*c.width
+			q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
+			o, lse := make([]float32, wide), make([]float32, c.n*c.heads)
+			dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
+			if err := Forward(s, q, k, v, o, lse); err != nil {
+				t.Fatal(err)
+			}
+			if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
+				t.Fatal(err)
+			}
+			wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
+			for _, x := range []struct {
+				name string
+				got  []float32
+				want []float64
+			}{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}} {
+				for i, want := range x.want {
+					if d := math.Abs(float64(x.got[i]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
+						t.Fatalf("%s[%d] is %g, expected %g", x.name, i, x.got[i], want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestWrongLengths(t *testing.T) {
+	s := Shape{Heads: 2, KVHeads: 1, Width: 4, Depth: []int32{0, 1}, Reach: []int32{1, 1}}
+	if err := Forward(s, make([]float32, 16), make([]float32, 8), make([]float32, 7), make([]float32, 16), make([]float32, 4)); err == nil {
+		t.Error("a short v is taken")
+	}
+	if err := Forward(Shape{Heads: 3, KVHeads: 2, Width: 4}, nil, nil, nil, nil, nil); err == nil {
+		t.Error("3 heads over 2 are taken")
+	}
+}
+
+// BenchmarkAttention is one layer's attention at the shape of SmolLM2-135M over
+// rows of 360 tokens, or one row.
+func BenchmarkAttention(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct{ n, row int }{{1024, 360}, {1024, 1024}, {2048, 2048}} {
+		s := Shape{Heads: 9, KVHeads: 3, Width: 64}
+		pairs := 0
+		for i := range c.n {
+			s.Depth = append(s.Depth, int32(i%c.row))
+			s.Reach = append(s.Reach, int32(min(c.n, (i/c.row+1)*c.row)-1))
+			pairs += i%c.row + 1
+		}
+		wide, narrow := c.n*9*64, c.n*3*64
+		q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
+		o, lse := make([]float32, wide), make([]float32, c.n*9)
+		dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
+		name := fmt.Sprintf("positions=%d/row=%d/", c.n, c.row)
+		b.Run(name+"forward", func(b *testing.B) {
+			for b.Loop() {
+				if err := Forward(s, q, k, v, o, lse); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*float64(pairs)*9*64*4/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+		b.Run(name+"backward", func(b *testing.B) {
+			for b.Loop() {
+				if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*float64(pairs)*9*64*10/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}

@@ -1,0 +1,239 @@
+// The kernels for one width of vectors: LANES floats, ROWS rows of a product
+// at a time, names ending in ISA. Matrices are row-major; a tile is TILE rows,
+// padded with zeros, and rows of width C are padded to whole pairs of vectors.
+
+typedef float FN(vf) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int FN(vi) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define VF FN(vf)
+#define VI FN(vi)
+#define AT(p) (*(VF *)(p))
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE VF FN(pick)(VI mask, VF a, VF b) { return (VF)(((VI)a & mask) | ((VI)b & ~mask)); }
+
+INLINE VF FN(greater)(VF a, VF b) { return FN(pick)(a > b, a, b); }
+
+// some rows of c [n] (+)= a [k]·b [k, n]; a's rows are ar apart, its columns ac.
+INLINE void FN(rows)(const int some, int n, int k, const float *a, long ar, long ac, const float *b, long ldb,
+                     float *c, long ldc, int add) {
+    for (int j = 0; j < n; j += 2 * LANES) {
+        VF x[ROWS], y[ROWS];
+#pragma GCC unroll 8
+        for (int r = 0; r < some; r++) {
+            x[r] = add ? AT(c + r * ldc + j) : (VF){0};
+            y[r] = add ? AT(c + r * ldc + j + LANES) : (VF){0};
+        }
+        for (int p = 0; p < k; p++) {
+            VF b0 = AT(b + p * ldb + j), b1 = AT(b + p * ldb + j + LANES);
+#pragma GCC unroll 8
+            for (int r = 0; r < some; r++) {
+                float s = a[r * ar + p * ac];
+                x[r] += s * b0;
+                y[r] += s * b1;
+            }
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < some; r++) {
+            AT(c + r * ldc + j) = x[r];
+            AT(c + r * ldc + j + LANES) = y[r];
+        }
+    }
+}
+
+// c [TILE, n] (+)= a [TILE, k]·b [k, n].
+static void FN(product)(int n, int k, const float *a, long ar, long ac, const float *b, long ldb, float *c, long ldc,
+                        int add) {
+    int i = 0;
+    for (; i + ROWS <= TILE; i += ROWS) FN(rows)(ROWS, n, k, a + i * ar, ar, ac, b, ldb, c + i * ldc, ldc, add);
+    for (; i < TILE; i += TILE % ROWS ? TILE % ROWS : 1)
+        FN(rows)(TILE % ROWS ? TILE % ROWS : 1, n, k, a + i * ar, ar, ac, b, ldb, c + i * ldc, ldc, add);
+}
+
+// exp of x <= 0, within 2 units in the last place; below -87 it stays there.
+// The integer part of x/ln 2 goes into the exponent, a polynomial does the rest.
+INLINE VF FN(power)(VF x) {
+    x = FN(greater)(x, (VF){0} - 87.0f);
+    VF t = x * 1.44269504f + 12582912.0f; // the integer is in the low bits
+    VF n = t - 12582912.0f;
+    VF r = x - n * 0.693145752f - n * 1.42860677e-6f;
+    VF p = r * 0.00138888889f + 0.00833333333f;
+    p = p * r + 0.0416666667f;
+    p = p * r + 0.166666667f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    return (VF)((VI)p + ((VI)t << 23));
+}
+
+INLINE float FN(sum)(VF x) {
+    float s = 0;
+    for (int i = 0; i < LANES; i++) s += x[i];
+    return s;
+}
+
+INLINE float FN(most)(VF x) {
+    float s = x[0];
+    for (int i = 1; i < LANES; i++) s = x[i] > s ? x[i] : s;
+    return s;
+}
+
+// copies a tile of rows of width c, stride apart, into rows of width wide.
+static void FN(load)(float *to, const float *from, long stride, int rows, int c, int wide, float scale) {
+    memset(to, 0, sizeof(float) * TILE * wide);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < c; j++) to[i * wide + j] = from[i * stride + j] * scale;
+}
+
+// the same, transposed: [c, TILE].
+static void FN(turn)(float *to, const float *from, long stride, int rows, int c) {
+    memset(to, 0, sizeof(float) * TILE * c);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < c; j++) to[j * TILE + i] = from[i * stride + j];
+}
+
+// what a tile of queries sees of a tile of keys.
+enum { FN(nothing), FN(part), FN(all) };
+static int FN(sees)(const shape *s, int qt, int kt, const int *reach) {
+    int least = reach[kt * TILE], most = least;
+    for (int k = kt * TILE; k < (kt + 1) * TILE; k++) {
+        if (reach[k] < least) least = reach[k];
+        if (reach[k] > most) most = reach[k];
+    }
+    if (most < qt * TILE) return FN(nothing);
+    return kt < qt && !s->slide && least >= (qt + 1) * TILE - 1 ? FN(all) : FN(part);
+}
+
+// sets the scores of pairs that do not see each other to a very low number.
+static void FN(mask)(const shape *s, float *scores, int qt, int kt, const int *depth, const int *reach) {
+    for (int i = 0; i < TILE; i++) {
+        int query = qt * TILE + i;
+        for (int j = 0; j < TILE; j += LANES) {
+            VI key = {0};
+            for (int l = 0; l < LANES; l++) key[l] = kt * TILE + j + l;
+            VI seen = (key <= query) & (*(VI *)(reach + kt * TILE + j) >= query);
+            if (s->slide) seen &= (depth[query] - *(VI *)(depth + kt * TILE + j)) < s->slide;
+            float *at = scores + i * TILE + j;
+            AT(at) = FN(pick)(seen, AT(at), (VF){0} - 1e30f);
+        }
+    }
+}
+
+static float *FN(scratch)(size_t floats) {
+    void *p = NULL;
+    if (posix_memalign(&p, 64, floats * sizeof(float))) abort();
+    return p;
+}
+
+static void FN(forward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                        const int *depth, const int *reach, float *o, float *lse) {
+    const int c = s->width, wide = (c + 2 * LANES - 1) / (2 * LANES) * (2 * LANES), tiles = s->padded / TILE;
+    const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
+    float *kt = FN(scratch)((size_t)s->padded * (c + wide) + 2 * (size_t)TILE * wide + TILE * TILE);
+    float *vs = kt + (size_t)s->padded * c, *qs = vs + (size_t)s->padded * wide, *acc = qs + TILE * wide,
+          *p = acc + TILE * wide;
+    for (int item = from, loaded = -1; item < to; item++) {
+        int h = item / tiles, qt = item % tiles, n = h / (s->heads / s->kv), first = qt * TILE;
+        int rows = s->positions - first < TILE ? s->positions - first : TILE;
+        for (int t = 0; n != loaded && t < tiles; t++) {
+            int some = s->positions - t * TILE < TILE ? s->positions - t * TILE : TILE;
+            FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
+            FN(load)(vs + (size_t)t * TILE * wide, v + t * TILE * below + n * c, below, some, c, wide, 1);
+        }
+        loaded = n;
+        FN(load)(qs, q + first * across + (long)h * c, across, rows, c, wide, s->scale);
+        memset(acc, 0, sizeof(float) * TILE * wide);
+        float top[TILE], total[TILE];
+        for (int i = 0; i < TILE; i++) top[i] = -1e29f, total[i] = 0;
+        for (int t = 0; t <= qt; t++) {
+            int sees = FN(sees)(s, qt, t, reach);
+            if (sees == FN(nothing)) continue;
+            FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
+            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, reach);
+            for (int i = 0; i < TILE; i++) {
+                float *row = p + i * TILE;
+                VF best = AT(row);
+                for (int j = LANES; j < TILE; j += LANES) best = FN(greater)(best, AT(row + j));
+                float high = FN(most)(best);
+                if (high > top[i]) {
+                    float fade = expf(top[i] - high);
+                    for (int j = 0; j < wide; j += LANES) AT(acc + i * wide + j) *= fade;
+                    total[i] *= fade;
+                    top[i] = high;
+                }
+                VF add = {0};
+                for (int j = 0; j < TILE; j += LANES) {
+                    VF x = FN(power)(AT(row + j) - top[i]);
+                    AT(row + j) = x;
+                    add += x;
+                }
+                total[i] += FN(sum)(add);
+            }
+            FN(product)(wide, TILE, p, TILE, 1, vs + (size_t)t * TILE * wide, wide, acc, wide, 1);
+        }
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < c; j++) o[(first + i) * across + (long)h * c + j] = acc[i * wide + j] / total[i];
+            lse[(size_t)h * s->positions + first + i] = top[i] + logf(total[i]);
+        }
+    }
+    free(kt);
+}
+
+// dk and dv are sums of this call's items, [N, padded, wide] with wide the
+// width padded to 32 floats; dq is whole.
+static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                         const float *o, const float *lse, const float *dO, const int *depth, const int *reach,
+                         float *dq, float *dk, float *dv) {
+    const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
+    const long across = (long)s->heads * c, below = (long)s->kv * c;
+    const size_t column = (size_t)s->padded * c, row = (size_t)s->padded * wide, tile = (size_t)TILE * wide;
+    float *kt = FN(scratch)(2 * column + row + 3 * tile + 2 * TILE * TILE);
+    float *vt = kt + column, *ks = vt + column, *qs = ks + row, *ds = qs + tile, *acc = ds + tile, *p = acc + tile,
+          *dp = p + TILE * TILE;
+    for (int item = from, loaded = -1; item < to; item++) {
+        int h = item / tiles, qt = item % tiles, n = h / (s->heads / s->kv), first = qt * TILE;
+        int rows = s->positions - first < TILE ? s->positions - first : TILE;
+        for (int t = 0; n != loaded && t < tiles; t++) {
+            int some = s->positions - t * TILE < TILE ? s->positions - t * TILE : TILE;
+            FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
+            FN(turn)(vt + (size_t)t * TILE * c, v + t * TILE * below + n * c, below, some, c);
+            FN(load)(ks + (size_t)t * TILE * wide, k + t * TILE * below + n * c, below, some, c, wide, 1);
+        }
+        loaded = n;
+        FN(load)(qs, q + first * across + (long)h * c, across, rows, c, wide, s->scale);
+        FN(load)(ds, dO + first * across + (long)h * c, across, rows, c, wide, 1);
+        memset(acc, 0, sizeof(float) * tile);
+        float high[TILE], delta[TILE];
+        for (int i = 0; i < TILE; i++) high[i] = 1e30f, delta[i] = 0;
+        for (int i = 0; i < rows; i++) {
+            high[i] = lse[(size_t)h * s->positions + first + i];
+            for (int j = 0; j < c; j++) delta[i] += ds[i * wide + j] * o[(first + i) * across + (long)h * c + j];
+        }
+        float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
+        for (int t = 0; t <= qt; t++) {
+            int sees = FN(sees)(s, qt, t, reach);
+            if (sees == FN(nothing)) continue;
+            FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
+            FN(product)(TILE, c, ds, wide, 1, vt + (size_t)t * TILE * c, TILE, dp, TILE, 0);
+            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, reach);
+            for (int i = 0; i < TILE; i++)
+                for (int j = 0; j < TILE; j += LANES) {
+                    float *at = p + i * TILE + j, *d = dp + i * TILE + j;
+                    VF x = FN(power)(AT(at) - high[i]);
+                    AT(at) = x;
+                    AT(d) = x * (AT(d) - delta[i]);
+                }
+            FN(product)(wide, TILE, p, 1, TILE, ds, wide, dvn + t * tile, wide, 1);
+            FN(product)(wide, TILE, dp, 1, TILE, qs, wide, dkn + t * tile, wide, 1);
+            FN(product)(wide, TILE, dp, TILE, 1, ks + t * tile, wide, acc, wide, 1);
+        }
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < c; j++)
+                dq[(first + i) * across + (long)h * c + j] = acc[i * wide + j] * s->scale;
+    }
+    free(kt);
+}
+
+#undef VF
+#undef VI
+#undef AT
+#undef INLINE
