@@ -59,15 +59,15 @@ func (r Rope) Angles(positions *Node) (cos, sin *Node) {
 	return Cos(angle), Sin(angle)
 }
 
-// Rotate turns x [..., S, C] by the angles [S, C/2]. Its inverse, and so its
+// Rotate turns x [S, H, C] by the angles [S, C/2]. Its inverse, and so its
 // vector-Jacobian product, is Rotate with -sin.
 func Rotate(x, cos, sin *Node) *Node {
 	half := cos.Shape().Dimensions[1]
 	a := SliceAxis(x, -1, AxisRange(0, half))
 	b := SliceAxis(x, -1, AxisRange(half, 2*half))
 	a32, b32 := cast(a, dtypes.Float32), cast(b, dtypes.Float32)
-	c := BroadcastToShape(ExpandLeftToRank(cos, x.Rank()), a32.Shape())
-	s := BroadcastToShape(ExpandLeftToRank(sin, x.Rank()), a32.Shape())
+	c := BroadcastToShape(InsertAxes(cos, 1), a32.Shape())
+	s := BroadcastToShape(InsertAxes(sin, 1), a32.Shape())
 	turned := Concatenate([]*Node{Sub(Mul(a32, c), Mul(b32, s)), Add(Mul(b32, c), Mul(a32, s))}, -1)
 	return cast(turned, x.DType())
 }

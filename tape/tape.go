@@ -11,6 +11,7 @@ package tape
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorqa/internal/xla"
@@ -25,7 +26,6 @@ type Block struct {
 	Name    string
 	Weights []string // local names; those the model lacks (biases) are left out
 	Outputs int      // how many outputs Forward has
-	Keeps   bool     // what Forward keeps is never computed again, whatever Runner.Recompute says
 
 	// Forward builds the outputs, and what Backward wants kept. What it keeps
 	// is built only where a gradient flows.
@@ -33,6 +33,15 @@ type Block struct {
 	// Backward builds the cotangents of the inputs (nil for integers) from
 	// those of the outputs, and gives the weights their gradients.
 	Backward func(w *nn.Weights, in, kept, dOut []*graph.Node) (dIn []*graph.Node)
+}
+
+// Native is a piece of a model that is no graph: it works on f32 values in the
+// host's memory, where the engine computes OnHost.
+type Native struct {
+	Outputs, Kept [][]int // dimensions of the outputs, and of what Backward wants kept
+	Forward       func(in, out, kept [][]float32) error
+	// Backward sets the cotangents of all inputs.
+	Backward func(in, out, kept, dOut, dIn [][]float32) error
 }
 
 // Bound is a block with the full names of its weights.
@@ -59,9 +68,7 @@ type Runner struct {
 	Params  *Params
 	Adapter nn.Adapter
 
-	// Recompute keeps nothing between the walks but the inputs of each block,
-	// and runs Forward again on the way back (gradient checkpointing, arXiv
-	// 1604.06174). It is set before the first tape.
+	// Recompute has Checkpoint keep only inputs and outputs between the walks.
 	Recompute bool
 
 	funcs map[variant]*xla.Func
@@ -86,7 +93,16 @@ type Value struct {
 }
 
 // record is one call on a tape.
-type record struct {
+type record interface {
+	outputs() []*Value
+	// back walks the call backwards, given the cotangents of its outputs, and
+	// frees what it kept.
+	back(t *Tape, dOut []*tensors.Tensor) error
+	free() error // what was kept
+}
+
+// call is a record of Call.
+type call struct {
 	bound   Bound
 	weights []binding
 	in, out []*Value
@@ -106,7 +122,11 @@ type Tape struct {
 	records []record
 	values  []*Value
 	train   bool
+	forgets bool // nothing is kept and recorded; Checkpoint runs it again
 }
+
+// OnHost says whether Native may be used.
+func (t *Tape) OnHost() bool { return t.runner.Engine.OnHost() }
 
 // New starts a tape; only a training tape can be walked backwards.
 func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
@@ -177,7 +197,7 @@ func (r *Runner) bindings(b Bound) []binding {
 
 // Call runs a block forwards.
 func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
-	rec := record{bound: b, weights: t.runner.bindings(b), in: in}
+	rec := &call{bound: b, weights: t.runner.bindings(b), in: in}
 	for _, w := range rec.weights {
 		rec.flows = rec.flows || w.param.Trained
 	}
@@ -185,7 +205,8 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 		rec.flows = rec.flows || v.flows
 	}
 	rec.flows = rec.flows && t.train
-	f, err := t.runner.forward(&rec)
+	keep := rec.flows && !t.forgets
+	f, err := t.runner.forward(rec, keep)
 	if err != nil {
 		return nil, err
 	}
@@ -201,14 +222,171 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 		rec.out = append(rec.out, t.value(r, rec.flows))
 	}
 	rec.kept = results[b.block.Outputs:]
-	if rec.flows {
+	if keep {
 		t.records = append(t.records, rec)
 	}
 	return rec.out, nil
 }
 
+// Native runs a native piece forwards.
+func (t *Tape) Native(n Native, in ...*Value) ([]*Value, error) {
+	rec := &native{native: n, in: in}
+	flows := false
+	for _, v := range in {
+		flows = flows || v.flows
+	}
+	made := func(dims [][]int) (ts []*tensors.Tensor, err error) {
+		for _, d := range dims {
+			x, err := xla.New(t.runner.Engine, d...)
+			if err != nil {
+				return ts, errors.Join(err, xla.Free(ts...))
+			}
+			ts = append(ts, x)
+		}
+		return ts, nil
+	}
+	out, err := made(n.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range out {
+		rec.out = append(rec.out, t.value(x, flows && t.train))
+	}
+	if rec.kept, err = made(n.Kept); err != nil {
+		return nil, err
+	}
+	memory, err := memories(tensorsOf(in), out, rec.kept)
+	if err == nil {
+		err = n.Forward(memory[0], memory[1], memory[2])
+	}
+	if err != nil {
+		return nil, errors.Join(err, rec.free())
+	}
+	if !flows || !t.train || t.forgets {
+		return rec.out, rec.free()
+	}
+	t.records = append(t.records, rec)
+	return rec.out, nil
+}
+
+// native is a record of Native.
+type native struct {
+	native  Native
+	in, out []*Value
+	kept    []*tensors.Tensor
+}
+
+func (n *native) outputs() []*Value { return n.out }
+func (n *native) free() error       { return xla.Free(n.kept...) }
+
+func (n *native) back(t *Tape, dOut []*tensors.Tensor) error {
+	var dIn []*tensors.Tensor
+	for _, v := range n.in {
+		d, err := xla.New(t.runner.Engine, v.Tensor.Shape().Dimensions...)
+		if err != nil {
+			return errors.Join(err, xla.Free(dIn...))
+		}
+		dIn = append(dIn, d)
+	}
+	memory, err := memories(tensorsOf(n.in), tensorsOf(n.out), n.kept, dOut, dIn)
+	if err == nil {
+		err = n.native.Backward(memory[0], memory[1], memory[2], memory[3], memory[4])
+	}
+	if err != nil {
+		return errors.Join(err, xla.Free(dIn...))
+	}
+	for i, v := range n.in {
+		if v.flows {
+			err = errors.Join(err, t.accumulate(v, dIn[i]))
+		} else {
+			err = errors.Join(err, xla.Free(dIn[i]))
+		}
+	}
+	return errors.Join(err, n.free())
+}
+
+// memories gives the host's view of lists of tensors.
+func memories(lists ...[]*tensors.Tensor) ([][][]float32, error) {
+	out := make([][][]float32, len(lists))
+	for i, list := range lists {
+		for _, x := range list {
+			flat, err := xla.Memory(x)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = append(out[i], flat)
+		}
+	}
+	return out, nil
+}
+
+func tensorsOf(vs []*Value) []*tensors.Tensor {
+	ts := make([]*tensors.Tensor, len(vs))
+	for i, v := range vs {
+		ts[i] = v.Tensor
+	}
+	return ts
+}
+
+// Part is a piece of a model, several calls on a tape. What it reads beside its
+// inputs stands on the tape that it was made for.
+type Part func(t *Tape, in []*Value) ([]*Value, error)
+
+// Checkpoint runs a part. Where the runner recomputes, only its inputs and
+// outputs stay in memory between the walks, and the walk back runs it again
+// (gradient checkpointing, arXiv 1604.06174).
+func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
+	if !t.runner.Recompute || !t.train || t.forgets {
+		return part(t, in)
+	}
+	inner := &Tape{runner: t.runner, train: true, forgets: true}
+	out, err := part(inner, in)
+	if err != nil {
+		return nil, errors.Join(err, inner.Free())
+	}
+	// The outputs stay; what led to them goes.
+	inner.values = slices.DeleteFunc(inner.values, func(v *Value) bool { return slices.Contains(out, v) })
+	t.values = append(t.values, out...)
+	t.records = append(t.records, &again{part: part, in: in, out: out})
+	return out, inner.Free()
+}
+
+// again is a record of Checkpoint.
+type again struct {
+	part    Part
+	in, out []*Value
+}
+
+func (a *again) outputs() []*Value { return a.out }
+func (a *again) free() error       { return nil }
+
+func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
+	inner := t.runner.New(true)
+	defer func() { err = errors.Join(err, inner.Free()) }()
+	in := make([]*Value, len(a.in))
+	for i, v := range a.in {
+		in[i] = &Value{Tensor: v.Tensor, flows: v.flows}
+	}
+	out, err := a.part(inner, in)
+	if err != nil {
+		return err
+	}
+	for i, v := range a.out {
+		out[i].grad, v.grad = dOut[i], nil
+	}
+	if err := inner.walk(); err != nil {
+		return err
+	}
+	for i, v := range in {
+		if v.grad != nil {
+			err = errors.Join(err, t.accumulate(a.in[i], v.grad))
+		}
+	}
+	return err
+}
+
 // compute gives the tensors of the record's weights.
-func (r *record) compute() []*tensors.Tensor {
+func (r *call) compute() []*tensors.Tensor {
 	args := make([]*tensors.Tensor, len(r.weights))
 	for i, w := range r.weights {
 		args[i] = w.param.Compute
@@ -218,7 +396,7 @@ func (r *record) compute() []*tensors.Tensor {
 
 // trained gives a function of the local name that says whether a weight is
 // trained now; it stays as it is when Params change later.
-func (r *record) trained() func(string) bool {
+func (r *call) trained() func(string) bool {
 	m := map[string]bool{}
 	for _, w := range r.weights {
 		m[w.local] = w.param.Trained
@@ -227,7 +405,7 @@ func (r *record) trained() func(string) bool {
 }
 
 // key names the weights present, and which of them satisfy a condition.
-func (r *record) key(kind string, is func(*Param) bool) string {
+func (r *call) key(kind string, is func(*Param) bool) string {
 	var b strings.Builder
 	b.WriteString(kind)
 	for _, w := range r.weights {
@@ -237,8 +415,7 @@ func (r *record) key(kind string, is func(*Param) bool) string {
 }
 
 // forward finds or makes the forward function of a record's variant.
-func (r *Runner) forward(rec *record) (*xla.Func, error) {
-	keep := rec.flows && !r.recomputes(rec)
+func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
 	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return rec.flows && p.Trained })
 	names, trained := locals(rec.weights), rec.trained()
 	block := rec.bound.block
@@ -254,9 +431,6 @@ func (r *Runner) forward(rec *record) (*xla.Func, error) {
 		return append(out, kept...)
 	})
 }
-
-// recomputes says whether a record's block runs forwards again on the way back.
-func (r *Runner) recomputes(rec *record) bool { return r.Recompute && !rec.bound.block.Keeps }
 
 // compiled finds or makes the function of a variant.
 func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node) (*xla.Func, error) {
@@ -297,39 +471,63 @@ func (t *Tape) Backward(losses ...*Value) error {
 		}
 		loss.grad = one
 	}
+	return t.walk()
+}
+
+// walk goes over the records backwards, from the cotangents that are set.
+func (t *Tape) walk() error {
 	for i := len(t.records) - 1; i >= 0; i-- {
-		if err := t.back(&t.records[i]); err != nil {
-			return err
+		rec := t.records[i]
+		t.records = t.records[:i]
+		var dOut []*tensors.Tensor
+		for _, v := range rec.outputs() {
+			if v.grad != nil {
+				dOut = append(dOut, v.grad)
+			}
+		}
+		if len(dOut) == 0 {
+			if err := rec.free(); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(dOut) != len(rec.outputs()) {
+			return errors.Join(errors.New("tape: some outputs of a call have a gradient, others none"), rec.free())
+		}
+		if err := rec.back(t, dOut); err != nil {
+			return errors.Join(err, rec.free())
+		}
+		for _, v := range rec.outputs() {
+			if err := xla.Free(v.grad); err != nil {
+				return err
+			}
+			v.grad = nil
 		}
 	}
-	t.records = nil
 	return nil
 }
 
-// back runs one record backwards and frees what it kept.
-func (t *Tape) back(rec *record) error {
-	var dOut []*tensors.Tensor
-	for _, v := range rec.out {
-		if v.grad != nil {
-			dOut = append(dOut, v.grad)
-		}
+func (r *call) outputs() []*Value { return r.out }
+func (r *call) free() error       { return xla.Free(r.kept...) }
+
+// back implements record. Gradient sums so far, of weights and of inputs, go
+// in and come out with this call's share added.
+func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
+	carried := make([]bool, len(r.in))
+	for i, v := range r.in {
+		carried[i] = v.flows && v.grad != nil && !slices.Contains(r.in[:i], v)
 	}
-	if len(dOut) == 0 {
-		return xla.Free(rec.kept...)
-	}
-	if len(dOut) != len(rec.out) {
-		return fmt.Errorf("block %s: some outputs have no gradient", rec.bound.block.Name)
-	}
-	f, err := t.runner.backward(rec)
+	f, err := t.runner.backward(r, carried)
 	if err != nil {
 		return err
 	}
-	args := rec.compute()
-	for _, v := range rec.in {
-		args = append(args, v.Tensor)
+	args := append(append(append(r.compute(), tensorsOf(r.in)...), r.kept...), dOut...)
+	for i, v := range r.in {
+		if carried[i] {
+			args = append(args, v.grad)
+		}
 	}
-	args = append(append(args, rec.kept...), dOut...)
-	for _, w := range rec.weights {
+	for _, w := range r.weights {
 		if w.param.Trained && w.param.Grad != nil {
 			args = append(args, w.param.Grad)
 		}
@@ -338,25 +536,24 @@ func (t *Tape) back(rec *record) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range rec.in {
-		if v.flows {
-			if err := t.accumulate(v, results[0]); err != nil {
-				return err
-			}
-			results = results[1:]
+	for i, v := range r.in {
+		if !v.flows {
+			continue
 		}
+		if carried[i] {
+			err = errors.Join(err, xla.Free(v.grad))
+			v.grad = nil
+		}
+		err = errors.Join(err, t.accumulate(v, results[0]))
+		results = results[1:]
 	}
-	for _, w := range rec.weights {
+	for _, w := range r.weights {
 		if w.param.Trained {
 			err = errors.Join(err, xla.Free(w.param.Grad))
 			w.param.Grad, results = results[0], results[1:]
 		}
 	}
-	for _, v := range rec.out {
-		err = errors.Join(err, xla.Free(v.grad))
-		v.grad = nil
-	}
-	return errors.Join(err, xla.Free(rec.kept...))
+	return errors.Join(err, r.free())
 }
 
 // accumulate adds d, which it takes over, to the gradient of v.
@@ -382,22 +579,23 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 
 // backward finds or makes the backward function of a record's variant. Its
 // inputs are the weights, the block's inputs, what it kept, the cotangents of
-// its outputs and the gradient sums so far; its outputs are the cotangents of
-// the inputs that want one and the new gradient sums.
-func (r *Runner) backward(rec *record) (*xla.Func, error) {
+// its outputs and the gradient sums so far of carried inputs and of weights;
+// its outputs are the cotangents of the inputs that want one and the new
+// gradient sums of the weights.
+func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
 	mode = rec.key(mode+" summed", func(p *Param) bool { return p.Grad != nil })
 	var wanted []bool
 	for _, v := range rec.in {
 		wanted = append(wanted, v.flows)
 	}
-	mode += fmt.Sprintf(" inputs %v", wanted)
+	mode += fmt.Sprintf(" inputs %v carried %v", wanted, carried)
 	block, names := rec.bound.block, locals(rec.weights)
 	trained, summed := rec.trained(), map[string]bool{}
 	for _, w := range rec.weights {
 		summed[w.local] = w.param.Trained && w.param.Grad != nil
 	}
-	nKept, nOut, again := len(rec.kept), len(rec.out), r.recomputes(rec)
+	nKept, nOut := len(rec.kept), len(rec.out)
 	return r.compiled(variant{block, mode}, func(args []*graph.Node) []*graph.Node {
 		take := func(n int) []*graph.Node {
 			part := args[:n]
@@ -406,15 +604,16 @@ func (r *Runner) backward(rec *record) (*xla.Func, error) {
 		}
 		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter)
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
-		if again {
-			_, kept = block.Forward(w, in)
-		}
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node
 		for i, want := range wanted {
-			if want {
-				results = append(results, dIn[i])
+			if !want {
+				continue
 			}
+			if carried[i] {
+				dIn[i] = graph.Add(take(1)[0], dIn[i])
+			}
+			results = append(results, dIn[i])
 		}
 		for _, n := range names {
 			if !trained(n) {
@@ -437,7 +636,7 @@ func (r *Runner) backward(rec *record) (*xla.Func, error) {
 func (t *Tape) Free() error {
 	var errs []error
 	for _, rec := range t.records {
-		errs = append(errs, xla.Free(rec.kept...))
+		errs = append(errs, rec.free())
 	}
 	for _, v := range t.values {
 		errs = append(errs, xla.Free(v.Tensor, v.grad))

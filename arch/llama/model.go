@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gorqa/batch"
+	"gorqa/internal/flash"
 	"gorqa/nn"
 	"gorqa/tape"
 
@@ -17,32 +18,32 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed   tape.Bound
-	layers  map[layerKind]*tape.Block
-	head    tape.Bound
-	logits  tape.Bound
-	prefill map[int]*tape.Block // by sliding window
-	step    map[int]*tape.Block // by sliding window
+	embed, angles, head, logits tape.Bound
+
+	before, after *tape.Block                   // a layer's two parts, around attention
+	attention     map[attentionKind]*tape.Block // as a graph, where it does not run natively
+	prefill, step map[int]*tape.Block           // by sliding window
 }
 
-// layerKind is what is static in a layer's graph beside the input shapes.
-type layerKind struct{ global, window, slide int }
+// attentionKind is what is static in attention's graph beside the input shapes.
+type attentionKind struct{ global, window, slide int }
 
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
-	m := &Model{Config: c, dtype: dtypes.Float32, layers: map[layerKind]*tape.Block{}}
+	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}}
 	m.prefill, m.step = map[int]*tape.Block{}, map[int]*tape.Block{}
 	if half {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")
+	m.angles = m.anglesBlock().Named()
+	m.before, m.after = m.beforeBlock(), m.afterBlock()
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
 	m.logits = m.logitsBlock().Named("model.norm.weight", c.HeadName())
 	return m
 }
 
-// queryBlock is how many queries share a block of scores. Of 128, 256 and 512,
-// 256 was the fastest over packs of 1024 and 2048 (nn.BenchmarkAttention).
+// queryBlock is how many queries share a block of scores in a graph.
 const queryBlock = 256
 
 // Loss runs the decoder over a micro-batch. Each returned value is an f32
@@ -59,27 +60,88 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Decoder) ([]*tape.Value, error) {
 // Hidden runs embedding and layers over a micro-batch and returns the last
 // layer's output [S, D], before the final norm.
 func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
-	s := len(b.Tokens)
 	x, err := m.Embed(t, b.Tokens)
 	if err != nil {
 		return nil, err
 	}
-	positions, err := t.Ints(b.Positions, s)
+	positions, err := t.Ints(b.Positions, len(b.Positions))
 	if err != nil {
 		return nil, err
 	}
-	reach, err := t.Ints(b.Reach, s)
+	angles, err := t.Call(m.angles, positions)
 	if err != nil {
 		return nil, err
 	}
 	for i := range m.Config.Layers {
-		out, err := t.Call(m.Layer(i, b), x, positions, reach)
+		attend, err := m.attend(t, b, m.Config.Slide[i])
+		if err != nil {
+			return nil, err
+		}
+		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+			return m.layer(t, i, in[0], angles, attend)
+		}, x)
 		if err != nil {
 			return nil, err
 		}
 		x = out[0]
 	}
 	return x, nil
+}
+
+// layer runs layer i over x [S, D].
+func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, angles []*tape.Value, attend tape.Part) ([]*tape.Value, error) {
+	prefix := layerPrefix(i)
+	h, err := t.Call(m.before.At(prefix), x, angles[0], angles[1])
+	if err != nil {
+		return nil, err
+	}
+	o, err := attend(t, h)
+	if err != nil {
+		return nil, err
+	}
+	return t.Call(m.after.At(prefix), x, o[0])
+}
+
+func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
+
+// attend gives attention over a micro-batch's trees: q [S, H, C], k and v
+// [S, N, C] to o [S, H, C].
+func (m *Model) attend(t *tape.Tape, b *batch.Decoder, slide int) (tape.Part, error) {
+	if t.OnHost() {
+		shape := flash.Shape{
+			Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
+			Slide: slide, Depth: b.Positions, Reach: b.Reach,
+		}
+		n := len(b.Tokens)
+		native := tape.Native{
+			Outputs: [][]int{{n, shape.Heads, shape.Width}},
+			Kept:    [][]int{{shape.Heads, n}},
+			Forward: func(in, out, kept [][]float32) error {
+				return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
+			},
+			Backward: func(in, out, kept, dOut, dIn [][]float32) error {
+				return flash.Backward(shape, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
+			},
+		}
+		return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }, nil
+	}
+	positions, err := t.Ints(b.Positions, len(b.Positions))
+	if err != nil {
+		return nil, err
+	}
+	reach, err := t.Ints(b.Reach, len(b.Reach))
+	if err != nil {
+		return nil, err
+	}
+	kind := attentionKind{b.Global, b.Window, slide}
+	block, ok := m.attention[kind]
+	if !ok {
+		block = m.attentionBlock(kind)
+		m.attention[kind] = block
+	}
+	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+		return t.Call(block.Named(), in[0], in[1], in[2], positions, reach)
+	}, nil
 }
 
 // Embed looks up ids [S] and gives x [S, D].
@@ -93,18 +155,6 @@ func (m *Model) Embed(t *tape.Tape, ids []int32) (*tape.Value, error) {
 		return nil, err
 	}
 	return out[0], nil
-}
-
-// Layer gives layer i bound to its weights, for micro-batches of b's kind. Its
-// inputs are x [S, D], positions [S] and reach [S]; its output is x [S, D].
-func (m *Model) Layer(i int, b *batch.Decoder) tape.Bound {
-	kind := layerKind{b.Global, b.Window, m.Config.Slide[i]}
-	block, ok := m.layers[kind]
-	if !ok {
-		block = m.layerBlock(kind)
-		m.layers[kind] = block
-	}
-	return block.At(fmt.Sprintf("model.layers.%d.", i))
 }
 
 // embedBlock looks up ids [S] and gives x [S, D].
@@ -126,87 +176,126 @@ func (m *Model) embedBlock() *tape.Block {
 	}
 }
 
-// layerWeights are the local names of a layer's weights.
-var layerWeights = []string{
-	"input_layernorm.weight",
-	"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.o_proj.weight",
-	"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias", "self_attn.o_proj.bias",
-	"self_attn.q_norm.weight", "self_attn.k_norm.weight",
-	"post_attention_layernorm.weight",
-	"mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight",
-	"mlp.gate_proj.bias", "mlp.up_proj.bias", "mlp.down_proj.bias",
-}
-
-// layerBlock is one decoder layer: attention and the gated feed-forward layer,
-// each behind a norm and beside a residual. It keeps the products that cost a
-// matrix multiplication and recomputes norms, gates and probabilities.
-func (m *Model) layerBlock(kind layerKind) *tape.Block {
-	eps := m.Config.Epsilon
+// anglesBlock takes positions [S] to the rotary angles, cos and sin [S, C/2].
+func (m *Model) anglesBlock() *tape.Block {
 	return &tape.Block{
-		Name: fmt.Sprintf("layer%+v", kind), Weights: layerWeights, Outputs: 1,
-		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			h := m.heads(w, in[0], in[1])
-			o, lse := nn.Attention(m.tree(kind, in), h.q, h.k, h.v)
-			y, mid, gate, up := m.mix(w, in[0], o)
-			kept = []*Node{h.q, h.k, h.v, o, lse, mid, gate, up}
-			if m.Config.QKNorm {
-				kept = append(kept, h.rawQ, h.rawK)
-			}
-			return []*Node{y}, kept
-		},
-		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			x, dy := in[0], dOut[0]
-			q, k, v, o, lse, mid, gate, up := kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7]
-			cos, sin := m.Config.Rope.Angles(in[1])
-
-			act := gated(gate, up)
-			dAct := nn.LinearVJP(w, "mlp.down_proj", act, dy)
-			d := nn.Pullback([]*Node{act}, []*Node{dAct}, []*Node{gate, up})
-			h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), eps)
-			dh := Add(nn.LinearVJP(w, "mlp.gate_proj", h, d[0]), nn.LinearVJP(w, "mlp.up_proj", h, d[1]))
-			dMid := Add(dy, nn.RMSNormVJP(w, "post_attention_layernorm.weight", mid, dh, eps))
-
-			dO := m.split(nn.LinearVJP(w, "self_attn.o_proj", merge(o), dMid), true)
-			dq, dk, dv := nn.AttentionVJP(m.tree(kind, in), q, k, v, o, lse, dO)
-			dq, dk = nn.Rotate(dq, cos, Neg(sin)), nn.Rotate(dk, cos, Neg(sin))
-			if m.Config.QKNorm {
-				dq = nn.RMSNormVJP(w, "self_attn.q_norm.weight", kept[8], dq, eps)
-				dk = nn.RMSNormVJP(w, "self_attn.k_norm.weight", kept[9], dk, eps)
-			}
-			h = nn.RMSNorm(x, w.Get("input_layernorm.weight"), eps)
-			dh = Add(nn.LinearVJP(w, "self_attn.q_proj", h, merge(dq)), nn.LinearVJP(w, "self_attn.k_proj", h, merge(dk)))
-			dh = Add(dh, nn.LinearVJP(w, "self_attn.v_proj", h, merge(dv)))
-			return []*Node{Add(dMid, nn.RMSNormVJP(w, "input_layernorm.weight", x, dh, eps)), nil, nil}
+		Name: "angles", Outputs: 2,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			cos, sin := m.Config.Rope.Angles(in[0])
+			return []*Node{cos, sin}, nil
 		},
 	}
 }
 
-// tree is who attends to whom for a layer's inputs (x, positions, reach).
-func (m *Model) tree(kind layerKind, in []*Node) nn.Tree {
-	return nn.Tree{Positions: in[1], Reach: in[2], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
+// beforeWeights and afterWeights are the local names of a layer's weights.
+var (
+	beforeWeights = []string{
+		"input_layernorm.weight",
+		"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight",
+		"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias",
+		"self_attn.q_norm.weight", "self_attn.k_norm.weight",
+	}
+	afterWeights = []string{
+		"self_attn.o_proj.weight", "self_attn.o_proj.bias",
+		"post_attention_layernorm.weight",
+		"mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight",
+		"mlp.gate_proj.bias", "mlp.up_proj.bias", "mlp.down_proj.bias",
+	}
+)
+
+// beforeBlock is a layer up to attention: x [S, D] and the angles [S, C/2] to
+// q [S, H, C], k and v [S, N, C] in f32. It keeps only what qwen3's norms need.
+func (m *Model) beforeBlock() *tape.Block {
+	return &tape.Block{
+		Name: "before attention", Weights: beforeWeights, Outputs: 3,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			h := m.heads(w, in[0], in[1], in[2])
+			if m.Config.QKNorm {
+				kept = []*Node{h.rawQ, h.rawK}
+			}
+			return []*Node{f32(h.q), f32(h.k), f32(h.v)}, kept
+		},
+		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
+			eps, x, cos, back := m.Config.Epsilon, in[0], in[1], Neg(in[2])
+			dq, dk := m.cast(nn.Rotate(dOut[0], cos, back)), m.cast(nn.Rotate(dOut[1], cos, back))
+			if m.Config.QKNorm {
+				dq = nn.RMSNormVJP(w, "self_attn.q_norm.weight", kept[0], dq, eps)
+				dk = nn.RMSNormVJP(w, "self_attn.k_norm.weight", kept[1], dk, eps)
+			}
+			h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), eps)
+			dh := Add(nn.LinearVJP(w, "self_attn.q_proj", h, merge(dq)), nn.LinearVJP(w, "self_attn.k_proj", h, merge(dk)))
+			dh = Add(dh, nn.LinearVJP(w, "self_attn.v_proj", h, merge(m.cast(dOut[2]))))
+			return []*Node{nn.RMSNormVJP(w, "input_layernorm.weight", x, dh, eps), nil, nil}
+		},
+	}
 }
 
-// heads are what attention works on: q [N, G, S, C], k and v [N, S, C], and q
-// and k before qwen3's norms and the rotation.
+// afterBlock is a layer from attention on: its input x [S, D] and attention's
+// outcome o [S, H, C] in f32 to its output [S, D]. It keeps the products that
+// cost a matrix multiplication and computes norms and gates again.
+func (m *Model) afterBlock() *tape.Block {
+	return &tape.Block{
+		Name: "after attention", Weights: afterWeights, Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			y, mid, gate, up := m.mix(w, in[0], merge(m.cast(in[1])))
+			return []*Node{y}, []*Node{mid, gate, up}
+		},
+		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
+			eps, mid, gate, up := m.Config.Epsilon, kept[0], kept[1], kept[2]
+			act := gated(gate, up)
+			dAct := nn.LinearVJP(w, "mlp.down_proj", act, dOut[0])
+			d := nn.Pullback([]*Node{act}, []*Node{dAct}, []*Node{gate, up})
+			h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), eps)
+			dh := Add(nn.LinearVJP(w, "mlp.gate_proj", h, d[0]), nn.LinearVJP(w, "mlp.up_proj", h, d[1]))
+			dMid := Add(dOut[0], nn.RMSNormVJP(w, "post_attention_layernorm.weight", mid, dh, eps))
+			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(m.cast(in[1])), dMid)
+			return []*Node{dMid, f32(m.split(dO, m.Config.Heads))}
+		},
+	}
+}
+
+// attentionBlock is attention as a graph: q [S, H, C], k and v [S, N, C],
+// positions and reach [S] to o [S, H, C].
+func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
+	tree := func(in []*Node) nn.Tree {
+		return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
+	}
+	return &tape.Block{
+		Name: fmt.Sprintf("attention%+v", kind), Outputs: 1,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
+			o, lse := nn.Attention(tree(in), q, k, v)
+			return []*Node{f32(m.headsLast(o))}, []*Node{o, lse}
+		},
+		Backward: func(_ *nn.Weights, in, kept, dOut []*Node) []*Node {
+			q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
+			dq, dk, dv := nn.AttentionVJP(tree(in), q, k, v, kept[0], kept[1], m.queries(dOut[0]))
+			return []*Node{f32(m.headsLast(dq)), f32(m.headsLast(dk)), f32(m.headsLast(dv)), nil, nil}
+		},
+	}
+}
+
+// heads are what attention works on: q [S, H, C], k and v [S, N, C], and q and
+// k before qwen3's norms and the rotation.
 type heads struct{ q, k, v, rawQ, rawK *Node }
 
 // heads is the first part of a layer: norm, projections and rotation of
-// x [S, D] at positions [S].
-func (m *Model) heads(w *nn.Weights, x, positions *Node) heads {
-	cos, sin := m.Config.Rope.Angles(positions)
+// x [S, D] by the angles [S, C/2].
+func (m *Model) heads(w *nn.Weights, x, cos, sin *Node) heads {
 	h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), m.Config.Epsilon)
-	rawQ, rawK := m.split(nn.Linear(w, "self_attn.q_proj", h), true), m.split(nn.Linear(w, "self_attn.k_proj", h), false)
-	v := m.split(nn.Linear(w, "self_attn.v_proj", h), false)
+	rawQ := m.split(nn.Linear(w, "self_attn.q_proj", h), m.Config.Heads)
+	rawK := m.split(nn.Linear(w, "self_attn.k_proj", h), m.Config.KVHeads)
+	v := m.split(nn.Linear(w, "self_attn.v_proj", h), m.Config.KVHeads)
 	q := nn.Rotate(m.headNorm(w, "self_attn.q_norm.weight", rawQ), cos, sin)
 	k := nn.Rotate(m.headNorm(w, "self_attn.k_norm.weight", rawK), cos, sin)
 	return heads{q, k, v, rawQ, rawK}
 }
 
 // mix is the last part of a layer: it takes its input x [S, D] and the outcome
-// of attention o [N, G, S, C] to its output y [S, D]; mid [S, D], gate and up
+// of attention o [S, H·C] to its output y [S, D]; mid [S, D], gate and up
 // [S, Inner] are what the backward walk wants kept.
 func (m *Model) mix(w *nn.Weights, x, o *Node) (y, mid, gate, up *Node) {
-	mid = Add(x, nn.Linear(w, "self_attn.o_proj", merge(o)))
+	mid = Add(x, nn.Linear(w, "self_attn.o_proj", o))
 	h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), m.Config.Epsilon)
 	gate, up = nn.Linear(w, "mlp.gate_proj", h), nn.Linear(w, "mlp.up_proj", h)
 	return Add(mid, nn.Linear(w, "mlp.down_proj", gated(gate, up))), mid, gate, up
@@ -215,24 +304,39 @@ func (m *Model) mix(w *nn.Weights, x, o *Node) (y, mid, gate, up *Node) {
 // gated is SwiGLU's silu(gate)·up (arXiv 2002.05202).
 func gated(gate, up *Node) *Node { return Mul(Mul(gate, Sigmoid(gate)), up) }
 
-// split turns a projection [S, H·C] into heads: [N, G, S, C] for queries,
-// [N, S, C] for keys and values.
-func (m *Model) split(x *Node, query bool) *Node {
-	s, n, c := x.Shape().Dimensions[0], m.Config.KVHeads, m.Config.HeadWidth
-	if !query {
-		return TransposeAllAxes(Reshape(x, s, n, c), 1, 0, 2)
-	}
-	return TransposeAllAxes(Reshape(x, s, n, m.Config.Heads/n, c), 1, 2, 0, 3)
+// split turns a projection [S, H·C] into heads [S, H, C].
+func (m *Model) split(x *Node, heads int) *Node {
+	return Reshape(x, x.Shape().Dimensions[0], heads, m.Config.HeadWidth)
 }
 
 // merge undoes split.
 func merge(x *Node) *Node {
 	d := x.Shape().Dimensions
-	if x.Rank() == 3 {
-		return Reshape(TransposeAllAxes(x, 1, 0, 2), d[1], d[0]*d[2])
-	}
-	return Reshape(TransposeAllAxes(x, 2, 0, 1, 3), d[2], d[0]*d[1]*d[3])
+	return Reshape(x, d[0], d[1]*d[2])
 }
+
+// queries turns q [S, H, C] into what nn works on, [N, G, S, C].
+func (m *Model) queries(q *Node) *Node {
+	s, n := q.Shape().Dimensions[0], m.Config.KVHeads
+	return TransposeAllAxes(Reshape(m.cast(q), s, n, m.Config.Heads/n, m.Config.HeadWidth), 1, 2, 0, 3)
+}
+
+// keys turns keys or values [S, N, C] into [N, S, C].
+func (m *Model) keys(k *Node) *Node { return TransposeAllAxes(m.cast(k), 1, 0, 2) }
+
+// headsLast undoes queries and keys.
+func (m *Model) headsLast(x *Node) *Node {
+	if x.Rank() == 3 {
+		return TransposeAllAxes(x, 1, 0, 2)
+	}
+	d := x.Shape().Dimensions
+	return Reshape(TransposeAllAxes(x, 2, 0, 1, 3), d[2], d[0]*d[1], d[3])
+}
+
+func f32(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+
+// cast converts to the type of the activations.
+func (m *Model) cast(x *Node) *Node { return ConvertDType(x, m.dtype) }
 
 // headNorm is qwen3's norm over each head, where the model has it.
 func (m *Model) headNorm(w *nn.Weights, name string, x *Node) *Node {
@@ -249,7 +353,7 @@ func (m *Model) headNorm(w *nn.Weights, name string, x *Node) *Node {
 func (m *Model) headBlock() *tape.Block {
 	eps := m.Config.Epsilon
 	return &tape.Block{
-		Name: "head", Weights: []string{"norm", "head.weight"}, Outputs: 1, Keeps: true,
+		Name: "head", Weights: []string{"norm", "head.weight"}, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			rows := Gather(in[0], InsertAxes(in[1], -1))
 			h := nn.RMSNorm(rows, w.Get("norm"), eps)

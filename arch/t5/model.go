@@ -97,6 +97,15 @@ func call(t *tape.Tape, b tape.Bound, in ...*tape.Value) (*tape.Value, error) {
 	return out[0], nil
 }
 
+// checkpoint runs a layer, of one output, as a part that may be run again.
+func checkpoint(t *tape.Tape, b tape.Bound, in ...*tape.Value) (*tape.Value, error) {
+	out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Call(b, in...) }, in...)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
 // decoded runs the whole model and gives the last decoder layer's output
 // [R·T, D], before the final norm.
 func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
@@ -124,7 +133,7 @@ func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 		return nil, err
 	}
 	for _, layer := range m.decoder.layers {
-		if x, err = call(t, layer, x, bias, context.States, context.Lengths); err != nil {
+		if x, err = checkpoint(t, layer, x, bias, context.States, context.Lengths); err != nil {
 			return nil, err
 		}
 	}
@@ -260,7 +269,7 @@ func (m *Model) encodeGroup(t *tape.Tape, g batch.Passages, words *tape.Value, i
 		return nil, err
 	}
 	for _, layer := range m.encoder.layers {
-		if x, err = call(t, layer, x, bias, lengths); err != nil {
+		if x, err = checkpoint(t, layer, x, bias, lengths); err != nil {
 			return nil, err
 		}
 	}

@@ -77,6 +77,10 @@ func (e *Engine) FastBF16() bool {
 	return e.device != "cpu" || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
 }
 
+// OnHost says whether the device computes in the host's memory, so that Memory
+// gives what graphs read and write.
+func (e *Engine) OnHost() bool { return e.device == "cpu" }
+
 // Describe names the platform and its version, for logs and doctor.
 func (e *Engine) Describe() string { return e.backend.Description() }
 
@@ -227,6 +231,26 @@ func View[T Number](t *tensors.Tensor, fn func(flat []T) error) error {
 		})
 	})
 	return errors.Join(err, inner)
+}
+
+// New makes a tensor of f32 whose values are yet to be set through Memory.
+func New(e *Engine, dims ...int) (t *tensors.Tensor, err error) {
+	err = Catch(func() (err error) {
+		t, err = tensors.FromShapeForBackend(e.backend, 0, shapes.Make(dtypes.Float32, dims...))
+		return err
+	})
+	return t, err
+}
+
+// Memory is the memory of a tensor of f32 itself, on a device that computes
+// OnHost. It is gone when the tensor is freed, and is set only by who made the
+// tensor with New.
+func Memory(t *tensors.Tensor) (flat []float32, err error) {
+	err = View(t, func(data []float32) error {
+		flat = data
+		return nil
+	})
+	return flat, err
 }
 
 // Scalar reads a one-element tensor of f32 and frees it.
