@@ -84,9 +84,6 @@ func run(ctx context.Context, args []string) error {
 	if err := d.Decode(&a); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	if err := xla.TuneAllocator(); err != nil {
-		return err
-	}
 	plugin, err := fetch.Engine(ctx, fetch.Options{})
 	if err != nil {
 		return err

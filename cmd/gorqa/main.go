@@ -27,9 +27,6 @@ const (
 )
 
 func main() {
-	if err := app.Start(); err != nil {
-		fmt.Fprintf(os.Stderr, "gorqa: going on with the system's allocator settings: %v\n", err)
-	}
 	ctx, stop := untilSignal(os.Stderr)
 	code := run(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()

@@ -11,10 +11,6 @@ import (
 	"gorqa/report"
 )
 
-// Start sets up the process; main calls it before anything else. It may start
-// the program anew, with an allocator that suits the engine.
-func Start() error { return xla.TuneAllocator() }
-
 // openEngine loads the plugin, fetching it where it is missing, and says
 // whether models compute in bf16.
 func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.Engine, half bool, err error) {

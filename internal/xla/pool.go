@@ -1,0 +1,4 @@
+package xla
+
+// #cgo LDFLAGS: -rdynamic
+import "C" // pool_linux.c
