@@ -25,7 +25,7 @@ type Packing struct {
 
 // DefaultPacking keeps to few shapes of moderate size.
 func DefaultPacking() Packing {
-	return Packing{Capacity: 1024, Round: 256, Terms: 64, Share: true}
+	return Packing{Capacity: 1024, Round: 128, Terms: 64, Share: true}
 }
 
 // Pack lays rows out as micro-batches that together hold every row once. Rows

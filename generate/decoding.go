@@ -142,16 +142,12 @@ func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []in
 	if err != nil {
 		return err
 	}
-	in := make([][3]*tape.Value, len(packs)) // x, positions, reach
+	xs, angles := make([]*tape.Value, len(packs)), make([][]*tape.Value, len(packs))
 	for i, pack := range packs {
-		s := len(pack.Tokens)
-		if in[i][0], err = d.model.Embed(t, pack.Tokens); err != nil {
+		if xs[i], err = d.model.Embed(t, pack.Tokens); err != nil {
 			return err
 		}
-		if in[i][1], err = t.Ints(pack.Positions, s); err != nil {
-			return err
-		}
-		if in[i][2], err = t.Ints(pack.Reach, s); err != nil {
+		if angles[i], err = d.model.Angles(t, pack.Positions); err != nil {
 			return err
 		}
 	}
@@ -168,14 +164,14 @@ func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []in
 		if len(d.rows) > 0 {
 			ks, vs = append(ks, c.oldK, c.recentK), append(vs, c.oldV, c.recentV)
 		}
-		for i := range packs {
-			out, err := t.Call(d.model.Prefill(l), in[i][:]...)
+		for i, pack := range packs {
+			x, k, v, err := d.model.Prefill(t, l, pack, xs[i], angles[i])
 			if err != nil {
 				return err
 			}
-			ks, vs = append(ks, out[1].Tensor), append(vs, out[2].Tensor)
-			spent = append(spent, in[i][0].Tensor, out[1].Tensor, out[2].Tensor)
-			in[i][0] = out[0]
+			ks, vs = append(ks, k.Tensor), append(vs, v.Tensor)
+			spent = append(spent, xs[i].Tensor, k.Tensor, v.Tensor)
+			xs[i] = x
 		}
 		c.oldK, c.oldV, spent = nil, nil, append(spent, c.oldK, c.oldV)
 		if b != d.batch {

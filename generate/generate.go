@@ -155,5 +155,5 @@ func order(prompts [][]int32) []int {
 // prefillPacking lays prompts out as micro-batches of few sizes; there are no
 // loss terms.
 func prefillPacking() batch.Packing {
-	return batch.Packing{Capacity: 1024, Round: 128, Terms: 1, Share: true}
+	return batch.Packing{Capacity: 2048, Round: 128, Terms: 1, Share: true}
 }

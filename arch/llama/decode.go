@@ -4,33 +4,49 @@ import (
 	"fmt"
 	"slices"
 
+	"gorqa/batch"
+	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Prefill gives layer i bound to its weights, with its keys and values as
-// outputs too: x [S, D], positions [S] and reach [S] to
-// x [S, D], k and v [N, S, C]. Any micro-batch of S positions fits, whatever
-// its Global and Window, so that the shapes are few.
-func (m *Model) Prefill(i int) tape.Bound {
-	slide := m.Config.Slide[i]
-	block, ok := m.prefill[slide]
-	if !ok {
-		block = &tape.Block{
-			Name: fmt.Sprintf("prefill slide=%d", slide), Weights: layerWeights(), Outputs: 3,
-			Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-				q, k, v := m.attended(w, in[0], in[1])
-				s := in[0].Shape().Dimensions[0]
-				o, _ := nn.Attention(nn.Tree{Positions: in[1], Reach: in[2], Window: s, Block: queryBlock, Slide: slide}, q, k, v)
-				y, _, _, _ := m.mix(w, in[0], merge(m.headsLast(o)))
-				return []*Node{y, k, v}, nil
-			},
-		}
-		m.prefill[slide] = block
+// Angles gives the rotary angles, cos and sin [S, C/2], of positions.
+func (m *Model) Angles(t *tape.Tape, positions []int32) ([]*tape.Value, error) {
+	in, err := t.Ints(positions, len(positions))
+	if err != nil {
+		return nil, err
 	}
-	return block.At(layerPrefix(i))
+	return t.Call(m.angles, in)
+}
+
+// Prefill runs layer i over a micro-batch, x [S, D] to y [S, D], and gives its
+// keys and values [N, S, C] for the cache.
+func (m *Model) Prefill(t *tape.Tape, i int, b *batch.Decoder, x *tape.Value, angles []*tape.Value) (y, k, v *tape.Value, err error) {
+	attend, err := m.attend(t, b, m.Config.Slide[i])
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	h, out, err := m.layer(t, i, x, angles, attend)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	kv, err := t.Call(m.cached, h[1], h[2])
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return out[0], kv[0], kv[1], xla.Free(h[0].Tensor, h[1].Tensor, h[2].Tensor, h[3].Tensor)
+}
+
+// cachedBlock takes keys and values [S, N, C] to what a cache holds, [N, S, C].
+func (m *Model) cachedBlock() *tape.Block {
+	return &tape.Block{
+		Name: "cached", Outputs: 2,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			return []*Node{m.keys(in[0]), m.keys(in[1])}, nil
+		},
+	}
 }
 
 // Step gives layer i bound to its weights for one new token in each of B rows

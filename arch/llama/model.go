@@ -18,10 +18,11 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed, angles, head, logits tape.Bound
+	embed, angles, head, logits, cached tape.Bound
 
 	before, after *tape.Block                   // a layer's two parts, around attention
-	attention     map[attentionKind]*tape.Block // as a graph, where it does not run natively
+	attention     map[attentionKind]*tape.Block // as a graph
+	graphs        bool                          // attention is a graph on the host too; for tests
 	prefill, step map[int]*tape.Block           // by sliding window
 }
 
@@ -31,12 +32,12 @@ type attentionKind struct{ global, window, slide int }
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}}
-	m.prefill, m.step = map[int]*tape.Block{}, map[int]*tape.Block{}
+	m.step = map[int]*tape.Block{}
 	if half {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")
-	m.angles = m.anglesBlock().Named()
+	m.angles, m.cached = m.anglesBlock().Named(), m.cachedBlock().Named()
 	m.before, m.after = m.beforeBlock(), m.afterBlock()
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
 	m.logits = m.logitsBlock().Named("model.norm.weight", c.HeadName())
@@ -64,11 +65,7 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	positions, err := t.Ints(b.Positions, len(b.Positions))
-	if err != nil {
-		return nil, err
-	}
-	angles, err := t.Call(m.angles, positions)
+	angles, err := m.Angles(t, b.Positions)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +75,8 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 			return nil, err
 		}
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
-			return m.layer(t, i, in[0], angles, attend)
+			_, out, err := m.layer(t, i, in[0], angles, attend)
+			return out, err
 		}, x)
 		if err != nil {
 			return nil, err
@@ -88,18 +86,19 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	return x, nil
 }
 
-// layer runs layer i over x [S, D].
-func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, angles []*tape.Value, attend tape.Part) ([]*tape.Value, error) {
+// layer runs layer i over x [S, D]; h are its q [S, H, C], k and v [S, N, C]
+// and attention's outcome [S, H, C].
+func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, angles []*tape.Value, attend tape.Part) (h, out []*tape.Value, err error) {
 	prefix := layerPrefix(i)
-	h, err := t.Call(m.before.At(prefix), x, angles[0], angles[1])
-	if err != nil {
-		return nil, err
+	if h, err = t.Call(m.before.At(prefix), x, angles[0], angles[1]); err != nil {
+		return nil, nil, err
 	}
 	o, err := attend(t, h)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t.Call(m.after.At(prefix), x, o[0])
+	out, err = t.Call(m.after.At(prefix), x, o[0])
+	return append(h, o...), out, err
 }
 
 func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
@@ -107,7 +106,7 @@ func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 // attend gives attention over a micro-batch's trees: q [S, H, C], k and v
 // [S, N, C] to o [S, H, C].
 func (m *Model) attend(t *tape.Tape, b *batch.Decoder, slide int) (tape.Part, error) {
-	if t.OnHost() {
+	if t.OnHost() && !m.graphs {
 		shape := flash.Shape{
 			Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
 			Slide: slide, Depth: b.Positions, Reach: b.Reach,

@@ -59,11 +59,14 @@ func TestTreesEqualRows(t *testing.T) {
 		prefix     []int32 // before every row
 		capacity   int
 		recompute  bool
+		graphs     bool
 	}{
-		{"llama", "branches on shared prefixes", nil, 512, false},
-		{"llama", "a prefix common to all, outside the window", global, 2048, false},
-		{"llama", "gradient checkpointing", global, 2048, true},
-		{"mistral", "a sliding window across branches", nil, 512, false},
+		{"llama", "branches on shared prefixes", nil, 512, false, false},
+		{"llama", "a prefix common to all, outside the window", global, 2048, false, false},
+		{"llama", "gradient checkpointing", global, 2048, true, false},
+		{"mistral", "a sliding window across branches", nil, 512, false, false},
+		{"llama", "attention as a graph, as on CUDA", global, 2048, false, true},
+		{"mistral", "a sliding window as a graph", nil, 512, false, true},
 	} {
 		t.Run(c.model+"/"+c.why, func(t *testing.T) {
 			m, r := load(t, c.model)
@@ -85,7 +88,7 @@ func TestTreesEqualRows(t *testing.T) {
 			p.Share, p.Capacity = false, 1
 			want, wantGrads := gradients(t, m, r, p.Pack(rows))
 			p.Share, p.Capacity, p.Round = true, c.capacity, 128
-			r.Recompute = c.recompute
+			r.Recompute, m.graphs = c.recompute, c.graphs
 			got, gotGrads := gradients(t, m, r, p.Pack(rows))
 			golden.Compare(t, "loss", []float32{got}, []float32{want}, golden.Tolerance{Absolute: 1e-5, Relative: 1e-5})
 			for n, w := range wantGrads {
