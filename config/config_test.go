@@ -66,7 +66,7 @@ func TestCommandLine(t *testing.T) {
 		{name: "value like a flag", why: "a known flag is no value; attached it can be one", args: []string{"--sep_user", "--max_steps", "3", "--sep_sys=--max_steps"}, problems: []string{"--sep_user: nothing found"}},
 		{name: "alias", why: "the name of older transformers", args: []string{"--evaluation_strategy", "epoch", "--save_strategy", "epoch"}, want: func(c *Train) { c.EvalStrategy, c.SaveStrategy = Epoch, Epoch }},
 		{name: "lists", why: "argparse's form, commas and repeats", args: []string{"--eval_contexts", "retrieved", "gold", "--report_to", "tensorboard"}, want: func(c *Train) { c.EvalContexts, c.ReportTo = []string{"retrieved", "gold"}, []string{"tensorboard"} }},
-		{name: "list with commas", why: "one value holds several", args: []string{"--eval_contexts=gold,retrieved"}, want: func(c *Train) { c.EvalContexts = []string{"gold", "retrieved"} }},
+		{name: "list with commas", why: "one value holds several", args: []string{"--eval_contexts=gold,retrieved,none"}, want: func(c *Train) { c.EvalContexts = []string{Gold, Retrieved, None} }},
 		{name: "last wins", why: "as everywhere", args: []string{"--seed", "1", "--seed", "2"}, want: func(c *Train) { c.Seed = 2 }},
 		{name: "nil until given", why: "their default depends on other settings", args: []string{"--greater_is_better", "--data_seed", "7"}, want: func(c *Train) { c.GreaterIsBetter, c.DataSeed = &yes, &seed }},
 		{name: "given false", why: "false is not the same as not given", args: []string{"--greater_is_better", "false"}, want: func(c *Train) { c.GreaterIsBetter = &no }},
@@ -154,7 +154,7 @@ func TestValidate(t *testing.T) {
 			c.EvalContexts, c.EvalK, c.TopP, c.Temperature = []string{"gold", "gold", "golden"}, 0, 0, 0
 		}, []string{"max_seq_length: 0", "per_device_train_batch_size: 0", "learning_rate: -1", "adam_beta2: 1", "adam_epsilon: 0",
 			"num_train_epochs: 0", "max_steps: 0", "warmup_ratio: 2", "warmup_steps: 1.5",
-			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found`, "eval_k: 0", "temperature: 0", "top_p: 0", "logging_steps: 0"}},
+			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold or none expected`, "eval_k: 0", "temperature: 0", "top_p: 0", "logging_steps: 0"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

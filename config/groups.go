@@ -165,12 +165,13 @@ func (m *Generation) check(p *problems) {
 const (
 	Retrieved = "retrieved"
 	Gold      = "gold"
+	None      = "none" // no passages: what the model knows by itself
 )
 
 // Scoring says how a model is scored.
 type Scoring struct {
 	PerDeviceEvalBatchSize int
-	EvalContexts           []string // Retrieved, Gold or both
+	EvalContexts           []string // of Retrieved, Gold and None
 	WritePredictions       bool
 }
 
@@ -184,15 +185,15 @@ func DefaultScoring() Scoring {
 func (m *Scoring) declare(s *set) {
 	s.section("Evaluation")
 	s.integer(&m.PerDeviceEvalBatchSize, "per_device_eval_batch_size", "rows a batch of evaluation and generation holds")
-	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold", "passages to answer from: those retrieved, the gold ones, or each in turn")
+	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none", "passages to answer from: those retrieved, the gold ones, none at all, or several of these in turn")
 	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
 }
 
 func (m *Scoring) check(p *problems) {
 	p.atLeast(m.PerDeviceEvalBatchSize, 1, "per_device_eval_batch_size")
-	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold or both expected")
+	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold or none expected, or several")
 	for i, c := range m.EvalContexts {
-		p.that(c == Retrieved || c == Gold, "eval_contexts: %q found; retrieved or gold expected", c)
+		p.that(c == Retrieved || c == Gold || c == None, "eval_contexts: %q found; retrieved, gold or none expected", c)
 		p.that(!slices.Contains(m.EvalContexts[:i], c), "eval_contexts: %q found twice; once expected", c)
 	}
 }

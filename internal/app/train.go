@@ -296,7 +296,7 @@ func (r *run) test(ctx context.Context) error {
 		keys := []string{
 			"test_gen/f1/avg_f1_ans", "test_gen/rouge/avg_rougeL_ans", "test_gen/rouge/avg_rouge1_ans", "test_gen/bleu/avg_bleu_ans",
 			"test_gen/exact_match/avg_exact_match_ans", "test_gen/answer_stats/avg_num_words",
-			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans",
+			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans", "test_gen_none/f1/avg_f1_ans",
 		}
 		r.show.Compare("Test set before and after training", []string{"before", "after"}, []map[string]float64{r.before, report.Metrics}, keys)
 	}
