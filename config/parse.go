@@ -214,7 +214,7 @@ func (s *set) arguments(rest []string) error {
 	if p == nil {
 		p = &positional{}
 	}
-	if len(rest) > len(p.names) {
+	if len(rest) > len(p.names) && !p.many {
 		return fmt.Errorf("%q: found beside the flags; nothing more expected (is a -- missing before a name, or quotes around a value?)", rest[len(p.names)])
 	}
 	if len(rest) < p.required {

@@ -58,6 +58,7 @@ type set struct {
 type positional struct {
 	names    []string // one per argument, for messages and the usage line
 	required int
+	many     bool // the last name stands for any number
 	take     func([]string)
 }
 

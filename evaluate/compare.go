@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,72 +35,111 @@ func (o CompareOptions) Validate() error {
 	return errors.Join(problems...)
 }
 
+// Pair is a row that two evaluations answered in the same context.
+type Pair struct{ A, B Prediction }
+
+// Match pairs the predictions of two evaluations by context, question and
+// history; of rows that agree in all three, the first with the first and so on.
+// The pairs are in a's order. What has no partner is left over.
+func Match(a, b []Prediction) (pairs []Pair, onlyA, onlyB []Prediction) {
+	waiting := map[string][]Prediction{}
+	for _, p := range b {
+		waiting[p.place()] = append(waiting[p.place()], p)
+	}
+	for _, p := range a {
+		place := p.place()
+		if len(waiting[place]) == 0 {
+			onlyA = append(onlyA, p)
+			continue
+		}
+		pairs = append(pairs, Pair{A: p, B: waiting[place][0]})
+		waiting[place] = waiting[place][1:]
+	}
+	left := map[string]int{} // the last so many of a place have no partner
+	for place, ps := range waiting {
+		left[place] = len(ps)
+	}
+	for _, p := range slices.Backward(b) {
+		if left[p.place()] > 0 {
+			left[p.place()]--
+			onlyB = append(onlyB, p)
+		}
+	}
+	slices.Reverse(onlyB)
+	return pairs, onlyA, onlyB
+}
+
+// place tells rows apart, in whatever order evaluations have them.
+func (p Prediction) place() string {
+	parts := []string{string(p.Context), p.Question}
+	for _, t := range p.History {
+		parts = append(parts, t.Speaker, t.Message)
+	}
+	return fmt.Sprintf("%q", parts)
+}
+
+// Metrics are the keys of Prediction.Scores that both sides of some pair have,
+// in the order of Report.Table, others behind.
+func Metrics(pairs []Pair) []string {
+	there := map[string]bool{}
+	for _, p := range pairs {
+		for k := range p.A.Scores {
+			if _, ok := p.B.Scores[k]; ok {
+				there[k] = true
+			}
+		}
+	}
+	var names []string
+	for _, m := range slices.Concat(retrievalMetrics, answerMetrics) {
+		if there[m.score] {
+			names = append(names, m.score)
+			delete(there, m.score)
+		}
+	}
+	return append(names, slices.Sorted(maps.Keys(there))...)
+}
+
 // Comparison is how two evaluations differ in one metric of one context.
 type Comparison struct {
 	Metric  string
 	Context Context
-	A, B    float64 // the means over the shared rows
+	A, B    float64 // the means over the pairs
 	Delta   float64 // B - A
 	// Low and High bound Delta at the level asked for. Where 0 is outside, the
 	// rows tell the two apart.
 	Low, High float64
-	Rows      int      // rows that both scored
-	Changed   []Change // rows whose score differs, the largest difference first
+	Rows      int    // pairs that have the metric on both sides
+	Changed   []Pair // those whose score differs, the largest difference first
 }
 
-// Change is a row whose score differs.
-type Change struct {
-	Row  int // as in Prediction
-	A, B float64
-}
-
-// Compare compares two evaluations of the same examples in one metric, a key of
-// Prediction.Scores such as "f1_ans", for each context that both have, in a's
-// order. Rows are paired, and rows that lack the metric left out; the interval
-// is the percentiles of the paired bootstrap (Efron 1979; Koehn 2004,
+// Compare compares paired predictions in one metric, a key of
+// Prediction.Scores such as "f1_ans", for each context, in the order in which
+// they come. Pairs that lack the metric are left out; the interval is the
+// percentiles of the paired bootstrap (Efron 1979; Koehn 2004,
 // https://aclanthology.org/W04-3250).
-func Compare(a, b []Prediction, metric string, opt CompareOptions) ([]Comparison, error) {
+func Compare(pairs []Pair, metric string, opt CompareOptions) ([]Comparison, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	type place struct {
-		context Context
-		row     int
-	}
-	others := make(map[place]Prediction, len(b))
-	for _, p := range b {
-		others[place{p.Context, p.Row}] = p
+	if len(pairs) == 0 {
+		return nil, errors.New("comparison: no row that both answered in the same context; expected evaluations of the same file; evaluate both on one")
 	}
 	var comparisons []Comparison
-	known := map[string]bool{}
-	for _, p := range a {
-		q, ok := others[place{p.Context, p.Row}]
-		if !ok {
-			continue
-		}
-		if p.Question != q.Question {
-			return nil, fmt.Errorf("comparison: row %d asks %.60q in one and %.60q in the other; expected evaluations of the same file; evaluate both on one", p.Row, p.Question, q.Question)
-		}
-		x, okA := p.Scores[metric]
-		y, okB := q.Scores[metric]
+	for _, p := range pairs {
+		_, okA := p.A.Scores[metric]
+		_, okB := p.B.Scores[metric]
 		if !okA || !okB {
-			for k := range p.Scores {
-				known[k] = true
-			}
 			continue
 		}
-		i := slices.IndexFunc(comparisons, func(c Comparison) bool { return c.Context == p.Context })
+		i := slices.IndexFunc(comparisons, func(c Comparison) bool { return c.Context == p.A.Context })
 		if i < 0 {
 			i = len(comparisons)
-			comparisons = append(comparisons, Comparison{Metric: metric, Context: p.Context})
+			comparisons = append(comparisons, Comparison{Metric: metric, Context: p.A.Context})
 		}
-		comparisons[i].Changed = append(comparisons[i].Changed, Change{Row: p.Row, A: x, B: y}) // all rows for now
+		comparisons[i].Changed = append(comparisons[i].Changed, p) // all for now
 	}
-	switch {
-	case len(comparisons) == 0 && len(known) > 0:
-		return nil, fmt.Errorf("comparison: no metric %q in both; expected one of %s; correct the name", metric, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-	case len(comparisons) == 0:
-		return nil, errors.New("comparison: no row that both answered in the same context; expected evaluations of the same file; evaluate both on one")
+	if len(comparisons) == 0 {
+		return nil, fmt.Errorf("comparison: no metric %q in both; expected one of their common ones (%s); correct the name, or evaluate both again", metric, strings.Join(Metrics(pairs), ", "))
 	}
 	for i := range comparisons {
 		comparisons[i].bootstrap(opt)
@@ -107,16 +147,17 @@ func Compare(a, b []Prediction, metric string, opt CompareOptions) ([]Comparison
 	return comparisons, nil
 }
 
-// bootstrap works out the figures from all rows in Changed, of which it leaves
+// bootstrap works out the figures from all pairs in Changed, of which it leaves
 // those that differ.
 func (c *Comparison) bootstrap(opt CompareOptions) {
 	c.Rows = len(c.Changed)
 	n := float64(c.Rows)
+	delta := func(p Pair) float64 { return p.B.Scores[c.Metric] - p.A.Scores[c.Metric] }
 	deltas := make([]float64, c.Rows)
-	for i, r := range c.Changed {
-		c.A += r.A / n
-		c.B += r.B / n
-		deltas[i] = r.B - r.A
+	for i, p := range c.Changed {
+		c.A += p.A.Scores[c.Metric] / n
+		c.B += p.B.Scores[c.Metric] / n
+		deltas[i] = delta(p)
 	}
 	c.Delta = mean(deltas, func(i int) int { return i })
 	rng := rand.New(rand.NewPCG(opt.Seed, 0))
@@ -128,16 +169,8 @@ func (c *Comparison) bootstrap(opt CompareOptions) {
 	tail := (1 - opt.Level) / 2
 	c.Low, c.High = quantile(means, tail), quantile(means, 1-tail)
 
-	c.Changed = slices.DeleteFunc(c.Changed, func(r Change) bool { return r.A == r.B })
-	slices.SortStableFunc(c.Changed, func(x, y Change) int {
-		switch dx, dy := math.Abs(x.B-x.A), math.Abs(y.B-y.A); {
-		case dx > dy:
-			return -1
-		case dx < dy:
-			return 1
-		}
-		return 0
-	})
+	c.Changed = slices.DeleteFunc(c.Changed, func(p Pair) bool { return delta(p) == 0 })
+	slices.SortStableFunc(c.Changed, func(x, y Pair) int { return cmp.Compare(math.Abs(delta(y)), math.Abs(delta(x))) })
 }
 
 // mean is that of as many values as there are, the i-th being values[pick(i)].

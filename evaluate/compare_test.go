@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gorqa/evaluate"
+	"gorqa/rqa"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -21,10 +22,16 @@ func scored(c evaluate.Context, f1 ...float64) []evaluate.Prediction {
 	return ps
 }
 
+// compare pairs and compares.
+func compare(a, b []evaluate.Prediction, metric string, opt evaluate.CompareOptions) ([]evaluate.Comparison, error) {
+	pairs, _, _ := evaluate.Match(a, b)
+	return evaluate.Compare(pairs, metric, opt)
+}
+
 func TestCompare(t *testing.T) {
 	a := append(scored(evaluate.Retrieved, 0, 0.5, 1, 0.25), scored(evaluate.Gold, 1)...)
 	b := scored(evaluate.Retrieved, 0.25, 0.5, 0.25) // the last row is missing
-	got, err := evaluate.Compare(a, b, "f1_ans", evaluate.DefaultCompareOptions())
+	got, err := compare(a, b, "f1_ans", evaluate.DefaultCompareOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +39,44 @@ func TestCompare(t *testing.T) {
 		Metric: "f1_ans", Context: evaluate.Retrieved, Rows: 3,
 		A: 0.5, B: 1. / 3, Delta: -0.5 / 3,
 		Low: -0.75, High: 0.25, // three rows can be drawn alike
-		Changed: []evaluate.Change{{Row: 2, A: 1, B: 0.25}, {Row: 0, A: 0, B: 0.25}},
+		Changed: []evaluate.Pair{{A: a[2], B: b[2]}, {A: a[0], B: b[0]}},
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	again, err := evaluate.Compare(a, b, "f1_ans", evaluate.DefaultCompareOptions())
+	again, err := compare(a, b, "f1_ans", evaluate.DefaultCompareOptions())
 	if err != nil || !cmp.Equal(got, again) {
 		t.Errorf("the same seed gave another interval: %v, %v", again, err)
+	}
+}
+
+// Rows are paired by what was asked, wherever they stand in the files.
+func TestMatch(t *testing.T) {
+	row := func(n int, question string, history ...string) evaluate.Prediction {
+		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: map[string]float64{"f1_ans": 1, fmt.Sprint("own", n): 1, "a": 1}}
+		for _, m := range history {
+			p.History = append(p.History, rqa.Turn{Speaker: "USER", Message: m})
+		}
+		return p
+	}
+	a := []evaluate.Prediction{row(0, "q"), row(1, "q", "before"), row(2, "twice"), row(3, "gone")}
+	b := []evaluate.Prediction{row(10, "twice"), row(11, "q", "before"), row(12, "twice"), row(13, "q"), row(14, "q", "before", "more"), row(15, "twice")}
+	pairs, onlyA, onlyB := evaluate.Match(a, b)
+	got := map[string]string{}
+	for _, p := range pairs {
+		got["pairs"] += fmt.Sprintf(" %d-%d", p.A.Row, p.B.Row)
+	}
+	for _, p := range onlyA {
+		got["a"] += fmt.Sprint(" ", p.Row)
+	}
+	for _, p := range onlyB {
+		got["b"] += fmt.Sprint(" ", p.Row)
+	}
+	if diff := cmp.Diff(map[string]string{"pairs": " 0-13 1-11 2-10", "a": " 3", "b": " 12 14 15"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"f1_ans", "a"}, evaluate.Metrics(pairs)); diff != "" {
+		t.Errorf("metrics of both (-want +got):\n%s", diff)
 	}
 }
 
@@ -59,7 +96,7 @@ func TestCompareInterval(t *testing.T) {
 	}
 	mean := sum / n
 	half := 1.96 * math.Sqrt((squares/n-mean*mean)/n)
-	got, err := evaluate.Compare(scored(evaluate.Gold, x...), scored(evaluate.Gold, y...), "f1_ans", evaluate.DefaultCompareOptions())
+	got, err := compare(scored(evaluate.Gold, x...), scored(evaluate.Gold, y...), "f1_ans", evaluate.DefaultCompareOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +119,11 @@ func TestCompareErrors(t *testing.T) {
 		want      string
 	}{
 		{"settings", "all are named", a, "f1_ans", bad, "0 samples; expected 100 at least; raise the number\ncomparison: a level of 0"},
-		{"metric", "the known ones are named", a, "f1", good, "no metric \"f1\" in both; expected one of f1_ans"},
-		{"other file", "rows must be the same questions", other, "f1_ans", good, "row 0 asks \"q0\" in one and \"another\" in the other"},
+		{"metric", "the known ones are named", a, "f1", good, "no metric \"f1\" in both; expected one of their common ones (f1_ans)"},
+		{"other file", "rows must be the same questions", other, "f1_ans", good, "no row that both answered in the same context"},
 		{"other context", "nothing to pair", scored(evaluate.None, 1), "f1_ans", good, "no row that both answered in the same context"},
 	} {
-		if _, err := evaluate.Compare(a, tt.b, tt.metric, tt.opt); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := compare(a, tt.b, tt.metric, tt.opt); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %s: got %v, want %q", tt.name, tt.why, err, tt.want)
 		}
 	}
@@ -95,7 +132,8 @@ func TestCompareErrors(t *testing.T) {
 func ExampleCompare() {
 	before := scored(evaluate.Retrieved, 0.1, 0.2, 0.3, 0.2)
 	after := scored(evaluate.Retrieved, 0.4, 0.5, 0.6, 0.5)
-	comparisons, err := evaluate.Compare(before, after, "f1_ans", evaluate.DefaultCompareOptions())
+	pairs, _, _ := evaluate.Match(before, after)
+	comparisons, err := evaluate.Compare(pairs, "f1_ans", evaluate.DefaultCompareOptions())
 	if err != nil {
 		fmt.Println(err)
 		return

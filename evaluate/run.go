@@ -118,6 +118,7 @@ type Prediction struct {
 	Row             int                `json:"row"` // in the examples, from 0
 	Context         Context            `json:"context"`
 	Question        string             `json:"question"`
+	History         []rqa.Turn         `json:"chat_history,omitempty"`
 	GoldAnswer      string             `json:"gold_answer"`
 	GeneratedAnswer string             `json:"generated_answer"`
 	GoldDocs        []Passage          `json:"gold_docs"`
@@ -206,7 +207,7 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 		predictions := make([]Prediction, len(examples))
 		queries := make([]Query, len(examples))
 		for row, ex := range examples {
-			p := Prediction{Row: row, Context: c, Question: ex.Question, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
+			p := Prediction{Row: row, Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
 			for _, d := range ex.GoldDocs {
 				p.GoldDocs = append(p.GoldDocs, Passage{Document: d, ID: d.Key()})
 			}

@@ -76,6 +76,14 @@ output_dir.`,
 			`gorqa eval --config runs/demo/all_args.json --model_name_or_path runs/demo --output_dir runs/demo-eval
 gorqa eval --config examples/sft-demo.yaml --output_dir runs/untouched --eval_contexts gold,retrieved`,
 			config.DefaultEval(), app.Eval),
+		leaf(streams, "compare", "Compare the predictions of runs",
+			`Pairs the rows of runs by question and history, and holds each run against the
+first one: every metric with the 95% interval of its difference by paired
+bootstrap, and on demand the rows that changed most. A run is an output folder
+or a file of predictions.`,
+			`gorqa compare runs/untouched runs/demo-eval --rows 5
+gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json`,
+			config.DefaultCompare(), app.Compare),
 		leaf(streams, "index", "Embed documents into an index",
 			`Embeds the documents and keeps their vectors, so that evaluations and ask find
 them ready. Only what is new is embedded.`,

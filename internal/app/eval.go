@@ -33,7 +33,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := x.tell("Test", 0, found, predictionsFile(c.Scoring, c.OutputDir, "test-predictions.jsonl")); err != nil {
+	if err := x.tell("Test", 0, found, predictionsFile(c.Scoring, c.OutputDir, predictionsName)); err != nil {
 		return err
 	}
 	return found.WriteMetrics(filepath.Join(c.OutputDir, scoreFile))

@@ -68,6 +68,8 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 const (
 	argsFile  = "all_args.json" // the settings, as --config takes them
 	scoreFile = "score.json"    // the metrics of the test set
+
+	predictionsName = "test-predictions.jsonl" // its answers
 )
 
 // run is one training run.
@@ -288,7 +290,7 @@ func (r *run) test(ctx context.Context) error {
 	if len(r.testing) == 0 {
 		return nil
 	}
-	report, err := r.score(ctx, "Test", "test-predictions.jsonl")
+	report, err := r.score(ctx, "Test", predictionsName)
 	if err != nil {
 		return err
 	}
