@@ -17,6 +17,7 @@ type Query struct {
 	Question string
 	History  []rqa.Turn
 	Passages []rqa.Document // best first; empty where the question is asked without
+	Context  Context        // whose passages they are
 }
 
 // Generator answers questions.
@@ -211,7 +212,7 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 			for _, d := range ex.GoldDocs {
 				p.GoldDocs = append(p.GoldDocs, Passage{Document: d, ID: d.Key()})
 			}
-			queries[row] = Query{Question: ex.Question, History: ex.History}
+			queries[row] = Query{Question: ex.Question, History: ex.History, Context: c}
 			switch c {
 			case Gold:
 				queries[row].Passages = ex.GoldDocs

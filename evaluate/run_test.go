@@ -208,7 +208,7 @@ func TestRunHandsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]evaluate.Query{{Question: "q", History: history, Passages: gold}}, got); diff != "" {
+	if diff := cmp.Diff([]evaluate.Query{{Question: "q", History: history, Passages: gold, Context: evaluate.Gold}}, got); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}
 	if a := report.Predictions[0].GeneratedAnswer; a != "\ufffd" {

@@ -31,6 +31,7 @@ type Template struct {
 	parts  []part
 	gap    string // between prompt and answer
 	chat   *chat  // nil for a text template
+	drops  bool
 }
 
 // part is a piece of a wording: a literal, or a placeholder by name.
@@ -245,6 +246,18 @@ func (t *Template) Stops() []string {
 // has written them already.
 func (t *Template) AddSpecialTokens() bool { return t.chat == nil }
 
+// DropsPassages says that a prompt which is too long loses whole passages, the
+// lowest in rank first, before any passage loses text: what the model was
+// trained with. Otherwise the last passage loses text first.
+func (t *Template) DropsPassages() bool { return t.drops }
+
+// DroppingPassages returns the template with DropsPassages as yes says.
+func (t *Template) DroppingPassages(yes bool) *Template {
+	other := *t
+	other.drops = yes
+	return &other
+}
+
 // Source returns the wording or the chat template that was parsed.
 func (t *Template) Source() string {
 	if t.chat != nil {
@@ -259,11 +272,12 @@ type saved struct {
 	Text    *string      `json:"text,omitempty"`
 	Chat    *ChatOptions `json:"chat,omitempty"`
 	Format  Format       `json:"format"`
+	Drops   bool         `json:"drops_passages,omitempty"`
 }
 
 // MarshalJSON writes all that UnmarshalJSON needs to make the same template.
 func (t *Template) MarshalJSON() ([]byte, error) {
-	s := saved{Version: 1, Format: t.format}
+	s := saved{Version: 1, Format: t.format, Drops: t.drops}
 	if t.chat != nil {
 		s.Chat = &t.chat.options
 	} else {
@@ -295,6 +309,6 @@ func (t *Template) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*t = *got
+	*t = *got.DroppingPassages(s.Drops)
 	return nil
 }

@@ -98,6 +98,7 @@ func TestParse(t *testing.T) {
 				t.Errorf("Answer is %q, want %q", got, tc.answer)
 			}
 			checkSaved(t, p, in)
+			checkSaved(t, p.DroppingPassages(true), in)
 		})
 	}
 }
@@ -115,6 +116,9 @@ func checkSaved(t *testing.T, p *prompt.Template, in prompt.Input) {
 	}
 	if d := cmp.Diff(mustRender(t, p, in), mustRender(t, &back, in)); d != "" {
 		t.Errorf("prompt after saving (-before +after):\n%s", d)
+	}
+	if p.DropsPassages() != back.DropsPassages() {
+		t.Error("the order of cutting differs after saving")
 	}
 	if p.Answer("x") != back.Answer("x") || p.Source() != back.Source() || !cmp.Equal(p.Stops(), back.Stops()) {
 		t.Error("answer, source or stops differ after saving")

@@ -34,12 +34,17 @@ func (e *TooLong) Error() string {
 }
 
 // Prompt gives the tokens of a prompt of at most limit tokens. Where it is
-// longer, the passages lose text from the end, the last passage first; history
-// and question are never cut.
-func (e *Encoder) Prompt(in prompt.Input, limit int) ([]int32, error) {
+// longer, the passages, best first, lose text from the end, the last passage
+// first; where the template drops passages (SwR's rows), all but the first go
+// as a whole before, unless they are gold. History and question are never cut.
+func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) ([]int32, error) {
 	var c cuts
 	for i := range slices.Backward(in.Passages) {
-		c.text = append(c.text, i)
+		if i > 0 && !gold && e.Template.DropsPassages() {
+			c.whole = append(c.whole, i)
+		} else {
+			c.text = append(c.text, i)
+		}
 	}
 	return e.fit(in, c, limit)
 }

@@ -80,6 +80,46 @@ func TestRowKeepsTheAnswer(t *testing.T) {
 	}
 }
 
+// A prompt is cut as the rows were that the model was trained with.
+func TestPromptIsCutAsTrained(t *testing.T) {
+	in := Input(example.Question, nil, append(example.GoldDocs[:2:2], rqa.Document{Formatted: "Title: third\n" + strings.Repeat("eta theta iota ", 40)}))
+	for _, c := range []struct {
+		name, why   string
+		drops, gold bool
+		limit       int
+		has, not    []string
+	}{
+		{"SFT", "the last loses text", false, false, 50, []string{"second", "zeta", "third", "iota"}, nil},
+		{"SwR", "the last goes as a whole", true, false, 50, []string{"second", "zeta"}, []string{"third"}},
+		{"SwR, shorter", "the first loses text at last", true, false, 400, []string{"first", "gamma"}, []string{"second", "third"}},
+		{"SwR, gold", "gold passages lose text alone", true, true, 50, []string{"second", "zeta", "third", "iota"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := encoder(t, 10000)
+			e.Template = e.Template.DroppingPassages(c.drops)
+			whole, err := e.Prompt(in, c.gold, 10000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, err := e.Prompt(in, c.gold, len(whole)-c.limit)
+			if err != nil || len(ids) > len(whole)-c.limit {
+				t.Fatalf("%d of %d tokens, error %v", len(ids), len(whole), err)
+			}
+			text := e.Tokenizer.Decode(ids, false)
+			for _, w := range c.has {
+				if !strings.Contains(text, w) {
+					t.Errorf("%s: no %q in %q", c.why, w, text)
+				}
+			}
+			for _, w := range c.not {
+				if strings.Contains(text, w) {
+					t.Errorf("%s: %q in %q", c.why, w, text)
+				}
+			}
+		})
+	}
+}
+
 func TestRowsNamesWhatDoesNotFit(t *testing.T) {
 	e := encoder(t, 70)
 	long := example

@@ -49,7 +49,7 @@ func (x *evaluation) ask(ctx context.Context, question string, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	q := evaluate.Query{Question: question}
+	q := evaluate.Query{Question: question, Context: evaluate.Retrieved}
 	var sources strings.Builder
 	for i, h := range hits[0] {
 		doc := x.retriever.Documents()[h.Index]

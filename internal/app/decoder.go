@@ -68,19 +68,25 @@ func (d *decoder) usePrompt(c config.Prompt) error {
 	if n := d.model.Config.MaxLength; n > 0 {
 		d.encoder.MaxTokens = min(c.MaxSeqLength, n)
 	}
-	asked := c
+	asked, saved := c, &prompt.Template{}
 	asked.MaxSeqLength = config.DefaultPrompt().MaxSeqLength
-	saved, trainedHere := d.files[prompt.FileName]
-	if trainedHere && asked == config.DefaultPrompt() {
-		d.encoder.Template = &prompt.Template{}
-		if err := json.Unmarshal(saved, d.encoder.Template); err != nil {
+	data, trainedHere := d.files[prompt.FileName]
+	if trainedHere {
+		if err := json.Unmarshal(data, saved); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Join(d.folder, prompt.FileName), err)
 		}
+	}
+	if trainedHere && asked == config.DefaultPrompt() {
+		d.encoder.Template = saved
 		return nil
 	}
 	template, err := d.template(c)
-	d.encoder.Template = template
-	return err
+	if err != nil {
+		return err
+	}
+	// No flag says how prompts are cut: that stays as the model was trained.
+	d.encoder.Template = template.DroppingPassages(saved.DropsPassages())
+	return nil
 }
 
 // template makes the template that the flags ask for.
@@ -193,7 +199,7 @@ func (d *decoder) endTokens() ([]int32, error) {
 func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]string, error) {
 	prompts := make([][]int32, len(queries))
 	for i, q := range queries {
-		ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), d.encoder.MaxTokens-d.generate.MaxNewTokens)
+		ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-d.generate.MaxNewTokens)
 		if err != nil {
 			return nil, fmt.Errorf("question %q: %w", q.Question, err)
 		}

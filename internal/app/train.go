@@ -151,6 +151,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.decoder.usePrompt(r.c.Prompt); err != nil {
 		return err
 	}
+	if r.c.DoTrain {
+		r.decoder.encoder.Template = r.decoder.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
+	}
 	r.decoder.runner.Recompute = r.c.GradientCheckpointing
 	r.decoder.encoder.LearnAll = r.c.LossOn == "all"
 	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"encoding/json"
+	"testing"
+
+	"gorqa/arch/llama"
+	"gorqa/config"
+	"gorqa/prompt"
+	"gorqa/recipe"
+)
+
+// A trained model's prompts are as it was trained; flags change the wording, and
+// not how it is cut.
+func TestUsePrompt(t *testing.T) {
+	saved, err := json.Marshal(prompt.Default(prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "\n", SepSys: "#"}).DroppingPassages(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, why string
+		files     map[string][]byte
+		sepSys    string
+		stop      string
+		drops     bool
+	}{
+		{"untrained", "the default", nil, "</s>", "</s>", false},
+		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, "</s>", "#", true},
+		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, "!", "!", true},
+	} {
+		d := &decoder{files: test.files, model: &llama.Model{}, encoder: &recipe.Encoder{}}
+		c := config.DefaultPrompt()
+		c.SepSys = test.sepSys
+		if err := d.usePrompt(c); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := d.encoder.Template; got.Stops()[0] != test.stop || got.DropsPassages() != test.drops {
+			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
+		}
+	}
+	d := &decoder{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, model: &llama.Model{}, encoder: &recipe.Encoder{}}
+	if err := d.usePrompt(config.DefaultPrompt()); err == nil {
+		t.Error("a damaged prompt file: no error")
+	}
+}
