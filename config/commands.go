@@ -13,7 +13,8 @@ type Train struct {
 	Saving
 	Scoring
 	Database
-	Passages // SwR's
+	Passages        // SwR's
+	History  string // Bare, Concat or Rephrase
 	Generation
 	Engine
 	Hub
@@ -31,7 +32,7 @@ func DefaultTrain(recipe string) Train {
 	return Train{
 		Recipe: recipe, Model: DefaultModel(), Data: DefaultData(), Prompt: DefaultPrompt(),
 		Optimiser: DefaultOptimiser(), Schedule: DefaultSchedule(), Saving: DefaultSaving(),
-		Scoring: DefaultScoring(), Database: DefaultDatabase(), Passages: DefaultPassages(), Generation: DefaultGeneration(),
+		Scoring: DefaultScoring(), Database: DefaultDatabase(), Passages: DefaultPassages(), History: Rephrase, Generation: DefaultGeneration(),
 		Engine: DefaultEngine(), Logging: DefaultLogging(),
 	}
 }
@@ -53,6 +54,7 @@ func (c *Train) declare(s *set) {
 			}
 		}
 	}
+	declareHistory(s, &c.History)
 	c.Generation.declare(s)
 	c.Engine.declare(s)
 	c.Hub.declare(s)
@@ -114,6 +116,7 @@ type Eval struct {
 	Prompt
 	Scoring
 	Database
+	History string // Bare, Concat or Rephrase
 	Generation
 	Engine
 	Hub
@@ -125,7 +128,7 @@ type Eval struct {
 func DefaultEval() Eval {
 	return Eval{
 		Model: DefaultModel(), Prompt: DefaultPrompt(), Scoring: DefaultScoring(),
-		Database: DefaultDatabase(), Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
+		Database: DefaultDatabase(), History: Rephrase, Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
 
@@ -140,6 +143,7 @@ func (c *Eval) declare(s *set) {
 	c.Scoring.declare(s)
 	s.alias("per_device_eval_batch_size", "batch_size")
 	c.Database.declare(s)
+	declareHistory(s, &c.History)
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
 	c.Engine.declare(s)
@@ -195,10 +199,12 @@ func (c *Index) notices() []string { return nil }
 
 // Ask is the settings of gorqa ask.
 type Ask struct {
-	Question string // "" = read questions from standard input
+	Question    string // "" = read questions from standard input
+	HistoryFile string // the turns before each question; "" = none
 	Model
 	Prompt
 	Database
+	History string // Bare, Concat or Rephrase
 	Generation
 	Engine
 	Hub
@@ -208,7 +214,7 @@ type Ask struct {
 // DefaultAsk has the defaults of an evaluation.
 func DefaultAsk() Ask {
 	return Ask{
-		Model: DefaultModel(), Prompt: DefaultPrompt(), Database: DefaultDatabase(),
+		Model: DefaultModel(), Prompt: DefaultPrompt(), Database: DefaultDatabase(), History: Rephrase,
 		Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
@@ -223,6 +229,7 @@ func (c *Ask) declare(s *set) {
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	c.Prompt.declare(s)
 	c.Database.declare(s)
+	c.declareHistory(s)
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
 	c.Engine.declare(s)
@@ -241,6 +248,22 @@ func (c *Ask) Validate() error {
 }
 
 func (c *Ask) notices() []string { return nil }
+
+// declareHistory takes the word of other commands, so that their settings files
+// hold here, and the file of turns that only ask has.
+func (c *Ask) declareHistory(s *set) {
+	declareHistory(s, &c.History)
+	st := s.lookup("history")
+	words := st.assign
+	st.metavar += "|FILE"
+	st.help = "FILE: the turns before the question, a JSON array as chat_history in the data. Or w" + st.help[1:] + "; given twice, it can be both"
+	st.assign = func(v string) error {
+		if words(v) != nil {
+			c.HistoryFile = v
+		}
+		return nil
+	}
+}
 
 // Doctor is the settings of gorqa doctor: those of a training, none required.
 // What is given is looked at.

@@ -165,6 +165,28 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// The history of ask is a word, a file, or both.
+func TestAskHistory(t *testing.T) {
+	for _, test := range []struct {
+		args       []string
+		mode, file string
+	}{
+		{nil, Rephrase, ""},
+		{[]string{"--history", "concat"}, Concat, ""},
+		{[]string{"--history", "turns.json"}, Rephrase, "turns.json"},
+		{[]string{"--history", "none", "--history", "turns.json"}, Bare, "turns.json"},
+	} {
+		c := DefaultAsk()
+		_, err := Parse(&c, append([]string{"--model_name_or_path", "m", "--full_dataset_file_path", "d", "--eval_embedding_model", "e"}, test.args...))
+		if err != nil || c.History != test.mode || c.HistoryFile != test.file {
+			t.Errorf("%q: history %q, file %q, %v; %q and %q expected", test.args, c.History, c.HistoryFile, err, test.mode, test.file)
+		}
+	}
+	c := DefaultEval()
+	_, err := Parse(&c, []string{"--history", "turns.json"})
+	matchProblems(t, err, []string{`--history: "turns.json" found; none, concat or rephrase expected`})
+}
+
 func TestDoctorTakesWhatThereIs(t *testing.T) {
 	c := DefaultDoctor()
 	if _, err := Parse(&c, nil); err != nil {

@@ -201,6 +201,18 @@ func (m *Scoring) check(p *problems) {
 // Retrieves says whether an evaluation needs the document database.
 func (m *Scoring) Retrieves() bool { return slices.Contains(m.EvalContexts, Retrieved) }
 
+// What a follow-up question is retrieved by.
+const (
+	Bare     = "none"     // the question alone
+	Concat   = "concat"   // the user's earlier messages and the question
+	Rephrase = "rephrase" // the question as the generator words it anew
+)
+
+// declareHistory declares what follow-up questions are retrieved by.
+func declareHistory(s *set, p *string) {
+	s.choice(p, "history", "what the retriever is asked for a question that follows on earlier turns (chat_history): the question alone, the user's earlier messages with it, or the question as the generator words it anew to stand alone", Bare, Concat, Rephrase)
+}
+
 // Data is the files of rows.
 type Data struct {
 	TrainFile      string

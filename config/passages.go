@@ -106,6 +106,9 @@ type Contexts struct {
 	OutputDir string // "" = keep nothing
 	OnBadRows string // as Data's
 	Passages
+	History string // Bare, Concat or Rephrase
+	Model          // that words follow-up questions anew; may be missing where there are none
+	Prompt
 	FullDatasetFilePath  string
 	FullDatasetIndexPath string
 	Engine
@@ -116,7 +119,8 @@ type Contexts struct {
 // DefaultContexts has the defaults of a training.
 func DefaultContexts() Contexts {
 	return Contexts{
-		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
+		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(),
+		History: Rephrase, Model: DefaultModel(), Prompt: DefaultPrompt(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
 
@@ -128,7 +132,11 @@ func (c *Contexts) declare(s *set) {
 	c.Passages.declare(s)
 	s.section("Retrieval")
 	declareDocuments(s, &c.FullDatasetFilePath, &c.FullDatasetIndexPath)
+	declareHistory(s, &c.History)
 	s.seed(&c.Seed, "seed", "seed of everything random")
+	c.Model.declare(s)
+	s.lookup("model_name_or_path").help = "generator that words questions anew, where rows have a history: as of gorqa train swr"
+	c.Prompt.declare(s)
 	c.Engine.declare(s)
 	c.Hub.declare(s)
 	s.foreign()
@@ -140,6 +148,7 @@ func (c *Contexts) Validate() error {
 	p.needed(c.TrainFile, "train_file", "the rows to find passages for")
 	c.Passages.check(&p)
 	c.checkPool(&p, c.FullDatasetFilePath)
+	c.Prompt.check(&p)
 	return p.join()
 }
 

@@ -69,6 +69,10 @@ type Options struct {
 	// ChunkRows is how many rows the retriever and the generator are handed in
 	// one call. Progress moves and cancelling acts between calls.
 	ChunkRows int
+	// Searches, where set, gives the texts that the retriever is asked for
+	// queries, whose questions may follow on earlier turns; otherwise it is asked
+	// the bare questions. Its time is in the end-to-end latency alone.
+	Searches func(ctx context.Context, queries []Query) ([]string, error)
 	// Progress, where set, is told how many answers of how many there are, the
 	// first time with done 0.
 	Progress func(done, total int)
@@ -120,6 +124,7 @@ type Prediction struct {
 	Context         Context            `json:"context"`
 	Question        string             `json:"question"`
 	History         []rqa.Turn         `json:"chat_history,omitempty"`
+	Search          string             `json:"search,omitempty"` // what the retriever was asked, where that is not the question
 	GoldAnswer      string             `json:"gold_answer"`
 	GeneratedAnswer string             `json:"generated_answer"`
 	GoldDocs        []Passage          `json:"gold_docs"`
@@ -141,7 +146,7 @@ type Report struct {
 // Run retrieves passages for every example, has every example answered in each
 // context, and scores both. r may be nil where Retrieved is not among the
 // contexts; with g nil only the retrieval is scored, which must then be. History reaches the
-// generator; the retriever sees the bare question.
+// generator; what the retriever is asked is Options.Searches' business.
 //
 // The metrics have LocalRQA's keys after opt.Prefix, here "eval":
 //
@@ -194,10 +199,14 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 		report: &Report{Metrics: map[string]float64{}, prefix: opt.Prefix, contexts: opt.Contexts},
 	}
 	var retrieved [][]Passage
-	var retrieval time.Duration
+	var searches []string
+	var searching, retrieval time.Duration
 	if r != nil && slices.Contains(opt.Contexts, Retrieved) {
 		var err error
-		if retrieved, retrieval, err = run.retrieve(ctx, r); err != nil {
+		if searches, searching, err = run.searches(ctx); err != nil {
+			return nil, err
+		}
+		if retrieved, retrieval, err = run.retrieve(ctx, r, searches); err != nil {
 			return nil, err
 		}
 	}
@@ -218,6 +227,9 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 				queries[row].Passages = ex.GoldDocs
 			case Retrieved:
 				p.RetrievedDocs = retrieved[row]
+				if searches[row] != ex.Question {
+					p.Search = searches[row]
+				}
 				queries[row].Passages = documents(retrieved[row])
 			}
 			predictions[row] = p
@@ -232,7 +244,7 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 			}
 			run.scoreAnswers(queries, predictions, generation)
 			if c == Retrieved {
-				run.latency("e2e", retrieval+generation)
+				run.latency("e2e", searching+retrieval+generation)
 			}
 		}
 		run.report.Predictions = append(run.report.Predictions, predictions...)
@@ -254,22 +266,48 @@ func (r *run) progress(done int) {
 	}
 }
 
-// retrieve finds the passages of every example and says how long it took.
-func (r *run) retrieve(ctx context.Context, retriever retrieve.Retriever) ([][]Passage, time.Duration, error) {
+// searches are the texts that the retriever is asked, and how long they took to
+// make.
+func (r *run) searches(ctx context.Context) ([]string, time.Duration, error) {
+	queries := make([]Query, len(r.examples))
+	texts := make([]string, len(r.examples))
+	for i, ex := range r.examples {
+		queries[i], texts[i] = Query{Question: ex.Question, History: ex.History}, ex.Question
+	}
+	if r.opt.Searches == nil {
+		return texts, 0, nil
+	}
+	start := time.Now()
+	texts = texts[:0]
+	for chunk := range slices.Chunk(queries, r.opt.ChunkRows) {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		made, err := r.opt.Searches(ctx, chunk)
+		if err != nil {
+			return nil, 0, fmt.Errorf("evaluation: wording questions to search with: %w", err)
+		}
+		if len(made) != len(chunk) {
+			return nil, 0, fmt.Errorf("evaluation: %d texts to search with for %d questions; expected one for each", len(made), len(chunk))
+		}
+		texts = append(texts, made...)
+	}
+	return texts, time.Since(start), nil
+}
+
+// retrieve finds the passages of every example, by the texts to search with, and
+// says how long it took.
+func (r *run) retrieve(ctx context.Context, retriever retrieve.Retriever, searches []string) ([][]Passage, time.Duration, error) {
 	docs := retriever.Documents()
 	ids := map[int]string{}
 	var found [][]Passage
 	var took time.Duration
-	for chunk := range slices.Chunk(r.examples, r.opt.ChunkRows) {
+	for chunk := range slices.Chunk(searches, r.opt.ChunkRows) {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		questions := make([]string, len(chunk))
-		for i, ex := range chunk {
-			questions[i] = ex.Question
-		}
 		start := time.Now()
-		hits, err := retriever.TopK(ctx, questions, r.opt.TopK)
+		hits, err := retriever.TopK(ctx, chunk, r.opt.TopK)
 		took += time.Since(start)
 		if err != nil {
 			return nil, 0, fmt.Errorf("evaluation: retrieving: %w", err)

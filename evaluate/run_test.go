@@ -197,6 +197,41 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// The retriever may be asked something else than the generator.
+func TestRunSearches(t *testing.T) {
+	docs := []rqa.Document{doc("a"), doc("b")}
+	r := fixed{docs, map[string][]int{"bare": {0}, "worded anew": {1}}}
+	examples := []rqa.Example{
+		{Question: "bare", GoldAnswer: "a"},
+		{Question: "it?", GoldAnswer: "b", History: []rqa.Turn{{Speaker: "USER", Message: "b"}}},
+	}
+	var asked []string
+	g := generator(func(q evaluate.Query) string { asked = append(asked, q.Question); return first(q) })
+	opt := evaluate.DefaultOptions()
+	opt.TopK, opt.ChunkRows = 1, 1
+	opt.Searches = func(_ context.Context, queries []evaluate.Query) ([]string, error) {
+		if len(queries[0].History) > 0 {
+			return []string{"worded anew"}, nil
+		}
+		return []string{queries[0].Question}, nil
+	}
+	report, err := evaluate.Run(context.Background(), examples, r, g, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{report.Predictions[0].Search, report.Predictions[0].GeneratedAnswer, report.Predictions[1].Search, report.Predictions[1].GeneratedAnswer}
+	if diff := cmp.Diff([]string{"", "a", "worded anew", "b"}, got); diff != "" {
+		t.Errorf("searches and answers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"bare", "it?"}, asked); diff != "" {
+		t.Errorf("the generator's questions (-want +got):\n%s", diff)
+	}
+	opt.Searches = func(context.Context, []evaluate.Query) ([]string, error) { return nil, nil }
+	if _, err := evaluate.Run(context.Background(), examples, r, g, opt); err == nil || !strings.Contains(err.Error(), "0 texts to search with for 1 questions") {
+		t.Errorf("too few texts: %v", err)
+	}
+}
+
 func TestRunHandsOver(t *testing.T) {
 	history := []rqa.Turn{{Speaker: "USER", Message: "m"}}
 	gold := []rqa.Document{doc("g")}

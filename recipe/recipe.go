@@ -113,6 +113,11 @@ func (e *Encoder) render(in prompt.Input) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.encode(text), nil
+}
+
+// encode gives the tokens of a rendered prompt.
+func (e *Encoder) encode(text string) []int32 {
 	special := e.Template.AddSpecialTokens()
 	ids := e.Tokenizer.Encode(text, special)
 	if eos := e.Tokenizer.Special().EOS; special && len(ids) > 0 && ids[len(ids)-1] == eos && eos >= 0 {
@@ -120,7 +125,26 @@ func (e *Encoder) render(in prompt.Input) ([]int32, error) {
 			ids = ids[:len(ids)-1]
 		}
 	}
-	return ids, nil
+	return ids
+}
+
+// Standalone gives the tokens of the prompt that has a follow-up question worded
+// anew, at most limit. Where it is longer, the earliest turns are left out.
+func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]int32, error) {
+	for {
+		text, err := e.Template.Standalone(history, question)
+		if err != nil {
+			return nil, err
+		}
+		ids := e.encode(text)
+		switch {
+		case len(ids) <= limit:
+			return ids, nil
+		case len(history) == 0:
+			return nil, &TooLong{Tokens: len(ids), Limit: limit}
+		}
+		history = history[1:]
+	}
 }
 
 // Answer gives the tokens that follow the prompt in training.

@@ -80,6 +80,26 @@ func TestRowKeepsTheAnswer(t *testing.T) {
 	}
 }
 
+func TestStandaloneForgetsTheEarliestTurns(t *testing.T) {
+	e := encoder(t, 10000)
+	history := []rqa.Turn{{Speaker: "USER", Message: strings.Repeat("alpha ", 50)}, {Speaker: "ASSISTANT", Message: "beta"}}
+	whole, err := e.Standalone(history, "gamma?", 10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := e.Standalone(history, "gamma?", len(whole)-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := e.Tokenizer.Decode(ids, false); strings.Contains(text, "alpha") || !strings.Contains(text, "beta") || !strings.Contains(text, "gamma") {
+		t.Errorf("%q; expected it without its first turn alone", text)
+	}
+	var long *TooLong
+	if _, err := e.Standalone(history, "gamma?", 5); !errors.As(err, &long) {
+		t.Errorf("no room for the question: %v", err)
+	}
+}
+
 // A prompt is cut as the rows were that the model was trained with.
 func TestPromptIsCutAsTrained(t *testing.T) {
 	in := Input(example.Question, nil, append(example.GoldDocs[:2:2], rqa.Document{Formatted: "Title: third\n" + strings.Repeat("eta theta iota ", 40)}))

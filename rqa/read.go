@@ -51,6 +51,38 @@ func ReadDocuments(ctx context.Context, path string) ([]Document, error) {
 	}
 }
 
+// ReadTurns reads the turns before a question, a JSON array of objects as in the
+// chat_history of an example. Errors are as in ReadExamples.
+func ReadTurns(path string) ([]Turn, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the history: %w", err)
+	}
+	return readTurns(path, data)
+}
+
+func readTurns(name string, data []byte) ([]Turn, error) {
+	c := &checker{problems: problems{file: name}}
+	var turns []Turn
+	const array = "a JSON array of turns, each with a speaker and a message"
+	switch {
+	case invalidUTF8(data) >= 0:
+		c.add(0, fmt.Sprintf("broken UTF-8 at byte %d", invalidUTF8(data)+1), "UTF-8", "save the file as UTF-8")
+	case loneSurrogate(data) >= 0:
+		c.add(0, fmt.Sprintf("half of a surrogate pair at byte %d", loneSurrogate(data)+1), `both halves (\ud8xx\udcxx) or the character itself`, "correct the escape")
+	case !json.Valid(data):
+		c.add(0, "no JSON", array, "correct the file")
+	case bytes.TrimSpace(data)[0] != '[':
+		c.add(0, kind(data), array, "put the turns in [ ]")
+	default:
+		turns = c.turns(object{"chat_history": data}, "chat_history")
+	}
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	return turns, nil
+}
+
 func readFile[T any](ctx context.Context, path string, read func(context.Context, string, io.Reader) ([]T, error)) ([]T, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -262,6 +262,46 @@ func TestFaire(t *testing.T) {
 	}
 }
 
+func TestReadTurns(t *testing.T) {
+	for _, test := range []struct {
+		name, why, data string
+		turns           int
+		problems        []string
+	}{
+		{"turns", "as in the data", `[{"speaker": "USER", "message": "m", "source_documents": []}, {"speaker": "ASSISTANT", "message": ""}]` + "\n", 2, nil},
+		{"none", "a question without a history", "[]", 0, nil},
+		{"one turn", "not in an array", `{"speaker": "USER", "message": "m"}`, 0, []string{"turns.json: an object; expected a JSON array of turns"}},
+		{"parts", "all at once", `[{"speaker": "", "message": "m"}, 5, {"speaker": "s"}]`, 0, []string{"chat_history[1] is", "chat_history[0].speaker", "chat_history[2].message"}},
+		{"cut off", "a copy that stopped", `[{"speaker"`, 0, []string{"turns.json: no JSON; expected a JSON array of turns"}},
+		{"empty", "an empty file", "", 0, []string{"no JSON"}},
+		{"bytes", "not text", "[\xff]", 0, []string{"broken UTF-8 at byte 2"}},
+		{"half", "would be replaced silently", `[{"speaker": "s", "message": "\ud800"}]`, 0, []string{"half of a surrogate pair"}},
+	} {
+		turns, err := readTurns("turns.json", []byte(test.data))
+		if len(turns) != test.turns || (err == nil) != (test.problems == nil) {
+			t.Errorf("%s: %d turns, %v; %s", test.name, len(turns), err, test.why)
+		}
+		for _, want := range test.problems {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; %q expected", test.name, err, want)
+			}
+		}
+	}
+	if _, err := ReadTurns("none.json"); err == nil {
+		t.Error("no file, no error")
+	}
+}
+
+func FuzzReadTurns(f *testing.F) {
+	f.Add([]byte(`[{"speaker": "s", "message": "m", "source_documents": [{"page_content": "p"}]}]`))
+	f.Add([]byte(`[null, 1, {"speaker": [], "message": "\ud800"}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if turns, err := readTurns("x.json", data); err != nil && turns != nil {
+			t.Fatal("turns beside an error")
+		}
+	})
+}
+
 func FuzzReadExamples(f *testing.F) {
 	f.Add(`{"question":"q","gold_docs":[{"page_content":"p","fmt_content":"f","metadata":{"source":"s","n":1e3}}],"gold_answer":"a","chat_history":[{"speaker":"s","message":"m","source_documents":[]}],"hard_neg_docs":[]}` + "\n{}\n[")
 	f.Add("\xef\xbb\xbf{\"question\":\"\\ud800\"}\r\n\xff")

@@ -98,8 +98,11 @@ training.`,
 			config.DefaultContexts(), app.Contexts),
 		leaf(streams, "ask", "Ask a model a question",
 			`Retrieves passages for a question and answers it from them. Without a question,
-each line of standard input is one.`,
-			`gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo "How do I join two paths?"`,
+each line of standard input is one, and stands alone. With --history FILE the
+question follows on earlier turns: a JSON array of {"speaker", "message"}, as
+chat_history in the data.`,
+			`gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo "How do I join two paths?"
+gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo --history turns.json "And on Windows?"`,
 			config.DefaultAsk(), app.Ask),
 		leaf(streams, "tokenize", "Turn texts into token ids, or back",
 			`Reads JSON strings, one a line, from standard input and writes the JSON array

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,21 +25,19 @@ import (
 
 // smallModel writes a llama of two narrow layers with random weights and
 // SmolLM2's tokenizer.
-func smallModel(t *testing.T, dir string) {
-	t.Helper()
-	ctx := context.Background()
+func smallModel(ctx context.Context, dir string) (err error) {
 	path, err := fetch.Model(ctx, "SmolLM2-135M-Instruct", fetch.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	source, err := weights.Open(ctx, path)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	defer source.Close()
+	defer func() { err = errors.Join(err, source.Close()) }()
 	var config map[string]any
 	if err := json.Unmarshal(source.Config(), &config); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for key, v := range map[string]int{
 		"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
@@ -48,16 +47,16 @@ func smallModel(t *testing.T, dir string) {
 	}
 	data, err := json.Marshal(config)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	c, err := llama.ParseConfig(data)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	s := weights.Saved{Config: data, DType: weights.F32, Files: source.Files()}
 	if s.Files["tokenizer.json"], err = source.Tokenizer(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, w := range c.Weights() {
 		n := 1
@@ -72,9 +71,7 @@ func smallModel(t *testing.T, dir string) {
 			Name: w.Name, DType: weights.F32, Shape: w.Dims, Data: func() (any, error) { return values, nil },
 		})
 	}
-	if err := weights.Save(ctx, dir, s); err != nil {
-		t.Fatal(err)
-	}
+	return weights.Save(ctx, dir, s)
 }
 
 // trainCommand is gorqa train sft in a process of its own, this test binary
@@ -111,7 +108,9 @@ func hash(t *testing.T, dir, out string) [sha256.Size]byte {
 // left alone, bit for bit.
 func TestKilledRunsGoOn(t *testing.T) {
 	dir := t.TempDir()
-	smallModel(t, filepath.Join(dir, "model"))
+	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
 	goroot, err := godoc.Goroot(t.Context())
 	if err != nil {
 		t.Fatal(err)

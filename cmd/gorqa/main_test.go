@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gorqa/fetch"
 )
 
 func TestMain(m *testing.M) {
@@ -20,7 +23,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar. "exits CODE PROGRAM ARGS" runs a
-// program that must end with that code.
+// program that must end with that code; "models" makes the folder model, tiny
+// and with random weights, and the engine and the fetched models available.
 func TestScripts(t *testing.T) {
 	faire, err := filepath.Abs("../../../shared/data/faire")
 	if err != nil {
@@ -34,6 +38,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"models": func(ts *testscript.TestScript, _ bool, _ []string) {
+				cache, err := fetch.Cache()
+				ts.Check(err)
+				ts.Setenv("GORQA_CACHE", cache)
+				ts.Check(smallModel(context.Background(), ts.MkAbs("model")))
+			},
 			"exits": func(ts *testscript.TestScript, negative bool, args []string) {
 				if negative || len(args) < 2 {
 					ts.Fatalf("usage: exits CODE PROGRAM ARGS...")

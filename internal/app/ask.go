@@ -10,11 +10,20 @@ import (
 	"gorqa/config"
 	"gorqa/evaluate"
 	"gorqa/report"
+	"gorqa/rqa"
 )
 
 // Ask answers a question, or each line of the standard input, from the
-// documents, and names the passages that the answer stands on.
+// documents, and names the passages that the answer stands on. Each line stands
+// alone: it follows on the turns of the history, where there are any, and not on
+// other lines.
 func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
+	var history []rqa.Turn
+	if c.HistoryFile != "" {
+		if history, err = rqa.ReadTurns(c.HistoryFile); err != nil {
+			return err
+		}
+	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err
@@ -22,20 +31,20 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	scoring := config.DefaultScoring()
 	scoring.PerDeviceEvalBatchSize = 1
-	x, err := openAnswering(ctx, c.Model, c.Prompt, scoring, c.Database, c.Generation, c.Hub, c.Engine, c.Seed, show)
+	x, err := openAnswering(ctx, c.Model, c.Prompt, scoring, c.Database, c.History, c.Generation, c.Hub, c.Engine, c.Seed, show)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.decoder.params.Free()) }()
 	if c.Question != "" {
-		return x.ask(ctx, c.Question, s.Out)
+		return x.ask(ctx, c.Question, history, s.Out)
 	}
 	for input := range lines(ctx, s.In) {
 		if input.err != nil {
 			return input.err
 		}
 		if question := strings.TrimSpace(string(input.line)); question != "" {
-			if err := x.ask(ctx, question, s.Out); err != nil {
+			if err := x.ask(ctx, question, history, s.Out); err != nil {
 				return err
 			}
 		}
@@ -43,14 +52,22 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	return ctx.Err()
 }
 
-// ask retrieves, answers, and writes the answer with its sources.
-func (x *evaluation) ask(ctx context.Context, question string, out io.Writer) error {
-	hits, err := x.retriever.TopK(ctx, []string{question}, x.options.TopK)
+// ask retrieves, answers, and writes the answer with its sources, and what they
+// were found by where that is not the question.
+func (x *evaluation) ask(ctx context.Context, question string, history []rqa.Turn, out io.Writer) error {
+	q := evaluate.Query{Question: question, History: history, Context: evaluate.Retrieved}
+	search, err := x.options.Searches(ctx, []evaluate.Query{q})
 	if err != nil {
 		return err
 	}
-	q := evaluate.Query{Question: question, Context: evaluate.Retrieved}
+	hits, err := x.retriever.TopK(ctx, search, x.options.TopK)
+	if err != nil {
+		return err
+	}
 	var sources strings.Builder
+	if search[0] != question {
+		fmt.Fprintf(&sources, "  (asked: %s)\n", line(search[0]))
+	}
 	for i, h := range hits[0] {
 		doc := x.retriever.Documents()[h.Index]
 		q.Passages = append(q.Passages, doc)

@@ -8,6 +8,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/internal/xla"
+	"gorqa/prompt"
 	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/retrieve"
@@ -35,18 +36,35 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if warning != "" {
 		show.Warn("%s", warning)
 	}
+	words := c.History == config.Rephrase && anyHistory(examples)
+	if words && c.ModelNameOrPath == "" {
+		return fmt.Errorf("%s: rows with a chat_history found, whose questions a model words anew before retrieval; a generator expected (--model_name_or_path), or --history none or concat", c.TrainFile)
+	}
 	var engine *xla.Engine
 	half := false
-	if c.Embeds() {
+	if c.Embeds() || words {
 		if engine, half, err = openEngine(ctx, c.Engine, show); err != nil {
 			return err
 		}
+	}
+	follow := followUps{mode: c.History}
+	switch {
+	case words:
+		var d *decoder
+		if d, err = openGenerator(ctx, engine, c.Model, c.Prompt, config.DefaultGeneration(), config.DefaultScoring().PerDeviceEvalBatchSize, c.Seed, c.Hub, half, show); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, d.params.Free()) }()
+		follow = newFollowUps(c.History, d, c.Model)
+	case c.History == config.Concat:
+		follow.template = prompt.Default(promptFormat(c.Prompt))
 	}
 	source, err := openPassages(ctx, engine, half, c.Passages, c.FullDatasetFilePath, c.FullDatasetIndexPath, c.Hub, show)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
+	source.follow = follow
 	path := ""
 	if c.OutputDir != "" {
 		path = filepath.Join(c.OutputDir, trainContextsFile)
@@ -60,7 +78,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
-func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool) (training, eval []recipe.Context, err error) {
+func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval []recipe.Context, err error) {
 	if r.c.Recipe != config.SwR {
 		return goldContexts(r.training), goldContexts(r.eval), nil
 	}
@@ -72,6 +90,7 @@ func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool) (training,
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
+	source.follow = follow
 	opt := contextOptions(r.c.Passages, r.c.Seed)
 	if training, err = source.contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
 		return nil, nil, err
@@ -101,6 +120,7 @@ func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
 type passages struct {
 	name      string // of the retriever with its settings
 	kind      string
+	follow    followUps
 	embedder  retrieve.Embedder  // nil for words alone
 	documents []rqa.Document     // nil for the gold passages of the rows
 	index     string             // folder of the documents' vectors
@@ -165,8 +185,11 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []rqa.Exa
 	}
 	var file *recipe.ContextsFile
 	if path != "" {
-		var err error
-		if file, err = recipe.NewContextsFile(path, examples, docs, p.name, opt); err != nil {
+		follow, err := p.follow.name(examples)
+		if err != nil {
+			return nil, err
+		}
+		if file, err = recipe.NewContextsFile(path, examples, docs, p.name+follow, opt); err != nil {
 			return nil, err
 		}
 		ready, err := file.Read()
@@ -187,7 +210,11 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []rqa.Exa
 		task.Advance(done - at)
 		at = done
 	}
-	contexts, err := p.build(ctx, docs, examples, opt)
+	asked, err := p.follow.examples(ctx, examples)
+	var contexts []recipe.Context
+	if err == nil {
+		contexts, err = p.build(ctx, docs, asked, opt)
+	}
 	if task != nil {
 		task.Done()
 	}

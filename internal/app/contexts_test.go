@@ -38,7 +38,7 @@ func TestRunContexts(t *testing.T) {
 	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
 	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
 	r := &run{c: c, show: quiet(t), training: rows, eval: rows}
-	training, eval, err := r.contexts(t.Context(), nil, false)
+	training, eval, err := r.contexts(t.Context(), nil, false, followUps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestRunContexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false)
+	again, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
 	if diff := cmp.Diff(training, again); err != nil || diff != "" {
 		t.Errorf("the next run: %v %s", err, diff)
 	}
@@ -63,13 +63,13 @@ func TestRunContexts(t *testing.T) {
 	}
 	// The original's pool: two gold passages are too few for two beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	_, _, err = (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false)
+	_, _, err = (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
 	if err == nil || !strings.HasPrefix(err.Error(), "train.jsonl: contexts: 3 passages a row are asked for but there are only 2 documents") {
 		t.Errorf("small pool: %v", err)
 	}
 	// SFT has the gold passages alone and leaves no file.
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
-	if training, _, err = sft.contexts(t.Context(), nil, false); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
+	if training, _, err = sft.contexts(t.Context(), nil, false, followUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
 		t.Errorf("sft: %+v, %v", training, err)
 	}
 }

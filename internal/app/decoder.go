@@ -91,7 +91,7 @@ func (d *decoder) usePrompt(c config.Prompt) error {
 
 // template makes the template that the flags ask for.
 func (d *decoder) template(c config.Prompt) (*prompt.Template, error) {
-	f := prompt.Format{UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys}
+	f := promptFormat(c)
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
@@ -114,6 +114,10 @@ func (d *decoder) template(c config.Prompt) (*prompt.Template, error) {
 		return nil, fmt.Errorf("%s: %w", c.PromptTemplate, err)
 	}
 	return t, nil
+}
+
+func promptFormat(c config.Prompt) prompt.Format {
+	return prompt.Format{UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys}
 }
 
 // chatTemplate finds the model's own chat template and its special tokens.
@@ -211,9 +215,14 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]str
 	}
 	texts := make([]string, len(answers))
 	for i, ids := range answers {
-		texts[i] = recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
+		texts[i] = d.text(ids)
 	}
 	return texts, nil
+}
+
+// text is what generated tokens say.
+func (d *decoder) text(ids []int32) string {
+	return recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
 }
 
 // loss is the mean negative log-likelihood per label token of rows.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
+	"gorqa/internal/xla"
 	"gorqa/report"
 )
 
@@ -24,7 +25,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine, c.Seed, show)
+	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.History, c.Generation, c.Hub, c.Engine, c.Seed, show)
 	if err != nil {
 		return err
 	}
@@ -40,31 +41,41 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 }
 
 // openAnswering opens a model that is not trained here, with its retriever.
-func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, g config.Generation, h config.Hub, en config.Engine, seed int64, show *report.Run) (*evaluation, error) {
+func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, history string, g config.Generation, h config.Hub, en config.Engine, seed int64, show *report.Run) (*evaluation, error) {
 	engine, half, err := openEngine(ctx, en, show)
 	if err != nil {
 		return nil, err
 	}
-	path, err := locateModel(ctx, m, h, show)
+	d, err := openGenerator(ctx, engine, m, p, g, sc.PerDeviceEvalBatchSize, seed, h, half, show)
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDecoder(ctx, engine, path, half, false)
-	if err != nil {
-		return nil, err
-	}
-	if err = d.usePrompt(p); err == nil {
-		err = d.useGeneration(g, sc.PerDeviceEvalBatchSize, seed)
-	}
-	var x *evaluation
-	if err == nil {
-		x, err = openEvaluation(ctx, engine, d, sc, b, h, half, show)
-	}
+	x, err := openEvaluation(ctx, engine, d, sc, b, h, half, newFollowUps(history, d, m), show)
 	if err != nil {
 		return nil, errors.Join(err, d.params.Free())
 	}
 	show.Say("Model %s: %.1f million weights, %d layers, on %s", m.ModelNameOrPath, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, engine.Describe())
 	return x, nil
+}
+
+// openGenerator opens a model that is not trained here, ready to answer rows
+// prompts at a time.
+func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (*decoder, error) {
+	path, err := locateModel(ctx, m, h, show)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDecoder(ctx, e, path, half, false)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.usePrompt(p); err == nil {
+		err = d.useGeneration(g, rows, seed)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.params.Free())
+	}
+	return d, nil
 }
 
 // Index embeds documents into the index that evaluations and ask read.

@@ -29,8 +29,9 @@ type evaluation struct {
 
 // openEvaluation reads the documents and makes their index, where the contexts
 // need them.
-func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Scoring, b config.Database, h config.Hub, half bool, show *report.Run) (*evaluation, error) {
+func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Scoring, b config.Database, h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
 	x := &evaluation{decoder: d, options: evaluate.DefaultOptions(), show: show}
+	x.options.Searches = follow.texts
 	x.options.TopK = b.EvalK
 	x.options.Contexts = nil
 	for _, name := range s.EvalContexts {

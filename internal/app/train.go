@@ -159,7 +159,8 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
 		return err
 	}
-	contexts, evalContexts, err := r.contexts(ctx, engine, half)
+	follow := newFollowUps(r.c.History, r.decoder, r.c.Model)
+	contexts, evalContexts, err := r.contexts(ctx, engine, half, follow)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (r *run) open(ctx context.Context) error {
 	if len(r.testing) == 0 && (len(r.eval) == 0 || r.c.DoTrain && !r.c.Evaluates() && !r.c.EvalOnStart) {
 		return nil // nothing is evaluated
 	}
-	r.evaluation, err = openEvaluation(ctx, engine, r.decoder, r.c.Scoring, r.c.Database, r.c.Hub, half, r.show)
+	r.evaluation, err = openEvaluation(ctx, engine, r.decoder, r.c.Scoring, r.c.Database, r.c.Hub, half, follow, r.show)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"gorqa/config"
+	"gorqa/evaluate"
+	"gorqa/prompt"
+	"gorqa/recipe"
+	"gorqa/rqa"
+)
+
+// followUps makes questions that follow on earlier turns fit to search with. The
+// zero value leaves them as they are.
+type followUps struct {
+	mode     string           // config.Bare, Concat or Rephrase
+	template *prompt.Template // tells the speakers
+	decoder  *decoder         // that words questions anew; nil unless mode is Rephrase
+	model    string           // its name
+}
+
+// newFollowUps uses the generator itself.
+func newFollowUps(mode string, d *decoder, m config.Model) followUps {
+	return followUps{mode: mode, template: d.encoder.Template, decoder: d, model: m.ModelNameOrPath + " " + m.ModelRevision}
+}
+
+// texts are what the retriever is asked for each query.
+func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]string, error) {
+	texts := make([]string, len(queries))
+	var follow []evaluate.Query
+	var at []int
+	for i, q := range queries {
+		texts[i] = q.Question
+		switch {
+		case len(q.History) == 0:
+		case f.mode == config.Concat:
+			texts[i] = f.template.Joined(q.History, q.Question)
+		case f.mode == config.Rephrase:
+			follow, at = append(follow, q), append(at, i)
+		}
+	}
+	if len(follow) == 0 {
+		return texts, nil
+	}
+	anew, err := f.decoder.standalone(ctx, follow)
+	if err != nil {
+		return nil, err
+	}
+	for i, text := range anew {
+		texts[at[i]] = text
+	}
+	return texts, nil
+}
+
+// examples are rows whose questions are those that the retriever is asked.
+func (f followUps) examples(ctx context.Context, examples []rqa.Example) ([]rqa.Example, error) {
+	queries := make([]evaluate.Query, len(examples))
+	for i, x := range examples {
+		queries[i] = evaluate.Query{Question: x.Question, History: x.History}
+	}
+	texts, err := f.texts(ctx, queries)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]rqa.Example, len(examples))
+	for i, x := range examples {
+		x.Question = texts[i]
+		out[i] = x
+	}
+	return out, nil
+}
+
+// name says what the texts of examples depend on, "" where they are the bare
+// questions. It asks no model.
+func (f followUps) name(examples []rqa.Example) (string, error) {
+	if f.mode != config.Concat && f.mode != config.Rephrase || !anyHistory(examples) {
+		return "", nil
+	}
+	words := sha256.New()
+	for _, x := range examples {
+		if len(x.History) == 0 {
+			continue
+		}
+		text := f.template.Joined(x.History, x.Question)
+		if f.mode == config.Rephrase {
+			var err error
+			if text, err = f.template.Standalone(x.History, x.Question); err != nil {
+				return "", err
+			}
+		}
+		fmt.Fprintf(words, "%q\n", text)
+	}
+	name := fmt.Sprintf("; follow-up questions by %s (%s)", f.mode, hex.EncodeToString(words.Sum(nil)[:6]))
+	if f.mode == config.Rephrase {
+		name += " of " + f.model
+	}
+	return name, nil
+}
+
+func anyHistory(examples []rqa.Example) bool {
+	for _, x := range examples {
+		if len(x.History) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// standaloneTokens bounds a question that is worded anew.
+const standaloneTokens = 128
+
+// standalone has the model word each question so that it is understood without
+// the turns before it. A question that leaves no room for that, or that the
+// model answers with nothing, stays as it is.
+func (d *decoder) standalone(ctx context.Context, queries []evaluate.Query) ([]string, error) {
+	opt := d.generate
+	opt.Sample = nil
+	opt.MaxNewTokens = min(standaloneTokens, max(1, d.encoder.MaxTokens/2))
+	texts := make([]string, len(queries))
+	var prompts [][]int32
+	var at []int
+	for i, q := range queries {
+		texts[i] = q.Question
+		ids, err := d.encoder.Standalone(q.History, q.Question, d.encoder.MaxTokens-opt.MaxNewTokens)
+		var long *recipe.TooLong
+		switch {
+		case errors.As(err, &long):
+		case err != nil:
+			return nil, fmt.Errorf("question %q: %w", q.Question, err)
+		default:
+			prompts, at = append(prompts, ids), append(at, i)
+		}
+	}
+	answers, err := d.generator.Generate(ctx, prompts, opt)
+	if err != nil {
+		return nil, err
+	}
+	for i, ids := range answers {
+		if text := line(d.text(ids)); text != "" {
+			texts[at[i]] = text
+		}
+	}
+	return texts, nil
+}
