@@ -31,7 +31,6 @@ var refused = map[string]string{
 	"dataloader_drop_last":     "every row is trained on: leave the flag out",
 	"ignore_data_skip":         "a resumed run goes on at the row where it stopped: leave the flag out",
 	"push_to_hub":              "gorqa uploads nothing: upload output_dir with Hugging Face's own tool",
-	"gen_gpt4eval":             "gorqa has no GPT-4 judge: leave the flag out; test-predictions.jsonl holds what a judge needs",
 	"qa_is_fid":                "only decoders can be evaluated: leave the flag out",
 	"max_length":               "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
 	"per_gpu_train_batch_size": "use --per_device_train_batch_size",

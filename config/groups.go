@@ -173,13 +173,15 @@ type Scoring struct {
 	PerDeviceEvalBatchSize int
 	EvalContexts           []string // of Retrieved, Gold and None
 	WritePredictions       bool
+	GenGPT4Eval            bool   // have a model judge the answers to the test set
+	JudgeModel             string // as the endpoint calls it
 }
 
 // DefaultScoring scores on retrieved passages. (The batch size is
 // TrainingArguments'; LocalRQA takes 1 to save memory. The scores do not
 // depend on it.)
 func DefaultScoring() Scoring {
-	return Scoring{PerDeviceEvalBatchSize: 8, EvalContexts: []string{Retrieved}, WritePredictions: true}
+	return Scoring{PerDeviceEvalBatchSize: 8, EvalContexts: []string{Retrieved}, WritePredictions: true, JudgeModel: "gpt-4-1106-preview"}
 }
 
 func (m *Scoring) declare(s *set) {
@@ -187,6 +189,8 @@ func (m *Scoring) declare(s *set) {
 	s.integer(&m.PerDeviceEvalBatchSize, "per_device_eval_batch_size", "rows a batch of evaluation and generation holds")
 	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none", "passages to answer from: those retrieved, the gold ones, none at all, or several of these in turn")
 	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
+	s.boolean(&m.GenGPT4Eval, "gen_gpt4eval", "have a model behind an OpenAI-compatible endpoint (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID) judge whether the answers to test_file are right; verdicts are kept in the cache folder, so that the same answer is judged once")
+	s.text(&m.JudgeModel, "judge_model", "NAME", "the judge, by the name that the endpoint knows")
 }
 
 func (m *Scoring) check(p *problems) {
@@ -195,6 +199,9 @@ func (m *Scoring) check(p *problems) {
 	for i, c := range m.EvalContexts {
 		p.that(c == Retrieved || c == Gold || c == None, "eval_contexts: %q found; retrieved, gold or none expected", c)
 		p.that(!slices.Contains(m.EvalContexts[:i], c), "eval_contexts: %q found twice; once expected", c)
+	}
+	if m.GenGPT4Eval {
+		p.needed(m.JudgeModel, "judge_model", "the model that judges answers, or --gen_gpt4eval false")
 	}
 }
 

@@ -90,7 +90,7 @@ func Metrics(pairs []Pair) []string {
 		}
 	}
 	var names []string
-	for _, m := range slices.Concat(retrievalMetrics, answerMetrics) {
+	for _, m := range slices.Concat(retrievalMetrics, answerMetrics, []metric{judgeMetric}) {
 		if there[m.score] {
 			names = append(names, m.score)
 			delete(there, m.score)

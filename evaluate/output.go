@@ -143,6 +143,8 @@ func (r *Report) Table() [][]string {
 		}
 		add("gen", m.key(), 4)
 	}
+	add("gen", judgeMetric.key(), 4)
+	add("gen", judgeMetric.family+"/failed", 0)
 	for _, group := range []string{"retr", "gen", "e2e"} {
 		add(group, "latency/avg_latency", 3)
 	}

@@ -27,6 +27,36 @@ type Generator interface {
 	Generate(ctx context.Context, queries []Query) ([]string, error)
 }
 
+// Answered is a question with the answer that a Judge looks at.
+type Answered struct {
+	Question string
+	History  []rqa.Turn
+	Gold     string         // the answer that is known to be right
+	Passages []rqa.Document // the gold ones, and the best other one that the answer is from
+	Answer   string
+}
+
+// Verdict is what a Judge finds: of Correct and Incorrect one, or with Failed
+// neither.
+type Verdict struct {
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"` // of the judge, or of the failure
+}
+
+// The verdicts. A judge that fails says nothing about the answer.
+const (
+	Correct   = "correct"
+	Incorrect = "incorrect"
+	Failed    = "failed"
+)
+
+// Judge says whether answers are right.
+type Judge interface {
+	// Judge gives one verdict for each answer, in their order. What goes wrong
+	// with one answer is its verdict; an error ends the evaluation.
+	Judge(ctx context.Context, answers []Answered) ([]Verdict, error)
+}
+
 // Context names the passages that questions are asked with.
 type Context string
 
@@ -73,6 +103,8 @@ type Options struct {
 	// queries, whose questions may follow on earlier turns; otherwise it is asked
 	// the bare questions. Its time is in the end-to-end latency alone.
 	Searches func(ctx context.Context, queries []Query) ([]string, error)
+	// Judge, where set, looks at every answer.
+	Judge Judge
 	// Progress, where set, is told how many answers of how many there are, the
 	// first time with done 0.
 	Progress func(done, total int)
@@ -129,7 +161,8 @@ type Prediction struct {
 	GeneratedAnswer string             `json:"generated_answer"`
 	GoldDocs        []Passage          `json:"gold_docs"`
 	RetrievedDocs   []Passage          `json:"retrieved_docs"` // what was found, in context Retrieved
-	Scores          map[string]float64 `json:"scores"`         // by the last part of the metric's key, without "avg_"
+	Judged          *Verdict           `json:"judged,omitempty"`
+	Scores          map[string]float64 `json:"scores"` // by the last part of the metric's key, without "avg_"
 }
 
 // Report is what an evaluation found.
@@ -161,12 +194,15 @@ type Report struct {
 //	eval_gen/rouge/                 avg_rouge1_ans, avg_rouge1_retr_doc, the same for rouge2 and rougeL
 //	eval_gen/bleu/                  avg_bleu_ans, avg_bleu_retr_doc, avg_brevity_pen_ans
 //	eval_gen/answer_stats/          avg_num_words, total_num_words
+//	eval_gen/gpt4eval/              gpt4eval_acc, judged, failed
 //	eval_gen/latency/               avg_latency, total_latency
 //	eval_e2e/latency/               avg_latency, total_latency
 //
 // _ans is against the gold answer, _retr_doc the best against the bare content
 // of the context's passages. The contexts None and Gold have the keys of
 // generation under eval_gen_none and eval_gen_gold, without _retr_doc in None.
+// gpt4eval_acc is the share of correct answers among the judged ones; judged and
+// failed say how many got a verdict and how many the judge failed on.
 //
 // A retrieved passage is the gold one where source and content are equal, and
 // likely is where it holds more than 0.7 of the gold one's words, counted as in
@@ -243,6 +279,11 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 				return nil, err
 			}
 			run.scoreAnswers(queries, predictions, generation)
+			if opt.Judge != nil {
+				if err := run.judge(ctx, predictions); err != nil {
+					return nil, err
+				}
+			}
 			if c == Retrieved {
 				run.latency("e2e", searching+retrieval+generation)
 			}
@@ -424,13 +465,59 @@ func (r *run) scoreAnswers(queries []Query, predictions []Prediction, took time.
 			}
 		}
 	}
-	group := "gen"
-	if c := predictions[0].Context; c != Retrieved {
-		group += "_" + string(c)
-	}
+	group := predictions[0].Context.group()
 	r.average(group, predictions, answerMetrics)
 	r.report.Metrics[r.opt.Prefix+"_"+group+"/answer_stats/total_num_words"] = total
 	r.latency(group, took)
+}
+
+// group is that of the metrics of answers in the context.
+func (c Context) group() string {
+	if c == Retrieved {
+		return "gen"
+	}
+	return "gen_" + string(c)
+}
+
+// judge has the answers judged.
+func (r *run) judge(ctx context.Context, predictions []Prediction) error {
+	answers := make([]Answered, len(predictions))
+	for i, p := range predictions {
+		a := Answered{Question: p.Question, History: p.History, Gold: p.GoldAnswer, Answer: p.GeneratedAnswer}
+		gold := map[string]bool{}
+		for _, d := range p.GoldDocs {
+			a.Passages = append(a.Passages, d.Document)
+			gold[d.ID] = true
+		}
+		if at := slices.IndexFunc(p.RetrievedDocs, func(d Passage) bool { return !gold[d.ID] }); at >= 0 {
+			a.Passages = append(a.Passages, p.RetrievedDocs[at].Document)
+		}
+		answers[i] = a
+	}
+	verdicts, err := r.opt.Judge.Judge(ctx, answers)
+	if err != nil {
+		return fmt.Errorf("evaluation: judging: %w", err)
+	}
+	if len(verdicts) != len(answers) {
+		return fmt.Errorf("evaluation: the judge gave %d verdicts on %d answers", len(verdicts), len(answers))
+	}
+	counts := map[string]int{}
+	for i, v := range verdicts {
+		predictions[i].Judged = &v
+		counts[v.Verdict]++
+		switch v.Verdict {
+		case Correct:
+			predictions[i].Scores[judgeMetric.score] = 1
+		case Incorrect:
+			predictions[i].Scores[judgeMetric.score] = 0
+		}
+	}
+	group := predictions[0].Context.group()
+	r.average(group, predictions, []metric{judgeMetric})
+	key := r.opt.Prefix + "_" + group + "/" + judgeMetric.family
+	r.report.Metrics[key+"/judged"] = float64(counts[Correct] + counts[Incorrect])
+	r.report.Metrics[key+"/failed"] = float64(counts[Failed])
+	return nil
 }
 
 func textScores(answer, other *words) map[string]float64 {
@@ -465,9 +552,12 @@ var answerMetrics = []metric{
 	{"answer_stats", "num_words"},
 }
 
+// judgeMetric has its own key: LocalRQA's.
+var judgeMetric = metric{"gpt4eval", "gpt4eval_acc"}
+
 // key is the metric's after the group, as in "f1/avg_f1_ans".
 func (m metric) key() string {
-	if strings.HasPrefix(m.family, "document_") {
+	if strings.HasPrefix(m.family, "document_") || m == judgeMetric {
 		return m.family + "/" + m.score
 	}
 	return m.family + "/avg_" + m.score

@@ -4,50 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
+
+	"gorqa/internal/endpoint"
 )
 
 // EndpointOptions are the settings of [NewEndpoint].
 type EndpointOptions struct {
+	endpoint.Options
 	Model      string // as the endpoint calls it, such as text-embedding-3-small
 	Dimensions int    // width to ask for; 0 for the model's own
-	BaseURL    string // up to and with /v1
-	Key        string // may be empty for endpoints that want none
-	// Organization and Project are the headers of that name; empty for none.
-	Organization, Project string
 
 	BatchTexts int // texts of one request; OpenAI allows 2048
 	BatchBytes int // bytes of text of one request, since endpoints bound its tokens; OpenAI allows 300,000
-	// Retries is how often a request is made again after a connection that
-	// failed or the answers 408, 409, 429 and 5xx; the wait is what the answer
-	// asks for or doubles from half a second.
-	Retries int
-	Timeout time.Duration // of one try; a try that exceeds it is an error at once
 	// QueryPrompt and PassagePrompt go before each text, for models that want them.
 	QueryPrompt, PassagePrompt string
 }
 
-// DefaultEndpointOptions reads OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID and
-// OPENAI_PROJECT_ID and otherwise returns OpenAI's own endpoint with
-// text-embedding-3-small, 256 texts and 256 KiB a request, 5 retries and a minute
-// for a try.
+// DefaultEndpointOptions asks the default endpoint for text-embedding-3-small, 256
+// texts and 256 KiB a request.
 func DefaultEndpointOptions() EndpointOptions {
-	base := os.Getenv("OPENAI_BASE_URL")
-	if base == "" {
-		base = "https://api.openai.com/v1"
-	}
 	return EndpointOptions{
-		Model: openai.EmbeddingModelTextEmbedding3Small, BaseURL: base, Key: os.Getenv("OPENAI_API_KEY"),
-		Organization: os.Getenv("OPENAI_ORG_ID"), Project: os.Getenv("OPENAI_PROJECT_ID"),
-		BatchTexts: 256, BatchBytes: 256 << 10, Retries: 5, Timeout: time.Minute,
+		Options: endpoint.Default(), Model: openai.EmbeddingModelTextEmbedding3Small, BatchTexts: 256, BatchBytes: 256 << 10,
 	}
 }
 
@@ -60,8 +41,8 @@ func (o EndpointOptions) Validate() error {
 	if o.Model == "" {
 		bad("no model; expected the name of an embedding model, such as %s", openai.EmbeddingModelTextEmbedding3Small)
 	}
-	if u, err := url.Parse(o.BaseURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		bad("base URL %q; expected http:// or https:// and a host; set OPENAI_BASE_URL", o.BaseURL)
+	if err := o.Options.Validate(); err != nil {
+		bad("%w", err)
 	}
 	if o.Dimensions < 0 {
 		bad("Dimensions is %d; expected 0 or more", o.Dimensions)
@@ -71,12 +52,6 @@ func (o EndpointOptions) Validate() error {
 	}
 	if o.BatchBytes < 1 {
 		bad("BatchBytes is %d; expected at least 1", o.BatchBytes)
-	}
-	if o.Retries < 0 {
-		bad("Retries is %d; expected 0 or more", o.Retries)
-	}
-	if o.Timeout <= 0 {
-		bad("Timeout is %v; expected more than 0", o.Timeout)
 	}
 	return errors.Join(errs...)
 }
@@ -94,19 +69,7 @@ func NewEndpoint(opt EndpointOptions) (*Endpoint, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	set := []option.RequestOption{
-		option.WithHTTPClient(&http.Client{}), option.WithBaseURL(opt.BaseURL), option.WithMaxRetries(opt.Retries), option.WithRequestTimeout(opt.Timeout),
-	}
-	if opt.Key != "" {
-		set = append(set, option.WithAPIKey(opt.Key))
-	}
-	if opt.Organization != "" {
-		set = append(set, option.WithOrganization(opt.Organization))
-	}
-	if opt.Project != "" {
-		set = append(set, option.WithProject(opt.Project))
-	}
-	e := &Endpoint{opt: opt, service: openai.NewEmbeddingService(set...)}
+	e := &Endpoint{opt: opt, service: openai.NewEmbeddingService(opt.Request()...)}
 	e.width.Store(int64(opt.Dimensions))
 	return e, nil
 }
@@ -160,7 +123,10 @@ func (e *Endpoint) request(ctx context.Context, texts []string) ([][]float32, er
 	}
 	answer, err := e.service.New(ctx, params)
 	if err != nil {
-		return nil, e.explain(ctx, err)
+		if err = e.opt.Explain(ctx, e.opt.Model, err); ctx.Err() == nil {
+			err = fmt.Errorf("embeddings endpoint %w", err)
+		}
+		return nil, err
 	}
 	if len(answer.Data) != len(texts) {
 		return nil, fmt.Errorf("embeddings endpoint %s: %d vectors for %d texts; expected one for each; check that %q is an embedding model", e.opt.BaseURL, len(answer.Data), len(texts), e.opt.Model)
@@ -184,32 +150,4 @@ func (e *Endpoint) request(ctx context.Context, texts []string) ([][]float32, er
 		out[d.Index] = v
 	}
 	return out, nil
-}
-
-// explain says what an error of the client means and what to do.
-func (e *Endpoint) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	do := "check OPENAI_BASE_URL and the network"
-	var answer *openai.Error
-	switch {
-	case errors.As(err, &answer):
-		if answer.Message != "" {
-			err = fmt.Errorf("%w: %.300s", err, answer.Message)
-		}
-		switch {
-		case answer.StatusCode == http.StatusTooManyRequests:
-			do = "the rate limit or the quota is used up; try again later: what was embedded is kept in the index"
-		case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-			do = "check OPENAI_API_KEY"
-		case answer.StatusCode == http.StatusNotFound:
-			do = "check OPENAI_BASE_URL and the model's name"
-		case answer.StatusCode < 500:
-			do = "check the model and its limits"
-		}
-	case errors.Is(err, context.DeadlineExceeded):
-		do = fmt.Sprintf("it took longer than %v; check that the endpoint is up", e.opt.Timeout)
-	}
-	return fmt.Errorf("embeddings endpoint %s, model %s: %w; %s", e.opt.BaseURL, e.opt.Model, err, do)
 }

@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +28,9 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar. "exits CODE PROGRAM ARGS" runs a
 // program that must end with that code; "models" makes the folder model, tiny
-// and with random weights, and the engine and the fetched models available.
+// and with random weights, and puts the engine and the fetched models into the
+// cache; "judge" starts an endpoint that finds every answer correct but those to
+// questions with the word odd, to which it replies with nothing.
 func TestScripts(t *testing.T) {
 	faire, err := filepath.Abs("../../../shared/data/faire")
 	if err != nil {
@@ -41,8 +47,24 @@ func TestScripts(t *testing.T) {
 			"models": func(ts *testscript.TestScript, _ bool, _ []string) {
 				cache, err := fetch.Cache()
 				ts.Check(err)
-				ts.Setenv("GORQA_CACHE", cache)
+				ts.Check(os.Mkdir(ts.Getenv("GORQA_CACHE"), 0o755))
+				for _, name := range []string{"engine", "models"} {
+					ts.Check(os.Symlink(filepath.Join(cache, name), filepath.Join(ts.Getenv("GORQA_CACHE"), name)))
+				}
 				ts.Check(smallModel(context.Background(), ts.MkAbs("model")))
+			},
+			"judge": func(ts *testscript.TestScript, _ bool, _ []string) {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					asked, _ := io.ReadAll(r.Body)
+					reply := "So it is.\nVERDICT: correct"
+					if bytes.Contains(asked, []byte("odd")) {
+						reply = ""
+					}
+					w.Header().Set("Content-Type", "application/json")
+					_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}})
+				}))
+				ts.Defer(server.Close)
+				ts.Setenv("OPENAI_BASE_URL", server.URL)
 			},
 			"exits": func(ts *testscript.TestScript, negative bool, args []string) {
 				if negative || len(args) < 2 {

@@ -10,7 +10,9 @@ import (
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/evaluate"
+	"gorqa/fetch"
 	"gorqa/internal/xla"
+	"gorqa/judge"
 	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/retrieve"
@@ -23,6 +25,7 @@ type evaluation struct {
 	decoder   *decoder
 	retriever retrieve.Retriever // nil where only gold passages are asked for
 	embedder  *Embedder
+	judge     evaluate.Judge // of the answers to the test set; nil for none
 	options   evaluate.Options
 	show      *report.Run
 }
@@ -36,6 +39,13 @@ func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Sco
 	x.options.Contexts = nil
 	for _, name := range s.EvalContexts {
 		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
+	}
+	if s.GenGPT4Eval {
+		j, err := openJudge(s.JudgeModel, show)
+		if err != nil {
+			return nil, err
+		}
+		x.judge = j
 	}
 	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
 		return x, nil
@@ -101,10 +111,36 @@ func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder r
 	return index, nil
 }
 
-// run scores examples; prefix begins the keys ("eval", "test").
+// openJudge makes the judge of answers, whose verdicts lie in the cache folder.
+func openJudge(model string, show *report.Run) (*judge.Judge, error) {
+	cache, err := fetch.Cache()
+	if err != nil {
+		return nil, err
+	}
+	opt := judge.DefaultOptions()
+	opt.Model, opt.CacheDir = model, filepath.Join(cache, "verdicts")
+	var task *report.Task
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = show.Task("Judging answers", total)
+		}
+		task.Advance(1)
+		if done == total {
+			task.Done()
+			task = nil
+		}
+	}
+	return judge.New(opt)
+}
+
+// run scores examples; prefix begins the keys ("eval", "test"). The judge, who
+// costs, looks at the test set alone.
 func (x *evaluation) run(ctx context.Context, prefix string, examples []rqa.Example) (*evaluate.Report, error) {
 	opt := x.options
 	opt.Prefix = prefix
+	if prefix == "test" {
+		opt.Judge = x.judge
+	}
 	var task *report.Task
 	at := 0
 	opt.Progress = func(done, total int) {
@@ -118,7 +154,26 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []rqa.Exam
 	if task != nil {
 		task.Done()
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	x.warnOfJudge(r.Predictions)
+	return r, nil
+}
+
+// warnOfJudge tells of answers that the judge failed on.
+func (x *evaluation) warnOfJudge(predictions []evaluate.Prediction) {
+	failed, first := 0, ""
+	for _, p := range predictions {
+		if p.Judged != nil && p.Judged.Verdict == evaluate.Failed {
+			if failed++; failed == 1 {
+				first = p.Judged.Reason
+			}
+		}
+	}
+	if failed > 0 {
+		x.show.Warn("%d answers have no verdict of the judge, the first one: %s; the same command asks about them again", failed, first)
+	}
 }
 
 // loss is the mean loss of rows in nats per label token.
