@@ -1,6 +1,9 @@
 package app
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gorqa/config"
+	"gorqa/prompt"
 	"gorqa/recipe"
 	"gorqa/rqa"
 )
@@ -71,6 +75,90 @@ func TestRunContexts(t *testing.T) {
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
 	if training, _, err = sft.contexts(t.Context(), nil, false, followUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
 		t.Errorf("sft: %+v, %v", training, err)
+	}
+}
+
+// An endpoint that is busy is asked again; one that answers wrongly is an error,
+// and nothing is left in the output folder.
+func TestContextsFromEndpoint(t *testing.T) {
+	rows := []rqa.Example{
+		{Question: "Are returns free?", GoldAnswer: "Yes.", GoldDocs: []rqa.Document{{Content: "Returns are free."}}},
+		{Question: "Where to?", GoldAnswer: "Norway.", GoldDocs: []rqa.Document{{Content: "Norway is far away."}}},
+	}
+	for _, test := range []struct {
+		name, why string
+		busy      int // requests that are answered with 429 first
+		vectors   string
+		problem   string
+	}{
+		{"busy", "a rate limit passes", 2, `{"index": 0, "embedding": [1, 2]}, {"index": 1, "embedding": [2, 1]}`, ""},
+		{"too few", "vectors would be given to the wrong texts", 0, `{"index": 0, "embedding": [1, 2]}`, "rows.jsonl: embeddings endpoint"},
+	} {
+		asked := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if asked++; asked <= test.busy {
+				w.Header().Set("Retry-After-Ms", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			fmt.Fprintf(w, `{"data": [%s]}`, test.vectors)
+		}))
+		defer server.Close()
+		t.Setenv("OPENAI_BASE_URL", server.URL)
+		c := config.DefaultPassages()
+		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
+		p, err := openPassages(t.Context(), nil, false, c, "", "", config.Hub{}, quiet(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "out", trainContextsFile)
+		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		_, missing := os.Stat(path)
+		if test.problem == "" && (err != nil || len(contexts) != 2 || missing != nil) {
+			t.Errorf("%s: %v, %v, %v; %s", test.name, contexts, err, missing, test.why)
+		}
+		if test.problem != "" && (err == nil || !strings.HasPrefix(err.Error(), test.problem) || missing == nil) {
+			t.Errorf("%s: %v, %v; %s", test.name, err, missing, test.why)
+		}
+	}
+}
+
+// A question that follows on others is retrieved by what the mode makes of it,
+// and contexts that were made in one mode do not serve another.
+func TestContextsOfFollowUps(t *testing.T) {
+	doc := func(text string) rqa.Document { return rqa.Document{Content: text} }
+	rows := []rqa.Example{{
+		Question: "And with gifts?", GoldAnswer: "Yes.", GoldDocs: []rqa.Document{doc("Gifts are wrapped.")},
+		History: []rqa.Turn{{Speaker: "USER", Message: "Does shipping go by train?"}, {Speaker: "ASSISTANT", Message: "Norway"}},
+	}}
+	p := &passages{name: "words", kind: config.BM25, documents: []rqa.Document{rows[0].GoldDocs[0], doc("Norway is far."), doc("Shipping goes by train."), doc("Returns are free.")}, show: quiet(t)}
+	path := filepath.Join(t.TempDir(), trainContextsFile)
+	heads := map[string]bool{}
+	for _, test := range []struct {
+		mode string
+		best string // beside the gold passage
+	}{
+		{config.Bare, "Norway is far."}, // no word of the question: in the order of the documents
+		{config.Concat, "Shipping goes by train."},
+	} {
+		p.follow = followUps{mode: test.mode, template: prompt.Default(prompt.DefaultFormat())}
+		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := contexts[0].Passages[1].Document.Content; got != test.best {
+			t.Errorf("%s: %q; %q expected", test.mode, got, test.best)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(data), "\n")
+		if heads[head] {
+			t.Errorf("%s: made of the same as another mode's: %s", test.mode, head)
+		}
+		heads[head] = true
 	}
 }
 

@@ -54,6 +54,10 @@ func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Sco
 	if err != nil {
 		return nil, err
 	}
+	if n := len(index.Documents()); x.options.TopK > n {
+		err := fmt.Errorf("%s: eval_k is %d, but there are only %d documents to retrieve from; lower eval_k, or add documents", b.FullDatasetFilePath, x.options.TopK, n)
+		return nil, errors.Join(err, embedder.Close())
+	}
 	x.retriever, x.embedder = index, embedder
 	return x, nil
 }
