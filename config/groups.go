@@ -87,7 +87,7 @@ func (m *Prompt) declare(s *set) {
 	s.text(&m.AssistantPrefix, "assistant_prefix", "TEXT", "what stands before a turn of the assistant")
 	s.text(&m.SepUser, "sep_user", "TEXT", "what ends a turn of the user")
 	s.text(&m.SepSys, "sep_sys", "TEXT", "what ends a turn of the assistant, and so an answer")
-	s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end, an answer never")
+	s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end (with train swr, whole passages go first), an answer never")
 }
 
 func (m *Prompt) check(p *problems) {
