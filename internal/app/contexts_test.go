@@ -162,6 +162,20 @@ func TestContextsOfFollowUps(t *testing.T) {
 	}
 }
 
+func TestFirstQuestion(t *testing.T) {
+	for _, test := range []struct{ why, text, want string }{
+		{"as it was told", "How far is  Norway?", "How far is Norway?"},
+		{"an answer behind it", "How far is Norway? The answer is: far.", "How far is Norway?"},
+		{"other scripts", "挪威有多远？很远。", "挪威有多远？"},
+		{"no question mark", "\n the way to Norway \nis far?", "the way to Norway"},
+		{"nothing", " \n", ""},
+	} {
+		if got := firstQuestion(test.text); got != test.want {
+			t.Errorf("%s: %q; %q expected", test.why, got, test.want)
+		}
+	}
+}
+
 // What training passages are retrieved with is named with all its settings.
 func TestPassagesName(t *testing.T) {
 	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"gorqa/config"
 	"gorqa/evaluate"
@@ -140,9 +142,20 @@ func (d *decoder) standalone(ctx context.Context, queries []evaluate.Query) ([]s
 		return nil, err
 	}
 	for i, ids := range answers {
-		if text := line(d.text(ids)); text != "" {
+		if text := firstQuestion(d.text(ids)); text != "" {
 			texts[at[i]] = text
 		}
 	}
 	return texts, nil
+}
+
+// firstQuestion is a text's first line up to its question mark, where it has
+// one: small models go on with an answer although they are told not to.
+func firstQuestion(text string) string {
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	if at := strings.IndexAny(text, "?？"); at >= 0 {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		text = text[:at+size]
+	}
+	return line(text)
 }
