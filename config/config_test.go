@@ -136,7 +136,7 @@ func TestValidate(t *testing.T) {
 		{"train only", "no evaluation needs no evaluation settings", func(c *Train) {
 			c.DoEval, c.EvalFile, c.TestFile, c.FullDatasetFilePath, c.EvalEmbeddingModel = false, "", "", "", ""
 		}, nil},
-		{"no judge", "a judge has a name", func(c *Train) { c.GenGPT4Eval, c.JudgeModel = true, "" }, []string{"judge_model: missing"}},
+		{"no judge", "a judge has a name", func(c *Train) { c.GenGPT4Eval = true }, []string{"judge_model: missing"}},
 		{"gold contexts", "retrieve nothing", func(c *Train) {
 			c.EvalContexts, c.FullDatasetFilePath, c.EvalEmbeddingModel = []string{Gold}, "", ""
 		}, nil},

@@ -181,7 +181,7 @@ type Scoring struct {
 // TrainingArguments'; LocalRQA takes 1 to save memory. The scores do not
 // depend on it.)
 func DefaultScoring() Scoring {
-	return Scoring{PerDeviceEvalBatchSize: 8, EvalContexts: []string{Retrieved}, WritePredictions: true, JudgeModel: "gpt-4-1106-preview"}
+	return Scoring{PerDeviceEvalBatchSize: 8, EvalContexts: []string{Retrieved}, WritePredictions: true}
 }
 
 func (m *Scoring) declare(s *set) {
@@ -190,7 +190,7 @@ func (m *Scoring) declare(s *set) {
 	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none", "passages to answer from: those retrieved, the gold ones, none at all, or several of these in turn")
 	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
 	s.boolean(&m.GenGPT4Eval, "gen_gpt4eval", "have a model behind an OpenAI-compatible endpoint (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID) judge whether the answers to test_file are right; verdicts are kept in the cache folder, so that the same answer is judged once")
-	s.text(&m.JudgeModel, "judge_model", "NAME", "the judge, by the name that the endpoint knows")
+	s.text(&m.JudgeModel, "judge_model", "NAME", "the judge, by the name that the endpoint knows; needed with gen_gpt4eval")
 }
 
 func (m *Scoring) check(p *problems) {
@@ -201,7 +201,7 @@ func (m *Scoring) check(p *problems) {
 		p.that(!slices.Contains(m.EvalContexts[:i], c), "eval_contexts: %q found twice; once expected", c)
 	}
 	if m.GenGPT4Eval {
-		p.needed(m.JudgeModel, "judge_model", "the model that judges answers, or --gen_gpt4eval false")
+		p.needed(m.JudgeModel, "judge_model", "the model that judges answers (LocalRQA's gpt-4-1106-preview is served no more), or --gen_gpt4eval false")
 	}
 }
 

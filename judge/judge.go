@@ -40,10 +40,10 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-// DefaultOptions asks the default endpoint for LocalRQA's model, four questions
-// at a time, and keeps nothing.
-func DefaultOptions() Options {
-	return Options{Options: endpoint.Default(), Model: openai.ChatModelGPT4_1106Preview, Concurrency: 4}
+// DefaultOptions asks a model of the default endpoint, four questions at a time,
+// and keeps nothing.
+func DefaultOptions(model string) Options {
+	return Options{Options: endpoint.Default(), Model: model, Concurrency: 4}
 }
 
 // Validate reports every setting that cannot be used.
@@ -51,7 +51,7 @@ func (o Options) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("judge: "+format, args...)) }
 	if o.Model == "" {
-		bad("no model; expected the name of a chat model, such as %s; set judge_model", openai.ChatModelGPT4_1106Preview)
+		bad("no model; expected the name of a chat model; set judge_model")
 	}
 	if err := o.Options.Validate(); err != nil {
 		bad("%w", err)

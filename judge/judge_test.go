@@ -73,8 +73,8 @@ func newJudge(t *testing.T, s *standIn, change func(*Options)) *Judge {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	opt := DefaultOptions()
-	opt.Model, opt.BaseURL, opt.Key, opt.Organization, opt.Retries = "m", server.URL+"/v1", "secret", "org", 2
+	opt := DefaultOptions("m")
+	opt.BaseURL, opt.Key, opt.Organization, opt.Retries = server.URL+"/v1", "secret", "org", 2
 	opt.CacheDir = t.TempDir()
 	if change != nil {
 		change(&opt)
@@ -262,10 +262,10 @@ func TestConcurrency(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	opt := DefaultOptions()
-	opt.Model, opt.BaseURL, opt.Concurrency, opt.Retries, opt.Timeout = "", "localhost", 0, -1, 0
+	opt := DefaultOptions("")
+	opt.BaseURL, opt.Concurrency, opt.Retries, opt.Timeout = "localhost", 0, -1, 0
 	_, err := New(opt)
-	for _, want := range []string{"no model", `base URL "localhost"`, "Concurrency is 0", "Retries", "Timeout"} {
+	for _, want := range []string{"no model", `base URL "localhost"`, "Concurrency is 0", "retries", "timeout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; %q expected", err, want)
 		}
@@ -273,11 +273,11 @@ func TestOptions(t *testing.T) {
 	for name, value := range map[string]string{"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""} {
 		t.Setenv(name, value)
 	}
-	if err := DefaultOptions().Validate(); err == nil || !strings.Contains(err.Error(), "set OPENAI_API_KEY") {
+	if err := DefaultOptions("m").Validate(); err == nil || !strings.Contains(err.Error(), "set OPENAI_API_KEY") {
 		t.Errorf("OpenAI without a key: %v", err)
 	}
 	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
-	if err := DefaultOptions().Validate(); err != nil {
+	if err := DefaultOptions("m").Validate(); err != nil {
 		t.Errorf("a local endpoint without a key: %v", err)
 	}
 }

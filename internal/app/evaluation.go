@@ -121,8 +121,8 @@ func openJudge(model string, show *report.Run) (*judge.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := judge.DefaultOptions()
-	opt.Model, opt.CacheDir = model, filepath.Join(cache, "verdicts")
+	opt := judge.DefaultOptions(model)
+	opt.CacheDir = filepath.Join(cache, "verdicts")
 	var task *report.Task
 	opt.Progress = func(done, total int) {
 		if task == nil {

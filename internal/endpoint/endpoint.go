@@ -52,10 +52,10 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("base URL %q; expected http:// or https:// and a host; set OPENAI_BASE_URL", o.BaseURL))
 	}
 	if o.Retries < 0 {
-		errs = append(errs, fmt.Errorf("Retries is %d; expected 0 or more", o.Retries))
+		errs = append(errs, fmt.Errorf("retries is %d; expected 0 or more", o.Retries))
 	}
 	if o.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("Timeout is %v; expected more than 0", o.Timeout))
+		errs = append(errs, fmt.Errorf("timeout is %v; expected more than 0", o.Timeout))
 	}
 	return errors.Join(errs...)
 }
