@@ -40,12 +40,13 @@ type Config struct {
 	Buckets       int // of relative positions
 	Limit         int // distance from which all positions share a bucket
 	Epsilon       float64
-	Activation    string // "relu", "gelu_new" or "silu"
-	Gated         bool   // the feed-forward layer has a gate (v1.1)
-	Scaled        bool   // the head reads states times D^-0.5 (v1.0)
-	Tied          bool   // the head is the embedding (v1.0)
-	Start         int    // the decoder's first token
-	End           int    // the token that ends an answer
+	Activation    string  // "relu", "gelu_new" or "silu"
+	Gated         bool    // the feed-forward layer has a gate (v1.1)
+	Scaled        bool    // the head reads states times D^-0.5 (v1.0)
+	Tied          bool    // the head is the embedding (v1.0)
+	Start         int     // the decoder's first token
+	End           int     // the token that ends an answer
+	InitFactor    float64 // scales the weights of a model that starts from nothing
 }
 
 // hfConfig are the fields of config.json that matter here.
@@ -67,6 +68,7 @@ type hfConfig struct {
 	Start         *int            `json:"decoder_start_token_id"`
 	Pad           int             `json:"pad_token_id"`
 	End           json.RawMessage `json:"eos_token_id"`
+	InitFactor    float64         `json:"initializer_factor"`
 }
 
 // maxLayers bounds what a broken config.json can ask for.
@@ -79,7 +81,7 @@ const maxLayers = 1024
 // writes the second as scale_decoder_outputs, which goes first here for both. A
 // caller whose weights show otherwise (a file without lm_head.weight) sets Tied.
 func ParseConfig(data []byte) (Config, error) {
-	h := hfConfig{Buckets: 32, Limit: 128, Epsilon: 1e-6, FeedForward: "relu"}
+	h := hfConfig{Buckets: 32, Limit: 128, Epsilon: 1e-6, FeedForward: "relu", InitFactor: 1}
 	if err := json.Unmarshal(data, &h); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
 	}
@@ -88,7 +90,7 @@ func ParseConfig(data []byte) (Config, error) {
 	}
 	c := Config{
 		Type: h.ModelType, Width: h.Width, Layers: h.Layers, DecoderLayers: h.Layers, Heads: h.Heads, HeadWidth: h.HeadWidth,
-		Inner: h.Inner, Vocabulary: h.Vocab, Buckets: h.Buckets, Limit: h.Limit, Epsilon: h.Epsilon, Start: h.Pad, End: 1,
+		Inner: h.Inner, Vocabulary: h.Vocab, Buckets: h.Buckets, Limit: h.Limit, Epsilon: h.Epsilon, Start: h.Pad, End: 1, InitFactor: h.InitFactor,
 	}
 	if h.DecoderLayers != nil {
 		c.DecoderLayers = *h.DecoderLayers
@@ -149,6 +151,9 @@ func (c Config) Validate() error {
 	if !(c.Epsilon > 0) {
 		problems = append(problems, fmt.Errorf("config.json: layer_norm_epsilon is %g; expected a number above 0", c.Epsilon))
 	}
+	if !(c.InitFactor > 0) {
+		problems = append(problems, fmt.Errorf("config.json: initializer_factor is %g; expected a number above 0", c.InitFactor))
+	}
 	if activations[c.Activation] == nil {
 		problems = append(problems, fmt.Errorf("config.json: feed_forward_proj has activation %q; expected relu, gelu_new or silu, or one of gated-gelu and gated-silu", c.Activation))
 	}
@@ -208,6 +213,15 @@ func (c Config) Weights() []tape.Weight {
 		add("lm_head.weight", c.Vocabulary, c.Width)
 	}
 	return ws
+}
+
+// Parameters counts the weights.
+func (c Config) Parameters() int {
+	n := 0
+	for _, w := range c.Weights() {
+		n += w.Size()
+	}
+	return n
 }
 
 // innerNames are the projections into the feed-forward layer.

@@ -13,7 +13,7 @@ const flan = `{"model_type":"t5","d_model":512,"d_kv":64,"d_ff":1024,"num_layers
 func TestParseConfig(t *testing.T) {
 	base := Config{
 		Type: "t5", Width: 512, Layers: 8, DecoderLayers: 6, Heads: 6, HeadWidth: 64, Inner: 1024, Vocabulary: 32128,
-		Buckets: 32, Limit: 128, Epsilon: 1e-6, Activation: "gelu_new", Gated: true, End: 1,
+		Buckets: 32, Limit: 128, Epsilon: 1e-6, Activation: "gelu_new", Gated: true, End: 1, InitFactor: 1,
 	}
 	for _, c := range []struct {
 		name, why, json string
@@ -42,9 +42,9 @@ func TestParseConfig(t *testing.T) {
 
 func TestParseConfigErrors(t *testing.T) {
 	_, err := ParseConfig([]byte(`{"model_type":"t5","d_kv":-4,"num_layers":9999,"feed_forward_proj":"gated-tanh","vocab_size":8,
-		"decoder_start_token_id":8,"eos_token_id":[1,2],"layer_norm_epsilon":0,"relative_attention_max_distance":3}`))
+		"decoder_start_token_id":8,"eos_token_id":[1,2],"layer_norm_epsilon":0,"initializer_factor":-1,"relative_attention_max_distance":3}`))
 	for _, want := range []string{
-		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is [1,2]", "layer_norm_epsilon is 0", "relative_attention_max_distance is 3",
+		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is [1,2]", "layer_norm_epsilon is 0", "initializer_factor is -1", "relative_attention_max_distance is 3",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; want one that says %q too", err, want)
