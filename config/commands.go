@@ -4,8 +4,9 @@ package config
 // a flag. What only one recipe takes goes into a group of its own, declared
 // and checked for that recipe alone.
 type Train struct {
-	Recipe string // SFT or SwR
+	Recipe string // SFT, SwR or FiD; "" takes the settings of all
 	Model
+	Fresh // FiD's
 	Data
 	Prompt
 	Optimiser
@@ -13,7 +14,7 @@ type Train struct {
 	Saving
 	Scoring
 	Database
-	Passages        // SwR's
+	Passages        // SwR's and FiD's
 	History  string // Bare, Concat or Rephrase
 	Generation
 	Engine
@@ -25,6 +26,7 @@ type Train struct {
 const (
 	SFT = "sft" // on gold passages
 	SwR = "swr" // on gold and retrieved passages
+	FiD = "fid" // an encoder-decoder, on gold and, if asked for, retrieved passages
 )
 
 // DefaultTrain is LocalRQA's defaults for a recipe.
@@ -39,18 +41,24 @@ func DefaultTrain(recipe string) Train {
 
 func (c *Train) declare(s *set) {
 	c.Model.declare(s)
-	c.Data.declare(s)
-	c.Prompt.declare(s)
+	if c.Recipe == FiD || c.Recipe == "" {
+		c.Fresh.declare(s)
+	}
+	c.Data.declare(s, c.Recipe)
+	c.Prompt.declare(s, c.Recipe)
 	c.Optimiser.declare(s)
 	c.Schedule.declare(s)
 	c.Saving.declare(s)
 	c.Scoring.declare(s)
 	c.Database.declare(s)
-	if c.Recipe == SwR {
+	if c.Recipe != SFT {
 		c.Passages.declare(s)
-		s.settle = func() { // LocalRQA's one model for both
-			if c.EvalEmbeddingModel == "" && c.Embeds() {
+		s.settle = func() {
+			if c.EvalEmbeddingModel == "" && c.Augments() && c.Embeds() { // LocalRQA's one model for both
 				c.EvalEmbeddingModel = c.EmbeddingModel
+			}
+			if c.ConfigName != "" && c.History == Rephrase { // random weights word nothing anew
+				c.History = Bare
 			}
 		}
 	}
@@ -69,8 +77,17 @@ func (c *Train) Validate() error {
 	return p.join()
 }
 
+// Augments says whether rows have other passages beside their gold ones. In FiD
+// they have where any setting of them is given, as LocalRQA documents it.
+func (c *Train) Augments() bool {
+	return c.Recipe == SwR || c.Recipe != SFT && c.Passages != DefaultPassages()
+}
+
 func (c *Train) check(p *problems) {
-	c.Model.check(p)
+	if c.ConfigName == "" {
+		c.Model.check(p)
+	}
+	c.Fresh.check(p, c.ModelNameOrPath)
 	if c.DoTrain {
 		p.needed(c.TrainFile, "train_file", "the rows to train on")
 	}
@@ -87,10 +104,8 @@ func (c *Train) check(p *problems) {
 	retrieves := c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain)
 	if retrieves {
 		c.Database.check(p, ", or --eval_contexts gold")
-	} else {
-		c.checkSizes(p)
 	}
-	if c.Recipe == SwR {
+	if c.Augments() {
 		c.Passages.check(p)
 		if !retrieves {
 			c.checkPool(p, c.FullDatasetFilePath)
@@ -139,7 +154,7 @@ func (c *Eval) declare(s *set) {
 	s.text(&c.TestFile, "test_file", "FILE", "rows to score, JSONL: question, gold_docs, gold_answer, chat_history (required)")
 	s.text(&c.OutputDir, "output_dir", "DIR", "folder of score.json, test-predictions.jsonl and all_args.json (required)")
 	s.alias("test_file", "eval_data_path")
-	c.Prompt.declare(s)
+	c.Prompt.declare(s, "")
 	c.Scoring.declare(s)
 	s.alias("per_device_eval_batch_size", "batch_size")
 	c.Database.declare(s)
@@ -161,8 +176,6 @@ func (c *Eval) Validate() error {
 	c.Scoring.check(&p)
 	if c.Retrieves() {
 		c.Database.check(&p, ", or --eval_contexts gold")
-	} else {
-		c.checkSizes(&p)
 	}
 	c.Generation.check(&p)
 	return p.join()
@@ -227,7 +240,7 @@ func (c *Ask) declare(s *set) {
 	}}
 	c.Model.declare(s)
 	s.alias("model_name_or_path", "qa_model_name_or_path")
-	c.Prompt.declare(s)
+	c.Prompt.declare(s, "")
 	c.Database.declare(s)
 	c.declareHistory(s)
 	c.Generation.declare(s)
@@ -265,12 +278,12 @@ func (c *Ask) declareHistory(s *set) {
 	}
 }
 
-// Doctor is the settings of gorqa doctor: those of a training, none required.
+// Doctor is the settings of gorqa doctor: those of every training, none required.
 // What is given is looked at.
 type Doctor struct{ Train }
 
 // DefaultDoctor has the defaults of a training.
-func DefaultDoctor() Doctor { return Doctor{DefaultTrain(SFT)} }
+func DefaultDoctor() Doctor { return Doctor{DefaultTrain("")} }
 
 // Validate implements Settings: what is not given is no problem.
 func (c *Doctor) Validate() error {

@@ -152,10 +152,10 @@ func TestValidate(t *testing.T) {
 		{"ranges", "each names what it expects", func(c *Train) {
 			c.MaxSeqLength, c.PerDeviceTrainBatchSize, c.LearningRate, c.AdamBeta2, c.AdamEpsilon = 0, 0, -1, 1, 0
 			c.NumTrainEpochs, c.MaxSteps, c.WarmupRatio, c.WarmupSteps, c.LoggingSteps = 0, 0, 2, 1.5, 0
-			c.EvalContexts, c.EvalK, c.TopP, c.Temperature = []string{"gold", "gold", "golden"}, 0, 0, 0
+			c.EvalContexts, c.NumBeams, c.TopP, c.Temperature = []string{"gold", "gold", "golden"}, 0, 0, 0
 		}, []string{"max_seq_length: 0", "per_device_train_batch_size: 0", "learning_rate: -1", "adam_beta2: 1", "adam_epsilon: 0",
 			"num_train_epochs: 0", "max_steps: 0", "warmup_ratio: 2", "warmup_steps: 1.5",
-			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold or none expected`, "eval_k: 0", "temperature: 0", "top_p: 0", "logging_steps: 0"}},
+			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold, none or shuffled expected`, "temperature: 0", "top_p: 0", "num_beams: 0", "logging_steps: 0"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -198,18 +198,21 @@ func TestDoctorTakesWhatThereIs(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := Parse(&c, []string{"--eval_k", "0"})
-	matchProblems(t, err, []string{"eval_k: 0 found"})
+	matchProblems(t, err, []string{"--eval_k: 0 found; 1 or more expected"})
 }
 
 func TestOriginalTestScript(t *testing.T) {
 	c := DefaultEval()
-	_, err := Parse(&c, []string{
+	notices, err := Parse(&c, []string{
 		"--qa_model_name_or_path", "lmsys/vicuna-7b-v1.5", "--embedding_model_name_or_path", "intfloat/e5-base-v2",
 		"--document_path", "documents.pkl", "--index_path", "index", "--eval_data_path", "test_w_qa.jsonl",
-		"--gen_gpt4eval", "false", "--output_dir", "out", "--batch_size", "2",
+		"--gen_gpt4eval", "false", "--output_dir", "out", "--batch_size", "2", "--qa_is_fid", "true",
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(notices) != 1 || !strings.HasPrefix(notices[0], "--qa_is_fid: the model's config.json says") {
+		t.Errorf("notices %q", notices)
 	}
 	want := DefaultEval()
 	want.ModelNameOrPath, want.EvalEmbeddingModel = "lmsys/vicuna-7b-v1.5", "intfloat/e5-base-v2"
@@ -261,7 +264,11 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("no examples: %v", err)
 	}
 	for _, file := range files {
-		c := DefaultTrain("sft")
+		recipe, _, _ := strings.Cut(filepath.Base(file), "-")
+		if recipe == "mistral" {
+			recipe = SFT
+		}
+		c := DefaultTrain(recipe)
 		notices, err := Parse(&c, []string{"--config", file})
 		if err != nil || notices != nil {
 			t.Errorf("%s: notices %q, error %v", file, notices, err)

@@ -19,6 +19,8 @@ var refused = map[string]string{
 	"use_cpu":                  "the device is chosen by the backend: use --backend xla:cpu",
 	"no_cuda":                  "the device is chosen by the backend: use --backend xla:cpu",
 	"use_mps_device":           "the engine has no backend for Apple's GPUs: use --backend xla:cpu",
+	"dropout":                  "gorqa trains without dropout, whose masks its blocks do not have: leave the flag out",
+	"dropout_rate":             "gorqa trains without dropout, whose masks its blocks do not have: leave the flag out",
 	"label_smoothing_factor":   "the loss is the plain negative log-likelihood: leave the flag out",
 	"neftune_noise_alpha":      "no noise is added to embeddings: leave the flag out",
 	"optim_args":               "AdamW is set by --adam_beta1, --adam_beta2, --adam_epsilon and --weight_decay",
@@ -31,7 +33,6 @@ var refused = map[string]string{
 	"dataloader_drop_last":     "every row is trained on: leave the flag out",
 	"ignore_data_skip":         "a resumed run goes on at the row where it stopped: leave the flag out",
 	"push_to_hub":              "gorqa uploads nothing: upload output_dir with Hugging Face's own tool",
-	"qa_is_fid":                "only decoders can be evaluated: leave the flag out",
 	"max_length":               "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
 	"per_gpu_train_batch_size": "use --per_device_train_batch_size",
 	"per_gpu_eval_batch_size":  "use --per_device_eval_batch_size",
@@ -44,6 +45,7 @@ var passedOver = map[string]string{
 	"trust_remote_code":                       "code from a model folder is never run",
 	"torch_dtype":                             "weights are held in float32 and computed as --bf16 says",
 	"run_group":                               "nothing is sent to wandb",
+	"qa_is_fid":                               "the model's config.json says whether it is an encoder-decoder, which then is asked as FiD does",
 	"documents_path":                          "the documents are those of --full_dataset_file_path",
 	"tf32":                                    "the engine chooses how float32 is multiplied",
 	"half_precision_backend":                  "the engine computes as --bf16 says",
@@ -142,8 +144,8 @@ func asksForNothing(values []string) bool {
 
 // knownElsewhere tells whether some command takes a setting of this name.
 func knownElsewhere(name string) bool {
-	train, eval, index, ask := DefaultTrain(SwR), DefaultEval(), DefaultIndex(), DefaultAsk()
-	for _, s := range []Settings{&train, &eval, &index, &ask} {
+	train, fid, eval, index, ask := DefaultTrain(SwR), DefaultTrain(FiD), DefaultEval(), DefaultIndex(), DefaultAsk()
+	for _, s := range []Settings{&train, &fid, &eval, &index, &ask} {
 		if st := newSet(s).lookup(name); st != nil && st.off == "" {
 			return true
 		}

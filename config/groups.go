@@ -29,6 +29,23 @@ func (m *Model) check(p *problems) {
 	p.needed(m.ModelNameOrPath, "model_name_or_path", "a model folder, a .gguf file or a hub id")
 }
 
+// Fresh says what a model is made of that starts from random weights.
+type Fresh struct {
+	ConfigName    string // its config.json, or a folder, hub id or name with one; "" = no fresh model
+	TokenizerName string // a model whose tokenizer it takes; "" = the one beside its config.json
+}
+
+func (m *Fresh) declare(s *set) {
+	s.section("Model from random weights, in the place of model_name_or_path")
+	s.text(&m.ConfigName, "config_name", "PATH", "a config.json, or a model folder or hub id that has one")
+	s.text(&m.TokenizerName, "tokenizer_name", "MODEL", "model whose tokenizer to take: a folder, a .gguf file, a name that gorqa fetch model lists, or a hub id (if not given, the one beside config_name)")
+}
+
+func (m *Fresh) check(p *problems, model string) {
+	p.that(m.ConfigName == "" || model == "", "config_name: %q found beside model_name_or_path %q; one of them expected: random weights, or those of a model", m.ConfigName, model)
+	p.that(m.TokenizerName == "" || m.ConfigName != "", "tokenizer_name: %q found without config_name; both expected, or neither, since a model has its own tokenizer", m.TokenizerName)
+}
+
 // Hub says where models that are not on the disk come from.
 type Hub struct {
 	CacheDir string // of models from the hub; "" = the hub's own cache
@@ -69,7 +86,11 @@ type Prompt struct {
 	AssistantPrefix string
 	SepUser         string // after a turn of the user
 	SepSys          string // after a turn of the assistant; ends an answer
-	MaxSeqLength    int    // tokens of a row: passages, dialogue and answer
+	MaxSeqLength    int    // tokens of a row: passages, dialogue and answer; for decoders
+
+	// For FiD, 0 where the model's fid.json or LocalRQA's default says it.
+	MaxEncoderSeqLength int // tokens of a passage with the dialogue
+	MaxDecoderSeqLength int // tokens of an answer that is learnt
 }
 
 // DefaultPrompt is LocalRQA's.
@@ -80,14 +101,23 @@ func DefaultPrompt() Prompt {
 	}
 }
 
-func (m *Prompt) declare(s *set) {
+// declare takes the recipe, "" for a model of any.
+func (m *Prompt) declare(s *set, recipe string) {
 	s.section("Prompt")
 	s.text(&m.PromptTemplate, "prompt_template", "default|chat|FILE", "wording of the prompt: gorqa's, the model's own chat template, or a file with {passages} and {dialogue}")
 	s.text(&m.UserPrefix, "user_prefix", "TEXT", "what stands before a turn of the user")
 	s.text(&m.AssistantPrefix, "assistant_prefix", "TEXT", "what stands before a turn of the assistant")
 	s.text(&m.SepUser, "sep_user", "TEXT", "what ends a turn of the user")
 	s.text(&m.SepSys, "sep_sys", "TEXT", "what ends a turn of the assistant, and so an answer")
-	s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end (with train swr, whole passages go first), an answer never")
+	if recipe != FiD {
+		s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end (with train swr, whole passages go first), an answer never")
+	}
+	if recipe == FiD || recipe == "" {
+		s.maybeInteger(&m.MaxEncoderSeqLength, "max_encoder_seq_length", "FiD: tokens a passage may have together with history and question; it loses text from its end (if not given, what the model's fid.json says, else 512)")
+	}
+	if recipe == FiD {
+		s.maybeInteger(&m.MaxDecoderSeqLength, "max_decoder_seq_length", "tokens an answer may have that is learnt; it is never cut, see on_overflow (if not given, what the model's fid.json says, else 256)")
+	}
 }
 
 func (m *Prompt) check(p *problems) {
@@ -101,17 +131,17 @@ type Database struct {
 	FullDatasetFilePath  string // documents, .jsonl or .pkl
 	FullDatasetIndexPath string // cached vectors; made if it is not there
 	EvalEmbeddingModel   string // a folder or hub id of an embedding model
-	EvalK                int    // passages retrieved for a question
+	EvalK                int    // passages retrieved for a question; 0 = the model's fid.json says, else LocalRQA's 4
 }
 
-// DefaultDatabase retrieves four passages, as LocalRQA.
-func DefaultDatabase() Database { return Database{EvalK: 4} }
+// DefaultDatabase leaves the number of passages to the model.
+func DefaultDatabase() Database { return Database{} }
 
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	declareDocuments(s, &m.FullDatasetFilePath, &m.FullDatasetIndexPath)
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id")
-	s.integer(&m.EvalK, "eval_k", "passages retrieved for a question")
+	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
 	s.alias("eval_embedding_model", "embedding_model_name_or_path")
 }
 
@@ -125,10 +155,7 @@ func declareDocuments(s *set, file, index *string) {
 func (m *Database) check(p *problems, why string) {
 	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
 	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
-	m.checkSizes(p)
 }
-
-func (m *Database) checkSizes(p *problems) { p.atLeast(m.EvalK, 1, "eval_k") }
 
 // Generation says how answers are decoded.
 type Generation struct {
@@ -137,11 +164,12 @@ type Generation struct {
 	Temperature      float64
 	TopP             float64
 	TopK             int // 0: all
+	NumBeams         int // of encoder-decoders; 1: greedy
 }
 
 // DefaultGeneration is greedy, at most 128 tokens.
 func DefaultGeneration() Generation {
-	return Generation{EvalMaxNewTokens: 128, Temperature: 1, TopP: 1}
+	return Generation{EvalMaxNewTokens: 128, Temperature: 1, TopP: 1, NumBeams: 1}
 }
 
 func (m *Generation) declare(s *set) {
@@ -151,6 +179,7 @@ func (m *Generation) declare(s *set) {
 	s.number(&m.Temperature, "temperature", "divides the logits before drawing; below 1 is less random")
 	s.number(&m.TopP, "top_p", "draw from the likeliest tokens that together reach this probability")
 	s.integer(&m.TopK, "top_k", "draw from this many of the likeliest tokens; 0 for all")
+	s.integer(&m.NumBeams, "num_beams", "beams of the search for an answer, for encoder-decoders (FiD); 1 for greedy decoding")
 	s.alias("eval_max_new_tokens", "max_new_tokens")
 }
 
@@ -159,19 +188,22 @@ func (m *Generation) check(p *problems) {
 	p.that(m.Temperature > 0, "temperature: %v found; more than 0 expected (for greedy decoding leave do_sample false)", m.Temperature)
 	p.that(m.TopP > 0 && m.TopP <= 1, "top_p: %v found; more than 0 and at most 1 expected", m.TopP)
 	p.atLeast(m.TopK, 0, "top_k")
+	p.atLeast(m.NumBeams, 1, "num_beams")
+	p.that(m.NumBeams <= 1 || !m.DoSample, "num_beams: %d found with do_sample; one of them expected", m.NumBeams)
 }
 
 // Contexts of an evaluation: whose passages the model answers from.
 const (
 	Retrieved = "retrieved"
 	Gold      = "gold"
-	None      = "none" // no passages: what the model knows by itself
+	None      = "none"     // no passages: what the model knows by itself
+	Shuffled  = "shuffled" // another row's gold ones
 )
 
 // Scoring says how a model is scored.
 type Scoring struct {
 	PerDeviceEvalBatchSize int
-	EvalContexts           []string // of Retrieved, Gold and None
+	EvalContexts           []string // of Retrieved, Gold, None and Shuffled
 	WritePredictions       bool
 	GenGPT4Eval            bool   // have a model judge the answers to the test set
 	JudgeModel             string // as the endpoint calls it
@@ -187,7 +219,7 @@ func DefaultScoring() Scoring {
 func (m *Scoring) declare(s *set) {
 	s.section("Evaluation")
 	s.integer(&m.PerDeviceEvalBatchSize, "per_device_eval_batch_size", "rows a batch of evaluation and generation holds")
-	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none", "passages to answer from: those retrieved, the gold ones, none at all, or several of these in turn")
+	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none,shuffled", "passages to answer from: those retrieved, the gold ones, none at all, another row's gold ones (which shows whether answers come from the passages), or several of these in turn")
 	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
 	s.boolean(&m.GenGPT4Eval, "gen_gpt4eval", "have a model behind an OpenAI-compatible endpoint (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID) judge whether the answers to test_file are right; verdicts are kept in the cache folder, so that the same answer is judged once")
 	s.text(&m.JudgeModel, "judge_model", "NAME", "the judge, by the name that the endpoint knows; needed with gen_gpt4eval")
@@ -195,9 +227,9 @@ func (m *Scoring) declare(s *set) {
 
 func (m *Scoring) check(p *problems) {
 	p.atLeast(m.PerDeviceEvalBatchSize, 1, "per_device_eval_batch_size")
-	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold or none expected, or several")
+	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold, none or shuffled expected, or several")
 	for i, c := range m.EvalContexts {
-		p.that(c == Retrieved || c == Gold || c == None, "eval_contexts: %q found; retrieved, gold or none expected", c)
+		p.that(slices.Contains([]string{Retrieved, Gold, None, Shuffled}, c), "eval_contexts: %q found; retrieved, gold, none or shuffled expected", c)
 		p.that(!slices.Contains(m.EvalContexts[:i], c), "eval_contexts: %q found twice; once expected", c)
 	}
 	if m.GenGPT4Eval {
@@ -234,15 +266,17 @@ type Data struct {
 // DefaultData takes the loss on the answer.
 func DefaultData() Data { return Data{LossOn: "answer", OnBadRows: "error", OnOverflow: "error"} }
 
-func (m *Data) declare(s *set) {
+func (m *Data) declare(s *set, recipe string) {
 	s.section("Data")
 	s.text(&m.TrainFile, "train_file", "FILE", "rows to train on, JSONL: question, gold_docs, gold_answer, chat_history")
 	s.text(&m.EvalFile, "eval_file", "FILE", "rows to evaluate on during training")
 	s.text(&m.TestFile, "test_file", "FILE", "rows to score at the end")
-	s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
+	if recipe != FiD {
+		s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
+		s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
+	}
 	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
 	declareBadRows(s, &m.OnBadRows)
-	s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
 }
 
 func declareBadRows(s *set, p *string) {

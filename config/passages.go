@@ -136,7 +136,7 @@ func (c *Contexts) declare(s *set) {
 	s.seed(&c.Seed, "seed", "seed of everything random")
 	c.Model.declare(s)
 	s.lookup("model_name_or_path").help = "generator that words questions anew, where rows have a history: as of gorqa train swr"
-	c.Prompt.declare(s)
+	c.Prompt.declare(s, "")
 	c.Engine.declare(s)
 	c.Hub.declare(s)
 	s.foreign()

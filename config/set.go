@@ -149,6 +149,32 @@ func (s *set) integer(p *int, name, help string) *setting {
 	})
 }
 
+// maybeInteger declares a whole number from 1 that is 0 until it is given.
+func (s *set) maybeInteger(p *int, name, help string) {
+	st := s.integer(p, name, help)
+	assign, value := st.assign, st.value
+	st.assign = func(v string) error {
+		was := *p
+		if err := assign(v); err != nil || *p > 0 {
+			return err
+		}
+		*p = was
+		return fmt.Errorf("%s found; 1 or more expected", v)
+	}
+	st.value = func() any {
+		if *p == 0 {
+			return nil
+		}
+		return value()
+	}
+	st.text = func() string {
+		if *p == 0 {
+			return ""
+		}
+		return strconv.Itoa(*p)
+	}
+}
+
 func (s *set) seed(p *int64, name, help string) *setting {
 	return s.add(&setting{
 		name: name, metavar: "N", help: help,

@@ -24,7 +24,15 @@ type Query struct {
 type Generator interface {
 	// Generate gives one answer for each query, in their order. It batches as
 	// it sees fit.
-	Generate(ctx context.Context, queries []Query) ([]string, error)
+	Generate(ctx context.Context, queries []Query) ([]Answer, error)
+}
+
+// Answer is what a generator makes of a query.
+type Answer struct {
+	Text string
+	// Shares say how much of the answer comes from each of the query's passages,
+	// 1 in all; nil from a generator that cannot tell.
+	Shares []float64
 }
 
 // Answered is a question with the answer that a Judge looks at.
@@ -60,31 +68,36 @@ type Judge interface {
 // Context names the passages that questions are asked with.
 type Context string
 
-// The contexts. The gap between None and Gold is what passages can bring, and
-// that between Retrieved and Gold is what the retriever loses.
+// The contexts. The gap between None and Gold is what passages can bring, that
+// between Retrieved and Gold is what the retriever loses, and a model that
+// answers from its passages is much worse with Shuffled ones than with Gold.
 const (
 	None      Context = "none"      // no passages
 	Gold      Context = "gold"      // the row's gold passages
 	Retrieved Context = "retrieved" // what the retriever finds
+	Shuffled  Context = "shuffled"  // the gold passages of another row
 )
+
+// known are all that there are.
+var known = []Context{None, Gold, Retrieved, Shuffled}
 
 // ParseContexts reads contexts from names with commas between, such as
 // "none,gold,retrieved".
 func ParseContexts(names string) ([]Context, error) {
-	var contexts []Context
+	var found []Context
 	var problems []error
 	for name := range strings.SplitSeq(names, ",") {
 		c := Context(strings.ToLower(strings.TrimSpace(name)))
 		switch {
-		case c != None && c != Gold && c != Retrieved:
-			problems = append(problems, fmt.Errorf("the context %q; expected none, gold or retrieved; correct the name", name))
-		case slices.Contains(contexts, c):
+		case !slices.Contains(known, c):
+			problems = append(problems, fmt.Errorf("the context %q; expected one of %v; correct the name", name, known))
+		case slices.Contains(found, c):
 			problems = append(problems, fmt.Errorf("the context %q twice; expected each once; remove one", c))
 		default:
-			contexts = append(contexts, c)
+			found = append(found, c)
 		}
 	}
-	return contexts, errors.Join(problems...)
+	return found, errors.Join(problems...)
 }
 
 // Options are the settings of Run.
@@ -122,11 +135,11 @@ func (o Options) Validate() error {
 		problems = append(problems, errors.New("evaluation: no prefix; expected a word such as eval; set it"))
 	}
 	if len(o.Contexts) == 0 {
-		problems = append(problems, errors.New("evaluation: no contexts; expected one of none, gold, retrieved at least; name one"))
+		problems = append(problems, fmt.Errorf("evaluation: no contexts; expected one of %v at least; name one", known))
 	}
 	for i, c := range o.Contexts {
-		if c != None && c != Gold && c != Retrieved {
-			problems = append(problems, fmt.Errorf("evaluation: the context %q; expected none, gold or retrieved; correct the name", c))
+		if !slices.Contains(known, c) {
+			problems = append(problems, fmt.Errorf("evaluation: the context %q; expected one of %v; correct the name", c, known))
 		}
 		if slices.Contains(o.Contexts[:i], c) {
 			problems = append(problems, fmt.Errorf("evaluation: the context %q twice; expected each once; remove one", c))
@@ -160,7 +173,8 @@ type Prediction struct {
 	GoldAnswer      string             `json:"gold_answer"`
 	GeneratedAnswer string             `json:"generated_answer"`
 	GoldDocs        []Passage          `json:"gold_docs"`
-	RetrievedDocs   []Passage          `json:"retrieved_docs"` // what was found, in context Retrieved
+	RetrievedDocs   []Passage          `json:"retrieved_docs"`   // what was found, in context Retrieved; in Shuffled what was given in its place
+	Shares          []float64          `json:"shares,omitempty"` // Answer.Shares
 	Judged          *Verdict           `json:"judged,omitempty"`
 	Scores          map[string]float64 `json:"scores"` // by the last part of the metric's key, without "avg_"
 }
@@ -199,8 +213,8 @@ type Report struct {
 //	eval_e2e/latency/               avg_latency, total_latency
 //
 // _ans is against the gold answer, _retr_doc the best against the bare content
-// of the context's passages. The contexts None and Gold have the keys of
-// generation under eval_gen_none and eval_gen_gold, without _retr_doc in None.
+// of the context's passages. The contexts None, Gold and Shuffled have the
+// keys of generation under eval_gen_none and so on, without _retr_doc in None.
 // gpt4eval_acc is the share of correct answers among the judged ones; judged and
 // failed say how many got a verdict and how many the judge failed on.
 //
@@ -246,6 +260,13 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 			return nil, err
 		}
 	}
+	var foreign [][]rqa.Document
+	if slices.Contains(opt.Contexts, Shuffled) {
+		var err error
+		if foreign, err = foreignPassages(examples); err != nil {
+			return nil, err
+		}
+	}
 	if g != nil {
 		run.progress(0)
 	}
@@ -267,6 +288,11 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 					p.Search = searches[row]
 				}
 				queries[row].Passages = documents(retrieved[row])
+			case Shuffled:
+				queries[row].Passages = foreign[row]
+				for _, d := range foreign[row] {
+					p.RetrievedDocs = append(p.RetrievedDocs, Passage{Document: d, ID: d.Key()})
+				}
 			}
 			predictions[row] = p
 		}
@@ -392,12 +418,37 @@ func (r *run) generate(ctx context.Context, g Generator, queries []Query, predic
 			return 0, fmt.Errorf("evaluation: the generator gave %d answers to %d questions", len(answers), len(chunk))
 		}
 		for _, a := range answers {
-			predictions[at].GeneratedAnswer = strings.ToValidUTF8(a, "\ufffd")
+			predictions[at].GeneratedAnswer, predictions[at].Shares = strings.ToValidUTF8(a.Text, "\ufffd"), a.Shares
 			at++
 		}
 		r.progress(done + at)
 	}
 	return took, nil
+}
+
+// foreignPassages gives each row the gold passages of the next row that has none
+// of its own.
+func foreignPassages(examples []rqa.Example) ([][]rqa.Document, error) {
+	keys := make([]map[string]bool, len(examples))
+	for i, x := range examples {
+		keys[i] = map[string]bool{}
+		for _, d := range x.GoldDocs {
+			keys[i][d.Key()] = true
+		}
+	}
+	out := make([][]rqa.Document, len(examples))
+	for i := range examples {
+		for step := 1; step < len(examples) && len(out[i]) == 0; step++ {
+			other := examples[(i+step)%len(examples)]
+			if !slices.ContainsFunc(other.GoldDocs, func(d rqa.Document) bool { return keys[i][d.Key()] }) {
+				out[i] = other.GoldDocs
+			}
+		}
+		if len(out[i]) == 0 {
+			return nil, fmt.Errorf("evaluation: the context shuffled: no row has other gold passages than row %d; expected some; leave the context out", i)
+		}
+	}
+	return out, nil
 }
 
 func documents(passages []Passage) []rqa.Document {

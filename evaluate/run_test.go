@@ -40,10 +40,10 @@ func (f fixed) TopK(_ context.Context, queries []string, k int) ([][]retrieve.Hi
 // generator answers by a function of the query.
 type generator func(evaluate.Query) string
 
-func (g generator) Generate(_ context.Context, queries []evaluate.Query) ([]string, error) {
-	answers := make([]string, len(queries))
+func (g generator) Generate(_ context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
+	answers := make([]evaluate.Answer, len(queries))
 	for i, q := range queries {
-		answers[i] = g(q)
+		answers[i].Text = g(q)
 	}
 	return answers, nil
 }
@@ -305,6 +305,48 @@ func TestRunHandsOver(t *testing.T) {
 	}
 }
 
+// sharing answers with nothing and gives all passages the same share.
+type sharing struct{}
+
+func (sharing) Generate(_ context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
+	answers := make([]evaluate.Answer, len(queries))
+	for i, q := range queries {
+		for range q.Passages {
+			answers[i].Shares = append(answers[i].Shares, 1/float64(len(q.Passages)))
+		}
+	}
+	return answers, nil
+}
+
+// The context shuffled gives each row what is another's, and the shares of its
+// passages reach the predictions.
+func TestRunShuffled(t *testing.T) {
+	a, b := []rqa.Document{doc("a")}, []rqa.Document{doc("b"), doc("c")}
+	examples := []rqa.Example{{Question: "1", GoldDocs: a}, {Question: "2", GoldDocs: a}, {Question: "3", GoldDocs: b}, {Question: "4"}}
+	opt := evaluate.DefaultOptions()
+	opt.Contexts = []evaluate.Context{evaluate.Shuffled}
+	report, err := evaluate.Run(context.Background(), examples[:3], nil, sharing{}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, want := range [][]rqa.Document{b, b, a} {
+		p := report.Predictions[row]
+		var got []rqa.Document
+		for _, d := range p.RetrievedDocs {
+			got = append(got, d.Document)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(p.Shares) != len(want) || p.Shares[0] != 1/float64(len(want)) {
+			t.Errorf("row %d: shares %v of passages (-want +got):\n%s", row, p.Shares, diff)
+		}
+	}
+	if _, ok := report.Metrics["eval_gen_shuffled/f1/avg_f1_ans"]; !ok {
+		t.Errorf("no score in %v", report.Metrics)
+	}
+	if _, err := evaluate.Run(context.Background(), examples[:2], nil, sharing{}, opt); err == nil || !strings.Contains(err.Error(), "no row has other gold passages than row 0") {
+		t.Errorf("rows of one passage: %v", err)
+	}
+}
+
 func TestRunOnlyRetrieval(t *testing.T) {
 	r := fixed{[]rqa.Document{doc("g")}, map[string][]int{"q": {0}}}
 	opt := evaluate.DefaultOptions()
@@ -334,11 +376,11 @@ func (b brokenRetriever) TopK(context.Context, []string, int) ([][]retrieve.Hit,
 }
 
 type brokenGenerator struct {
-	answers []string
+	answers []evaluate.Answer
 	err     error
 }
 
-func (b brokenGenerator) Generate(context.Context, []evaluate.Query) ([]string, error) {
+func (b brokenGenerator) Generate(context.Context, []evaluate.Query) ([]evaluate.Answer, error) {
 	return b.answers, b.err
 }
 
@@ -367,7 +409,7 @@ func TestRunErrors(t *testing.T) {
 		{"too few lists", "no row may go without", nil, examples, brokenRetriever{docs, nil, nil}, nil, nil, "0 lists for 1 questions"},
 		{"index past the end", "an index of other documents", nil, examples, brokenRetriever{docs, [][]retrieve.Hit{{{Index: 1}}}, nil}, nil, nil, "document 1 of 1"},
 		{"generator fails", "the cause is kept", nil, examples, good, brokenGenerator{nil, boom}, nil, "generating: boom"},
-		{"too many answers", "rows must not shift", nil, examples, good, brokenGenerator{[]string{"a", "b"}, nil}, nil, "2 answers to 1 questions"},
+		{"too many answers", "rows must not shift", nil, examples, good, brokenGenerator{make([]evaluate.Answer, 2), nil}, nil, "2 answers to 1 questions"},
 		{"cancelled", "looked at between calls", cancelled, examples, good, generator(first), nil, "context canceled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

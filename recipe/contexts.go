@@ -54,6 +54,15 @@ func (c Context) Target(x rqa.Example) string {
 	return x.GoldAnswer
 }
 
+// documents are the passages without where they come from.
+func (c Context) documents() []rqa.Document {
+	docs := make([]rqa.Document, len(c.Passages))
+	for i, p := range c.Passages {
+		docs[i] = p.Document
+	}
+	return docs
+}
+
 // cuts says who loses where the row is too long: the passages that are not
 // gold go as a whole, hard negatives first, then the ranking from its end; then
 // the gold ones lose text, the last one first. Without a gold passage the best

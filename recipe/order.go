@@ -1,42 +1,34 @@
 package recipe
 
-import (
-	"math/rand/v2"
-
-	"gorqa/batch"
-)
+import "math/rand/v2"
 
 // Plan is the order of a training run's rows. It is a function of its fields
 // alone, so that a resumed run meets the same rows.
 type Plan struct {
-	Rows    []batch.Row
+	Rows    int
 	PerStep int   // rows of an optimiser step; the last step of an epoch may have fewer
 	Seed    int64 // of the order
 	Group   []int // rows with equal numbers stand together, e.g. on one passage; nil for none
 }
 
 // StepsPerEpoch is how many optimiser steps go over all rows once.
-func (p Plan) StepsPerEpoch() int { return (len(p.Rows) + p.PerStep - 1) / p.PerStep }
+func (p Plan) StepsPerEpoch() int { return (p.Rows + p.PerStep - 1) / p.PerStep }
 
-// Step gives the rows of a step, counted from 1 over all epochs, and the
-// epochs done after it.
-func (p Plan) Step(number int) (rows []batch.Row, epoch float64) {
+// Step gives the rows of a step, by their place, and the epochs done after it.
+// Steps are counted from 1 over all epochs.
+func (p Plan) Step(number int) (rows []int, epoch float64) {
 	per := p.StepsPerEpoch()
 	turn, at := (number-1)/per, (number-1)%per
 	order := p.order(turn)
 	lo := at * p.PerStep
-	hi := min(lo+p.PerStep, len(order))
-	for _, i := range order[lo:hi] {
-		rows = append(rows, p.Rows[i])
-	}
-	return rows, float64(turn) + float64(at+1)/float64(per)
+	return order[lo:min(lo+p.PerStep, len(order))], float64(turn) + float64(at+1)/float64(per)
 }
 
 // order shuffles the rows, or the groups of rows, for one epoch.
 func (p Plan) order(epoch int) []int {
 	random := rand.New(rand.NewPCG(uint64(p.Seed), uint64(epoch)))
 	if p.Group == nil {
-		return random.Perm(len(p.Rows))
+		return random.Perm(p.Rows)
 	}
 	members := map[int][]int{}
 	var groups []int

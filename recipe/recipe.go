@@ -1,7 +1,8 @@
 // Package recipe turns examples into rows of tokens: which passages a row
 // holds (its [Context]: in SFT the gold ones, in SwR retrieved ones beside
-// them), how it is rendered and cut to length, which tokens are learnt, and in
-// which order rows come. Training, evaluation and ask share its Encoder, so what
+// them), how it is rendered and cut to length (an [Encoder]'s rows are one text,
+// those of a [Fusion] a text for every passage), which tokens are learnt, and in
+// which order rows come. Training, evaluation and ask share the encoder, so what
 // was trained is what is run. It knows nothing of tensors, models or the
 // training loop.
 package recipe
@@ -26,11 +27,14 @@ type Encoder struct {
 	LearnAll  bool // the loss is on the whole row, not on the answer alone
 }
 
-// TooLong says that a row does not fit although its passages were cut away.
-type TooLong struct{ Tokens, Limit int }
+// TooLong says that a row does not fit, although its passages were cut away.
+type TooLong struct {
+	Tokens, Limit int
+	Of, Setting   string // whose tokens, and what bounds them
+}
 
 func (e *TooLong) Error() string {
-	return fmt.Sprintf("%d tokens without any passage text; expected at most %d; raise max_seq_length, or pass such rows over with --on_overflow skip", e.Tokens, e.Limit)
+	return fmt.Sprintf("%d tokens %s; expected at most %d; raise %s, or pass such rows over with --on_overflow skip", e.Tokens, e.Of, e.Limit, e.Setting)
 }
 
 // Prompt gives the tokens of a prompt of at most limit tokens. Where it is
@@ -84,7 +88,7 @@ func (e *Encoder) fit(in prompt.Input, c cuts, limit int) ([]int32, error) {
 				c.text = c.text[1:]
 			}
 		default:
-			return nil, &TooLong{Tokens: len(ids), Limit: limit}
+			return nil, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 	}
 }
@@ -141,7 +145,7 @@ func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]
 		case len(ids) <= limit:
 			return ids, nil
 		case len(history) == 0:
-			return nil, &TooLong{Tokens: len(ids), Limit: limit}
+			return nil, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 		history = history[1:]
 	}
@@ -156,15 +160,11 @@ func (e *Encoder) Answer(text string) []int32 {
 // loses passages, and text of those that stay; the answer is never cut.
 func (e *Encoder) Row(x rqa.Example, c Context) (batch.Row, error) {
 	answer := e.Answer(c.Target(x))
-	passages := make([]rqa.Document, len(c.Passages))
-	for i, p := range c.Passages {
-		passages[i] = p.Document
-	}
-	ids, err := e.fit(Input(x.Question, x.History, passages), c.cuts(), e.MaxTokens-len(answer))
+	ids, err := e.fit(Input(x.Question, x.History, c.documents()), c.cuts(), e.MaxTokens-len(answer))
 	if err != nil {
 		var long *TooLong
 		if errors.As(err, &long) {
-			err = &TooLong{Tokens: long.Tokens + len(answer), Limit: e.MaxTokens}
+			long.Tokens, long.Limit = long.Tokens+len(answer), e.MaxTokens
 		}
 		return batch.Row{}, err
 	}
@@ -202,13 +202,17 @@ func (e *Overflow) Error() string {
 // Rows encodes examples, each in the context of the same index. Rows that do not
 // fit are left out and named in an *Overflow beside the others.
 func (e *Encoder) Rows(examples []rqa.Example, contexts []Context) ([]batch.Row, error) {
+	return rows(examples, contexts, e.Row)
+}
+
+func rows[R any](examples []rqa.Example, contexts []Context, encodeRow func(rqa.Example, Context) (R, error)) ([]R, error) {
 	if len(contexts) != len(examples) {
 		return nil, fmt.Errorf("%d contexts found for %d rows; one for each expected", len(contexts), len(examples))
 	}
-	var rows []batch.Row
+	var encoded []R
 	over := &Overflow{}
 	for i, x := range examples {
-		row, err := e.Row(x, contexts[i])
+		row, err := encodeRow(x, contexts[i])
 		var long *TooLong
 		switch {
 		case errors.As(err, &long):
@@ -219,13 +223,13 @@ func (e *Encoder) Rows(examples []rqa.Example, contexts []Context) ([]batch.Row,
 		case err != nil:
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		default:
-			rows = append(rows, row)
+			encoded = append(encoded, row)
 		}
 	}
 	if len(over.Rows) > 0 {
-		return rows, over
+		return encoded, over
 	}
-	return rows, nil
+	return encoded, nil
 }
 
 // Trim cuts a generated text at the first of the texts that end an answer and

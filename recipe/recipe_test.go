@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"gorqa/batch"
 	"gorqa/fetch"
 	"gorqa/prompt"
 	"gorqa/rqa"
@@ -155,10 +154,8 @@ func TestRowsNamesWhatDoesNotFit(t *testing.T) {
 }
 
 func TestPlanIsWholeAndRepeatable(t *testing.T) {
-	var rows []batch.Row
 	var group []int
 	for i := range 23 {
-		rows = append(rows, batch.Row{Tokens: []int32{1}, Index: i})
 		group = append(group, i/2)
 	}
 	for _, c := range []struct {
@@ -169,7 +166,7 @@ func TestPlanIsWholeAndRepeatable(t *testing.T) {
 		{"grouped", "rows of a passage follow each other", group},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := Plan{Rows: rows, PerStep: 4, Seed: 5, Group: c.group}
+			p := Plan{Rows: 23, PerStep: 4, Seed: 5, Group: c.group}
 			if n := p.StepsPerEpoch(); n != 6 {
 				t.Fatalf("%d steps an epoch, expected 6", n)
 			}
@@ -177,15 +174,13 @@ func TestPlanIsWholeAndRepeatable(t *testing.T) {
 			for step := 1; step <= 12; step++ {
 				got, epoch := p.Step(step)
 				again, _ := p.Step(step)
-				for i, r := range got {
-					if again[i].Index != r.Index {
-						t.Fatalf("step %d differs the second time", step)
-					}
-					if step <= 6 {
-						first = append(first, r.Index)
-					} else {
-						second = append(second, r.Index)
-					}
+				if !slices.Equal(got, again) {
+					t.Fatalf("step %d differs the second time", step)
+				}
+				if step <= 6 {
+					first = append(first, got...)
+				} else {
+					second = append(second, got...)
 				}
 				if want := float64(step) / 6; epoch < want-1e-9 || epoch > want+1e-9 {
 					t.Errorf("step %d: epoch %g, expected %g", step, epoch, want)

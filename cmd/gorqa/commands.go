@@ -45,6 +45,17 @@ eval_embedding_model is given.`,
 		`gorqa train swr --config examples/sft-demo.yaml --embedding_model all-MiniLM-L6-v2 --output_dir runs/swr
 gorqa train swr --config runs/swr/all_args.json --gold_dropout 0.1 --shuffle_passages --output_dir runs/swr-shuffled`,
 		config.DefaultTrain(config.SwR), app.Train))
+	train.AddCommand(leaf(streams, "fid", "Train an encoder-decoder that reads each passage alone (Fusion-in-Decoder)",
+		`Trains an encoder-decoder of the T5 family: each passage is encoded alone, with
+question and history, and the answer is decoded from all of them. With
+embedding_model, or another retriever, rows hold retrieved passages as in train
+swr, otherwise their gold ones. All else is as in train sft. Flags are those of
+train sft and of LocalRQA's train_w_gt_fid.py; what a model was trained with lies
+in its fid.json, so that gorqa eval and gorqa ask need no flags for it.`,
+		`gorqa train fid --config examples/fid-godoc.yaml
+gorqa train fid --model_name_or_path google/flan-t5-small --embedding_model all-MiniLM-L6-v2 --output_dir runs/fid-flan \
+  --train_file train_w_qa.jsonl --eval_file eval_w_qa.jsonl --full_dataset_file_path documents.jsonl`,
+		config.DefaultTrain(config.FiD), app.Train))
 
 	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
 	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
@@ -90,7 +101,7 @@ them ready. Only what is new is embedded.`,
 			"gorqa index --full_dataset_file_path documents.jsonl --full_dataset_index_path runs/index --eval_embedding_model all-MiniLM-L6-v2",
 			config.DefaultIndex(), app.Index),
 		leaf(streams, "contexts", "Choose the passages of a training's rows, and show them",
-			`Retrieves the passages that gorqa train swr would train each row with, and
+			`Retrieves the passages that gorqa train swr or fid would train each row with, and
 writes a line of JSON for each row: ids, where each passage comes from, its score
 and its place in the ranking. With output_dir they are left there for the
 training.`,
@@ -116,9 +127,9 @@ is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
 			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16",
 			config.DefaultConvert(), app.Convert),
 		leaf(streams, "doctor", "Check that a training run would go through",
-			`Takes the settings of gorqa train sft and looks at what they name: the engine,
-the model and the memory it needs against what is there, the data, the
-documents and the embedding model. Nothing is trained.`,
+			`Takes the settings of gorqa train (sft, swr or fid) and looks at what they name:
+the engine, the model and the memory it needs against what is there, the data,
+the documents and the embedding model. Nothing is trained.`,
 			"gorqa doctor\ngorqa doctor --config examples/sft-faire.yaml",
 			config.DefaultDoctor(), app.Doctor),
 		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings.",

@@ -35,7 +35,7 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, x.close(), x.decoder.params.Free()) }()
+	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
 	if c.Question != "" {
 		return x.ask(ctx, c.Question, history, s.Out)
 	}
@@ -64,20 +64,22 @@ func (x *evaluation) ask(ctx context.Context, question string, history []rqa.Tur
 	if err != nil {
 		return err
 	}
-	var sources strings.Builder
-	if search[0] != question {
-		fmt.Fprintf(&sources, "  (asked: %s)\n", line(search[0]))
+	for _, h := range hits[0] {
+		q.Passages = append(q.Passages, x.retriever.Documents()[h.Index])
 	}
-	for i, h := range hits[0] {
-		doc := x.retriever.Documents()[h.Index]
-		q.Passages = append(q.Passages, doc)
-		fmt.Fprintf(&sources, "  [%d] %.3f  %s\n", i+1, h.Score, title(doc.Text()))
-	}
-	answers, err := x.decoder.Generate(ctx, []evaluate.Query{q})
+	answers, err := x.generator.Generate(ctx, []evaluate.Query{q})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n\nFrom:\n%s", answers[0], sources.String())
+	var sources strings.Builder
+	for i, h := range hits[0] {
+		share := ""
+		if s := answers[0].Shares; s != nil {
+			share = fmt.Sprintf("%3.0f%% of the answer  ", 100*s[i])
+		}
+		fmt.Fprintf(&sources, "  [%d] %.3f  %s%s\n", i+1, h.Score, share, title(q.Passages[i].Text()))
+	}
+	_, err = fmt.Fprintf(out, "%s\n\nFrom:\n%s", answers[0].Text, sources.String())
 	return err
 }
 

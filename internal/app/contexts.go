@@ -50,11 +50,11 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	follow := followUps{mode: c.History}
 	switch {
 	case words:
-		var d *decoder
+		var d generator
 		if d, err = openGenerator(ctx, engine, c.Model, c.Prompt, config.DefaultGeneration(), config.DefaultScoring().PerDeviceEvalBatchSize, c.Seed, c.Hub, half, show); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, d.params.Free()) }()
+		defer func() { err = errors.Join(err, d.loaded().params.Free()) }()
 		follow = newFollowUps(c.History, d, c.Model)
 	case c.History == config.Concat:
 		follow.template = prompt.Default(promptFormat(c.Prompt))
@@ -79,7 +79,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
 func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval []recipe.Context, err error) {
-	if r.c.Recipe != config.SwR {
+	if !r.c.Augments() {
 		return goldContexts(r.training), goldContexts(r.eval), nil
 	}
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there

@@ -18,47 +18,41 @@ import (
 	"gorqa/internal/xla"
 	"gorqa/prompt"
 	"gorqa/recipe"
-	"gorqa/tape"
+	"gorqa/report"
+	"gorqa/rqa"
 	"gorqa/weights"
 )
 
-// decoder is a generator model on the device, with all that its text side
-// needs.
+// decoder is a decoder-only generator.
 type decoder struct {
-	folder    string            // or GGUF file it came from
-	config    []byte            // config.json
-	files     map[string][]byte // that lie beside it
-	params    *tape.Params
-	runner    *tape.Runner
+	base
 	model     *llama.Model
-	encoder   *recipe.Encoder
 	generator *generate.Generator
 	generate  generate.Options
 }
 
-// openDecoder loads the model in a folder or GGUF file, in bf16 (half) or f32,
-// every weight trained or none.
-func openDecoder(ctx context.Context, e *xla.Engine, path string, half, trained bool) (_ *decoder, err error) {
-	source, err := weights.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
+func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, path string, half, trained bool) (*decoder, error) {
 	c, err := llama.ParseConfig(source.Config())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	d := &decoder{folder: path, config: source.Config(), files: source.Files(), params: tape.NewParams(e, half)}
+	b, err := newBase(ctx, e, path, source.Config(), source.Files(), half)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.own(prompt.FileName); err != nil {
+		return nil, err
+	}
+	d := &decoder{base: b, model: llama.New(c, half)}
 	if err := d.params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), d.params.Free())
 	}
-	d.model, d.runner = llama.New(c, half), tape.NewRunner(e, d.params)
 	d.generator = generate.New(d.model, d.runner)
-	d.encoder = &recipe.Encoder{}
-	if d.encoder.Tokenizer, err = loadTokenizer(ctx, path); err != nil {
-		return nil, errors.Join(err, d.params.Free())
-	}
 	return d, nil
+}
+
+func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
+	show.Say("Model %s: %.1f million weights, %d layers, on %s", name, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, e.Describe())
 }
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
@@ -68,29 +62,37 @@ func (d *decoder) usePrompt(c config.Prompt) error {
 	if n := d.model.Config.MaxLength; n > 0 {
 		d.encoder.MaxTokens = min(c.MaxSeqLength, n)
 	}
-	asked, saved := c, &prompt.Template{}
-	asked.MaxSeqLength = config.DefaultPrompt().MaxSeqLength
 	data, trainedHere := d.files[prompt.FileName]
-	if trainedHere {
-		if err := json.Unmarshal(data, saved); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(d.folder, prompt.FileName), err)
-		}
+	if !trainedHere {
+		return d.useTemplate(c, nil)
 	}
-	if trainedHere && asked == config.DefaultPrompt() {
-		d.encoder.Template = saved
+	saved := &prompt.Template{}
+	if err := json.Unmarshal(data, saved); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(d.folder, prompt.FileName), err)
+	}
+	return d.useTemplate(c, saved)
+}
+
+// useTemplate sets the template that the flags ask for, or, where they say
+// nothing, the one saved beside the model (nil for none).
+func (b *base) useTemplate(c config.Prompt, saved *prompt.Template) error {
+	asked, none := c, config.DefaultPrompt()
+	asked.MaxSeqLength, asked.MaxEncoderSeqLength, asked.MaxDecoderSeqLength = none.MaxSeqLength, none.MaxEncoderSeqLength, none.MaxDecoderSeqLength
+	if saved != nil && asked == none {
+		b.encoder.Template = saved
 		return nil
 	}
-	template, err := d.template(c)
+	template, err := b.template(c)
 	if err != nil {
 		return err
 	}
 	// No flag says how prompts are cut: that stays as the model was trained.
-	d.encoder.Template = template.DroppingPassages(saved.DropsPassages())
+	b.encoder.Template = template.DroppingPassages(saved != nil && saved.DropsPassages())
 	return nil
 }
 
 // template makes the template that the flags ask for.
-func (d *decoder) template(c config.Prompt) (*prompt.Template, error) {
+func (b *base) template(c config.Prompt) (*prompt.Template, error) {
 	f := promptFormat(c)
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func (d *decoder) template(c config.Prompt) (*prompt.Template, error) {
 	case "default":
 		return prompt.Default(f), nil
 	case "chat":
-		source, special, err := d.chatTemplate()
+		source, special, err := b.chatTemplate()
 		if err != nil {
 			return nil, err
 		}
@@ -121,26 +123,26 @@ func promptFormat(c config.Prompt) prompt.Format {
 }
 
 // chatTemplate finds the model's own chat template and its special tokens.
-func (d *decoder) chatTemplate() (source string, special map[string]string, err error) {
+func (b *base) chatTemplate() (source string, special map[string]string, err error) {
 	var conf struct {
 		Template string `json:"chat_template"`
 	}
-	if data := d.files["tokenizer_config.json"]; data != nil {
+	if data := b.files["tokenizer_config.json"]; data != nil {
 		if err := json.Unmarshal(data, &conf); err != nil {
-			return "", nil, fmt.Errorf("%s: tokenizer_config.json: %w", d.folder, err)
+			return "", nil, fmt.Errorf("%s: tokenizer_config.json: %w", b.folder, err)
 		}
 	}
 	source = conf.Template
-	if own := d.files["chat_template.jinja"]; own != nil {
+	if own := b.files["chat_template.jinja"]; own != nil {
 		source = string(own)
 	}
 	if source == "" {
-		return "", nil, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", d.folder)
+		return "", nil, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", b.folder)
 	}
 	special = map[string]string{}
-	s := d.encoder.Tokenizer.Special()
+	s := b.encoder.Tokenizer.Special()
 	for name, id := range map[string]int32{"bos_token": s.BOS, "eos_token": s.EOS, "pad_token": s.PAD, "unk_token": s.UNK} {
-		if token, ok := d.encoder.Tokenizer.Token(id); ok {
+		if token, ok := b.encoder.Tokenizer.Token(id); ok {
 			special[name] = token
 		}
 	}
@@ -150,6 +152,9 @@ func (d *decoder) chatTemplate() (source string, special map[string]string, err 
 // useGeneration sets how answers are decoded. They end at the end token, at
 // those of generation_config.json, and at the prompt's separator.
 func (d *decoder) useGeneration(c config.Generation, rows int, seed int64) error {
+	if c.NumBeams > 1 {
+		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.NumBeams)
+	}
 	o := generate.DefaultOptions()
 	o.MaxNewTokens, o.BatchSize = c.EvalMaxNewTokens, rows
 	if c.DoSample {
@@ -200,7 +205,7 @@ func (d *decoder) endTokens() ([]int32, error) {
 }
 
 // Generate implements evaluate.Generator.
-func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]string, error) {
+func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
 	prompts := make([][]int32, len(queries))
 	for i, q := range queries {
 		ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-d.generate.MaxNewTokens)
@@ -213,8 +218,22 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]str
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(answers))
+	texts := make([]evaluate.Answer, len(answers))
 	for i, ids := range answers {
+		texts[i].Text = d.text(ids)
+	}
+	return texts, nil
+}
+
+func (d *decoder) complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
+	opt := d.generate
+	opt.Sample, opt.MaxNewTokens = nil, most
+	found, err := d.generator.Generate(ctx, prompts, opt)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(found))
+	for i, ids := range found {
 		texts[i] = d.text(ids)
 	}
 	return texts, nil
@@ -225,39 +244,31 @@ func (d *decoder) text(ids []int32) string {
 	return recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
 }
 
-// loss is the mean negative log-likelihood per label token of rows.
-func (d *decoder) loss(ctx context.Context, packs []*batch.Decoder, progress func(done int)) (float64, error) {
-	var sum float64
-	terms := 0
-	for i, b := range packs {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		loss, err := d.runner.Evaluate(func(t *tape.Tape) ([]*tape.Value, error) { return d.model.Loss(t, b) })
-		if err != nil {
-			return 0, err
-		}
-		sum += loss
-		terms += b.Terms
-		progress(i + 1)
-	}
-	return sum / float64(terms), nil
+func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {
+	all, err := d.encoder.Rows(examples, contexts)
+	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
+	return newRows(all, about, batch.DefaultPacking().Pack, d.model.Loss), err
 }
 
 // save writes a Hugging Face folder with the prompt's template beside the
 // model.
 func (d *decoder) save(ctx context.Context, dir string) error {
-	files := maps.Clone(d.files)
-	template, err := json.MarshalIndent(d.encoder.Template, "", "  ")
+	return d.saveWith(ctx, dir, prompt.FileName, d.encoder.Template)
+}
+
+// saveWith writes a Hugging Face folder with one more file, of JSON.
+func (b *base) saveWith(ctx context.Context, dir, name string, content any) error {
+	files := maps.Clone(b.files)
+	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
 	}
-	files[prompt.FileName] = append(template, '\n')
-	s := weights.Saved{Config: d.config, DType: weights.F32, Files: files}
-	for _, q := range d.params.All() {
+	files[name] = append(data, '\n')
+	s := weights.Saved{Config: b.config, DType: weights.F32, Files: files}
+	for _, q := range b.params.All() {
 		s.Tensors = append(s.Tensors, weights.Tensor{
 			Name: q.Name, DType: weights.F32, Shape: q.Dims,
-			Data: func() (any, error) { return d.params.Host(q) },
+			Data: func() (any, error) { return b.params.Host(q) },
 		})
 	}
 	return weights.Save(ctx, dir, s)

@@ -28,7 +28,7 @@ func TestUsePrompt(t *testing.T) {
 		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, "</s>", "#", true},
 		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, "!", "!", true},
 	} {
-		d := &decoder{files: test.files, model: &llama.Model{}, encoder: &recipe.Encoder{}}
+		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{}}, model: &llama.Model{}}
 		c := config.DefaultPrompt()
 		c.SepSys = test.sepSys
 		if err := d.usePrompt(c); err != nil {
@@ -39,7 +39,7 @@ func TestUsePrompt(t *testing.T) {
 			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
 		}
 	}
-	d := &decoder{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, model: &llama.Model{}, encoder: &recipe.Encoder{}}
+	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{}}, model: &llama.Model{}}
 	if err := d.usePrompt(config.DefaultPrompt()); err == nil {
 		t.Error("a damaged prompt file: no error")
 	}

@@ -2,17 +2,20 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 
 	"gorqa/arch/llama"
+	"gorqa/arch/t5"
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/internal/xla"
 	"gorqa/report"
 	"gorqa/rqa"
+	"gorqa/tape"
 	"gorqa/weights"
 )
 
@@ -76,8 +79,22 @@ func (d *doctor) engine() (string, error) {
 	return fmt.Sprintf("%s, computing in %s", d.xla.Describe(), precision), nil
 }
 
-// model checks configuration, weights and memory.
+// model checks configuration, weights, tokenizer and memory.
 func (d *doctor) model() (_ string, err error) {
+	if d.c.ConfigName != "" {
+		c, _, folder, err := locateFresh(d.ctx, d.c.Fresh, d.c.Hub, d.show)
+		if err != nil {
+			return "", err
+		}
+		t, err := loadTokenizer(d.ctx, folder)
+		if err == nil {
+			err = covers(c, t)
+		}
+		if err != nil {
+			return "", err
+		}
+		return needFusion(c, d.half, d.c).against(availableMemory())
+	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
 	}
@@ -90,32 +107,56 @@ func (d *doctor) model() (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	c, err := llama.ParseConfig(source.Config())
+	t, err := loadTokenizer(d.ctx, path)
 	if err != nil {
 		return "", err
 	}
-	for _, w := range c.Weights() {
+	fuses, err := isFusion(source.Config(), "")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	var of []tape.Weight
+	var need Memory
+	if fuses {
+		c, err := fusionConfig(source)
+		if err == nil {
+			err = covers(c, t)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		of, need = c.Weights(), needFusion(c, d.half, d.c)
+	} else {
+		c, err := llama.ParseConfig(source.Config())
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		of, need = c.Weights(), Need(c, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
+	}
+	for _, w := range of {
 		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
 			return "", fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", path, w.Name, shape, w.Dims)
 		}
 	}
-	if _, err := loadTokenizer(d.ctx, path); err != nil {
-		return "", err
-	}
-	need := Need(c, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
-	there := availableMemory()
+	return need.against(availableMemory())
+}
+
+// against says what is needed and what is there.
+func (need Memory) against(there int64) (string, error) {
 	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB, available %.1f GB",
-		c.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation), gigabytes(there))
+		need.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation), gigabytes(there))
 	if most := max(need.Training, need.Evaluation); there > 0 && most > there {
-		return "", fmt.Errorf("%s; expected %.1f GB at least; lower max_seq_length, or take a smaller model or a larger machine", found, gigabytes(most))
+		return "", fmt.Errorf("%s; expected %.1f GB at least; lower %s, or take a smaller model or a larger machine", found, gigabytes(most), need.Setting)
 	}
 	return found, nil
 }
 
 // Memory is what a model is predicted to need, in bytes.
 type Memory struct {
-	Weights              int64 // how many there are
+	Type                 string // of the model
+	Weights              int64  // how many there are
 	Training, Evaluation int64
+	Setting              string // what lowers it
 }
 
 // Need predicts memory from the shapes: f32 master weights, two moments and
@@ -124,19 +165,47 @@ type Memory struct {
 // the weights as training holds them and the key/value cache.
 func Need(c llama.Config, half bool, maxTokens, rows, newTokens int) Memory {
 	n := int64(c.Parameters())
-	width, state := int64(4), int64(16)
-	if half {
-		width, state = 2, 18
-	}
+	width, state := sizes(half)
 	positions := int64(max(batch.DefaultPacking().Capacity, maxTokens))
 	perLayer := int64(2*c.Heads*c.HeadWidth+2*c.KVHeads*c.HeadWidth+2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
 	head := int64(c.Vocabulary) * (3*256*4 + int64(c.Width)*4)
-	const program = 700 << 20 // engine, compiled code, embedding model, tokenizer
 	cache := int64(rows) * int64(maxTokens+newTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
 	return Memory{
-		Weights:    n,
+		Type: c.Type, Weights: n, Setting: "max_seq_length",
 		Training:   n*state + positions*perLayer*int64(c.Layers) + head + program,
 		Evaluation: n*state + cache*2 + program,
+	}
+}
+
+// program is the engine, compiled code, the embedding model and the tokenizer.
+const program = 700 << 20
+
+// sizes are the bytes of an activation, and of a weight with gradient, moments
+// and copies.
+func sizes(half bool) (width, state int64) {
+	if half {
+		return 2, 18
+	}
+	return 4, 16
+}
+
+// needFusion is Need for an encoder-decoder: what the encoder's layers keep of
+// a micro-batch's passages, what each decoder layer keeps of their states, and
+// in evaluation each layer's keys and values of them.
+func needFusion(c t5.Config, half bool, s config.Train) Memory {
+	n := int64(c.Parameters())
+	width, state := sizes(half)
+	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
+	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
+	positions := max(int64(batch.DefaultFusionPacking().Capacity), row)
+	heads := int64(c.Heads * c.HeadWidth)
+	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
+	head := int64(c.Vocabulary) * (3*256*4 + int64(c.Width)*4)
+	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width
+	return Memory{
+		Type: c.Type, Weights: n, Setting: "max_encoder_seq_length",
+		Training:   n*state + positions*(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers)) + head + program,
+		Evaluation: n*state + states + program,
 	}
 }
 

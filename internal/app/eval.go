@@ -29,7 +29,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, x.close(), x.decoder.params.Free()) }()
+	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
 	found, err := x.run(ctx, "test", examples)
 	if err != nil {
 		return err
@@ -52,20 +52,20 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 	}
 	x, err := openEvaluation(ctx, engine, d, sc, b, h, half, newFollowUps(history, d, m), show)
 	if err != nil {
-		return nil, errors.Join(err, d.params.Free())
+		return nil, errors.Join(err, d.loaded().params.Free())
 	}
-	show.Say("Model %s: %.1f million weights, %d layers, on %s", m.ModelNameOrPath, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, engine.Describe())
+	d.describe(m.ModelNameOrPath, engine, show)
 	return x, nil
 }
 
 // openGenerator opens a model that is not trained here, ready to answer rows
 // prompts at a time.
-func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (*decoder, error) {
+func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (generator, error) {
 	path, err := locateModel(ctx, m, h, show)
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDecoder(ctx, e, path, half, false)
+	d, err := loadGenerator(ctx, e, path, half, "", false)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.
 		err = d.useGeneration(g, rows, seed)
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.params.Free())
+		return nil, errors.Join(err, d.loaded().params.Free())
 	}
 	return d, nil
 }

@@ -1,13 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 
-	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/evaluate"
 	"gorqa/fetch"
@@ -19,10 +19,10 @@ import (
 	"gorqa/rqa"
 )
 
-// evaluation is the end-to-end evaluation of a decoder: what it retrieves
+// evaluation is the end-to-end evaluation of a generator: what it retrieves
 // from, and how it is scored.
 type evaluation struct {
-	decoder   *decoder
+	generator generator
 	retriever retrieve.Retriever // nil where only gold passages are asked for
 	embedder  *Embedder
 	judge     evaluate.Judge // of the answers to the test set; nil for none
@@ -32,10 +32,11 @@ type evaluation struct {
 
 // openEvaluation reads the documents and makes their index, where the contexts
 // need them.
-func openEvaluation(ctx context.Context, e *xla.Engine, d *decoder, s config.Scoring, b config.Database, h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
-	x := &evaluation{decoder: d, options: evaluate.DefaultOptions(), show: show}
+func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
+	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
 	x.options.Searches = follow.texts
-	x.options.TopK = b.EvalK
+	x.options.TopK = cmp.Or(b.EvalK, g.loaded().k, x.options.TopK)
+	g.loaded().k = x.options.TopK
 	x.options.Contexts = nil
 	for _, name := range s.EvalContexts {
 		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
@@ -154,7 +155,7 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []rqa.Exam
 		task.Advance(done - at)
 		at = done
 	}
-	r, err := evaluate.Run(ctx, examples, x.retriever, x.decoder, opt)
+	r, err := evaluate.Run(ctx, examples, x.retriever, x.generator, opt)
 	if task != nil {
 		task.Done()
 	}
@@ -181,15 +182,29 @@ func (x *evaluation) warnOfJudge(predictions []evaluate.Prediction) {
 }
 
 // loss is the mean loss of rows in nats per label token.
-func (x *evaluation) loss(ctx context.Context, rows []batch.Row) (float64, error) {
-	packs := batch.DefaultPacking().Pack(rows)
-	task := x.show.Task("Evaluation loss", len(packs))
+func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
+	var all []int
+	terms := 0
+	for place, n := range r.terms {
+		all = append(all, place)
+		terms += n
+	}
+	passes := r.pack(all)
+	task := x.show.Task("Evaluation loss", len(passes))
 	defer task.Done()
-	at := 0
-	return x.decoder.loss(ctx, packs, func(done int) {
-		task.Advance(done - at)
-		at = done
-	})
+	var sum float64
+	for _, p := range passes {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		loss, err := x.generator.loaded().runner.Evaluate(p)
+		if err != nil {
+			return 0, err
+		}
+		sum += loss
+		task.Advance(1)
+	}
+	return sum / float64(terms), nil
 }
 
 // tell shows and saves what an evaluation found.
@@ -243,17 +258,17 @@ func overlaps(names []string, splits [][]rqa.Example) []string {
 }
 
 // encode turns examples into rows over the passages of their contexts.
-func encode(e *recipe.Encoder, name string, examples []rqa.Example, contexts []recipe.Context, onOverflow string, show *report.Run) ([]batch.Row, error) {
-	rows, err := e.Rows(examples, contexts)
+func encode(g generator, name string, examples []rqa.Example, contexts []recipe.Context, onOverflow string, show *report.Run) (rows, error) {
+	r, err := g.encode(examples, contexts)
 	var over *recipe.Overflow
-	if errors.As(err, &over) && onOverflow == "skip" && len(rows) > 0 {
+	if errors.As(err, &over) && onOverflow == "skip" && len(r.index) > 0 {
 		show.Warn("%s: %v; they are passed over", name, over)
-		return rows, nil
+		return r, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return rows{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return rows, nil
+	return r, nil
 }
 
 // predictionsFile is where an evaluation's answers go, or "" for nowhere.

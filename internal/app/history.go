@@ -21,13 +21,13 @@ import (
 type followUps struct {
 	mode     string           // config.Bare, Concat or Rephrase
 	template *prompt.Template // tells the speakers
-	decoder  *decoder         // that words questions anew; nil unless mode is Rephrase
+	words    generator        // words questions anew; nil unless mode is Rephrase
 	model    string           // its name
 }
 
 // newFollowUps uses the generator itself.
-func newFollowUps(mode string, d *decoder, m config.Model) followUps {
-	return followUps{mode: mode, template: d.encoder.Template, decoder: d, model: m.ModelNameOrPath + " " + m.ModelRevision}
+func newFollowUps(mode string, g generator, m config.Model) followUps {
+	return followUps{mode: mode, template: g.loaded().encoder.Template, words: g, model: m.ModelNameOrPath + " " + m.ModelRevision}
 }
 
 // texts are what the retriever is asked for each query.
@@ -48,7 +48,7 @@ func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]strin
 	if len(follow) == 0 {
 		return texts, nil
 	}
-	anew, err := f.decoder.standalone(ctx, follow)
+	anew, err := standalone(ctx, f.words, follow)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +118,15 @@ const standaloneTokens = 128
 // standalone has the model word each question so that it is understood without
 // the turns before it. A question that leaves no room for that, or that the
 // model answers with nothing, stays as it is.
-func (d *decoder) standalone(ctx context.Context, queries []evaluate.Query) ([]string, error) {
-	opt := d.generate
-	opt.Sample = nil
-	opt.MaxNewTokens = min(standaloneTokens, max(1, d.encoder.MaxTokens/2))
+func standalone(ctx context.Context, g generator, queries []evaluate.Query) ([]string, error) {
+	encoder := g.loaded().encoder
+	most := min(standaloneTokens, max(1, encoder.MaxTokens/2))
 	texts := make([]string, len(queries))
 	var prompts [][]int32
 	var at []int
 	for i, q := range queries {
 		texts[i] = q.Question
-		ids, err := d.encoder.Standalone(q.History, q.Question, d.encoder.MaxTokens-opt.MaxNewTokens)
+		ids, err := encoder.Standalone(q.History, q.Question, encoder.MaxTokens-most)
 		var long *recipe.TooLong
 		switch {
 		case errors.As(err, &long):
@@ -137,12 +136,12 @@ func (d *decoder) standalone(ctx context.Context, queries []evaluate.Query) ([]s
 			prompts, at = append(prompts, ids), append(at, i)
 		}
 	}
-	answers, err := d.generator.Generate(ctx, prompts, opt)
+	answers, err := g.complete(ctx, prompts, most)
 	if err != nil {
 		return nil, err
 	}
-	for i, ids := range answers {
-		if text := firstQuestion(d.text(ids)); text != "" {
+	for i, answer := range answers {
+		if text := firstQuestion(answer); text != "" {
 			texts[at[i]] = text
 		}
 	}

@@ -1,18 +1,20 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/evaluate"
+	"gorqa/internal/xla"
 	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/rqa"
+	"gorqa/tape"
 	"gorqa/train"
 )
 
@@ -77,9 +79,9 @@ type run struct {
 	c                       config.Train
 	show                    *report.Run
 	training, eval, testing []rqa.Example
-	decoder                 *decoder
+	generator               generator
 	evaluation              *evaluation
-	rows, evalRows          []batch.Row
+	rows, evalRows          rows
 	done                    int                // optimiser steps of the weights as they are
 	before                  map[string]float64 // test metrics of the untouched model; nil where not asked for
 	closers                 []func() error
@@ -139,46 +141,57 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := locateModel(ctx, r.c.Model, r.c.Hub, r.show)
-	if err != nil {
+	if err := r.load(ctx, engine, half); err != nil {
 		return err
 	}
-	if r.decoder, err = openDecoder(ctx, engine, path, half, r.c.DoTrain); err != nil {
-		return err
-	}
-	r.closers = append(r.closers, r.decoder.params.Free)
-	r.show.Say("Model %s: %.1f million weights, %d layers, on %s", r.c.ModelNameOrPath, float64(r.decoder.model.Config.Parameters())/1e6, r.decoder.model.Config.Layers, engine.Describe())
-	if err := r.decoder.usePrompt(r.c.Prompt); err != nil {
+	model := r.generator.loaded()
+	r.closers = append(r.closers, model.params.Free)
+	r.generator.describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
+	if err := r.generator.usePrompt(r.c.Prompt); err != nil {
 		return err
 	}
 	if r.c.DoTrain {
-		r.decoder.encoder.Template = r.decoder.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
+		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
 	}
-	r.decoder.runner.Recompute = r.c.GradientCheckpointing
-	r.decoder.encoder.LearnAll = r.c.LossOn == "all"
-	if err := r.decoder.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+	model.runner.Recompute = r.c.GradientCheckpointing
+	model.encoder.LearnAll = r.c.LossOn == "all"
+	if err := r.generator.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
 		return err
 	}
-	follow := newFollowUps(r.c.History, r.decoder, r.c.Model)
+	follow := newFollowUps(r.c.History, r.generator, r.c.Model)
 	contexts, evalContexts, err := r.contexts(ctx, engine, half, follow)
 	if err != nil {
 		return err
 	}
-	if r.rows, err = encode(r.decoder.encoder, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show); err != nil {
+	if r.rows, err = encode(r.generator, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
-	if r.evalRows, err = encode(r.decoder.encoder, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
+	if r.evalRows, err = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
 	if len(r.testing) == 0 && (len(r.eval) == 0 || r.c.DoTrain && !r.c.Evaluates() && !r.c.EvalOnStart) {
 		return nil // nothing is evaluated
 	}
-	r.evaluation, err = openEvaluation(ctx, engine, r.decoder, r.c.Scoring, r.c.Database, r.c.Hub, half, follow, r.show)
+	r.evaluation, err = openEvaluation(ctx, engine, r.generator, r.c.Scoring, r.c.Database, r.c.Hub, half, follow, r.show)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.evaluation.close)
 	return nil
+}
+
+// load puts the model on the device.
+func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err error) {
+	if r.c.ConfigName != "" {
+		r.generator, err = freshFusion(ctx, engine, r.c.Fresh, r.c.Hub, half, r.c.Seed, r.show)
+		return err
+	}
+	path, err := locateModel(ctx, r.c.Model, r.c.Hub, r.show)
+	if err != nil {
+		return err
+	}
+	r.generator, err = loadGenerator(ctx, engine, path, half, r.c.Recipe, r.c.DoTrain)
+	return err
 }
 
 func (r *run) close() error {
@@ -197,15 +210,17 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	perEpoch := plan.StepsPerEpoch()
 	total := r.c.TotalSteps(perEpoch)
-	loop := &train.Loop[*batch.Decoder]{
-		Engine: r.decoder.runner.Engine, Runner: r.decoder.runner, Loss: r.decoder.model.Loss,
-		Work: func(step int) (train.Work[*batch.Decoder], error) {
-			rows, epoch := plan.Step(step)
-			w := train.Work[*batch.Decoder]{Batches: batch.DefaultPacking().Pack(rows), Epoch: epoch}
-			for _, row := range rows {
-				w.Rows = append(w.Rows, row.Index)
-				w.Tokens += len(row.Tokens)
-				w.Terms += row.Terms()
+	runner := r.generator.loaded().runner
+	loop := &train.Loop[pass]{
+		Engine: runner.Engine, Runner: runner,
+		Loss: func(t *tape.Tape, p pass) ([]*tape.Value, error) { return p(t) },
+		Work: func(step int) (train.Work[pass], error) {
+			places, epoch := plan.Step(step)
+			w := train.Work[pass]{Batches: r.rows.pack(places), Epoch: epoch}
+			for _, place := range places {
+				w.Rows = append(w.Rows, r.rows.index[place])
+				w.Tokens += r.rows.tokens[place]
+				w.Terms += r.rows.terms[place]
 			}
 			return w, nil
 		},
@@ -214,7 +229,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm,
 		},
 		Schedule:  train.Schedule{Kind: r.c.LRSchedulerType, Peak: r.c.LearningRate, Warmup: r.c.Warmup(total), Steps: total},
-		SaveModel: r.decoder.save,
+		SaveModel: r.generator.save,
 		Evaluate:  r.evaluate,
 		EvalAt:    at(r.c.EvalStrategy, r.c.EvalSteps, perEpoch, total, r.c.DoEval && len(r.eval) > 0),
 		SaveAt:    at(r.c.SaveStrategy, r.c.SaveSteps, perEpoch, total, true),
@@ -228,7 +243,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 		},
 	}
 	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
-	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", len(r.rows), perEpoch, plan.PerStep, total)
+	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", plan.Rows, perEpoch, plan.PerStep, total)
 	if r.c.EvalOnStart && resume == "" && len(r.eval) > 0 {
 		if _, err := r.evaluate(ctx, 0); err != nil {
 			return err
@@ -253,13 +268,13 @@ func (r *run) train(ctx context.Context, resume string) error {
 		best := loop.Saves.Name(step)
 		if _, err := os.Stat(best); err == nil {
 			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
-			if err := train.LoadWeights(ctx, r.decoder.params, best); err != nil {
+			if err := train.LoadWeights(ctx, runner.Params, best); err != nil {
 				return err
 			}
 			r.done = step
 		}
 	}
-	if err := r.decoder.save(ctx, r.c.OutputDir); err != nil {
+	if err := r.generator.save(ctx, r.c.OutputDir); err != nil {
 		return err
 	}
 	r.show.Say("Model saved in %s", r.c.OutputDir)
@@ -321,10 +336,10 @@ func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.R
 
 // plan is the order of the rows.
 func (r *run) plan() (recipe.Plan, error) {
-	if len(r.rows) == 0 {
+	if len(r.rows.index) == 0 {
 		return recipe.Plan{}, fmt.Errorf("%s: no rows to train on", r.c.TrainFile)
 	}
-	p := recipe.Plan{Rows: r.rows, PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
+	p := recipe.Plan{Rows: len(r.rows.index), PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
 	if r.c.DataSeed != nil {
 		p.Seed = *r.c.DataSeed
 	}
@@ -332,9 +347,9 @@ func (r *run) plan() (recipe.Plan, error) {
 		return p, nil
 	}
 	numbers := map[string]int{}
-	for _, row := range r.rows {
+	for _, row := range r.rows.index {
 		key := ""
-		for _, d := range r.training[row.Index].GoldDocs {
+		for _, d := range r.training[row].GoldDocs {
 			key += d.Key()
 		}
 		if _, ok := numbers[key]; !ok {

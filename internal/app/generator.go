@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gorqa/arch/llama"
+	"gorqa/arch/t5"
+	"gorqa/config"
+	"gorqa/evaluate"
+	"gorqa/internal/xla"
+	"gorqa/recipe"
+	"gorqa/report"
+	"gorqa/rqa"
+	"gorqa/tape"
+	"gorqa/weights"
+)
+
+// generator is a model on the device with its text side, as training,
+// evaluation and ask know it: a decoder or a fusion. What its rows and
+// micro-batches are made of stays between its recipe and its architecture.
+type generator interface {
+	evaluate.Generator
+	loaded() *base
+	describe(name string, e *xla.Engine, show *report.Run)
+	usePrompt(c config.Prompt) error
+	useGeneration(c config.Generation, rows int, seed int64) error
+	// complete gives the likeliest text of at most so many tokens after each prompt.
+	complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
+	// encode gives the rows that fit; the others are in the *recipe.Overflow.
+	encode(examples []rqa.Example, contexts []recipe.Context) (rows, error)
+	save(ctx context.Context, dir string) error
+}
+
+// base is what every generator has.
+type base struct {
+	folder  string            // or GGUF file that the tokenizer came from
+	config  []byte            // config.json
+	files   map[string][]byte // that lie beside it
+	params  *tape.Params
+	runner  *tape.Runner
+	encoder *recipe.Encoder
+	k       int // passages that a question is asked with, 0 where nothing says
+}
+
+func (b *base) loaded() *base { return b }
+
+// newBase has no weights yet. The tokenizer stands in folder, or is that of a
+// GGUF file.
+func newBase(ctx context.Context, e *xla.Engine, folder string, config []byte, files map[string][]byte, half bool) (base, error) {
+	t, err := loadTokenizer(ctx, folder)
+	if err != nil {
+		return base{}, err
+	}
+	params := tape.NewParams(e, half)
+	return base{
+		folder: folder, config: config, files: files, params: params, runner: tape.NewRunner(e, params),
+		encoder: &recipe.Encoder{Tokenizer: t},
+	}, nil
+}
+
+// own adds a file that gorqa left beside the model.
+func (b *base) own(name string) error {
+	if info, err := os.Stat(b.folder); err != nil || !info.IsDir() {
+		return err
+	}
+	data, err := os.ReadFile(filepath.Join(b.folder, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	b.files[name] = data
+	return err
+}
+
+// rows are examples as a generator takes them, known by their place.
+type rows struct {
+	index, tokens, terms []int // of each: where in the data file, how long in full, label tokens
+	pack                 func(places []int) []pass
+}
+
+// pass gives the losses of one micro-batch.
+type pass func(t *tape.Tape) ([]*tape.Value, error)
+
+// newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
+func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) []B, loss func(*tape.Tape, B) ([]*tape.Value, error)) rows {
+	var out rows
+	for _, r := range all {
+		index, tokens, terms := about(r)
+		out.index, out.tokens, out.terms = append(out.index, index), append(out.tokens, tokens), append(out.terms, terms)
+	}
+	out.pack = func(places []int) []pass {
+		chosen := make([]R, len(places))
+		for i, place := range places {
+			chosen[i] = all[place]
+		}
+		var passes []pass
+		for _, b := range pack(chosen) {
+			passes = append(passes, func(t *tape.Tape) ([]*tape.Value, error) { return loss(t, b) })
+		}
+		return passes
+	}
+	return out
+}
+
+// loadGenerator loads the model in a folder or GGUF file, in bf16 (half) or f32,
+// every weight trained or none. A recipe ("" for none) takes models of its kind.
+func loadGenerator(ctx context.Context, e *xla.Engine, path string, half bool, recipe string, trained bool) (_ generator, err error) {
+	source, err := weights.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	fuses, err := isFusion(source.Config(), recipe)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if fuses {
+		return openFusion(ctx, e, source, path, half, trained)
+	}
+	return openDecoder(ctx, e, source, path, half, trained)
+}
+
+// isFusion tells encoder-decoders from decoders by their config.json, and
+// refuses what a recipe ("" for none) does not train.
+func isFusion(configJSON []byte, recipe string) (bool, error) {
+	var c struct {
+		Type string `json:"model_type"`
+	}
+	if err := json.Unmarshal(configJSON, &c); err != nil {
+		return false, fmt.Errorf("config.json: %w", err)
+	}
+	fuses := slices.Contains(t5.Known(), c.Type)
+	switch known := slices.Concat(llama.Known(), t5.Known()); {
+	case !slices.Contains(known, c.Type):
+		return false, fmt.Errorf("config.json: model_type %q; expected one of %s", c.Type, strings.Join(known, ", "))
+	case fuses && (recipe == config.SFT || recipe == config.SwR):
+		return false, fmt.Errorf("config.json: model_type %q, an encoder-decoder; expected a decoder (%s); train this model with gorqa train fid", c.Type, strings.Join(llama.Known(), ", "))
+	case !fuses && recipe == config.FiD:
+		return false, fmt.Errorf("config.json: model_type %q, a decoder; expected an encoder-decoder (%s); train this model with gorqa train sft or gorqa train swr", c.Type, strings.Join(t5.Known(), ", "))
+	}
+	return fuses, nil
+}
