@@ -53,9 +53,9 @@ PAIRS = {
         ("attention.py", {"model": SMOLLM2}),
     ),
     "generate": (
-        "greedy answers, batches of 8, at most 128 tokens; transformers generate",
-        ("generate", {"model": SMOLLM2, "prompts": PROMPTS}),
-        ("generate.py", {"model": SMOLLM2, "prompts": PROMPTS}),
+        "24 greedy answers to prompts of 965 tokens, batches of 8, at most 128 tokens; transformers generate",
+        ("generate", {"model": SMOLLM2, "prompts": PROMPTS, "limit": 24}),
+        ("generate.py", {"model": SMOLLM2, "prompts": PROMPTS, "limit": 24}),
     ),
     "embed": (
         "1,758 documents by MiniLM; sentence-transformers",
