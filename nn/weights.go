@@ -25,8 +25,13 @@ type Weights struct {
 
 // Adapter says how low-rank adapters act; Scale 0 means there are none.
 type Adapter struct {
-	Scale float64 // alpha/rank, or alpha/sqrt(rank) for rsLoRA
+	Scale   float64 // alpha/rank, or alpha/sqrt(rank) for rsLoRA
+	Dropout float64 // part of the adapters' inputs that is dropped where there is a Seed
 }
+
+// Seed is the name among a block's weights of an i32 scalar, not negative, that
+// says what Adapter.Dropout drops. Forward and Backward are given the same.
+const Seed = "dropout seed"
 
 // NewWeights wraps the nodes of a block's weights. A nil trainable says that
 // none is trained.

@@ -11,6 +11,7 @@ package tape
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -105,6 +106,7 @@ type record interface {
 type call struct {
 	bound   Bound
 	weights []binding
+	seed    *tensors.Tensor // of what its adapters drop, nil for nothing
 	in, out []*Value
 	kept    []*tensors.Tensor
 	flows   bool
@@ -118,7 +120,10 @@ type binding struct {
 
 // Tape is one walk through a model. It is not safe for concurrent use.
 type Tape struct {
+	Seed uint64 // of what adapters drop, while training
+
 	runner  *Runner
+	draws   uint64
 	records []record
 	values  []*Value
 	train   bool
@@ -185,7 +190,7 @@ func (r *Runner) bindings(b Bound) []binding {
 			continue
 		}
 		found = append(found, binding{local, p})
-		for _, part := range []string{".lora_A.weight", ".lora_B.weight"} {
+		for _, part := range []string{loraA, loraB} {
 			full, isWeight := strings.CutSuffix(b.names[i], ".weight")
 			if a := r.Params.Get(full + part); isWeight && a != nil {
 				found = append(found, binding{strings.TrimSuffix(local, ".weight") + part, a})
@@ -205,6 +210,9 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 		rec.flows = rec.flows || v.flows
 	}
 	rec.flows = rec.flows && t.train
+	if err := t.drop(rec); err != nil {
+		return nil, err
+	}
 	keep := rec.flows && !t.forgets
 	f, err := t.runner.forward(rec, keep)
 	if err != nil {
@@ -339,7 +347,7 @@ func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
 	if !t.runner.Recompute || !t.train || t.forgets {
 		return part(t, in)
 	}
-	inner := &Tape{runner: t.runner, train: true, forgets: true}
+	inner := &Tape{Seed: t.draw(), runner: t.runner, train: true, forgets: true}
 	out, err := part(inner, in)
 	if err != nil {
 		return nil, errors.Join(err, inner.Free())
@@ -347,13 +355,14 @@ func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
 	// The outputs stay; what led to them goes.
 	inner.values = slices.DeleteFunc(inner.values, func(v *Value) bool { return slices.Contains(out, v) })
 	t.values = append(t.values, out...)
-	t.records = append(t.records, &again{part: part, in: in, out: out})
+	t.records = append(t.records, &again{part: part, seed: inner.Seed, in: in, out: out})
 	return out, inner.Free()
 }
 
 // again is a record of Checkpoint.
 type again struct {
 	part    Part
+	seed    uint64
 	in, out []*Value
 }
 
@@ -362,6 +371,7 @@ func (a *again) free() error       { return nil }
 
 func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	inner := t.runner.New(true)
+	inner.Seed = a.seed
 	defer func() { err = errors.Join(err, inner.Free()) }()
 	in := make([]*Value, len(a.in))
 	for i, v := range a.in {
@@ -385,11 +395,33 @@ func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	return err
 }
 
-// compute gives the tensors of the record's weights.
+// drop gives a call with adapters the seed of what they drop.
+func (t *Tape) drop(rec *call) error {
+	adapts := func(w binding) bool { return strings.HasSuffix(w.local, loraA) }
+	if !t.train || t.runner.Adapter.Dropout == 0 || !slices.ContainsFunc(rec.weights, adapts) {
+		return nil
+	}
+	seed, err := t.Ints([]int32{int32(t.draw() >> 33)})
+	if err == nil {
+		rec.seed = seed.Tensor
+	}
+	return err
+}
+
+// draw gives a seed of its own to each piece that asks for one.
+func (t *Tape) draw() uint64 {
+	t.draws++
+	return rand.NewPCG(t.Seed, t.draws).Uint64()
+}
+
+// compute gives the tensors of the call's weights, and its seed.
 func (r *call) compute() []*tensors.Tensor {
 	args := make([]*tensors.Tensor, len(r.weights))
 	for i, w := range r.weights {
 		args[i] = w.param.Compute
+	}
+	if r.seed != nil {
+		args = append(args, r.seed)
 	}
 	return args
 }
@@ -407,7 +439,7 @@ func (r *call) trained() func(string) bool {
 // key names the weights present, and which of them satisfy a condition.
 func (r *call) key(kind string, is func(*Param) bool) string {
 	var b strings.Builder
-	b.WriteString(kind)
+	fmt.Fprintf(&b, "%s drop=%t", kind, r.seed != nil)
 	for _, w := range r.weights {
 		fmt.Fprintf(&b, " %s:%t", w.local, is(w.param))
 	}
@@ -417,7 +449,7 @@ func (r *call) key(kind string, is func(*Param) bool) string {
 // forward finds or makes the forward function of a record's variant.
 func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
 	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return rec.flows && p.Trained })
-	names, trained := locals(rec.weights), rec.trained()
+	names, trained := rec.locals(), rec.trained()
 	block := rec.bound.block
 	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
 		w := nn.NewWeights(named(names, in), trained, r.Adapter)
@@ -445,10 +477,14 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node)
 	return f, nil
 }
 
-func locals(ws []binding) []string {
-	names := make([]string, len(ws))
-	for i, w := range ws {
+// locals gives the names of what compute gives.
+func (r *call) locals() []string {
+	names := make([]string, len(r.weights))
+	for i, w := range r.weights {
 		names[i] = w.local
+	}
+	if r.seed != nil {
+		names = append(names, nn.Seed)
 	}
 	return names
 }
@@ -590,7 +626,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 		wanted = append(wanted, v.flows)
 	}
 	mode += fmt.Sprintf(" inputs %v carried %v", wanted, carried)
-	block, names := rec.bound.block, locals(rec.weights)
+	block, names := rec.bound.block, rec.locals()
 	trained, summed := rec.trained(), map[string]bool{}
 	for _, w := range rec.weights {
 		summed[w.local] = w.param.Trained && w.param.Grad != nil

@@ -256,9 +256,15 @@ func (o *Optimiser) load(path string) (err error) {
 	return nil
 }
 
-// LoadWeights replaces the trained weights by those saved in a folder.
+// LoadWeights replaces the trained weights by those saved in a folder, of a
+// whole model or of an adapter.
 func LoadWeights(ctx context.Context, p *tape.Params, folder string) (err error) {
-	m, err := weights.Open(ctx, folder)
+	var m *weights.Model
+	if weights.IsAdapter(folder) {
+		m, _, err = weights.OpenAdapter(ctx, folder)
+	} else {
+		m, err = weights.Open(ctx, folder)
+	}
 	if err != nil {
 		return err
 	}

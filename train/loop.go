@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"gorqa/internal/xla"
@@ -42,6 +43,7 @@ type Loop[B any] struct {
 	Work      func(step int) (Work[B], error)                // of a step counted from 1; the same at every call
 	Adam      Adam
 	Schedule  Schedule
+	Seed      int64                                       // of dropout
 	SaveModel func(ctx context.Context, dir string) error // writes the weights of the runner into an empty folder
 
 	OnStep   func(Step) error
@@ -155,8 +157,9 @@ func (l *Loop[B]) step(number int) (Step, error) {
 		return Step{}, err
 	}
 	var sum float64
+	seeds := rand.NewPCG(uint64(l.Seed), uint64(number))
 	for _, b := range work.Batches {
-		loss, err := l.gradients(b)
+		loss, err := l.gradients(b, seeds.Uint64())
 		if err != nil {
 			return Step{}, fmt.Errorf("step %d, rows %v: %w", number, work.Rows, err)
 		}
@@ -184,8 +187,9 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // gradients adds a micro-batch's gradients to the sums and gives its summed
 // loss.
-func (l *Loop[B]) gradients(b B) (loss float64, err error) {
+func (l *Loop[B]) gradients(b B, seed uint64) (loss float64, err error) {
 	t := l.Runner.New(true)
+	t.Seed = seed
 	defer func() { err = errors.Join(err, t.Free()) }()
 	losses, err := l.Loss(t, b)
 	if err != nil {

@@ -27,10 +27,11 @@ const (
 )
 
 // companions are the small files that travel with a model when it is saved
-// again: tokenizer, generation, and the ones of sentence-transformers.
+// again: tokenizer, generation, the prompt that gorqa trained it with, and the
+// ones of sentence-transformers.
 var companions = []string{
 	tokenizerName, tokConfigName, "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName,
+	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName, "gorqa_prompt.json",
 	"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json",
 }
 
@@ -92,15 +93,8 @@ func (m *Model) openFolder(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
 	}
 	m.config = config
-	for _, name := range companions {
-		data, err := readSmall(filepath.Join(m.path, filepath.FromSlash(name)))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		m.files[name] = data
+	if err := m.readCompanions(); err != nil {
+		return err
 	}
 
 	single := filepath.Join(m.path, singleName)
@@ -121,6 +115,21 @@ func (m *Model) openFolder(ctx context.Context) error {
 		return err
 	}
 	return m.openShards(ctx, index, data)
+}
+
+// readCompanions reads the small files of the folder.
+func (m *Model) readCompanions() error {
+	for _, name := range companions {
+		data, err := readSmall(filepath.Join(m.path, filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		m.files[name] = data
+	}
+	return nil
 }
 
 func (m *Model) openShards(ctx context.Context, index string, data []byte) error {
@@ -201,8 +210,8 @@ func (m *Model) hint() string {
 			return fmt.Sprintf("; %s is a pickle, which is not read: save the model with save_pretrained(…, safe_serialization=True) of transformers", name)
 		case strings.EqualFold(filepath.Ext(name), ".gguf"):
 			return fmt.Sprintf("; to use %s give its own path", name)
-		case name == "adapter_config.json":
-			return "; it holds an adapter: merge it into its base model first"
+		case name == adapterConfigName:
+			return "; it holds an adapter: merge it into its base model with gorqa merge"
 		}
 	}
 	return ""

@@ -312,6 +312,59 @@ func Save(ctx context.Context, dir string, s Saved) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, configName), err)
 	}
+	files := maps.Clone(s.Files)
+	if files == nil {
+		files = map[string][]byte{}
+	}
+	limit := s.MaxShardBytes
+	if limit == 0 {
+		limit = DefaultMaxShardBytes
+	}
+	parts := split(s.typed(), limit)
+	shards := make([]shard, len(parts))
+	index := struct {
+		Metadata  map[string]int64  `json:"metadata"`
+		WeightMap map[string]string `json:"weight_map"`
+	}{map[string]int64{"total_size": 0}, map[string]string{}}
+	for i, part := range parts {
+		name := singleName
+		if len(parts) > 1 {
+			name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(parts))
+		}
+		shards[i] = shard{name, part}
+		for _, t := range part {
+			index.Metadata["total_size"] += t.bytes()
+			index.WeightMap[t.Name] = name
+		}
+	}
+	if len(shards) > 1 {
+		if files[indexName], err = json.MarshalIndent(index, "", "  "); err != nil {
+			return err
+		}
+	}
+	return publish(ctx, dir, folder{
+		mark: configName, config: config, files: files, shards: shards,
+		old: []string{adapterConfigName, "model*.safetensors", indexName, adapterName},
+	})
+}
+
+// folder is a model's folder to write.
+type folder struct {
+	mark   string // the file that makes it a model's: written last
+	config []byte // what it holds
+	files  map[string][]byte
+	shards []shard
+	old    []string // patterns of files of the model before, which must not stay
+}
+
+// shard is a safetensors file to write.
+type shard struct {
+	name    string
+	tensors []Tensor
+}
+
+// publish writes the folder dir; see Save for what is there when.
+func publish(ctx context.Context, dir string, f folder) error {
 	dir = filepath.Clean(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
@@ -325,50 +378,28 @@ func Save(ctx context.Context, dir string, s Saved) error {
 	}
 	defer os.RemoveAll(part)
 
-	files := maps.Clone(s.Files)
-	if files == nil {
-		files = map[string][]byte{}
-	}
-	files[configName] = config
-	limit := s.MaxShardBytes
-	if limit == 0 {
-		limit = DefaultMaxShardBytes
-	}
-	shards := split(s.typed(), limit)
-	index := struct {
-		Metadata  map[string]int64  `json:"metadata"`
-		WeightMap map[string]string `json:"weight_map"`
-	}{map[string]int64{"total_size": 0}, map[string]string{}}
-	for i, shard := range shards {
-		name := singleName
-		if len(shards) > 1 {
-			name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
-		}
-		if err := WriteSafetensors(ctx, filepath.Join(part, name), shard, map[string]string{"format": "pt"}); err != nil {
-			return err
-		}
-		for _, t := range shard {
-			index.Metadata["total_size"] += t.bytes()
-			index.WeightMap[t.Name] = name
-		}
-	}
-	if len(shards) > 1 {
-		if files[indexName], err = json.MarshalIndent(index, "", "  "); err != nil {
+	for _, s := range f.shards {
+		if err := WriteSafetensors(ctx, filepath.Join(part, s.name), s.tensors, map[string]string{"format": "pt"}); err != nil {
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	write := func(name string, data []byte) error {
 		path := filepath.Join(part, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
-		err := whole(path, func(w io.Writer) error {
-			_, err := w.Write(files[name])
+		return whole(path, func(w io.Writer) error {
+			_, err := w.Write(data)
 			return err
 		})
-		if err != nil {
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.files)) {
+		if err := write(name, f.files[name]); err != nil {
 			return err
 		}
+	}
+	if err := write(f.mark, f.config); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -376,24 +407,26 @@ func Save(ctx context.Context, dir string, s Saved) error {
 	if err := os.Rename(part, dir); err == nil { // dir was absent or empty
 		return syncFolder(filepath.Dir(dir))
 	}
-	return replace(part, dir)
+	return replace(part, dir, f)
 }
 
 // replace moves the model in the folder part into the folder dir.
-func replace(part, dir string) error {
-	if err := os.Remove(filepath.Join(dir, configName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+func replace(part, dir string, f folder) error {
+	if err := os.Remove(filepath.Join(dir, f.mark)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err := syncFolder(dir); err != nil {
 		return err
 	}
-	old, err := filepath.Glob(filepath.Join(escapeGlob(dir), "model*.safetensors"))
-	if err != nil {
-		return err
-	}
-	for _, name := range append(old, filepath.Join(dir, indexName)) {
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, pattern := range f.old {
+		old, err := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+		if err != nil {
 			return err
+		}
+		for _, name := range old {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
 		}
 	}
 	move := func(name string) error {
@@ -403,12 +436,12 @@ func replace(part, dir string) error {
 		}
 		return os.Rename(filepath.Join(part, name), to)
 	}
-	err = filepath.WalkDir(part, func(path string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(part, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		name, err := filepath.Rel(part, path)
-		if err != nil || name == configName {
+		if err != nil || name == f.mark {
 			return err
 		}
 		return move(name)
@@ -419,7 +452,7 @@ func replace(part, dir string) error {
 	if err := syncFolder(dir); err != nil {
 		return err
 	}
-	if err := move(configName); err != nil {
+	if err := move(f.mark); err != nil {
 		return err
 	}
 	return syncFolder(dir)

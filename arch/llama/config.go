@@ -221,6 +221,14 @@ func (c Config) Weights() []tape.Weight {
 	return ws
 }
 
+// Linears lists the weights of the linear layers, the head not among them:
+// those that an adapter can stand beside.
+func (c Config) Linears() []tape.Weight {
+	return slices.DeleteFunc(c.Weights(), func(w tape.Weight) bool {
+		return len(w.Dims) != 2 || !strings.HasPrefix(w.Name, "model.layers.")
+	})
+}
+
 // HeadName is the name of the weight that turns hidden states into logits.
 func (c Config) HeadName() string {
 	if c.Tied {

@@ -224,6 +224,14 @@ func (c Config) Parameters() int {
 	return n
 }
 
+// Linears lists the weights of the linear layers, the head not among them:
+// those that an adapter can stand beside.
+func (c Config) Linears() []tape.Weight {
+	return slices.DeleteFunc(c.Weights(), func(w tape.Weight) bool {
+		return len(w.Dims) != 2 || !strings.Contains(w.Name, ".layer.") || strings.Contains(w.Name, "relative_attention_bias")
+	})
+}
+
 // innerNames are the projections into the feed-forward layer.
 func (c Config) innerNames() []string {
 	if c.Gated {

@@ -1,0 +1,85 @@
+"""The golden of a low-rank adapter (peft) on the tiny random llama of make_models.py.
+
+    python make_lora.py
+
+Writes ../arch/llama/testdata/llama/lora (plain, rank 4, every linear layer) and .../rslora
+(rsLoRA, rank 2, three kinds of layers): the adapter as peft saves it (adapter_config.json,
+adapter_model.safetensors) and golden.json + golden.safetensors with logits, loss, the gradient
+of every A and B, ten AdamW steps, and the merged weights. A and B start as random values, so
+that both have gradients from the first step.
+"""
+import copy
+import os
+
+import peft
+import torch
+from transformers import AutoModelForCausalLM
+
+import golden
+from make_models import ARCH, DECODER_TOLERANCE, OPTIMISER, arrays_decoder, check, rows
+
+MAKER = "parity/make_lora.py"
+TOLERANCE = {**DECODER_TOLERANCE, "merged": [1e-5, 1e-5]}
+BASE = os.path.join(ARCH, "llama", "testdata", "llama")
+
+
+def plain(name):
+    """A parameter's name as gorqa has it: the base model's."""
+    return name.replace("base_model.model.", "").replace(".default.", ".")
+
+
+class Adapter:
+    """A peft model whose named_parameters are the trained ones under the base model's names."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, **kw):
+        return self.model(**kw)
+
+    def named_parameters(self):
+        return [(plain(n), p) for n, p in self.model.named_parameters() if p.requires_grad]
+
+    def parameters(self):
+        return [p for _, p in self.named_parameters()]
+
+    def zero_grad(self):
+        self.model.zero_grad()
+
+    def double(self):
+        return Adapter(copy.deepcopy(self.model).double())
+
+
+def make(name, seed, **config):
+    folder = os.path.join(BASE, name)
+    base = AutoModelForCausalLM.from_pretrained(BASE, attn_implementation="eager", dtype=torch.float32)
+    model = peft.get_peft_model(base, peft.LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **config)).eval()
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for _, p in sorted(Adapter(model).named_parameters()):
+            p.copy_(torch.randn(p.shape, generator=g) / p.shape[1] ** 0.5 / 2)
+    written = model.peft_config["default"]
+    written.base_model_name_or_path, written.target_modules = "tiny", sorted(written.target_modules)
+    model.save_pretrained(folder, save_embedding_layers=False)
+    readme = os.path.join(folder, "README.md")
+    if os.path.exists(readme):
+        os.remove(readme)
+
+    data = rows(seed + 1)
+    adapter = Adapter(model)
+    arrays, count = arrays_decoder(adapter, data)
+    double, _ = arrays_decoder(adapter.double(), data)
+    for out, m in ((arrays, model), (double, copy.deepcopy(model).double())):
+        merged = copy.deepcopy(m).merge_and_unload()
+        names = {n.rsplit(".lora_", 1)[0] + ".weight" for n, _ in adapter.named_parameters()}
+        out.update({"merged." + n: p.detach() for n, p in merged.named_parameters() if n in names})
+    check(name, arrays, double, TOLERANCE)
+    values = {"loss": arrays["loss"].item(), "label_tokens": count, "optimiser": OPTIMISER}
+    header = golden.header(MAKER, seed, TOLERANCE, values)
+    header["versions"]["peft"] = peft.__version__
+    golden.write(folder, "golden", header, arrays)
+
+
+if __name__ == "__main__":
+    make("lora", 70, r=4, lora_alpha=8, target_modules="all-linear")
+    make("rslora", 80, r=2, lora_alpha=3, use_rslora=True, target_modules=["q_proj", "v_proj", "down_proj"])
