@@ -7,6 +7,7 @@ type Train struct {
 	Recipe string // SFT, SwR or FiD; "" takes the settings of all
 	Model
 	Fresh // FiD's
+	LoRA
 	Data
 	Prompt
 	Optimiser
@@ -32,7 +33,7 @@ const (
 // DefaultTrain is LocalRQA's defaults for a recipe.
 func DefaultTrain(recipe string) Train {
 	return Train{
-		Recipe: recipe, Model: DefaultModel(), Data: DefaultData(), Prompt: DefaultPrompt(),
+		Recipe: recipe, Model: DefaultModel(), LoRA: DefaultLoRA(), Data: DefaultData(), Prompt: DefaultPrompt(),
 		Optimiser: DefaultOptimiser(), Schedule: DefaultSchedule(), Saving: DefaultSaving(),
 		Scoring: DefaultScoring(), Database: DefaultDatabase(), Passages: DefaultPassages(), History: Rephrase, Generation: DefaultGeneration(),
 		Engine: DefaultEngine(), Logging: DefaultLogging(),
@@ -41,6 +42,8 @@ func DefaultTrain(recipe string) Train {
 
 func (c *Train) declare(s *set) {
 	c.Model.declare(s)
+	c.declareAdapter(s)
+	c.LoRA.declare(s)
 	if c.Recipe == FiD || c.Recipe == "" {
 		c.Fresh.declare(s)
 	}
@@ -88,6 +91,7 @@ func (c *Train) check(p *problems) {
 		c.Model.check(p)
 	}
 	c.Fresh.check(p, c.ModelNameOrPath)
+	c.LoRA.check(p)
 	if c.DoTrain {
 		p.needed(c.TrainFile, "train_file", "the rows to train on")
 	}
@@ -121,7 +125,7 @@ func (c *Train) Evaluates() bool { return c.DoTrain && c.DoEval && c.EvalStrateg
 // KeepsBest says whether the model of the best checkpoint is handed over.
 func (c *Train) KeepsBest() bool { return c.Evaluates() && c.LoadBestModelAtEnd }
 
-func (c *Train) notices() []string { return c.Logging.notices() }
+func (c *Train) notices() []string { return append(c.LoRA.notices(), c.Logging.notices()...) }
 
 // Eval is the settings of gorqa eval.
 type Eval struct {
@@ -149,6 +153,7 @@ func DefaultEval() Eval {
 
 func (c *Eval) declare(s *set) {
 	c.Model.declare(s)
+	c.declareAdapter(s)
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	s.section("Data")
 	s.text(&c.TestFile, "test_file", "FILE", "rows to score, JSONL: question, gold_docs, gold_answer, chat_history (required)")
@@ -239,6 +244,7 @@ func (c *Ask) declare(s *set) {
 		}
 	}}
 	c.Model.declare(s)
+	c.declareAdapter(s)
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	c.Prompt.declare(s, "")
 	c.Database.declare(s)

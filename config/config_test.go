@@ -369,7 +369,7 @@ func TestSettingsOfAnotherCommand(t *testing.T) {
 	}
 	c := DefaultEval()
 	notices, err := Parse(&c, []string{"--config", filepath.Join(dir, "all_args.json"), "--model_name_or_path", "trained"})
-	if err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0], "settings of another command passed over: train_file, eval_file,") {
+	if err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0], "settings of another command passed over: use_peft, lora_r,") {
 		t.Errorf("notices %q, error %v", notices, err)
 	}
 	if c.ModelNameOrPath != "trained" || c.SepSys != "</s>" || c.UserPrefix != "<s>[INST]" || c.TestFile != "test_w_qa.jsonl" {

@@ -88,6 +88,45 @@ func (c *Compare) Validate() error {
 
 func (c *Compare) notices() []string { return nil }
 
+// Merge is the settings of gorqa merge.
+type Merge struct {
+	Adapter   string // a folder in PEFT's format, or a hub id
+	OutputDir string // of the merged model; must not be there
+	Base      string // model to merge it into; "" = what the adapter names
+	DType     string // "F32" or "BF16": of the weights written
+	Hub
+}
+
+// DefaultMerge writes weights in float32, as training does.
+func DefaultMerge() Merge { return Merge{DType: "F32"} }
+
+func (c *Merge) declare(s *set) {
+	s.positional = &positional{names: []string{"ADAPTER"}, required: 1, take: func(args []string) { c.Adapter = args[0] }}
+	s.section("Merging")
+	s.text(&c.OutputDir, "output_dir", "DIR", "folder of the whole model; nothing is written over (required)")
+	s.text(&c.Base, "model_name_or_path", "MODEL", "base model, if it is not where the adapter says")
+	s.choice(&c.DType, "dtype", "format of the weights", "F32", "BF16")
+	c.Hub.declare(s)
+}
+
+// Validate implements Settings.
+func (c *Merge) Validate() error {
+	var p problems
+	p.needed(c.OutputDir, "output_dir", "a folder for the whole model")
+	return p.join()
+}
+
+func (c *Merge) notices() []string { return nil }
+
+// Model is what is merged, as the commands that run a model take it.
+func (c *Merge) Model() Model {
+	m := DefaultModel()
+	if m.ModelNameOrPath = c.Adapter; c.Base != "" {
+		m.ModelNameOrPath, m.AdapterNameOrPath = c.Base, c.Adapter
+	}
+	return m
+}
+
 // Godoc is the settings of gorqa data godoc.
 type Godoc struct {
 	OutputDir   string

@@ -11,8 +11,9 @@ import (
 
 // Model says which model to start from.
 type Model struct {
-	ModelNameOrPath string // a folder, a GGUF file or a hub id
-	ModelRevision   string // branch, tag or commit of a hub id
+	ModelNameOrPath   string // a folder, a GGUF file or a hub id; of a model or of an adapter
+	ModelRevision     string // branch, tag or commit of a hub id
+	AdapterNameOrPath string // an adapter to put on it; "" = none, or the one that ModelNameOrPath is
 }
 
 // DefaultModel has a hub id's main branch.
@@ -23,6 +24,11 @@ func (m *Model) declare(s *set) {
 	s.text(&m.ModelNameOrPath, "model_name_or_path", "MODEL", "model to start from: a Hugging Face folder, a .gguf file, a name that gorqa fetch model lists, or a hub id (required)")
 	s.text(&m.ModelRevision, "model_revision", "NAME", "branch, tag or commit of a hub id")
 	s.alias("model_revision", "revision")
+}
+
+// declareAdapter is for the commands that run the model.
+func (m *Model) declareAdapter(s *set) {
+	s.text(&m.AdapterNameOrPath, "adapter_name_or_path", "ADAPTER", "adapter (LoRA) in PEFT's format to put on the model; a folder of one as model_name_or_path brings its own base model")
 }
 
 func (m *Model) check(p *problems) {

@@ -30,7 +30,7 @@ system and evaluates it end to end: retrieval, answers, scores.`)
 		`Trains a decoder to answer from the gold passages of each row, evaluates it end
 to end on eval_file while it trains and on test_file at the end (retrieval with
 the embedding model, answers, scores), and leaves a Hugging Face model folder in
-output_dir. Flags are those of transformers' TrainingArguments and of LocalRQA's
+output_dir; with --use_peft true, an adapter (LoRA) in PEFT's format. Flags are those of transformers' TrainingArguments and of LocalRQA's
 train_w_gt.py. Ctrl-C saves a checkpoint; --resume_from_checkpoint goes on.`,
 		`gorqa train sft --config examples/sft-demo.yaml
 gorqa train sft --config examples/sft-demo.yaml --learning_rate 5e-5 --output_dir runs/other
@@ -126,6 +126,12 @@ echo '[1,2,3]' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct --dec
 is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
 			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16",
 			config.DefaultConvert(), app.Convert),
+		leaf(streams, "merge", "Merge an adapter into its base model",
+			`Adds an adapter (LoRA), as gorqa train with --use_peft true or PEFT saves it, to
+the weights of its base model and writes a whole Hugging Face model folder, which
+computes the same without the adapter.`,
+			"gorqa merge runs/lora-faire --output_dir runs/lora-merged",
+			config.DefaultMerge(), app.Merge),
 		leaf(streams, "doctor", "Check that a training run would go through",
 			`Takes the settings of gorqa train (sft, swr or fid) and looks at what they name:
 the engine, the model and the memory it needs against what is there, the data,

@@ -31,21 +31,21 @@ type decoder struct {
 	generate  generate.Options
 }
 
-func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, path string, half, trained bool) (*decoder, error) {
+func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from origin, half, trained bool) (*decoder, error) {
 	c, err := llama.ParseConfig(source.Config())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", from.base, err)
 	}
-	b, err := newBase(ctx, e, path, source.Config(), source.Files(), half)
+	b, err := newBase(ctx, e, from, source.Config(), source.Files(), half)
 	if err != nil {
-		return nil, err
-	}
-	if err := b.own(prompt.FileName); err != nil {
 		return nil, err
 	}
 	d := &decoder{base: b, model: llama.New(c, half)}
-	if err := d.params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), d.params.Free())
+	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
+		return nil, err
+	}
+	if err := d.own(prompt.FileName); err != nil {
+		return nil, errors.Join(err, d.params.Free())
 	}
 	d.generator = generate.New(d.model, d.runner)
 	return d, nil
@@ -53,6 +53,7 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, path
 
 func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
 	show.Say("Model %s: %.1f million weights, %d layers, on %s", name, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, e.Describe())
+	d.describeAdapter(show)
 }
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
@@ -250,8 +251,7 @@ func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (row
 	return newRows(all, about, batch.DefaultPacking().Pack, d.model.Loss), err
 }
 
-// save writes a Hugging Face folder with the prompt's template beside the
-// model.
+// save writes what is trained, with the prompt's template beside it.
 func (d *decoder) save(ctx context.Context, dir string) error {
 	return d.saveWith(ctx, dir, prompt.FileName, d.encoder.Template)
 }
@@ -264,12 +264,5 @@ func (b *base) saveWith(ctx context.Context, dir, name string, content any) erro
 		return err
 	}
 	files[name] = append(data, '\n')
-	s := weights.Saved{Config: b.config, DType: weights.F32, Files: files}
-	for _, q := range b.params.All() {
-		s.Tensors = append(s.Tensors, weights.Tensor{
-			Name: q.Name, DType: weights.F32, Shape: q.Dims,
-			Data: func() (any, error) { return b.params.Host(q) },
-		})
-	}
-	return weights.Save(ctx, dir, s)
+	return b.from.save(ctx, dir, b.params, b.config, files)
 }

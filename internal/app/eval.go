@@ -61,11 +61,11 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 // openGenerator opens a model that is not trained here, ready to answer rows
 // prompts at a time.
 func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (generator, error) {
-	path, err := locateModel(ctx, m, h, show)
+	from, err := locateGenerator(ctx, m, h, show)
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadGenerator(ctx, e, path, half, "", false)
+	d, err := loadGenerator(ctx, e, from, half, "", false)
 	if err != nil {
 		return nil, err
 	}

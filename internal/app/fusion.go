@@ -53,12 +53,12 @@ const fidName = "fid.json"
 // LocalRQA's lengths.
 const maxEncoderTokens, maxDecoderTokens = 512, 256
 
-func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, path string, half, trained bool) (*fusion, error) {
+func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, from origin, half, trained bool) (*fusion, error) {
 	c, err := fusionConfig(source)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", from.base, err)
 	}
-	b, err := newBase(ctx, e, path, source.Config(), source.Files(), half)
+	b, err := newBase(ctx, e, from, source.Config(), source.Files(), half)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func freshFusion(ctx context.Context, e *xla.Engine, c config.Fresh, h config.Hu
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBase(ctx, e, folder, data, files, half)
+	b, err := newBase(ctx, e, origin{base: folder}, data, files, half)
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +191,7 @@ func newFusion(ctx context.Context, b base, c t5.Config, source tape.Source, hal
 func (f *fusion) describe(name string, e *xla.Engine, show *report.Run) {
 	c := f.model.Config
 	show.Say("Model %s: %.1f million weights, %d encoder and %d decoder layers, on %s", name, float64(c.Parameters())/1e6, c.Layers, c.DecoderLayers, e.Describe())
+	f.describeAdapter(show)
 }
 
 // usePrompt sets template and lengths: as the flags say, or, where they say

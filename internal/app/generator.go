@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,7 @@ type generator interface {
 
 // base is what every generator has.
 type base struct {
+	from    origin
 	folder  string            // or GGUF file that the tokenizer came from
 	config  []byte            // config.json
 	files   map[string][]byte // that lie beside it
@@ -51,18 +53,39 @@ type base struct {
 
 func (b *base) loaded() *base { return b }
 
-// newBase has no weights yet. The tokenizer stands in folder, or is that of a
-// GGUF file.
-func newBase(ctx context.Context, e *xla.Engine, folder string, config []byte, files map[string][]byte, half bool) (base, error) {
+// newBase has no weights yet.
+func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, files map[string][]byte, half bool) (base, error) {
+	folder := from.folder()
 	t, err := loadTokenizer(ctx, folder)
 	if err != nil {
 		return base{}, err
 	}
 	params := tape.NewParams(e, half)
 	return base{
-		folder: folder, config: config, files: files, params: params, runner: tape.NewRunner(e, params),
+		from: from, folder: folder, config: config, files: files, params: params, runner: tape.NewRunner(e, params),
 		encoder: &recipe.Encoder{Tokenizer: t},
 	}, nil
+}
+
+// load puts the weights ws of a source on the device, and the adapter beside the
+// linear layers among them: all trained where there is no adapter, else that.
+func (b *base) load(ctx context.Context, ws, linears []tape.Weight, source tape.Source, trained bool) error {
+	if err := b.params.Load(ctx, ws, source, trained && b.from.lora == nil, nil); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", b.from.base, err), b.params.Free())
+	}
+	files, err := b.from.openAdapter(ctx, b.runner, linears, trained)
+	if err != nil {
+		return errors.Join(err, b.params.Free())
+	}
+	maps.Copy(b.files, files)
+	return nil
+}
+
+// describeAdapter says what stands beside the weights.
+func (b *base) describeAdapter(show *report.Run) {
+	if b.from.lora != nil {
+		show.Say("%s", b.from.describe(b.params))
+	}
 }
 
 // own adds a file that gorqa left beside the model.
@@ -108,22 +131,22 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 	return out
 }
 
-// loadGenerator loads the model in a folder or GGUF file, in bf16 (half) or f32,
-// every weight trained or none. A recipe ("" for none) takes models of its kind.
-func loadGenerator(ctx context.Context, e *xla.Engine, path string, half bool, recipe string, trained bool) (_ generator, err error) {
-	source, err := weights.Open(ctx, path)
+// loadGenerator loads a model, in bf16 (half) or f32: every weight trained, or
+// the adapter where there is one, or none. A recipe ("" for none) takes models of its kind.
+func loadGenerator(ctx context.Context, e *xla.Engine, from origin, half bool, recipe string, trained bool) (_ generator, err error) {
+	source, err := weights.Open(ctx, from.base)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	fuses, err := isFusion(source.Config(), recipe)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", from.base, err)
 	}
 	if fuses {
-		return openFusion(ctx, e, source, path, half, trained)
+		return openFusion(ctx, e, source, from, half, trained)
 	}
-	return openDecoder(ctx, e, source, path, half, trained)
+	return openDecoder(ctx, e, source, from, half, trained)
 }
 
 // isFusion tells encoder-decoders from decoders by their config.json, and

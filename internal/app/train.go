@@ -16,6 +16,7 @@ import (
 	"gorqa/rqa"
 	"gorqa/tape"
 	"gorqa/train"
+	"gorqa/weights"
 )
 
 // Train trains a generator, evaluates it end to end on the way and at the end,
@@ -183,14 +184,26 @@ func (r *run) open(ctx context.Context) error {
 // load puts the model on the device.
 func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err error) {
 	if r.c.ConfigName != "" {
+		if r.c.UsePEFT {
+			return errors.New("use_peft with config_name: an adapter on random weights learns nothing; train the model without --use_peft")
+		}
 		r.generator, err = freshFusion(ctx, engine, r.c.Fresh, r.c.Hub, half, r.c.Seed, r.show)
 		return err
 	}
-	path, err := locateModel(ctx, r.c.Model, r.c.Hub, r.show)
+	from, err := locateGenerator(ctx, r.c.Model, r.c.Hub, r.show)
 	if err != nil {
 		return err
 	}
-	r.generator, err = loadGenerator(ctx, engine, path, half, r.c.Recipe, r.c.DoTrain)
+	if r.c.DoTrain {
+		task := weights.CausalLM
+		if r.c.Recipe == config.FiD {
+			task = weights.Seq2SeqLM
+		}
+		if err := from.train(r.c.LoRA, r.c.Model, task, r.c.Seed); err != nil {
+			return err
+		}
+	}
+	r.generator, err = loadGenerator(ctx, engine, from, half, r.c.Recipe, r.c.DoTrain)
 	return err
 }
 
@@ -204,6 +217,11 @@ func (r *run) close() error {
 
 // train runs the loop and saves the model that it hands over.
 func (r *run) train(ctx context.Context, resume string) error {
+	if resume != "" {
+		if err := r.generator.loaded().from.resumes(resume); err != nil {
+			return err
+		}
+	}
 	plan, err := r.plan()
 	if err != nil {
 		return err
@@ -229,6 +247,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm,
 		},
 		Schedule:  train.Schedule{Kind: r.c.LRSchedulerType, Peak: r.c.LearningRate, Warmup: r.c.Warmup(total), Steps: total},
+		Seed:      r.c.Seed,
 		SaveModel: r.generator.save,
 		Evaluate:  r.evaluate,
 		EvalAt:    at(r.c.EvalStrategy, r.c.EvalSteps, perEpoch, total, r.c.DoEval && len(r.eval) > 0),
