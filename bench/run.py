@@ -39,6 +39,11 @@ PAIRS = {
         ("train", {"model": SMOLLM2, "rows": ROWS}),
         ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 4}),
     ),
+    "lora": (
+        "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
+        ("lora", {"model": SMOLLM2, "rows": ROWS}),
+        ("lora.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 1}),
+    ),
     "original": (
         "SFT; the original's recipe, every row padded to 2,048, loss on all, batch 1",
         ("train", {"model": SMOLLM2, "rows": ROWS}),

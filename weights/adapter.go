@@ -174,17 +174,12 @@ func IsAdapter(path string) bool {
 }
 
 // ReadLoRA reads the settings of the adapter in a folder.
-func ReadLoRA(folder string) (LoRA, error) {
-	path := filepath.Join(folder, adapterConfigName)
-	data, err := readSmall(path)
+func ReadLoRA(ctx context.Context, folder string) (LoRA, error) {
+	m, l, err := OpenAdapter(ctx, folder)
 	if err != nil {
 		return LoRA{}, err
 	}
-	l, err := parseLoRA(data)
-	if err != nil {
-		return LoRA{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return l, nil
+	return l, m.Close()
 }
 
 // OpenAdapter opens a PEFT adapter's folder. The tensors of the model stand
@@ -194,9 +189,14 @@ func OpenAdapter(ctx context.Context, folder string) (_ *Model, _ LoRA, err erro
 	if err := ctx.Err(); err != nil {
 		return nil, LoRA{}, err
 	}
-	l, err := ReadLoRA(folder)
+	path := filepath.Join(folder, adapterConfigName)
+	data, err := readSmall(path)
 	if err != nil {
 		return nil, LoRA{}, err
+	}
+	l, err := parseLoRA(data)
+	if err != nil {
+		return nil, LoRA{}, fmt.Errorf("%s: %w", path, err)
 	}
 	m := &Model{path: folder, tensors: map[string]tensor{}, files: map[string][]byte{}}
 	defer func() {

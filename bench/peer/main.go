@@ -2,7 +2,7 @@
 // the Python programs beside it and prints the same line of figures. It measures
 // and decides nothing else; bench/run.py puts the two sides next to each other.
 //
-//	peer train|attention|generate|embed '{"model": …}'
+//	peer train|lora|attention|generate|embed '{"model": …}'
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 	"gorqa/generate"
 	"gorqa/internal/app"
 	"gorqa/internal/xla"
+	"gorqa/nn"
 	"gorqa/retrieve"
 	"gorqa/tape"
 	"gorqa/train"
@@ -46,6 +47,8 @@ type arguments struct {
 	TotalSteps   int     `json:"total_steps"`
 	WeightDecay  float64 `json:"weight_decay"`
 	MaxGradNorm  float64 `json:"max_grad_norm"`
+	Rank         int     `json:"rank"` // of an adapter, see lora
+	Alpha        float64 `json:"alpha"`
 	Batch        int     `json:"batch"`
 	MaxNewTokens int     `json:"max_new_tokens"`
 	Stop         []int32 `json:"stop"`
@@ -70,14 +73,14 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	programs := map[string]func(context.Context, *xla.Engine, arguments) (figures, error){
-		"train": trainRows, "attention": trainLong, "generate": answer, "embed": vectors,
+		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "generate": answer, "embed": vectors,
 	}
 	if len(args) != 2 || programs[args[0]] == nil {
-		return fmt.Errorf("arguments %q; expected train, attention, generate or embed, and a JSON object", args)
+		return fmt.Errorf("arguments %q; expected train, lora, attention, generate or embed, and a JSON object", args)
 	}
 	a := arguments{
 		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
-		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, Stop: []int32{2},
+		WeightDecay: 0.01, MaxGradNorm: 1, Rank: 16, Alpha: 32, Batch: 8, MaxNewTokens: 128, Stop: []int32{2},
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
 	d.DisallowUnknownFields()
@@ -158,6 +161,29 @@ func read[T any](path string, limit int) ([]T, error) {
 
 // trainRows is train.py: the rows in their order, loss on the answer.
 func trainRows(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	m, r, err := decoder(ctx, e, a.Model, true)
+	if err != nil {
+		return figures{}, err
+	}
+	return trainOn(ctx, e, m, r, a)
+}
+
+// trainAdapter is lora.py: the same with an adapter on every linear layer.
+func trainAdapter(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+	m, r, err := decoder(ctx, e, a.Model, false)
+	if err != nil {
+		return figures{}, err
+	}
+	matrices := tape.Adapters(m.Config.Linears(), a.Rank)
+	if err := r.Params.Load(ctx, matrices, tape.NewAdapters(matrices, 0), true, nil); err != nil {
+		return figures{}, err
+	}
+	r.Adapter = nn.Adapter{Scale: a.Alpha / float64(a.Rank)}
+	return trainOn(ctx, e, m, r, a)
+}
+
+// trainOn trains on the rows of a.Rows.
+func trainOn(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, a arguments) (figures, error) {
 	list, err := read[struct {
 		IDs    []int32 `json:"ids"`
 		Labels []int   `json:"labels"`
@@ -172,10 +198,6 @@ func trainRows(ctx context.Context, e *xla.Engine, a arguments) (figures, error)
 			from++
 		}
 		rows[i] = batch.Row{Tokens: r.IDs, From: from, Index: i}
-	}
-	m, r, err := decoder(ctx, e, a.Model, true)
-	if err != nil {
-		return figures{}, err
 	}
 	return steps(ctx, e, m, r, rows, a)
 }

@@ -93,23 +93,36 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", err
 		}
-		return needFusion(c, d.half, d.c).against(availableMemory())
+		return needFusion(c, 0, d.half, d.c).against(availableMemory())
 	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
 	}
-	path, err := locateModel(d.ctx, d.c.Model, d.c.Hub, d.show)
+	from, err := locateGenerator(d.ctx, d.c.Model, d.c.Hub, d.show)
 	if err != nil {
 		return "", err
 	}
+	if d.c.DoTrain {
+		if err := from.train(d.c.LoRA, d.c.Model, d.c.Recipe, d.c.Seed); err != nil {
+			return "", err
+		}
+	}
+	path := from.base
 	source, err := weights.Open(d.ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	t, err := loadTokenizer(d.ctx, path)
+	t, err := loadTokenizer(d.ctx, from.folder())
 	if err != nil {
 		return "", err
+	}
+	adapter := func(linears []tape.Weight) (n int, err error) {
+		matrices, err := from.matrices(linears)
+		for _, w := range matrices {
+			n += w.Size()
+		}
+		return n, err
 	}
 	fuses, err := isFusion(source.Config(), "")
 	if err != nil {
@@ -125,13 +138,21 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
-		of, need = c.Weights(), needFusion(c, d.half, d.c)
+		beside, err := adapter(c.Linears())
+		if err != nil {
+			return "", err
+		}
+		of, need = c.Weights(), needFusion(c, beside, d.half, d.c)
 	} else {
 		c, err := llama.ParseConfig(source.Config())
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
-		of, need = c.Weights(), Need(c, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
+		beside, err := adapter(c.Linears())
+		if err != nil {
+			return "", err
+		}
+		of, need = c.Weights(), Need(c, beside, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
 	}
 	for _, w := range of {
 		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
@@ -159,53 +180,56 @@ type Memory struct {
 	Setting              string // what lowers it
 }
 
-// Need predicts memory from the shapes: f32 master weights, two moments and
-// gradients, the compute copy where it is bf16, what the layers keep for the
-// longest micro-batch, and the logits of one call of the head; for evaluation
-// the weights as training holds them and the key/value cache.
-func Need(c llama.Config, half bool, maxTokens, rows, newTokens int) Memory {
-	n := int64(c.Parameters())
-	width, state := sizes(half)
+// Need predicts memory from the shapes: the weights with what training holds
+// beside them, what the layers keep for the longest micro-batch, and the logits
+// of one call of the head; for evaluation the weights as training holds them
+// and the key/value cache. adapter counts the weights of an adapter, 0 for none.
+func Need(c llama.Config, adapter int, half bool, maxTokens, rows, newTokens int) Memory {
+	width, held, head := held(c.Parameters(), adapter, half, c.Vocabulary, c.Width)
 	positions := int64(max(batch.DefaultPacking().Capacity, maxTokens))
-	perLayer := int64(2*c.Heads*c.HeadWidth+2*c.KVHeads*c.HeadWidth+2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
-	head := int64(c.Vocabulary) * (3*256*4 + int64(c.Width)*4)
+	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth) // in f32
+	perLayer := 4*attended + int64(2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
 	cache := int64(rows) * int64(maxTokens+newTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
 	return Memory{
-		Type: c.Type, Weights: n, Setting: "max_seq_length",
-		Training:   n*state + positions*perLayer*int64(c.Layers) + head + program,
-		Evaluation: n*state + cache*2 + program,
+		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_seq_length",
+		Training:   held + positions*perLayer*int64(c.Layers) + head + program,
+		Evaluation: held + cache*2 + program,
 	}
 }
 
 // program is the engine, compiled code, the embedding model and the tokenizer.
 const program = 700 << 20
 
-// sizes are the bytes of an activation, and of a weight with gradient, moments
-// and copies.
-func sizes(half bool) (width, state int64) {
+// held gives the bytes of an activation; of all n weights, with gradients,
+// moments and, where graphs read bf16, f32 masters of those that are trained;
+// and of one call of the head with the gradients that it makes.
+func held(n, adapter int, half bool, vocabulary, model int) (width, weights, head int64) {
+	width, state := int64(4), int64(12)
 	if half {
-		return 2, 18
+		width, state = 2, 16
 	}
-	return 4, 16
+	head = int64(vocabulary) * 3 * 256 * 4
+	if adapter > 0 {
+		return width, int64(n+adapter)*width + int64(adapter)*state, head
+	}
+	return width, int64(n) * (width + state), head + int64(vocabulary)*int64(model)*4
 }
 
 // needFusion is Need for an encoder-decoder: what the encoder's layers keep of
 // a micro-batch's passages, what each decoder layer keeps of their states, and
 // in evaluation each layer's keys and values of them.
-func needFusion(c t5.Config, half bool, s config.Train) Memory {
-	n := int64(c.Parameters())
-	width, state := sizes(half)
+func needFusion(c t5.Config, adapter int, half bool, s config.Train) Memory {
+	width, held, head := held(c.Parameters(), adapter, half, c.Vocabulary, c.Width)
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
 	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
 	positions := max(int64(batch.DefaultFusionPacking().Capacity), row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
-	head := int64(c.Vocabulary) * (3*256*4 + int64(c.Width)*4)
 	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width
 	return Memory{
-		Type: c.Type, Weights: n, Setting: "max_encoder_seq_length",
-		Training:   n*state + positions*(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers)) + head + program,
-		Evaluation: n*state + states + program,
+		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_encoder_seq_length",
+		Training:   held + positions*(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers)) + head + program,
+		Evaluation: held + states + program,
 	}
 }
 

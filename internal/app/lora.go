@@ -48,7 +48,7 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 	default:
 		return o, nil
 	}
-	lora, err := weights.ReadLoRA(o.adapter)
+	lora, err := weights.ReadLoRA(ctx, o.adapter)
 	if err != nil {
 		return origin{}, err
 	}
@@ -67,9 +67,8 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 }
 
 // train prepares training: where c asks for an adapter, a new one with its
-// settings, or the one that is there, as it is. task is weights.CausalLM or
-// weights.Seq2SeqLM.
-func (o *origin) train(c config.LoRA, m config.Model, task string, seed int64) error {
+// settings, or the one that is there, as it is.
+func (o *origin) train(c config.LoRA, m config.Model, recipe string, seed int64) error {
 	switch {
 	case !c.UsePEFT && o.lora != nil:
 		return fmt.Errorf("%s is an adapter; a whole model expected: train the adapter on with --use_peft true, or merge it first with gorqa merge", o.adapter)
@@ -77,6 +76,10 @@ func (o *origin) train(c config.LoRA, m config.Model, task string, seed int64) e
 		return nil
 	case o.lora == nil:
 		o.seed = seed
+		task := weights.CausalLM
+		if recipe == config.FiD {
+			task = weights.Seq2SeqLM
+		}
 		o.lora = &weights.LoRA{
 			Task: task, Rank: c.LoraR, Alpha: c.LoraAlpha, Dropout: c.LoraDropout, RSLoRA: c.UseRSLoRA, Targets: c.LoraTargetModules,
 		}
@@ -96,14 +99,14 @@ func (o *origin) train(c config.LoRA, m config.Model, task string, seed int64) e
 }
 
 // resumes checks that a checkpoint is of the kind that o trains.
-func (o *origin) resumes(checkpoint string) error {
+func (o *origin) resumes(ctx context.Context, checkpoint string) error {
 	if !weights.IsAdapter(checkpoint) {
 		if o.lora != nil {
 			return fmt.Errorf("%s holds a whole model; the checkpoint of an adapter expected: resume with --use_peft false, as the first run was", checkpoint)
 		}
 		return nil
 	}
-	saved, err := weights.ReadLoRA(checkpoint)
+	saved, err := weights.ReadLoRA(ctx, checkpoint)
 	if err != nil {
 		return err
 	}
@@ -124,36 +127,35 @@ func (o *origin) openAdapter(ctx context.Context, r *tape.Runner, ws []tape.Weig
 	if o.lora == nil {
 		return nil, nil
 	}
-	var source tape.Source
-	if o.adapter == "" {
-		if ws, err = targets(ws, o.lora); err != nil {
-			return nil, err
-		}
-		ws = tape.Adapters(ws, o.lora.Rank)
-		source = tape.NewAdapters(ws, o.seed)
-	} else {
+	matrices, err := o.matrices(ws)
+	if err != nil {
+		return nil, err
+	}
+	source := tape.NewAdapters(matrices, o.seed)
+	if o.adapter != "" {
 		m, _, openErr := weights.OpenAdapter(ctx, o.adapter)
 		if openErr != nil {
 			return nil, openErr
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
-		files, source = m.Files(), m
-		names := m.Names()
-		ws = slices.DeleteFunc(tape.Adapters(ws, o.lora.Rank), func(w tape.Weight) bool { return !slices.Contains(names, w.Name) })
-		if len(ws) != len(names) {
-			return nil, fmt.Errorf("%s: %d matrices, of which the model %s has layers for %d; the model expected that the adapter was trained on, %s", o.adapter, len(names), o.base, len(ws), o.lora.Base)
+		if n := len(m.Names()); n != len(matrices) {
+			return nil, fmt.Errorf("%s: %d matrices; the model %s has layers for %d; expected the model that the adapter was trained on, %s", o.adapter, n, o.base, len(matrices), o.lora.Base)
 		}
+		files, source = m.Files(), m
 	}
 	r.Adapter = nn.Adapter{Scale: o.lora.Scale(), Dropout: o.lora.Dropout}
-	if err := r.Params.Load(ctx, ws, source, trained, nil); err != nil {
+	if err := r.Params.Load(ctx, matrices, source, trained, nil); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	return files, nil
 }
 
-// targets are the linear layers that a new adapter stands on, and makes the
-// adapter's list name them.
-func targets(ws []tape.Weight, lora *weights.LoRA) ([]tape.Weight, error) {
+// matrices are those of the adapter, none without one, for a model with the
+// linear layers ws. In the adapter's list of targets the layers are named then.
+func (o *origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
+	if o.lora == nil {
+		return nil, nil
+	}
 	var last []string // parts of the names
 	for _, w := range ws {
 		module := strings.TrimSuffix(w.Name, ".weight")
@@ -161,22 +163,23 @@ func targets(ws []tape.Weight, lora *weights.LoRA) ([]tape.Weight, error) {
 	}
 	slices.Sort(last)
 	last = slices.Compact(last)
-	if slices.Equal(lora.Targets, []string{config.AllLinear}) {
-		lora.Targets = last
+	if slices.Equal(o.lora.Targets, []string{config.AllLinear}) {
+		o.lora.Targets = last
 	}
 	matches := func(w tape.Weight, target string) bool {
 		module := strings.TrimSuffix(w.Name, ".weight")
 		return module == target || strings.HasSuffix(module, "."+target)
 	}
 	var problems []error
-	for _, t := range lora.Targets {
+	for _, t := range o.lora.Targets {
 		if !slices.ContainsFunc(ws, func(w tape.Weight) bool { return matches(w, t) }) {
-			problems = append(problems, fmt.Errorf("lora_target_modules: the model has no linear layer %s; expected some of %s, or %s", t, strings.Join(last, ", "), config.AllLinear))
+			problems = append(problems, fmt.Errorf("adapter: the model %s has no linear layer %s; expected some of %s, or %s (lora_target_modules)", o.base, t, strings.Join(last, ", "), config.AllLinear))
 		}
 	}
-	return slices.DeleteFunc(ws, func(w tape.Weight) bool {
-		return !slices.ContainsFunc(lora.Targets, func(t string) bool { return matches(w, t) })
-	}), errors.Join(problems...)
+	ws = slices.DeleteFunc(ws, func(w tape.Weight) bool {
+		return !slices.ContainsFunc(o.lora.Targets, func(t string) bool { return matches(w, t) })
+	})
+	return tape.Adapters(ws, o.lora.Rank), errors.Join(problems...)
 }
 
 // describe says what the adapter is.

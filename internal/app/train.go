@@ -16,7 +16,6 @@ import (
 	"gorqa/rqa"
 	"gorqa/tape"
 	"gorqa/train"
-	"gorqa/weights"
 )
 
 // Train trains a generator, evaluates it end to end on the way and at the end,
@@ -195,11 +194,7 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 		return err
 	}
 	if r.c.DoTrain {
-		task := weights.CausalLM
-		if r.c.Recipe == config.FiD {
-			task = weights.Seq2SeqLM
-		}
-		if err := from.train(r.c.LoRA, r.c.Model, task, r.c.Seed); err != nil {
+		if err := from.train(r.c.LoRA, r.c.Model, r.c.Recipe, r.c.Seed); err != nil {
 			return err
 		}
 	}
@@ -218,7 +213,7 @@ func (r *run) close() error {
 // train runs the loop and saves the model that it hands over.
 func (r *run) train(ctx context.Context, resume string) error {
 	if resume != "" {
-		if err := r.generator.loaded().from.resumes(resume); err != nil {
+		if err := r.generator.loaded().from.resumes(ctx, resume); err != nil {
 			return err
 		}
 	}
