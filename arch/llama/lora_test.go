@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -22,26 +23,7 @@ func TestLoRA(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			folder := filepath.Join("testdata", "llama", test.name)
 			g := golden.Load(t, folder)
-			m, r := load(t, "llama")
-			for _, p := range r.Params.All() {
-				p.Trained = false
-			}
-			source, lora, err := weights.OpenAdapter(t.Context(), folder)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer source.Close()
-			names := source.Names()
-			matrices := slices.DeleteFunc(tape.Adapters(m.Config.Linears(), lora.Rank), func(w tape.Weight) bool {
-				return !slices.Contains(names, w.Name)
-			})
-			if len(matrices) != len(names) {
-				t.Fatalf("%d matrices in the model; the adapter has %d", len(matrices), len(names))
-			}
-			if err := r.Params.Load(t.Context(), matrices, source, true, nil); err != nil {
-				t.Fatal(err)
-			}
-			r.Adapter = nn.Adapter{Scale: lora.Scale()}
+			m, r := adapted(t, folder)
 			b := rows(t, g, 80)
 
 			tp := r.New(true)
@@ -100,5 +82,103 @@ func TestLoRA(t *testing.T) {
 
 			tenSteps(t, g, m, r, b)
 		})
+	}
+}
+
+// adapted is the tiny llama with the adapter of a folder, which alone is
+// trained.
+func adapted(t *testing.T, folder string) (*Model, *tape.Runner) {
+	t.Helper()
+	m, r := load(t, "llama")
+	for _, p := range r.Params.All() {
+		p.Trained = false
+	}
+	source, lora, err := weights.OpenAdapter(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	names := source.Names()
+	matrices := slices.DeleteFunc(tape.Adapters(m.Config.Linears(), lora.Rank), func(w tape.Weight) bool {
+		return !slices.Contains(names, w.Name)
+	})
+	if len(matrices) != len(names) {
+		t.Fatalf("%d matrices in the model; the adapter has %d", len(matrices), len(names))
+	}
+	if err := r.Params.Load(t.Context(), matrices, source, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Adapter = nn.Adapter{Scale: lora.Scale()}
+	return m, r
+}
+
+// TestLoRADropout: with part of the adapters' inputs dropped, and again where
+// the layers are computed a second time on the way back, the loss falls along
+// its gradient as the gradient says.
+func TestLoRADropout(t *testing.T) {
+	for _, recompute := range []bool{false, true} {
+		folder := filepath.Join("testdata", "llama", "lora")
+		m, r := adapted(t, folder)
+		r.Adapter.Dropout, r.Recompute = 0.3, recompute
+		b := rows(t, golden.Load(t, folder), 80)
+		loss := func(seed uint64, backward bool) float64 {
+			tp := r.New(true)
+			tp.Seed = seed
+			out, err := m.Loss(tp, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, err := tape.Sum(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if backward {
+				if err := tp.Backward(out...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tp.Free(); err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}
+		first := loss(1, true)
+		if again, other := loss(1, false), loss(2, false); again != first || math.Abs(other-first) < 1e-3 {
+			t.Errorf("recompute %t: losses %v and %v with one seed, %v with another; expected two equal ones and another", recompute, first, again, other)
+		}
+		var square float64
+		values, grads := map[*tape.Param][]float32{}, map[*tape.Param][]float32{}
+		for _, p := range r.Params.All() {
+			if !p.Trained {
+				continue
+			}
+			var err error
+			if values[p], err = r.Params.Host(p); err != nil {
+				t.Fatal(err)
+			}
+			if grads[p], err = xla.ToHost[float32](p.Grad); err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range grads[p] {
+				square += float64(x) * float64(x)
+			}
+		}
+		const part = 0.02 // what a step is to change the loss by
+		size := part / square
+		at := func(size float64) float64 {
+			for p, v := range values {
+				moved := slices.Clone(v)
+				for i, x := range grads[p] {
+					moved[i] += float32(size) * x
+				}
+				if err := r.Params.SetHost(p, moved); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return loss(1, false)
+		}
+		if got := (at(size) - at(-size)) / (2 * size); math.Abs(got-square) > 0.01*square {
+			t.Errorf("recompute %t: the loss changes by %v; expected %v", recompute, got, square)
+		}
 	}
 }
