@@ -96,9 +96,9 @@ var (
 	commitPattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	hashPattern   = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 	// Weights under the names that transformers gives them (a repository may hold
-	// a second copy under others), the texts beside them, and the modules of
+	// a second copy under others) and PEFT to adapters, the texts beside them, and the modules of
 	// sentence-transformers in folders like 1_Pooling.
-	wanted = regexp.MustCompile(`^([^/]+\.(json|txt|model|jinja)|model[^/]*\.safetensors|\d+_\w+/(config\.json|model\.safetensors))$`)
+	wanted = regexp.MustCompile(`^([^/]+\.(json|txt|model|jinja)|(adapter_)?model[^/]*\.safetensors|\d+_\w+/(config\.json|model\.safetensors))$`)
 )
 
 // Resolve returns the path of a model: nameOrPath itself where it exists, else
@@ -167,7 +167,11 @@ func (r *repo) cached() (string, error) {
 		commit = strings.TrimSpace(string(data))
 	}
 	dir := filepath.Join(r.dir, "snapshots", commit)
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil || !commitPattern.MatchString(commit) {
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	}
+	if !commitPattern.MatchString(commit) || !has("config.json") && !has("adapter_config.json") {
 		return "", fmt.Errorf("revision %s is in the cache %s only in part", r.Revision, r.Cache)
 	}
 	return dir, nil

@@ -257,6 +257,23 @@ func TestResolveGivesUpAndGoesOn(t *testing.T) {
 	}
 }
 
+// An adapter, which has no config.json, is fetched, and found again offline.
+func TestResolveAdapter(t *testing.T) {
+	s := newStand(t)
+	s.files = map[string]string{"adapter_config.json": "{}", "adapter_model.safetensors": "weights", "adapter_model.bin": "pickle"}
+	dir, err := Resolve(t.Context(), "org/name", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"adapter_config.json": 2, "adapter_model.safetensors": 7}
+	if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if again, err := Resolve(t.Context(), "org/name", Options{Offline: true}); err != nil || again != dir {
+		t.Errorf("offline: %s, %v; want %s", again, err, dir)
+	}
+}
+
 func TestResolveErrors(t *testing.T) {
 	answer := func(status int, headers ...string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool {
