@@ -265,7 +265,7 @@ func TestExamples(t *testing.T) {
 	}
 	for _, file := range files {
 		recipe, _, _ := strings.Cut(filepath.Base(file), "-")
-		if recipe == "mistral" {
+		if recipe == "mistral" || recipe == "lora" {
 			recipe = SFT
 		}
 		c := DefaultTrain(recipe)

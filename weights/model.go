@@ -27,11 +27,11 @@ const (
 )
 
 // companions are the small files that travel with a model when it is saved
-// again: tokenizer, generation, the prompt that gorqa trained it with, and the
+// again: tokenizer, generation, what gorqa asks it with, and the
 // ones of sentence-transformers.
 var companions = []string{
 	tokenizerName, tokConfigName, "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName, "gorqa_prompt.json",
+	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName, "gorqa_prompt.json", "fid.json",
 	"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json",
 }
 

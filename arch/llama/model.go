@@ -23,7 +23,7 @@ type Model struct {
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
 	graphs        bool                          // attention is a graph on the host too; for tests
-	prefill, step map[int]*tape.Block           // by sliding window
+	step          map[int]*tape.Block           // by sliding window
 }
 
 // attentionKind is what is static in attention's graph beside the input shapes.

@@ -72,6 +72,9 @@ func (x *evaluation) ask(ctx context.Context, question string, history []rqa.Tur
 		return err
 	}
 	var sources strings.Builder
+	if search[0] != question {
+		fmt.Fprintf(&sources, "  (asked: %s)\n", line(search[0]))
+	}
 	for i, h := range hits[0] {
 		share := ""
 		if s := answers[0].Shares; s != nil {

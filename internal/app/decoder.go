@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -43,9 +42,6 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from
 	d := &decoder{base: b, model: llama.New(c, half)}
 	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err
-	}
-	if err := d.own(prompt.FileName); err != nil {
-		return nil, errors.Join(err, d.params.Free())
 	}
 	d.generator = generate.New(d.model, d.runner)
 	return d, nil

@@ -62,9 +62,6 @@ func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, from 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.own(fidName); err != nil {
-		return nil, err
-	}
 	return newFusion(ctx, b, c, source, half, trained)
 }
 

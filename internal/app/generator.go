@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -86,19 +84,6 @@ func (b *base) describeAdapter(show *report.Run) {
 	if b.from.lora != nil {
 		show.Say("%s", b.from.describe(b.params))
 	}
-}
-
-// own adds a file that gorqa left beside the model.
-func (b *base) own(name string) error {
-	if info, err := os.Stat(b.folder); err != nil || !info.IsDir() {
-		return err
-	}
-	data, err := os.ReadFile(filepath.Join(b.folder, name))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	b.files[name] = data
-	return err
 }
 
 // rows are examples as a generator takes them, known by their place.

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,26 +31,5 @@ func TestIsFusion(t *testing.T) {
 				t.Errorf("%s: %v", test.why, got)
 			}
 		})
-	}
-}
-
-// A model's own file is read from its folder; a GGUF file has none.
-func TestOwnFile(t *testing.T) {
-	dir := t.TempDir()
-	gguf := filepath.Join(dir, "m.gguf")
-	for path, text := range map[string]string{filepath.Join(dir, fidName): "here", gguf: "GGUF"} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, test := range []struct{ name, why, folder, want string }{
-		{"folder", "beside the model", dir, "here"},
-		{"nothing", "a model from elsewhere", t.TempDir(), ""},
-		{"gguf", "has no folder of its own", gguf, ""},
-	} {
-		b := base{folder: test.folder, files: map[string][]byte{}}
-		if err := b.own(fidName); err != nil || string(b.files[fidName]) != test.want {
-			t.Errorf("%s: %q, error %v; %s", test.name, b.files[fidName], err, test.why)
-		}
 	}
 }
