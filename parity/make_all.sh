@@ -32,6 +32,7 @@ $python parity/make_tokenizer_unicode.py
 $python parity/make_tokenizer_files.py "$smollm2" "$minilm/tokenizer.json"
 $python parity/make_tokenizer.py
 $python parity/make_tokenizer_parts.py
+$python parity/make_sentencepiece.py
 if [ $# -gt 0 ]; then
 	$python parity/make_metrics.py "$1"
 fi

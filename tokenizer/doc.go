@@ -6,6 +6,9 @@
 // tokens, post-processors and decoders. Truncation and padding, which a
 // tokenizer.json may also hold, are the caller's: Encode never cuts.
 //
+// Of a GGUF file's vocabulary, and of a SentencePiece model without a
+// tokenizer.json beside it, it makes one, as transformers' converters do.
+//
 // The look-ahead patterns of GPT-2, Llama 3 and Qwen 2 are scanned by hand;
 // patterns that are not known go through a backtracking regexp engine.
 // Character classes, case mappings and normal forms come from tables measured

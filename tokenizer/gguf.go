@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -25,11 +26,11 @@ type GGUFVocab struct {
 	Charsmap           []byte
 }
 
-// Token types of GGUF that matter here.
+// Token types of GGUF, which took SentencePiece's numbers, that matter here.
 const (
-	ggufUnknown     = 2
-	ggufControl     = 3
-	ggufUserDefined = 4
+	typeUnknown     = 2
+	typeControl     = 3
+	typeUserDefined = 4
 )
 
 // object keeps the order in which encoding/json writes maps: by key.
@@ -117,11 +118,11 @@ func (v *GGUFVocab) addedTokens() []object {
 	added := []object{}
 	for id, token := range v.Tokens {
 		kind := v.kind(id)
-		special := kind == ggufControl || kind == ggufUnknown
+		special := kind == typeControl || kind == typeUnknown
 		for _, s := range []int32{v.BOS, v.EOS, v.UNK, v.PAD} {
 			special = special || s == int32(id)
 		}
-		if !special && kind != ggufUserDefined || token == "" {
+		if !special && kind != typeUserDefined || token == "" {
 			continue
 		}
 		added = append(added, object{
@@ -134,22 +135,30 @@ func (v *GGUFVocab) addedTokens() []object {
 
 // template is the post-processor that adds the tokens of add_bos and add_eos.
 func (v *GGUFVocab) template() object {
+	var bos, eos string
+	if v.AddBOS && v.BOS >= 0 {
+		bos = v.Tokens[v.BOS]
+	}
+	if v.AddEOS && v.EOS >= 0 {
+		eos = v.Tokens[v.EOS]
+	}
+	return template(bos, v.BOS, eos, v.EOS)
+}
+
+// template is the post-processor that puts bos before and eos after a text,
+// where they are not empty.
+func template(bos string, bosID int32, eos string, eosID int32) object {
 	single, specials := []object{}, object{}
-	add := func(id int32) {
-		if id < 0 {
+	add := func(token string, id int32) {
+		if token == "" {
 			return
 		}
-		token := v.Tokens[id]
 		single = append(single, object{"SpecialToken": object{"id": token, "type_id": 0}})
 		specials[token] = object{"id": token, "ids": []int32{id}, "tokens": []string{token}}
 	}
-	if v.AddBOS {
-		add(v.BOS)
-	}
+	add(bos, bosID)
 	single = append(single, object{"Sequence": object{"id": "A", "type_id": 0}})
-	if v.AddEOS {
-		add(v.EOS)
-	}
+	add(eos, eosID)
 	if len(single) == 1 {
 		return nil
 	}
@@ -157,9 +166,9 @@ func (v *GGUFVocab) template() object {
 	return object{"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": specials}
 }
 
-func (v *GGUFVocab) vocab() map[string]int {
-	ids := make(map[string]int, len(v.Tokens))
-	for id, token := range v.Tokens {
+func tokenIDs(tokens []string) map[string]int {
+	ids := make(map[string]int, len(tokens))
+	for id, token := range tokens {
 		ids[token] = id
 	}
 	return ids
@@ -185,7 +194,7 @@ func (v *GGUFVocab) byteLevelBPE(file object) error {
 	}
 	file["model"] = object{
 		"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
-		"fuse_unk": false, "byte_fallback": false, "ignore_merges": ignore, "vocab": v.vocab(), "merges": merges,
+		"fuse_unk": false, "byte_fallback": false, "ignore_merges": ignore, "vocab": tokenIDs(v.Tokens), "merges": merges,
 	}
 	return nil
 }
@@ -196,22 +205,14 @@ func (v *GGUFVocab) metaspaceBPE(file object) error {
 	if len(v.Scores) != len(v.Tokens) {
 		return fmt.Errorf("tokenizer.ggml.scores: %d found; one for each of the %d tokens is expected", len(v.Scores), len(v.Tokens))
 	}
-	var normalizers, decoders []object
+	var normalizers []object
 	if v.AddSpacePrefix {
-		normalizers = append(normalizers, object{"type": "Prepend", "prepend": "▁"})
-		decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
+		normalizers = append(normalizers, object{"type": "Prepend", "prepend": metaRune})
 	}
-	normalizers = append(normalizers, object{"type": "Replace", "pattern": object{"String": " "}, "content": "▁"})
-	decoders = append([]object{
-		{"type": "Replace", "pattern": object{"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
-	}, decoders...)
+	normalizers = append(normalizers, object{"type": "Replace", "pattern": object{"String": " "}, "content": metaRune})
 	file["normalizer"] = object{"type": "Sequence", "normalizers": normalizers}
-	file["decoder"] = object{"type": "Sequence", "decoders": decoders}
-	model := object{
-		"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
-		"fuse_unk": true, "byte_fallback": true, "ignore_merges": false, "vocab": v.vocab(),
-		"merges": scoredMerges(v.Tokens, v.Scores, v.kind),
-	}
+	file["decoder"] = metaspaceBPEDecoder(v.AddSpacePrefix)
+	model := metaspaceBPEModel(v.Tokens, scoredMerges(v.Tokens, v.Scores, v.kind))
 	if v.UNK >= 0 {
 		model["unk_token"] = v.Tokens[v.UNK]
 	}
@@ -219,12 +220,33 @@ func (v *GGUFVocab) metaspaceBPE(file object) error {
 	return nil
 }
 
+// metaspaceBPEDecoder undoes ▁ and byte tokens, and takes the space off the
+// front that the encoder put there.
+func metaspaceBPEDecoder(prefixed bool) object {
+	decoders := []object{
+		{"type": "Replace", "pattern": object{"String": metaRune}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+	}
+	if prefixed {
+		decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
+	}
+	return object{"type": "Sequence", "decoders": decoders}
+}
+
+func metaspaceBPEModel(tokens []string, merges [][2]string) object {
+	return object{
+		"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
+		"fuse_unk": true, "byte_fallback": true, "ignore_merges": false, "vocab": tokenIDs(tokens), "merges": merges,
+	}
+}
+
+// metaspaceOf is the pre-tokenizer, and the decoder, of that name.
+func metaspaceOf(scheme string, split bool) object {
+	return object{"type": "Metaspace", "replacement": metaRune, "prepend_scheme": scheme, "split": split}
+}
+
 // scoredMerges lists the merges that a SentencePiece BPE model implies.
 func scoredMerges(tokens []string, scores []float32, kind func(id int) int32) [][2]string {
-	ids := make(map[string]int, len(tokens))
-	for id, token := range tokens {
-		ids[token] = id
-	}
+	ids := tokenIDs(tokens)
 	type scored struct {
 		pair  [2]string
 		score float32
@@ -235,18 +257,11 @@ func scoredMerges(tokens []string, scores []float32, kind func(id int) int32) []
 	var found []scored
 	for _, token := range slices.Sorted(maps.Keys(ids)) {
 		id := ids[token]
-		if kind(id) == ggufControl || kind(id) == ggufUnknown {
+		if kind(id) == typeControl || kind(id) == typeUnknown {
 			continue
 		}
-		for i := range token {
-			if i == 0 {
-				continue
-			}
-			left, okL := ids[token[:i]]
-			right, okR := ids[token[i:]]
-			if okL && okR {
-				found = append(found, scored{[2]string{token[:i], token[i:]}, scores[id], left, right, id})
-			}
+		for pair := range halves(token, ids) {
+			found = append(found, scored{pair, scores[id], ids[pair[0]], ids[pair[1]], id})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b scored) int {
@@ -259,12 +274,29 @@ func scoredMerges(tokens []string, scores []float32, kind func(id int) int32) []
 	return merges
 }
 
+// halves yields every way to make a token of two others, shortest left one
+// first.
+func halves(token string, ids map[string]int) iter.Seq[[2]string] {
+	return func(yield func([2]string) bool) {
+		for i := range token {
+			if i == 0 {
+				continue
+			}
+			_, left := ids[token[:i]]
+			_, right := ids[token[i:]]
+			if left && right && !yield([2]string{token[:i], token[i:]}) {
+				return
+			}
+		}
+	}
+}
+
 // wordPiece turns llama.cpp's spelling, ▁ before a word's first token, back
 // into BERT's, ## before the others.
 func (v *GGUFVocab) wordPiece(file object) error {
 	ids := make(map[string]int, len(v.Tokens))
 	for id, token := range v.Tokens {
-		if kind := v.kind(id); kind != ggufControl && kind != ggufUnknown && kind != ggufUserDefined {
+		if kind := v.kind(id); kind != typeControl && kind != typeUnknown && kind != typeUserDefined {
 			if rest, ok := strings.CutPrefix(token, "▁"); ok {
 				token = rest
 			} else if !strings.HasPrefix(token, "[") || !strings.HasSuffix(token, "]") {
@@ -298,7 +330,7 @@ func (v *GGUFVocab) unigram(file object) error {
 	if v.AddSpacePrefix {
 		scheme = "always"
 	}
-	metaspace := object{"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true}
+	metaspace := metaspaceOf(scheme, true)
 	normalizers := []object{}
 	if len(v.Charsmap) > 0 {
 		normalizers = append(normalizers, object{"type": "Precompiled", "precompiled_charsmap": v.Charsmap})

@@ -55,39 +55,78 @@ type piece struct {
 	id int32
 }
 
-// Load reads a tokenizer.json, or the one in a folder. A tokenizer_config.json
-// beside it names the special tokens.
+// Load reads a tokenizer.json or a SentencePiece model (.model), or the one in
+// a folder. A tokenizer_config.json beside it names the special tokens; of a
+// SentencePiece model, special_tokens_map.json and added_tokens.json count too.
 func Load(path string) (*Tokenizer, error) {
-	info, err := os.Stat(path)
+	file, err := find(path)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	file := path
-	if info.IsDir() {
-		file = filepath.Join(path, "tokenizer.json")
+		return nil, err
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		if info.IsDir() && errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s: no tokenizer.json found; a folder with a tokenizer.json is expected; convert the tokenizer with transformers' save_pretrained", path)
-		}
 		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	config, err := beside(file, configName)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Ext(file) == ".model" {
+		s := SentencePiece{Model: data, Config: config}
+		if s.SpecialTokens, err = beside(file, "special_tokens_map.json"); err != nil {
+			return nil, err
+		}
+		if s.AddedTokens, err = beside(file, "added_tokens.json"); err != nil {
+			return nil, err
+		}
+		t, err := ParseSentencePiece(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		return t, nil
 	}
 	t, err := Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	config := filepath.Join(filepath.Dir(file), "tokenizer_config.json")
-	data, err = os.ReadFile(config)
-	switch {
-	case err == nil:
-		if err := t.readConfig(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", config, err)
+	if config != nil {
+		if err := t.readConfig(config); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(filepath.Dir(file), configName), err)
 		}
-	case !errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	return t, nil
+}
+
+// beside reads a file that lies beside another, nil where there is none.
+func beside(file, name string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(file), name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return data, nil
+}
+
+const configName = "tokenizer_config.json"
+
+// fileNames are those of a tokenizer in a folder, best one first.
+var fileNames = []string{"tokenizer.json", "spiece.model", "tokenizer.model"}
+
+// find is the file at path, or the tokenizer's in the folder that is there.
+func find(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("tokenizer: %w", err)
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	for _, name := range fileNames {
+		file := filepath.Join(path, name)
+		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("%s: no tokenizer.json, spiece.model or tokenizer.model found; a folder with one of them is expected; convert another kind of tokenizer with transformers' save_pretrained", path)
 }
 
 // Encode returns the ids of text, with the special tokens that the

@@ -72,7 +72,7 @@ func TestIDsAndTokens(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := tokenizer.Load(dir); err == nil || !strings.Contains(err.Error(), "no tokenizer.json found") {
+	if _, err := tokenizer.Load(dir); err == nil || !strings.Contains(err.Error(), "no tokenizer.json, spiece.model or tokenizer.model found") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	write := func(name, text string) {

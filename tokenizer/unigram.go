@@ -38,9 +38,9 @@ func newUnigram(m modelJSON) (*unigram, error) {
 	if err := json.Unmarshal(m.Vocab, &entries); err != nil {
 		return nil, fmt.Errorf("vocab: %w; a list of [token, score] is expected", err)
 	}
-	u := &unigram{unk: -1, unkScore: math.Inf(1), trie: newPairTable(2 * len(entries))}
+	u := &unigram{unk: -1, trie: newPairTable(2 * len(entries))}
 	u.ids, u.tokens = make(map[string]int32, len(entries)), make(map[int32]string, len(entries))
-	nodes := int32(1)
+	nodes, scores := int32(1), make([]float64, 0, len(entries))
 	for i, e := range entries {
 		var token string
 		var score float64
@@ -48,9 +48,7 @@ func newUnigram(m modelJSON) (*unigram, error) {
 			return nil, fmt.Errorf("vocab[%d]: %s, %s; a token and its score are expected", i, e[0], e[1])
 		}
 		u.ids[token], u.tokens[int32(i)] = int32(i), token
-		score = libraryFloat(string(e[1]))
-		u.scores = append(u.scores, score)
-		u.unkScore = min(u.unkScore, score)
+		scores = append(scores, libraryFloat(string(e[1])))
 		node := int32(0)
 		for j := range len(token) {
 			child, ends, ok := u.trie.get(node, int32(token[j]))
@@ -66,7 +64,7 @@ func newUnigram(m modelJSON) (*unigram, error) {
 		}
 	}
 	u.max = int32(len(entries)) - 1
-	u.unkScore -= unknownPenalty
+	u.setScores(scores)
 	if m.UnkID != nil {
 		if u.unk = *m.UnkID; u.unk < 0 || u.unk > u.max {
 			return nil, fmt.Errorf("unk_id: %d; an index into the %d tokens of vocab is expected", u.unk, len(entries))
@@ -81,6 +79,15 @@ func newUnigram(m modelJSON) (*unigram, error) {
 		u.bytes[i] = id
 	}
 	return u, nil
+}
+
+// setScores sets the scores of all tokens, by id.
+func (u *unigram) setScores(scores []float64) {
+	u.scores, u.unkScore = scores, math.Inf(1)
+	for _, score := range scores {
+		u.unkScore = min(u.unkScore, score)
+	}
+	u.unkScore -= unknownPenalty
 }
 
 func (u *unigram) size() int { return len(u.scores) }

@@ -74,6 +74,24 @@ func smallModel(ctx context.Context, dir string) (err error) {
 	return weights.Save(ctx, dir, s)
 }
 
+// smallData writes a data set of some pages of Go's documentation.
+func smallData(t *testing.T, dir string) {
+	t.Helper()
+	goroot, err := godoc.Goroot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := godoc.DefaultOptions()
+	opt.Train, opt.Eval, opt.Test, opt.Documents = 60, 1, 1, 100
+	set, err := godoc.Build(t.Context(), goroot, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // trainCommand is gorqa train sft in a process of its own, this test binary
 // acting as gorqa.
 func trainCommand(t *testing.T, dir, out string, more ...string) *exec.Cmd {
@@ -111,19 +129,7 @@ func TestKilledRunsGoOn(t *testing.T) {
 	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
 		t.Fatal(err)
 	}
-	goroot, err := godoc.Goroot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	opt := godoc.DefaultOptions()
-	opt.Train, opt.Eval, opt.Test, opt.Documents = 60, 1, 1, 100
-	set, err := godoc.Build(t.Context(), goroot, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := set.Write(dir); err != nil {
-		t.Fatal(err)
-	}
+	smallData(t, dir)
 	if out, err := trainCommand(t, dir, "whole").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

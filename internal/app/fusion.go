@@ -145,7 +145,7 @@ func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error)
 		defer m.Close()
 		files = m.Files()
 	}
-	names := []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+	names := []string{"tokenizer.json", "spiece.model", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	maps.DeleteFunc(files, func(name string, _ []byte) bool { return !slices.Contains(names, name) })
 	if len(files) > 0 {
 		return files, nil

@@ -58,6 +58,11 @@ func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, fil
 	if err != nil {
 		return base{}, err
 	}
+	// Of a tokenizer.model alone transformers makes other ids where model_type is
+	// mistral, or tokenizer_config.json does not say LlamaTokenizer.
+	if files["tokenizer.json"] == nil && files["tokenizer.model"] != nil {
+		files["tokenizer.json"] = t.JSON()
+	}
 	params := tape.NewParams(e, half)
 	return base{
 		from: from, folder: folder, config: config, files: files, params: params, runner: tape.NewRunner(e, params),

@@ -166,7 +166,8 @@ func excerpt(line []byte) string {
 	return fmt.Sprintf("%q", line)
 }
 
-// loadTokenizer takes a model folder, a .gguf file or a tokenizer.json.
+// loadTokenizer takes a model folder, a .gguf file, a tokenizer.json or a
+// SentencePiece model.
 func loadTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
 	if !strings.HasSuffix(strings.ToLower(path), ".gguf") {
 		return tokenizer.Load(path)
