@@ -105,3 +105,17 @@ func TestParts(t *testing.T) {
 		}
 	}
 }
+
+// A tokenizer.json would not give the scores of a SentencePiece model back to
+// the last bit, see libraryFloat.
+func TestSentencePieceScores(t *testing.T) {
+	tok, err := Load("testdata/sentencepiece/unigram.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, score := range tok.model.(*unigram).scores {
+		if score != float64(float32(score)) {
+			t.Errorf("score %v of id %d; a float32 expected", score, id)
+		}
+	}
+}
