@@ -50,6 +50,16 @@ type fidFile struct {
 
 const fidName = "fid.json"
 
+func (f *fidFile) read(data []byte) error {
+	if err := json.Unmarshal(data, f); err != nil {
+		return err
+	}
+	if f.Version != 1 || f.Template == nil {
+		return fmt.Errorf("version %d found, prompt %v; version 1 and a prompt expected; read it with the gorqa that wrote it", f.Version, f.Template != nil)
+	}
+	return nil
+}
+
 // LocalRQA's lengths.
 const maxEncoderTokens, maxDecoderTokens = 512, 256
 
@@ -169,19 +179,16 @@ func newFusion(ctx context.Context, b base, c t5.Config, source tape.Source, hal
 	if err := covers(c, b.encoder.Tokenizer); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.folder, err)
 	}
-	if data := b.files[fidName]; data != nil {
-		if err := json.Unmarshal(data, &f.was); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(b.folder, fidName), err)
-		}
-		if f.was.Version != 1 || f.was.Template == nil {
-			return nil, fmt.Errorf("%s: version %d found, prompt %v; version 1 and a prompt expected; read it with the gorqa that wrote it", filepath.Join(b.folder, fidName), f.was.Version, f.was.Template != nil)
+	if err := f.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
+		return nil, err
+	}
+	if data := f.files[fidName]; data != nil {
+		if err := f.was.read(data); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(f.folder, fidName), err), f.params.Free())
 		}
 		f.k = f.was.K
 	}
 	f.generator = generate.NewSeq2Seq(f.model, f.runner)
-	if err := f.params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", b.folder, err), f.params.Free())
-	}
 	return f, nil
 }
 
