@@ -45,6 +45,12 @@ demo: fetch data ## evaluate, train and evaluate a small model, with a table of 
 	  '  $(GORQA) ask --config runs/demo/all_args.json --model_name_or_path runs/demo "$(QUESTION)"' \
 	  ''
 
+.PHONY: demo-swr
+demo-swr: fetch data ## the same with retrieved passages beside the gold ones, held against runs/demo if that is there
+	$(GORQA) train swr --config examples/sft-demo.yaml --embedding_model all-MiniLM-L6-v2 --embedding_max_num_to_retrieve 2 \
+	  --shuffle_passages true --output_dir runs/demo-swr --overwrite_output_dir
+	@if [ -e runs/demo/test-predictions.jsonl ]; then $(GORQA) compare runs/demo runs/demo-swr; fi
+
 .PHONY: demo-fid
 demo-fid: fetch ## train a small encoder-decoder from random weights on passages, at most 20 minutes
 	$(GORQA) data godoc --output_dir runs/godoc-fid --train_rows 4600 --eval_rows 40 --test_rows 60 --documents 5000
