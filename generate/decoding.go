@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/bits"
 
+	"gorqa/arch/llama"
 	"gorqa/batch"
 	"gorqa/internal/xla"
 	"gorqa/tape"
@@ -142,12 +143,12 @@ func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []in
 	if err != nil {
 		return err
 	}
-	xs, angles := make([]*tape.Value, len(packs)), make([][]*tape.Value, len(packs))
+	xs, shared := make([]*tape.Value, len(packs)), make([]llama.Shared, len(packs))
 	for i, pack := range packs {
 		if xs[i], err = d.model.Embed(t, pack.Tokens); err != nil {
 			return err
 		}
-		if angles[i], err = d.model.Angles(t, pack.Positions); err != nil {
+		if shared[i], err = d.model.Share(t, pack); err != nil {
 			return err
 		}
 	}
@@ -164,8 +165,8 @@ func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []in
 		if len(d.rows) > 0 {
 			ks, vs = append(ks, c.oldK, c.recentK), append(vs, c.oldV, c.recentV)
 		}
-		for i, pack := range packs {
-			x, k, v, err := d.model.Prefill(t, l, pack, xs[i], angles[i])
+		for i := range packs {
+			x, k, v, err := d.model.Prefill(t, l, xs[i], shared[i])
 			if err != nil {
 				return err
 			}

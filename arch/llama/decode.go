@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorqa/batch"
 	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
@@ -12,23 +11,10 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Angles gives the rotary angles, cos and sin [S, C/2], of positions.
-func (m *Model) Angles(t *tape.Tape, positions []int32) ([]*tape.Value, error) {
-	in, err := t.Ints(positions, len(positions))
-	if err != nil {
-		return nil, err
-	}
-	return t.Call(m.angles, in)
-}
-
 // Prefill runs layer i over a micro-batch, x [S, D] to y [S, D], and gives its
 // keys and values [N, S, C] for the cache.
-func (m *Model) Prefill(t *tape.Tape, i int, b *batch.Decoder, x *tape.Value, angles []*tape.Value) (y, k, v *tape.Value, err error) {
-	attend, err := m.attend(t, b, m.Config.Slide[i])
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	h, out, err := m.layer(t, i, x, angles, attend)
+func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k, v *tape.Value, err error) {
+	h, out, err := m.layer(t, i, x, shared)
 	if err != nil {
 		return nil, nil, nil, err
 	}

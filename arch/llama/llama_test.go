@@ -122,36 +122,45 @@ func TestParity(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			tp = runner.New(true)
-			losses, err := model.Loss(tp, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tp.Backward(losses...); err != nil {
-				t.Fatal(err)
-			}
-			sum, err := xla.ToHost[float32](losses[0].Tensor)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g.Compare(t, "loss", []float32{sum[0] / float32(b.Terms)})
-			for _, p := range runner.Params.All() {
-				if p.Grad == nil {
-					t.Errorf("%s has no gradient", p.Name)
-					continue
-				}
-				grad, err := xla.ToHost[float32](p.Grad)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range grad {
-					grad[i] /= float32(b.Terms)
-				}
-				g.Compare(t, "grad."+p.Name, grad)
-			}
-			if err := tp.Free(); err != nil {
-				t.Fatal(err)
-			}
+			compareGradients(t, g, model, runner, b)
 		})
+	}
+}
+
+// compareGradients holds loss and gradients of a micro-batch against a golden;
+// frozen weights have none.
+func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, b *batch.Decoder) {
+	t.Helper()
+	tp := r.New(true)
+	losses, err := m.Loss(tp, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tp.Backward(losses...); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := tape.Sum(losses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Compare(t, "loss", []float32{float32(sum) / float32(b.Terms)})
+	for _, p := range r.Params.All() {
+		if p.Trained != (p.Grad != nil) {
+			t.Errorf("%s: trained %t, a gradient %t", p.Name, p.Trained, p.Grad != nil)
+		}
+		if p.Grad == nil {
+			continue
+		}
+		grad, err := xla.ToHost[float32](p.Grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range grad {
+			grad[i] /= float32(b.Terms)
+		}
+		g.Compare(t, "grad."+p.Name, grad)
+	}
+	if err := tp.Free(); err != nil {
+		t.Fatal(err)
 	}
 }

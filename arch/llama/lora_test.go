@@ -45,37 +45,10 @@ func TestLoRA(t *testing.T) {
 				g.Compare(t, name, all[lo:lo+n])
 				lo += n
 			}
-			losses, err := m.Loss(tp, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, err := tape.Sum(losses)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g.Compare(t, "loss", []float32{float32(sum) / float32(b.Terms)})
-			if err := tp.Backward(losses...); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range r.Params.All() {
-				if !p.Trained {
-					if p.Grad != nil {
-						t.Errorf("%s is frozen and has a gradient", p.Name)
-					}
-					continue
-				}
-				grad, err := xla.ToHost[float32](p.Grad)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range grad {
-					grad[i] /= float32(b.Terms)
-				}
-				g.Compare(t, "grad."+p.Name, grad)
-			}
 			if err := tp.Free(); err != nil {
 				t.Fatal(err)
 			}
+			compareGradients(t, g, m, r, b)
 			if err := r.Params.ClearGradients(); err != nil {
 				t.Fatal(err)
 			}

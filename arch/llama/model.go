@@ -65,17 +65,13 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	angles, err := m.Angles(t, b.Positions)
+	shared, err := m.Share(t, b)
 	if err != nil {
 		return nil, err
 	}
 	for i := range m.Config.Layers {
-		attend, err := m.attend(t, b, m.Config.Slide[i])
-		if err != nil {
-			return nil, err
-		}
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
-			_, out, err := m.layer(t, i, in[0], angles, attend)
+			_, out, err := m.layer(t, i, in[0], shared)
 			return out, err
 		}, x)
 		if err != nil {
@@ -88,12 +84,12 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 
 // layer runs layer i over x [S, D]; h are its q [S, H, C], k and v [S, N, C]
 // and attention's outcome [S, H, C].
-func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, angles []*tape.Value, attend tape.Part) (h, out []*tape.Value, err error) {
+func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared) (h, out []*tape.Value, err error) {
 	prefix := layerPrefix(i)
-	if h, err = t.Call(m.before.At(prefix), x, angles[0], angles[1]); err != nil {
+	if h, err = t.Call(m.before.At(prefix), x, shared.angles[0], shared.angles[1]); err != nil {
 		return nil, nil, err
 	}
-	o, err := attend(t, h)
+	o, err := shared.attend[m.Config.Slide[i]](t, h)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,35 +99,60 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, angles []*tape.Value, 
 
 func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 
-// attend gives attention over a micro-batch's trees: q [S, H, C], k and v
-// [S, N, C] to o [S, H, C].
-func (m *Model) attend(t *tape.Tape, b *batch.Decoder, slide int) (tape.Part, error) {
-	if t.OnHost() && !m.graphs {
-		shape := flash.Shape{
-			Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
-			Slide: slide, Depth: b.Positions, Reach: b.Reach,
-		}
-		n := len(b.Tokens)
-		native := tape.Native{
-			Outputs: [][]int{{n, shape.Heads, shape.Width}},
-			Kept:    [][]int{{shape.Heads, n}},
-			Forward: func(in, out, kept [][]float32) error {
-				return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
-			},
-			Backward: func(in, out, kept, dOut, dIn [][]float32) error {
-				return flash.Backward(shape, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
-			},
-		}
-		return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }, nil
-	}
+// Shared is what all layers share over one micro-batch.
+type Shared struct {
+	angles []*tape.Value     // rotary: cos and sin [S, C/2]
+	attend map[int]tape.Part // by sliding window: q [S, H, C], k and v [S, N, C] to o [S, H, C]
+}
+
+// Share makes ready what all layers share over a micro-batch.
+func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
+	shared := Shared{attend: map[int]tape.Part{}}
 	positions, err := t.Ints(b.Positions, len(b.Positions))
 	if err != nil {
-		return nil, err
+		return shared, err
 	}
-	reach, err := t.Ints(b.Reach, len(b.Reach))
-	if err != nil {
-		return nil, err
+	if shared.angles, err = t.Call(m.angles, positions); err != nil {
+		return shared, err
 	}
+	attention := func(slide int) tape.Part { return m.native(b, slide) }
+	if !t.OnHost() || m.graphs {
+		reach, err := t.Ints(b.Reach, len(b.Reach))
+		if err != nil {
+			return shared, err
+		}
+		attention = func(slide int) tape.Part { return m.graph(b, slide, positions, reach) }
+	}
+	for _, slide := range m.Config.Slide {
+		if shared.attend[slide] == nil {
+			shared.attend[slide] = attention(slide)
+		}
+	}
+	return shared, nil
+}
+
+// native is attention over a micro-batch's trees in the host's memory.
+func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
+	shape := flash.Shape{
+		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
+		Slide: slide, Depth: b.Positions, Reach: b.Reach,
+	}
+	n := len(b.Tokens)
+	native := tape.Native{
+		Outputs: [][]int{{n, shape.Heads, shape.Width}},
+		Kept:    [][]int{{shape.Heads, n}},
+		Forward: func(in, out, kept [][]float32) error {
+			return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
+		},
+		Backward: func(in, out, kept, dOut, dIn [][]float32) error {
+			return flash.Backward(shape, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
+		},
+	}
+	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
+}
+
+// graph is the same as a graph, over positions and reach [S].
+func (m *Model) graph(b *batch.Decoder, slide int, positions, reach *tape.Value) tape.Part {
 	kind := attentionKind{b.Global, b.Window, slide}
 	block, ok := m.attention[kind]
 	if !ok {
@@ -140,7 +161,7 @@ func (m *Model) attend(t *tape.Tape, b *batch.Decoder, slide int) (tape.Part, er
 	}
 	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 		return t.Call(block.Named(), in[0], in[1], in[2], positions, reach)
-	}, nil
+	}
 }
 
 // Embed looks up ids [S] and gives x [S, D].
