@@ -211,34 +211,34 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 		}
 		prompts[i] = ids
 	}
-	answers, err := d.generator.Generate(ctx, prompts, d.generate)
+	texts, err := d.texts(ctx, prompts, d.generate)
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]evaluate.Answer, len(answers))
-	for i, ids := range answers {
-		texts[i].Text = d.text(ids)
+	answers := make([]evaluate.Answer, len(texts))
+	for i, text := range texts {
+		answers[i].Text = text
 	}
-	return texts, nil
+	return answers, nil
 }
 
 func (d *decoder) complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
 	opt := d.generate
 	opt.Sample, opt.MaxNewTokens = nil, most
+	return d.texts(ctx, prompts, opt)
+}
+
+// texts is what the model says after each prompt.
+func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Options) ([]string, error) {
 	found, err := d.generator.Generate(ctx, prompts, opt)
 	if err != nil {
 		return nil, err
 	}
 	texts := make([]string, len(found))
 	for i, ids := range found {
-		texts[i] = d.text(ids)
+		texts[i] = recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
 	}
 	return texts, nil
-}
-
-// text is what generated tokens say.
-func (d *decoder) text(ids []int32) string {
-	return recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
 }
 
 func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {

@@ -280,8 +280,7 @@ func (d *doctor) embedding() (string, error) {
 	if d.c.EvalEmbeddingModel == "" || d.xla == nil {
 		return "", nil
 	}
-	m := config.Model{ModelNameOrPath: d.c.EvalEmbeddingModel, ModelRevision: config.DefaultModel().ModelRevision}
-	folder, err := locateModel(d.ctx, m, d.c.Hub, d.show)
+	folder, err := locateNamed(d.ctx, d.c.EvalEmbeddingModel, d.c.Hub, d.show)
 	if err != nil {
 		return "", err
 	}

@@ -83,8 +83,7 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.H
 
 // openEmbedder finds an embedding model and loads it.
 func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*Embedder, error) {
-	name := config.Model{ModelNameOrPath: model, ModelRevision: config.DefaultModel().ModelRevision}
-	folder, err := locateModel(ctx, name, h, show)
+	folder, err := locateNamed(ctx, model, h, show)
 	if err != nil {
 		return nil, err
 	}

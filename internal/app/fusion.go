@@ -106,10 +106,7 @@ func freshFusion(ctx context.Context, e *xla.Engine, c config.Fresh, h config.Hu
 // locateFresh finds the config.json of a model of random weights, and the folder
 // or GGUF file of its tokenizer.
 func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (parsed t5.Config, data []byte, folder string, err error) {
-	locate := func(name string) (string, error) {
-		return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: config.DefaultModel().ModelRevision}, h, show)
-	}
-	path, err := locate(c.ConfigName)
+	path, err := locateNamed(ctx, c.ConfigName, h, show)
 	if err != nil {
 		return parsed, nil, "", fmt.Errorf("config_name: %w", err)
 	}
@@ -120,7 +117,7 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 		folder = filepath.Dir(path)
 	}
 	if c.TokenizerName != "" {
-		if folder, err = locate(c.TokenizerName); err != nil {
+		if folder, err = locateNamed(ctx, c.TokenizerName, h, show); err != nil {
 			return parsed, nil, "", fmt.Errorf("tokenizer_name: %w", err)
 		}
 	}

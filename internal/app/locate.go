@@ -13,6 +13,11 @@ import (
 	"gorqa/report"
 )
 
+// locateNamed is locateModel for a model that has no revision of its own.
+func locateNamed(ctx context.Context, name string, h config.Hub, show *report.Run) (string, error) {
+	return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: config.DefaultModel().ModelRevision}, h, show)
+}
+
 // locateModel finds a model on the disk: a path as it is, a model that fetch
 // knows by name, or a hub id from the hub's cache or the hub.
 func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (string, error) {

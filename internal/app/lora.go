@@ -36,8 +36,7 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 	case m.AdapterNameOrPath != "" && weights.IsAdapter(path):
 		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.AdapterNameOrPath)
 	case m.AdapterNameOrPath != "":
-		named := config.Model{ModelNameOrPath: m.AdapterNameOrPath, ModelRevision: config.DefaultModel().ModelRevision}
-		if o.adapter, err = locateModel(ctx, named, h, show); err != nil {
+		if o.adapter, err = locateNamed(ctx, m.AdapterNameOrPath, h, show); err != nil {
 			return origin{}, fmt.Errorf("adapter_name_or_path: %w", err)
 		}
 		if !weights.IsAdapter(o.adapter) {
