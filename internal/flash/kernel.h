@@ -91,6 +91,12 @@ static void FN(turn)(float *to, const float *from, long stride, int rows, int c)
         for (int j = 0; j < c; j++) to[j * TILE + i] = from[i * stride + j];
 }
 
+// how many positions a tile holds.
+INLINE int FN(filled)(const shape *s, int tile) {
+    int left = s->positions - tile * TILE;
+    return left < TILE ? left : TILE;
+}
+
 // what a tile of queries sees of a tile of keys.
 enum { FN(nothing), FN(part), FN(all) };
 static int FN(sees)(const shape *s, int qt, int kt, const int *reach) {
@@ -133,9 +139,9 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
           *p = acc + TILE * wide;
     for (int item = from, loaded = -1; item < to; item++) {
         int h = item / tiles, qt = item % tiles, n = h / (s->heads / s->kv), first = qt * TILE;
-        int rows = s->positions - first < TILE ? s->positions - first : TILE;
+        int rows = FN(filled)(s, qt);
         for (int t = 0; n != loaded && t < tiles; t++) {
-            int some = s->positions - t * TILE < TILE ? s->positions - t * TILE : TILE;
+            int some = FN(filled)(s, t);
             FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
             FN(load)(vs + (size_t)t * TILE * wide, v + t * TILE * below + n * c, below, some, c, wide, 1);
         }
@@ -191,9 +197,9 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
           *dp = p + TILE * TILE;
     for (int item = from, loaded = -1; item < to; item++) {
         int h = item / tiles, qt = item % tiles, n = h / (s->heads / s->kv), first = qt * TILE;
-        int rows = s->positions - first < TILE ? s->positions - first : TILE;
+        int rows = FN(filled)(s, qt);
         for (int t = 0; n != loaded && t < tiles; t++) {
-            int some = s->positions - t * TILE < TILE ? s->positions - t * TILE : TILE;
+            int some = FN(filled)(s, t);
             FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
             FN(turn)(vt + (size_t)t * TILE * c, v + t * TILE * below + n * c, below, some, c);
             FN(load)(ks + (size_t)t * TILE * wide, k + t * TILE * below + n * c, below, some, c, wide, 1);
