@@ -32,7 +32,7 @@ data: build ## make the demo's data set from the Go library's documentation
 .PHONY: demo
 demo: fetch data ## evaluate, train and evaluate a small model, with a table of before and after
 	$(GORQA) train sft --config examples/sft-demo.yaml --overwrite_output_dir
-	@printf '\n%s\n' \
+	@printf '%s\n' '' \
 	  'Saved in runs/demo:' \
 	  '  config.json, *.safetensors, tokenizer*      the model, as transformers and vLLM load it' \
 	  '  score.json                                  the scores of the test set' \
@@ -55,7 +55,7 @@ demo-swr: fetch data ## the same with retrieved passages beside the gold ones, h
 demo-fid: fetch ## train a small encoder-decoder from random weights on passages, at most 20 minutes
 	$(GORQA) data godoc --output_dir runs/godoc-fid --train_rows 4600 --eval_rows 40 --test_rows 60 --documents 5000
 	$(GORQA) train fid --config examples/fid-godoc.yaml --overwrite_output_dir
-	@printf '\n%s\n' \
+	@printf '%s\n' '' \
 	  'Saved in runs/fid: the model as transformers loads it (T5ForConditionalGeneration), fid.json, and the files of make demo.' \
 	  'If it answers from its passages, the column gold stands well above the column shuffled, which has those of another row.' \
 	  'Ask it:' \

@@ -293,6 +293,7 @@ func declareBadRows(s *set, p *string) {
 type Optimiser struct {
 	Optim                     string
 	LearningRate              float64 // at its peak
+	EmbeddingLearningRate     float64 // of lookup tables, at its peak; 0 = LearningRate
 	WeightDecay               float64 // not on norms and biases
 	AdamBeta1                 float64
 	AdamBeta2                 float64
@@ -318,11 +319,20 @@ func (m *Optimiser) RowsPerStep() int {
 	return m.PerDeviceTrainBatchSize * m.GradientAccumulationSteps
 }
 
+// TableRate is what the learning rate is multiplied with for lookup tables.
+func (m *Optimiser) TableRate() float64 {
+	if m.EmbeddingLearningRate == 0 {
+		return 1
+	}
+	return m.EmbeddingLearningRate / m.LearningRate
+}
+
 func (m *Optimiser) declare(s *set) {
 	s.section("Optimiser")
 	s.integer(&m.PerDeviceTrainBatchSize, "per_device_train_batch_size", "rows of one forward and backward pass")
 	s.integer(&m.GradientAccumulationSteps, "gradient_accumulation_steps", "passes whose gradients make one step; the loss is per label token of the whole step")
 	s.number(&m.LearningRate, "learning_rate", "learning rate at its peak")
+	s.number(&m.EmbeddingLearningRate, "embedding_learning_rate", "the same for token embeddings and T5's biases of relative positions; 0 for learning_rate. A model of random weights learns far sooner with some ten times as much")
 	s.number(&m.WeightDecay, "weight_decay", "decay of the matrices; norms and biases have none")
 	s.number(&m.AdamBeta1, "adam_beta1", "AdamW's decay of the first moment")
 	s.number(&m.AdamBeta2, "adam_beta2", "AdamW's decay of the second moment")
@@ -337,6 +347,8 @@ func (m *Optimiser) check(p *problems) {
 	p.atLeast(m.PerDeviceTrainBatchSize, 1, "per_device_train_batch_size")
 	p.atLeast(m.GradientAccumulationSteps, 1, "gradient_accumulation_steps")
 	p.that(m.LearningRate >= 0, "learning_rate: %v found; 0 or more expected", m.LearningRate)
+	p.that(m.EmbeddingLearningRate >= 0, "embedding_learning_rate: %v found; 0 (learning_rate) or more expected", m.EmbeddingLearningRate)
+	p.that(m.EmbeddingLearningRate == 0 || m.LearningRate > 0, "embedding_learning_rate: %v found with learning_rate 0; expected none, or a learning_rate above 0", m.EmbeddingLearningRate)
 	p.that(m.WeightDecay >= 0, "weight_decay: %v found; 0 or more expected", m.WeightDecay)
 	p.that(m.AdamBeta1 >= 0 && m.AdamBeta1 < 1, "adam_beta1: %v found; at least 0 and less than 1 expected", m.AdamBeta1)
 	p.that(m.AdamBeta2 >= 0 && m.AdamBeta2 < 1, "adam_beta2: %v found; at least 0 and less than 1 expected", m.AdamBeta2)

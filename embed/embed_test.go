@@ -36,7 +36,7 @@ func encoder(t *testing.T, half bool) (*tape.Runner, bert.Config) {
 	p := tape.NewParams(e, half)
 	arrays := golden.Arrays(t, tiny+"/model.safetensors")
 	for _, w := range c.Weights() {
-		if err := p.Add(w.Name, w.Dims, arrays[w.Name].Floats, false); err != nil {
+		if err := p.Add(w, arrays[w.Name].Floats, false); err != nil {
 			t.Fatal(err)
 		}
 	}

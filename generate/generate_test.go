@@ -60,7 +60,7 @@ func place(t testing.TB, config []byte, half bool, read func(name string) ([]flo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Add(w.Name, w.Dims, values, false); err != nil {
+		if err := p.Add(w, values, false); err != nil {
 			t.Fatal(err)
 		}
 	}

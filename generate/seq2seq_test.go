@@ -40,7 +40,7 @@ func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
 	})
 	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
 	for _, w := range c.Weights() {
-		if err := p.Add(w.Name, w.Dims, arrays[w.Name].Floats, false); err != nil {
+		if err := p.Add(w, arrays[w.Name].Floats, false); err != nil {
 			t.Fatal(err)
 		}
 	}

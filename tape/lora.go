@@ -16,8 +16,8 @@ func Adapters(of []Weight, rank int) []Weight {
 	for _, w := range of {
 		module := strings.TrimSuffix(w.Name, ".weight")
 		ws = append(ws,
-			Weight{module + loraA, []int{rank, w.Dims[1]}},
-			Weight{module + loraB, []int{w.Dims[0], rank}})
+			Weight{Name: module + loraA, Dims: []int{rank, w.Dims[1]}},
+			Weight{Name: module + loraB, Dims: []int{w.Dims[0], rank}})
 	}
 	return ws
 }

@@ -16,8 +16,9 @@ import (
 
 // Weight is the name and the dimensions of a weight that a model has.
 type Weight struct {
-	Name string
-	Dims []int
+	Name  string
+	Dims  []int
+	Table bool // rows are looked up: embeddings, biases of relative positions
 }
 
 // Size is how many values the weight holds.
@@ -31,8 +32,7 @@ func (w Weight) Size() int {
 
 // Param is one weight of a model on the device.
 type Param struct {
-	Name    string
-	Dims    []int
+	Weight
 	Trained bool
 	Decay   bool // weight decay applies: matrices, not norms and biases
 
@@ -68,7 +68,7 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 		if each != nil {
 			each(values)
 		}
-		if err := p.Add(w.Name, w.Dims, values, trained); err != nil {
+		if err := p.Add(w, values, trained); err != nil {
 			return err
 		}
 	}
@@ -91,16 +91,16 @@ func NewParams(e *xla.Engine, half bool) *Params {
 
 // Add puts f32 host values on the device as a weight. Frozen weights keep no
 // master copy; vectors (norms, biases) are computed with in f32 always.
-func (p *Params) Add(name string, dims []int, values []float32, trained bool) error {
-	if _, ok := p.byName[name]; ok {
-		return fmt.Errorf("weight %s: added twice", name)
+func (p *Params) Add(w Weight, values []float32, trained bool) error {
+	if _, ok := p.byName[w.Name]; ok {
+		return fmt.Errorf("weight %s: added twice", w.Name)
 	}
-	q := &Param{Name: name, Dims: dims, Trained: trained, Decay: len(dims) > 1}
+	q := &Param{Weight: w, Trained: trained, Decay: len(w.Dims) > 1}
 	if err := p.SetHost(q, values); err != nil {
-		return fmt.Errorf("weight %s: %w", name, err)
+		return fmt.Errorf("weight %s: %w", w.Name, err)
 	}
 	p.list = append(p.list, q)
-	p.byName[name] = q
+	p.byName[w.Name] = q
 	return nil
 }
 

@@ -19,10 +19,13 @@ type Adam struct {
 	Beta1, Beta2, Epsilon float64
 	WeightDecay           float64 // on matrices, not on norms and biases
 	MaxGradNorm           float64 // 0 clips nothing
+	Tables                float64 // what the rate is multiplied with for lookup tables
 }
 
 // DefaultAdam is transformers' default without decay.
-func DefaultAdam() Adam { return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1} }
+func DefaultAdam() Adam {
+	return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1, Tables: 1}
+}
 
 // Optimiser updates the trained weights, one at a time so that never more than
 // one of them is held twice.
@@ -100,23 +103,37 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 	if o.adam.MaxGradNorm > 0 {
 		scale *= min(1, o.adam.MaxGradNorm/(norm+1e-6))
 	}
-	hyper, err := xla.FromHost(o.engine, []float32{
+	matrices, err := o.hyper(rate, scale)
+	if err != nil {
+		return err
+	}
+	tables, err := o.hyper(rate*o.adam.Tables, scale)
+	if err != nil {
+		return err
+	}
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		hyper := matrices
+		if q.Table {
+			hyper = tables
+		}
+		if err := o.update(q, hyper); err != nil {
+			return fmt.Errorf("updating %s: %w", q.Name, err)
+		}
+	}
+	return xla.Free(matrices, tables)
+}
+
+// hyper are the numbers of a step that the update of a weight reads, [4].
+func (o *Optimiser) hyper(rate, scale float64) (*tensors.Tensor, error) {
+	return xla.FromHost(o.engine, []float32{
 		float32(scale),
 		float32(rate / (1 - math.Pow(o.adam.Beta1, float64(o.steps)))),
 		float32(1 / math.Sqrt(1-math.Pow(o.adam.Beta2, float64(o.steps)))),
 		float32(1 - rate*o.adam.WeightDecay),
 	}, 4)
-	if err != nil {
-		return err
-	}
-	for _, q := range o.params.All() {
-		if q.Trained {
-			if err := o.update(q, hyper); err != nil {
-				return fmt.Errorf("updating %s: %w", q.Name, err)
-			}
-		}
-	}
-	return xla.Free(hyper)
 }
 
 func (o *Optimiser) update(q *tape.Param, hyper *tensors.Tensor) error {

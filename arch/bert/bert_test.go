@@ -44,7 +44,7 @@ func load(t *testing.T, half bool) (*Model, *tape.Runner) {
 		if fmt.Sprint(a.Shape) != fmt.Sprint(w.Dims) {
 			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
 		}
-		if err := p.Add(w.Name, w.Dims, a.Floats, false); err != nil {
+		if err := p.Add(w, a.Floats, false); err != nil {
 			t.Fatal(err)
 		}
 		delete(arrays, w.Name)

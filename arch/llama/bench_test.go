@@ -38,7 +38,7 @@ func BenchmarkGradients(b *testing.B) {
 					for i := range values {
 						values[i] = float32(random.NormFloat64() * 0.02)
 					}
-					if err := params.Add(w.Name, w.Dims, values, true); err != nil {
+					if err := params.Add(w, values, true); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -185,7 +185,7 @@ func (h hfConfig) rope() (nn.Rope, error) {
 // Weights lists the weights of the model under their Hugging Face names.
 func (c Config) Weights() []tape.Weight {
 	q, kv := c.Heads*c.HeadWidth, c.KVHeads*c.HeadWidth
-	ws := []tape.Weight{{Name: "model.embed_tokens.weight", Dims: []int{c.Vocabulary, c.Width}}}
+	ws := []tape.Weight{{Name: "model.embed_tokens.weight", Dims: []int{c.Vocabulary, c.Width}, Table: true}}
 	add := func(name string, dims ...int) { ws = append(ws, tape.Weight{Name: name, Dims: dims}) }
 	for i := range c.Layers {
 		p := fmt.Sprintf("model.layers.%d.", i)

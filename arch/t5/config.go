@@ -176,7 +176,7 @@ func blockName(stack string, layer int) string { return fmt.Sprintf("%s.block.%d
 // Weights lists the weights of the model under their Hugging Face names.
 func (c Config) Weights() []tape.Weight {
 	all := c.Heads * c.HeadWidth
-	ws := []tape.Weight{{Name: "shared.weight", Dims: []int{c.Vocabulary, c.Width}}}
+	ws := []tape.Weight{{Name: "shared.weight", Dims: []int{c.Vocabulary, c.Width}, Table: true}}
 	add := func(name string, dims ...int) { ws = append(ws, tape.Weight{Name: name, Dims: dims}) }
 	for _, s := range []struct {
 		stack  string
@@ -203,7 +203,7 @@ func (c Config) Weights() []tape.Weight {
 				}
 				add(p+".o.weight", c.Width, all)
 				if i == 0 && j == 0 {
-					add(biasName(s.stack), c.Buckets, c.Heads)
+					ws = append(ws, tape.Weight{Name: biasName(s.stack), Dims: []int{c.Buckets, c.Heads}, Table: true})
 				}
 			}
 		}

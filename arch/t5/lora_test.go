@@ -32,7 +32,7 @@ func TestLoRA(t *testing.T) {
 			values[i] = float32(rnd.NormFloat64() * 0.1)
 		}
 		host[w.Name] = values
-		if err := ra.Params.Add(w.Name, w.Dims, values, true); err != nil {
+		if err := ra.Params.Add(w, values, true); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gorqa/batch"
@@ -46,7 +47,7 @@ func load(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 		if fmt.Sprint(a.Shape) != fmt.Sprint(w.Dims) {
 			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
 		}
-		if err := p.Add(w.Name, w.Dims, a.Floats, true); err != nil {
+		if err := p.Add(w, a.Floats, true); err != nil {
 			t.Fatal(err)
 		}
 		delete(arrays, w.Name)
@@ -319,13 +320,69 @@ func tenSteps(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, packs []
 	}
 	g.Compare(t, "losses", losses)
 	g.Compare(t, "grad_norms", norms)
+	for name, final := range masters(t, r) {
+		g.Compare(t, "final."+name, final)
+	}
+}
+
+// TestTables shows that lookup tables learn at their own rate, ten times the
+// others' here, and nothing else does.
+func TestTables(t *testing.T) {
+	moved := func(tables float64) map[string][]float32 {
+		m, r := load(t, tiny[0].name, false)
+		packs := alone().Pack(single(t, golden.Load(t, filepath.Join("testdata", tiny[0].name))))
+		work := train.Work[*batch.Fusion]{Batches: packs}
+		for _, b := range packs {
+			work.Terms += b.Terms
+		}
+		before := masters(t, r)
+		adam := train.DefaultAdam()
+		adam.Tables = tables
+		never := func(int) bool { return false }
+		loop := train.Loop[*batch.Fusion]{
+			Engine: enginetest.Open(t), Runner: r, Loss: m.Loss, Adam: adam,
+			Work:     func(int) (train.Work[*batch.Fusion], error) { return work, nil },
+			Schedule: train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1},
+			EvalAt:   never, SaveAt: never, OnStep: func(train.Step) error { return nil },
+		}
+		if err := loop.Run(context.Background(), ""); err != nil {
+			t.Fatal(err)
+		}
+		after := masters(t, r)
+		for name, values := range after {
+			for i := range values {
+				values[i] -= before[name][i]
+			}
+		}
+		return after
+	}
+	once, tenfold := moved(1), moved(10)
+	for name, d := range once {
+		times := float32(1)
+		if strings.HasPrefix(name, "shared.") || strings.Contains(name, "relative_attention_bias") {
+			times = 10
+		}
+		for i := range d {
+			if got := tenfold[name][i]; math.Abs(float64(got-times*d[i])) > 1e-5 {
+				t.Errorf("%s[%d] moved by %g with the rate of tables at ten times, by %g at once; expected %v times that", name, i, got, d[i], times)
+				break
+			}
+		}
+	}
+}
+
+// masters gives the values of all weights.
+func masters(t *testing.T, r *tape.Runner) map[string][]float32 {
+	t.Helper()
+	out := map[string][]float32{}
 	for _, p := range r.Params.All() {
-		final, err := xla.ToHost[float32](p.Master)
+		values, err := xla.ToHost[float32](p.Master)
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Compare(t, "final."+p.Name, final)
+		out[p.Name] = values
 	}
+	return out
 }
 
 // raggedEqualsAlone shows that batching rows and passages changes nothing: rows

@@ -239,7 +239,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 		},
 		Adam: train.Adam{
 			Beta1: r.c.AdamBeta1, Beta2: r.c.AdamBeta2, Epsilon: r.c.AdamEpsilon,
-			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm,
+			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm, Tables: r.c.TableRate(),
 		},
 		Schedule:  train.Schedule{Kind: r.c.LRSchedulerType, Peak: r.c.LearningRate, Warmup: r.c.Warmup(total), Steps: total},
 		Seed:      r.c.Seed,
