@@ -49,7 +49,7 @@ func (c *Train) declare(s *set) {
 	}
 	c.Data.declare(s, c.Recipe)
 	c.Prompt.declare(s, c.Recipe)
-	c.Optimiser.declare(s)
+	c.Optimiser.declare(s, c.Recipe)
 	c.Schedule.declare(s)
 	c.Saving.declare(s)
 	c.Scoring.declare(s)

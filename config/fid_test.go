@@ -43,7 +43,9 @@ func TestFiD(t *testing.T) {
 		{name: "no length", why: "nothing would fit", args: []string{"--max_encoder_seq_length", "0"}, problems: []string{"--max_encoder_seq_length: 0 found; 1 or more expected"}},
 		{name: "a decoder's", why: "named as another command's", args: []string{"--max_seq_length", "9", "--loss_on", "all"}, problems: []string{
 			"--max_seq_length: a setting of another command", "--loss_on: a setting of another command"}},
-		{name: "dropout", why: "refused with the reason", args: []string{"--dropout", "0.1"}, problems: []string{"--dropout: gorqa trains without dropout"}},
+		{name: "dropout", why: "refused with the reason", args: []string{"--dropout", "0.1"}, problems: []string{"--dropout: T5's is --dropout_rate"}},
+		{name: "dropout rate", why: "is T5's own name", args: []string{"--dropout_rate", "0.1"}, want: func(c *Train) { c.DropoutRate = 0.1 }},
+		{name: "everything dropped", why: "would leave nothing", args: []string{"--dropout_rate", "1"}, problems: []string{"dropout_rate: 1 found"}},
 		{name: "dropout off", why: "is what happens", args: []string{"--dropout", "0.0"}, want: func(*Train) {}},
 	}
 	for _, test := range tests {

@@ -299,6 +299,7 @@ type Optimiser struct {
 	AdamBeta2                 float64
 	AdamEpsilon               float64
 	MaxGradNorm               float64 // 0 = no clipping
+	DropoutRate               float64 // FiD's: of activations, in training
 	PerDeviceTrainBatchSize   int     // rows of a micro-batch
 	GradientAccumulationSteps int     // micro-batches of a step
 	GradientCheckpointing     bool    // recompute activations in the backward pass
@@ -327,7 +328,7 @@ func (m *Optimiser) TableRate() float64 {
 	return m.EmbeddingLearningRate / m.LearningRate
 }
 
-func (m *Optimiser) declare(s *set) {
+func (m *Optimiser) declare(s *set, recipe string) {
 	s.section("Optimiser")
 	s.integer(&m.PerDeviceTrainBatchSize, "per_device_train_batch_size", "rows of one forward and backward pass")
 	s.integer(&m.GradientAccumulationSteps, "gradient_accumulation_steps", "passes whose gradients make one step; the loss is per label token of the whole step")
@@ -338,6 +339,9 @@ func (m *Optimiser) declare(s *set) {
 	s.number(&m.AdamBeta2, "adam_beta2", "AdamW's decay of the second moment")
 	s.number(&m.AdamEpsilon, "adam_epsilon", "AdamW's epsilon")
 	s.number(&m.MaxGradNorm, "max_grad_norm", "clip the gradient to this norm; 0 for no clipping")
+	if recipe == FiD || recipe == "" {
+		s.number(&m.DropoutRate, "dropout_rate", "part of the activations that training drops, where transformers' T5 does, from 0 to below 1; the model's config.json is not asked")
+	}
 	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one", "adamw_torch", "adamw_torch_fused", "adamw_hf")
 	s.boolean(&m.GradientCheckpointing, "gradient_checkpointing", "compute activations again in the backward pass: less memory, more time")
 	s.alias("gradient_checkpointing", "activation_checkpointing")
@@ -353,6 +357,7 @@ func (m *Optimiser) check(p *problems) {
 	p.that(m.AdamBeta1 >= 0 && m.AdamBeta1 < 1, "adam_beta1: %v found; at least 0 and less than 1 expected", m.AdamBeta1)
 	p.that(m.AdamBeta2 >= 0 && m.AdamBeta2 < 1, "adam_beta2: %v found; at least 0 and less than 1 expected", m.AdamBeta2)
 	p.that(m.AdamEpsilon > 0, "adam_epsilon: %v found; more than 0 expected", m.AdamEpsilon)
+	p.that(m.DropoutRate >= 0 && m.DropoutRate < 1, "dropout_rate: %v found; at least 0 and less than 1 expected", m.DropoutRate)
 	p.that(m.MaxGradNorm >= 0, "max_grad_norm: %v found; 0 (no clipping) or more expected", m.MaxGradNorm)
 }
 

@@ -24,7 +24,7 @@ func TestAdapterDropout(t *testing.T) {
 		weights := func(seed *Node) *nn.Weights {
 			return nn.NewWeights(map[string]*Node{
 				"l.weight": args[1], "l.lora_A.weight": a, "l.lora_B.weight": b, nn.Seed: ConvertDType(seed, dtypes.Int32),
-			}, func(name string) bool { return name != "l.weight" }, adapter)
+			}, func(name string) bool { return name != "l.weight" }, adapter, 0)
 		}
 		w := weights(args[5])
 		y := nn.Linear(w, "l", x)

@@ -13,6 +13,16 @@ type Rows struct {
 	Lengths *Node // [B] i32, leading keys of each row that are seen; nil for all
 	Causal  bool  // query i sees keys up to i
 	Block   int   // queries per block of scores
+
+	// Drop is dropout on the probabilities [B, H, n, S] from query lo on; nil for none.
+	Drop func(lo int, p *Node) *Node
+}
+
+func (r Rows) drop(lo int, p *Node) *Node {
+	if r.Drop == nil {
+		return p
+	}
+	return r.Drop(lo, p)
 }
 
 // scores gives the masked scores [B, H, n, S] in f32 of the queries lo..hi.
@@ -47,7 +57,7 @@ func RowAttention(r Rows, q, k, v *Node) (o, lse *Node) {
 		top := ReduceAndKeep(sc, ReduceMax, -1)
 		p := Exp(Sub(sc, BroadcastToShape(top, sc.Shape())))
 		sum := ReduceAndKeep(p, ReduceSum, -1)
-		ob := cast(dot(cast(p, q.DType()), v, []int{3}, []int{0, 1}, []int{2}, []int{0, 1}), dtypes.Float32)
+		ob := cast(dot(cast(r.drop(lo, p), q.DType()), v, []int{3}, []int{0, 1}, []int{2}, []int{0, 1}), dtypes.Float32)
 		os = append(os, cast(Div(ob, BroadcastToShape(sum, ob.Shape())), q.DType()))
 		ls = append(ls, Squeeze(Add(Log(sum), top), -1))
 	}
@@ -73,9 +83,9 @@ func RowAttentionVJP(r Rows, q, k, v, o, lse, dO *Node) (dq, dk, dv, dBias *Node
 		sc := r.scores(q, k, lo, hi)
 		wide := func(x *Node) *Node { return BroadcastToShape(InsertAxes(rows(x), -1), sc.Shape()) }
 		p := Exp(Sub(sc, wide(lse)))
-		dv = plus(dv, dot(cast(p, q.DType()), rows(dO), []int{2}, []int{0, 1}, []int{2}, []int{0, 1}))
+		dv = plus(dv, dot(cast(r.drop(lo, p), q.DType()), rows(dO), []int{2}, []int{0, 1}, []int{2}, []int{0, 1}))
 		dp := cast(dot(rows(dO), v, []int{3}, []int{0, 1}, []int{3}, []int{0, 1}), dtypes.Float32)
-		ds := Mul(p, Sub(dp, wide(delta)))
+		ds := Mul(p, Sub(r.drop(lo, dp), wide(delta)))
 		if r.Bias != nil {
 			biases = append(biases, ReduceSum(ds, 0))
 		}

@@ -73,17 +73,21 @@ func TestRowAttention(t *testing.T) {
 	for _, test := range []struct {
 		name, why     string
 		bias, lengths bool
-		causal        bool
+		causal, drops bool
 	}{
-		{"encoder", "a bias, and rows of 7 and 4 keys", true, true, false},
-		{"decoder", "a bias, causal", true, false, true},
-		{"cross", "no bias", false, true, false},
+		{"encoder", "a bias, and rows of 7 and 4 keys", true, true, false, false},
+		{"decoder", "a bias, causal", true, false, true, false},
+		{"cross", "no bias", false, true, false, false},
+		{"dropout", "some probabilities are zeroed, the others scaled up", true, true, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rows := func(bias *Node, block int) nn.Rows {
 				r := nn.Rows{Causal: test.causal, Block: block}
 				if test.bias {
 					r.Bias = bias
+				}
+				if test.drops {
+					r.Drop = func(lo int, p *Node) *Node { return Mul(p, mask(p, lo)) }
 				}
 				if test.lengths {
 					r.Lengths = Const(bias.Graph(), []int32{7, 4})
@@ -130,7 +134,19 @@ func plain(r nn.Rows, q, k, v *Node) *Node {
 	if r.Lengths != nil {
 		seen = And(seen, LessThan(key, BroadcastToShape(Reshape(r.Lengths, key.Shape().Dimensions[0], 1, 1, 1), key.Shape())))
 	}
-	return Einsum("bhqk,bhkc->bhqc", Softmax(Where(seen, s, Scalar(s.Graph(), dtypes.Float32, -1e9)), -1), v)
+	p := Softmax(Where(seen, s, Scalar(s.Graph(), dtypes.Float32, -1e9)), -1)
+	if r.Drop != nil {
+		p = r.Drop(0, p)
+	}
+	return Einsum("bhqk,bhkc->bhqc", p, v)
+}
+
+// mask is 0 for every third pair of query and key, the queries counted from lo,
+// and 1.5 for the others.
+func mask(p *Node, lo int) *Node {
+	pair := Add(MulScalar(AddScalar(IotaLike(p, 2), float64(lo)), 2), IotaLike(p, 3))
+	third := Equal(Sub(pair, MulScalar(Floor(DivScalar(pair, 3)), 3)), ZerosLike(p))
+	return Where(third, ZerosLike(p), MulScalar(OnesLike(p), 1.5))
 }
 
 func random(rnd *rand.Rand, n int) []float32 {

@@ -21,6 +21,7 @@ type Weights struct {
 	trainable func(name string) bool
 	grads     map[string]*Node
 	adapter   Adapter
+	dropout   float64
 }
 
 // Adapter says how low-rank adapters act; Scale 0 means there are none.
@@ -29,14 +30,10 @@ type Adapter struct {
 	Dropout float64 // part of the adapters' inputs that is dropped where there is a Seed
 }
 
-// Seed is the name among a block's weights of an i32 scalar, not negative, that
-// says what Adapter.Dropout drops. Forward and Backward are given the same.
-const Seed = "dropout seed"
-
 // NewWeights wraps the nodes of a block's weights. A nil trainable says that
-// none is trained.
-func NewWeights(nodes map[string]*Node, trainable func(name string) bool, adapter Adapter) *Weights {
-	return &Weights{nodes: nodes, trainable: trainable, grads: map[string]*Node{}, adapter: adapter}
+// none is trained; dropout is the part that Dropout drops.
+func NewWeights(nodes map[string]*Node, trainable func(name string) bool, adapter Adapter, dropout float64) *Weights {
+	return &Weights{nodes: nodes, trainable: trainable, grads: map[string]*Node{}, adapter: adapter, dropout: dropout}
 }
 
 // Get returns the weight of that name; it panics when there is none.

@@ -27,6 +27,7 @@ type Block struct {
 	Name    string
 	Weights []string // local names; those the model lacks (biases) are left out
 	Outputs int      // how many outputs Forward has
+	Drops   bool     // its graphs use nn.Dropout
 
 	// Forward builds the outputs, and what Backward wants kept. What it keeps
 	// is built only where a gradient flows.
@@ -68,6 +69,7 @@ type Runner struct {
 	Engine  *xla.Engine
 	Params  *Params
 	Adapter nn.Adapter
+	Dropout float64 // part of the values that blocks drop while training
 
 	// Recompute has Checkpoint keep only inputs and outputs between the walks.
 	Recompute bool
@@ -106,7 +108,7 @@ type record interface {
 type call struct {
 	bound   Bound
 	weights []binding
-	seed    *tensors.Tensor // of what its adapters drop, nil for nothing
+	seed    *tensors.Tensor // of what is dropped, nil for nothing
 	in, out []*Value
 	kept    []*tensors.Tensor
 	flows   bool
@@ -120,7 +122,7 @@ type binding struct {
 
 // Tape is one walk through a model. It is not safe for concurrent use.
 type Tape struct {
-	Seed uint64 // of what adapters drop, while training
+	Seed uint64 // of what is dropped while training
 
 	runner  *Runner
 	draws   uint64
@@ -395,10 +397,12 @@ func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	return err
 }
 
-// drop gives a call with adapters the seed of what they drop.
+// drop gives a call that drops values the seed that says which.
 func (t *Tape) drop(rec *call) error {
 	adapts := func(w binding) bool { return strings.HasSuffix(w.local, loraA) }
-	if !t.train || t.runner.Adapter.Dropout == 0 || !slices.ContainsFunc(rec.weights, adapts) {
+	drops := t.runner.Dropout > 0 && rec.bound.block.Drops ||
+		t.runner.Adapter.Dropout > 0 && slices.ContainsFunc(rec.weights, adapts)
+	if !t.train || !drops {
 		return nil
 	}
 	seed, err := t.Ints([]int32{int32(t.draw() >> 33)})
@@ -452,7 +456,7 @@ func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
 	names, trained := rec.locals(), rec.trained()
 	block := rec.bound.block
 	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
-		w := nn.NewWeights(named(names, in), trained, r.Adapter)
+		w := nn.NewWeights(named(names, in), trained, r.Adapter, r.Dropout)
 		out, kept := block.Forward(w, in[len(names):])
 		if len(out) != block.Outputs {
 			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
@@ -638,7 +642,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 			args = args[n:]
 			return part
 		}
-		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter)
+		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter, r.Dropout)
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node

@@ -1,6 +1,7 @@
 package t5
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
@@ -46,8 +47,8 @@ func (m *Model) embedBlock() *tape.Block {
 }
 
 // pickBlock gathers the rows at [M] of x [N, D]; -1 gives zeros. A third input
-// [M, D] is added.
-func pickBlock() *tape.Block {
+// [M, D] is added. Where the rows are the first layer's, part of them is dropped.
+func pickBlock(first bool) *tape.Block {
 	// where keeps the rows of y that stand for some row of x.
 	where := func(at, y *Node) *Node {
 		is := BroadcastToShape(InsertAxes(GreaterOrEqual(at, ZerosLike(at)), -1), shapes.Make(dtypes.Bool, y.Shape().Dimensions...))
@@ -55,16 +56,17 @@ func pickBlock() *tape.Block {
 	}
 	index := func(at *Node) *Node { return InsertAxes(Max(at, ZerosLike(at)), -1) }
 	return &tape.Block{
-		Name: "t5 pick", Outputs: 1,
+		Name: "t5 pick", Outputs: 1, Drops: first,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			y := where(in[1], Gather(in[0], index(in[1])))
 			if len(in) > 2 {
 				y = Add(y, in[2])
 			}
-			return []*Node{y}, nil
+			return []*Node{nn.Dropout(w, "rows", y)}, nil
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			d := ScatterSum(ZerosLike(in[0]), index(in[1]), where(in[1], dOut[0]), false, false)
+			d := where(in[1], nn.Dropout(w, "rows", dOut[0]))
+			d = ScatterSum(ZerosLike(in[0]), index(in[1]), d, false, false)
 			return []*Node{d, nil, dOut[0]}[:len(in)]
 		},
 	}
@@ -91,12 +93,12 @@ func biasBlock(r nn.Relative) *tape.Block {
 // normBlock is the norm that ends a stack.
 func (m *Model) normBlock() *tape.Block {
 	return &tape.Block{
-		Name: "t5 norm", Weights: []string{"norm"}, Outputs: 1,
+		Name: "t5 norm", Weights: []string{"norm"}, Outputs: 1, Drops: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			return []*Node{nn.RMSNorm(in[0], w.Get("norm"), m.Config.Epsilon)}, nil
+			return []*Node{nn.Dropout(w, "norm", nn.RMSNorm(in[0], w.Get("norm"), m.Config.Epsilon))}, nil
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			return []*Node{nn.RMSNormVJP(w, "norm", in[0], dOut[0], m.Config.Epsilon)}
+			return []*Node{nn.RMSNormVJP(w, "norm", in[0], nn.Dropout(w, "norm", dOut[0]), m.Config.Epsilon)}
 		},
 	}
 }
@@ -124,7 +126,7 @@ func (m *Model) encoderBlock() *tape.Block {
 	rows := func(in []*Node) nn.Rows { return nn.Rows{Bias: in[1], Lengths: in[2], Block: queryBlock} }
 	batch := func(in []*Node) int { return in[2].Shape().Dimensions[0] }
 	return &tape.Block{
-		Name: "t5 encoder layer", Weights: layerWeights(false), Outputs: 1,
+		Name: "t5 encoder layer", Weights: layerWeights(false), Outputs: 1, Drops: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h := m.norm(w, "layer.0.", in[0])
 			a, kept := m.attend(w, "layer.0.SelfAttention.", rows(in), h, h, batch(in))
@@ -157,7 +159,7 @@ func (m *Model) decoderBlock(scored bool) *tape.Block {
 		outputs = 2
 	}
 	return &tape.Block{
-		Name: "t5 decoder layer", Weights: layerWeights(true), Outputs: outputs,
+		Name: "t5 decoder layer", Weights: layerWeights(true), Outputs: outputs, Drops: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h := m.norm(w, "layer.0.", in[0])
 			a, kept := m.attend(w, "layer.0.SelfAttention.", self(in), h, h, batch(in))
@@ -212,15 +214,22 @@ func merge(x *Node) *Node {
 func (m *Model) attend(w *nn.Weights, p string, r nn.Rows, h, states *Node, rows int) (y *Node, kept []*Node) {
 	q := m.split(nn.Linear(w, p+"q", h), rows)
 	k, v := m.split(nn.Linear(w, p+"k", states), rows), m.split(nn.Linear(w, p+"v", states), rows)
+	r.Drop = dropped(w, p)
 	o, lse := nn.RowAttention(r, q, k, v)
-	return nn.Linear(w, p+"o", merge(o)), []*Node{q, k, v, o, lse}
+	return nn.Dropout(w, p+"o", nn.Linear(w, p+"o", merge(o))), []*Node{q, k, v, o, lse}
+}
+
+// dropped is dropout on the probabilities of an attention.
+func dropped(w *nn.Weights, p string) func(lo int, x *Node) *Node {
+	return func(lo int, x *Node) *Node { return nn.Dropout(w, fmt.Sprintf("%sprobabilities from %d", p, lo), x) }
 }
 
 // attendVJP gives the cotangents of h, by the queries, of the states, by keys
 // and values, and of the bias where there is one.
 func (m *Model) attendVJP(w *nn.Weights, p string, r nn.Rows, h, states *Node, kept []*Node, dy *Node, rows int) (dh, dStates, dBias *Node) {
 	q, k, v, o, lse := kept[0], kept[1], kept[2], kept[3], kept[4]
-	dO := m.split(nn.LinearVJP(w, p+"o", merge(o), dy), rows)
+	dO := m.split(nn.LinearVJP(w, p+"o", merge(o), nn.Dropout(w, p+"o", dy)), rows)
+	r.Drop = dropped(w, p)
 	dq, dk, dv, dBias := nn.RowAttentionVJP(r, q, k, v, o, lse, dO)
 	dh = nn.LinearVJP(w, p+"q", h, merge(dq))
 	dStates = Add(nn.LinearVJP(w, p+"k", states, merge(dk)), nn.LinearVJP(w, p+"v", states, merge(dv)))
@@ -234,13 +243,15 @@ func (m *Model) feed(w *nn.Weights, layer string, x *Node) (y *Node, kept []*Nod
 	for _, name := range m.Config.innerNames() {
 		kept = append(kept, nn.Linear(w, layer+"DenseReluDense"+name, h))
 	}
-	return nn.Linear(w, layer+"DenseReluDense.wo", m.activate(kept)), kept
+	act := nn.Dropout(w, layer+"act", m.activate(kept))
+	return nn.Dropout(w, layer+"wo", nn.Linear(w, layer+"DenseReluDense.wo", act)), kept
 }
 
 // feedVJP gives the cotangent of feed's x.
 func (m *Model) feedVJP(w *nn.Weights, layer string, x *Node, kept []*Node, dy *Node) *Node {
 	act := m.activate(kept)
-	dAct := nn.LinearVJP(w, layer+"DenseReluDense.wo", act, dy)
+	dAct := nn.LinearVJP(w, layer+"DenseReluDense.wo", nn.Dropout(w, layer+"act", act), nn.Dropout(w, layer+"wo", dy))
+	dAct = nn.Dropout(w, layer+"act", dAct)
 	h := m.norm(w, layer, x)
 	var dh *Node
 	for i, d := range nn.Pullback([]*Node{act}, []*Node{dAct}, kept) {
@@ -267,7 +278,7 @@ func (m *Model) activate(inner []*Node) *Node {
 // logits gives f32 logits [L, V] of final decoder states [L, D], and the rows
 // that the head reads.
 func (m *Model) logits(w *nn.Weights, x *Node) (logits, rows *Node) {
-	rows = m.scaled(nn.RMSNorm(x, w.Get("norm"), m.Config.Epsilon))
+	rows = m.scaled(nn.Dropout(w, "norm", nn.RMSNorm(x, w.Get("norm"), m.Config.Epsilon)))
 	return ConvertDType(nn.Linear(w, "head", rows), dtypes.Float32), rows
 }
 
@@ -285,12 +296,12 @@ func (m *Model) scaled(x *Node) *Node {
 func (m *Model) headBlock() *tape.Block {
 	names := []string{"norm", "head.weight"}
 	return &tape.Block{
-		Name: "t5 head", Weights: names, Outputs: 1,
+		Name: "t5 head", Weights: names, Outputs: 1, Drops: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			x := Gather(in[0], InsertAxes(in[1], -1))
 			logits, rows := m.logits(w, x)
 			loss, d := nn.CrossEntropySum(logits, in[2], in[3])
-			dh := m.scaled(nn.LinearVJP(w, "head", rows, ConvertDType(d, m.dtype)))
+			dh := nn.Dropout(w, "norm", m.scaled(nn.LinearVJP(w, "head", rows, ConvertDType(d, m.dtype))))
 			kept = []*Node{nn.RMSNormVJP(w, "norm", x, dh, m.Config.Epsilon)}
 			for _, name := range names {
 				if w.Trained(name) {

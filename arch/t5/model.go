@@ -15,7 +15,7 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed, pick        tape.Bound
+	embed, first, pick tape.Bound
 	encoder, decoder   stack
 	head, logitsOfHead tape.Bound
 	scored             []tape.Bound // the decoder's layers with scores
@@ -38,7 +38,7 @@ func New(c Config, half bool) *Model {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("shared.weight")
-	m.pick = pickBlock().Named()
+	m.first, m.pick = pickBlock(true).Named(), pickBlock(false).Named()
 	bind := func(name string, layers int, layer *tape.Block, r nn.Relative) stack {
 		s := stack{bias: biasBlock(r).Named(biasName(name))}
 		for i := range layers {
@@ -128,7 +128,7 @@ func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 	for i := range at {
 		at[i] = int32(i)
 	}
-	x, err := m.picked(t, words, at, nil)
+	x, err := pickedBy(t, m.first, words, at, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,16 +159,17 @@ func (m *Model) words(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 	return call(t, m.embed, ids)
 }
 
-// picked gathers rows of x, -1 for zeros, and adds them to sum unless it is nil.
-func (m *Model) picked(t *tape.Tape, x *tape.Value, at []int32, sum *tape.Value) (*tape.Value, error) {
+// pickedBy gathers rows of x by a pick block, -1 for zeros, and adds them to sum
+// unless it is nil.
+func pickedBy(t *tape.Tape, pick tape.Bound, x *tape.Value, at []int32, sum *tape.Value) (*tape.Value, error) {
 	index, err := t.Ints(at, len(at))
 	if err != nil {
 		return nil, err
 	}
 	if sum == nil {
-		return call(t, m.pick, x, index)
+		return call(t, pick, x, index)
 	}
-	return call(t, m.pick, x, index, sum)
+	return call(t, pick, x, index, sum)
 }
 
 // bias gives the bias of relative positions in rows of n.
@@ -229,7 +230,7 @@ func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (Contex
 		if err != nil {
 			return Context{}, err
 		}
-		if sum, err = m.picked(t, states, from, sum); err != nil {
+		if sum, err = pickedBy(t, m.pick, states, from, sum); err != nil {
 			return Context{}, err
 		}
 	}
@@ -237,7 +238,7 @@ func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (Contex
 		from := make([]int32, len(b.Rows)*b.States)
 		fill(from)
 		var err error
-		if sum, err = m.picked(t, words, from, nil); err != nil {
+		if sum, err = pickedBy(t, m.pick, words, from, nil); err != nil {
 			return Context{}, err
 		}
 	}
@@ -264,7 +265,7 @@ func (m *Model) encodeGroup(t *tape.Tape, g batch.Passages, words *tape.Value, i
 	if err != nil {
 		return nil, err
 	}
-	x, err := m.picked(t, words, in, nil)
+	x, err := pickedBy(t, m.first, words, in, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -366,6 +367,77 @@ func TestTables(t *testing.T) {
 			if got := tenfold[name][i]; math.Abs(float64(got-times*d[i])) > 1e-5 {
 				t.Errorf("%s[%d] moved by %g with the rate of tables at ten times, by %g at once; expected %v times that", name, i, got, d[i], times)
 				break
+			}
+		}
+	}
+}
+
+// TestDropout: with part of the activations dropped, and again where the layers
+// are computed a second time on the way back, every weight's gradient says how
+// the loss changes along it; without training nothing is dropped.
+func TestDropout(t *testing.T) {
+	for _, recompute := range []bool{false, true} {
+		m, r := load(t, tiny[0].name, false)
+		b := small().Pack(fused(t, golden.LoadNamed(t, filepath.Join("testdata", tiny[0].name), "fid")))[0]
+		loss := func(train bool, seed uint64, backward bool) float64 {
+			tp := r.New(train)
+			tp.Seed = seed
+			out, err := m.Loss(tp, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, err := tape.Sum(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if backward {
+				if err := tp.Backward(out...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tp.Free(); err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}
+		plain := loss(false, 1, false)
+		r.Recompute, r.Dropout = recompute, 0.2
+		if again := loss(false, 1, false); again != plain {
+			t.Errorf("a loss of %v with dropout and without training; expected %v as before", again, plain)
+		}
+		first := loss(true, 1, true)
+		if again, other := loss(true, 1, false), loss(true, 2, false); again != first || math.Abs(other-first) < 1e-3 || math.Abs(plain-first) < 1e-3 {
+			t.Errorf("recompute %t: losses %v and %v with one seed, %v with another, %v without dropout; expected only the first two to be equal", recompute, first, again, other, plain)
+		}
+		for _, p := range r.Params.All() {
+			grad, err := xla.ToHost[float32](p.Grad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, err := r.Params.Host(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var square float64
+			for _, x := range grad {
+				square += float64(x) * float64(x)
+			}
+			const change = 0.05 // of the loss, to either side
+			at := func(part float64) float64 {
+				moved := slices.Clone(before)
+				for i := range moved {
+					moved[i] += float32(part / square * float64(grad[i]))
+				}
+				if err := r.Params.SetHost(p, moved); err != nil {
+					t.Fatal(err)
+				}
+				return loss(true, 1, false)
+			}
+			if got := at(change) - at(-change); math.Abs(got-2*change) > 0.1*2*change {
+				t.Errorf("recompute %t: the loss changes by %v along %s; its gradient says %v", recompute, got, p.Name, 2*change)
+			}
+			if err := r.Params.SetHost(p, before); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.c.DoTrain {
 		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
 	}
-	model.runner.Recompute = r.c.GradientCheckpointing
+	model.runner.Recompute, model.runner.Dropout = r.c.GradientCheckpointing, r.c.DropoutRate
 	model.encoder.LearnAll = r.c.LossOn == "all"
 	if err := r.generator.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
 		return err
