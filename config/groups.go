@@ -14,6 +14,7 @@ type Model struct {
 	ModelNameOrPath   string // a folder, a GGUF file or a hub id; of a model or of an adapter
 	ModelRevision     string // branch, tag or commit of a hub id
 	AdapterNameOrPath string // an adapter to put on it; "" = none, or the one that ModelNameOrPath is
+	LoadIn8bit        bool   // hold the linear layers' weights in 8 bits
 }
 
 // DefaultModel has a hub id's main branch.
@@ -29,6 +30,7 @@ func (m *Model) declare(s *set) {
 // declareAdapter is for the commands that run the model.
 func (m *Model) declareAdapter(s *set) {
 	s.text(&m.AdapterNameOrPath, "adapter_name_or_path", "ADAPTER", "adapter (LoRA) in PEFT's format to put on the model; a folder of one as model_name_or_path brings its own base model")
+	s.boolean(&m.LoadIn8bit, "load_in_8bit", "hold the weights of the linear layers in 8 bits, 32 values to a scale: less memory, more time; those of a Q8_0 GGUF file stay what they are. For training, with use_peft")
 }
 
 func (m *Model) check(p *problems) {

@@ -420,9 +420,12 @@ func (t *Tape) draw() uint64 {
 
 // compute gives the tensors of the call's weights, and its seed.
 func (r *call) compute() []*tensors.Tensor {
-	args := make([]*tensors.Tensor, len(r.weights))
-	for i, w := range r.weights {
-		args[i] = w.param.Compute
+	var args []*tensors.Tensor
+	for _, w := range r.weights {
+		args = append(args, w.param.Compute)
+		if w.param.Scale != nil {
+			args = append(args, w.param.Scale)
+		}
 	}
 	if r.seed != nil {
 		args = append(args, r.seed)
@@ -446,6 +449,9 @@ func (r *call) key(kind string, is func(*Param) bool) string {
 	fmt.Fprintf(&b, "%s drop=%t", kind, r.seed != nil)
 	for _, w := range r.weights {
 		fmt.Fprintf(&b, " %s:%t", w.local, is(w.param))
+		if w.param.Scale != nil {
+			b.WriteString(" in 8 bits")
+		}
 	}
 	return b.String()
 }
@@ -456,7 +462,7 @@ func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
 	names, trained := rec.locals(), rec.trained()
 	block := rec.bound.block
 	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
-		w := nn.NewWeights(named(names, in), trained, r.Adapter, r.Dropout)
+		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout)
 		out, kept := block.Forward(w, in[len(names):])
 		if len(out) != block.Outputs {
 			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
@@ -483,9 +489,12 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node)
 
 // locals gives the names of what compute gives.
 func (r *call) locals() []string {
-	names := make([]string, len(r.weights))
-	for i, w := range r.weights {
-		names[i] = w.local
+	var names []string
+	for _, w := range r.weights {
+		names = append(names, w.local)
+		if w.param.Scale != nil {
+			names = append(names, w.local+scaleOf)
+		}
 	}
 	if r.seed != nil {
 		names = append(names, nn.Seed)
@@ -493,10 +502,18 @@ func (r *call) locals() []string {
 	return names
 }
 
-func named(names []string, in []*graph.Node) map[string]*graph.Node {
+// scaleOf ends the local name of what a weight in 8 bits is scaled by.
+const scaleOf = " scale"
+
+// named gives the nodes of a block's weights by their local names.
+func (r *Runner) named(names []string, in []*graph.Node) map[string]*graph.Node {
 	m := make(map[string]*graph.Node, len(names))
 	for i, n := range names {
-		m[n] = in[i]
+		if weight, ok := strings.CutSuffix(n, scaleOf); ok {
+			m[weight] = nn.Dequantise(m[weight], in[i], r.Params.dtype())
+		} else {
+			m[n] = in[i]
+		}
 	}
 	return m
 }
@@ -642,7 +659,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 			args = args[n:]
 			return part
 		}
-		w := nn.NewWeights(named(names, take(len(names))), trained, r.Adapter, r.Dropout)
+		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout)
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node

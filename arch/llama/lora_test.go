@@ -58,6 +58,70 @@ func TestLoRA(t *testing.T) {
 	}
 }
 
+// TestQuantisedBase: beside an adapter, a base whose linear layers are held in 8
+// bits computes with the values that these stand for, forwards and backwards.
+func TestQuantisedBase(t *testing.T) {
+	folder := filepath.Join("testdata", "llama", "lora")
+	run := func(eight, rounded bool) (loss float64, grads map[string][]float32) {
+		m, r := adapted(t, folder)
+		linears := m.Config.Linears()
+		if eight {
+			r.Params.Quantise(linears)
+		}
+		for _, w := range linears {
+			p := r.Params.Get(w.Name)
+			values, err := r.Params.Host(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rounded {
+				values = nn.Dequantised(nn.Quantise(values))
+			}
+			if err := r.Params.SetHost(p, values); err != nil {
+				t.Fatal(err)
+			}
+			if eight != (p.Scale != nil) {
+				t.Fatalf("%s in 8 bits: %t; expected %t", w.Name, p.Scale != nil, eight)
+			}
+		}
+		tp := r.New(true)
+		out, err := m.Loss(tp, rows(t, golden.Load(t, folder), 80))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loss, err = tape.Sum(out); err != nil {
+			t.Fatal(err)
+		}
+		if err := tp.Backward(out...); err != nil {
+			t.Fatal(err)
+		}
+		grads = map[string][]float32{}
+		for _, p := range r.Params.All() {
+			if p.Trained {
+				if grads[p.Name], err = xla.ToHost[float32](p.Grad); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := tp.Free(); err != nil {
+			t.Fatal(err)
+		}
+		return loss, grads
+	}
+	exact, _ := run(false, false)
+	want, wantGrads := run(false, true)
+	got, gotGrads := run(true, false)
+	if math.Abs(got-want) > 1e-5*want {
+		t.Errorf("a loss of %v in 8 bits; expected %v as with the values they stand for", got, want)
+	}
+	if off := math.Abs(got - exact); off == 0 || off > 0.01*exact {
+		t.Errorf("a loss of %v in 8 bits, %v before; expected them to differ by less than 1%%", got, exact)
+	}
+	for name, grad := range wantGrads {
+		golden.Compare(t, name, gotGrads[name], grad, golden.Tolerance{Absolute: 1e-5, Relative: 1e-4})
+	}
+}
+
 // adapted is the tiny llama with the adapter of a folder, which alone is
 // trained.
 func adapted(t *testing.T, folder string) (*Model, *tape.Runner) {

@@ -13,6 +13,7 @@ import (
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/internal/xla"
+	"gorqa/nn"
 	"gorqa/report"
 	"gorqa/rqa"
 	"gorqa/tape"
@@ -93,7 +94,7 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", err
 		}
-		return needFusion(c, 0, d.half, d.c).against(availableMemory())
+		return needFusion(c, holding{half: d.half}, d.c).against(availableMemory())
 	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
@@ -117,19 +118,25 @@ func (d *doctor) model() (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	adapter := func(linears []tape.Weight) (n int, err error) {
+	beside := func(linears []tape.Weight) (h holding, err error) {
+		h.half = d.half
 		matrices, err := from.matrices(linears)
 		for _, w := range matrices {
-			n += w.Size()
+			h.adapter += w.Size()
 		}
-		return n, err
+		for _, w := range linears {
+			if from.eight {
+				h.eight += w.Size()
+			}
+		}
+		return h, err
 	}
 	fuses, err := isFusion(source.Config(), "")
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	var of []tape.Weight
-	var need Memory
+	var need memory
 	if fuses {
 		c, err := fusionConfig(source)
 		if err == nil {
@@ -138,21 +145,21 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
-		beside, err := adapter(c.Linears())
+		h, err := beside(c.Linears())
 		if err != nil {
 			return "", err
 		}
-		of, need = c.Weights(), needFusion(c, beside, d.half, d.c)
+		of, need = c.Weights(), needFusion(c, h, d.c)
 	} else {
 		c, err := llama.ParseConfig(source.Config())
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
-		beside, err := adapter(c.Linears())
+		h, err := beside(c.Linears())
 		if err != nil {
 			return "", err
 		}
-		of, need = c.Weights(), Need(c, beside, d.half, d.c.MaxSeqLength, d.c.PerDeviceEvalBatchSize, d.c.EvalMaxNewTokens)
+		of, need = c.Weights(), needDecoder(c, h, d.c)
 	}
 	for _, w := range of {
 		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
@@ -163,7 +170,7 @@ func (d *doctor) model() (_ string, err error) {
 }
 
 // against says what is needed and what is there.
-func (need Memory) against(there int64) (string, error) {
+func (need memory) against(there int64) (string, error) {
 	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB, available %.1f GB",
 		need.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation), gigabytes(there))
 	if most := max(need.Training, need.Evaluation); there > 0 && most > there {
@@ -172,25 +179,32 @@ func (need Memory) against(there int64) (string, error) {
 	return found, nil
 }
 
-// Memory is what a model is predicted to need, in bytes.
-type Memory struct {
+// memory is what a model is predicted to need, in bytes.
+type memory struct {
 	Type                 string // of the model
 	Weights              int64  // how many there are
 	Training, Evaluation int64
 	Setting              string // what lowers it
 }
 
-// Need predicts memory from the shapes: the weights with what training holds
-// beside them, what the layers keep for the longest micro-batch, and the logits
-// of one call of the head; for evaluation the weights as training holds them
-// and the key/value cache. adapter counts the weights of an adapter, 0 for none.
-func Need(c llama.Config, adapter int, half bool, maxTokens, rows, newTokens int) Memory {
-	width, held, head := held(c.Parameters(), adapter, half, c.Vocabulary, c.Width)
-	positions := int64(max(batch.DefaultPacking().Capacity, maxTokens))
+// holding says how weights are held.
+type holding struct {
+	half    bool
+	adapter int // weights of an adapter, 0 for none
+	eight   int // weights in 8 bits
+}
+
+// needDecoder predicts memory from the shapes: the weights with what training
+// holds beside them, what the layers keep for the longest micro-batch, and the
+// logits of one call of the head; for evaluation the weights as training holds
+// them and the key/value cache.
+func needDecoder(c llama.Config, h holding, s config.Train) memory {
+	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width)
+	positions := int64(max(batch.DefaultPacking().Capacity, s.MaxSeqLength))
 	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth) // in f32
 	perLayer := 4*attended + int64(2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
-	cache := int64(rows) * int64(maxTokens+newTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
-	return Memory{
+	cache := int64(s.PerDeviceEvalBatchSize) * int64(s.MaxSeqLength+s.EvalMaxNewTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
+	return memory{
 		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_seq_length",
 		Training:   held + positions*perLayer*int64(c.Layers) + head + program,
 		Evaluation: held + cache*2 + program,
@@ -200,33 +214,34 @@ func Need(c llama.Config, adapter int, half bool, maxTokens, rows, newTokens int
 // program is the engine, compiled code, the embedding model and the tokenizer.
 const program = 700 << 20
 
-// held gives the bytes of an activation; of all n weights, with gradients,
-// moments and, where graphs read bf16, f32 masters of those that are trained;
-// and of one call of the head with the gradients that it makes.
-func held(n, adapter int, half bool, vocabulary, model int) (width, weights, head int64) {
+// bytes gives those of an activation; of all n weights, with gradients, moments
+// and, where graphs read bf16, f32 masters of those that are trained; and of one
+// call of the head with the gradients that it makes.
+func (h holding) bytes(n, vocabulary, model int) (width, weights, head int64) {
 	width, state := int64(4), int64(12)
-	if half {
+	if h.half {
 		width, state = 2, 16
 	}
 	head = int64(vocabulary) * 3 * 256 * 4
-	if adapter > 0 {
-		return width, int64(n+adapter)*width + int64(adapter)*state, head
+	if h.adapter > 0 {
+		eight := int64(h.eight) + int64(h.eight)/nn.QuantBlock*4
+		return width, int64(n-h.eight+h.adapter)*width + eight + int64(h.adapter)*state, head
 	}
 	return width, int64(n) * (width + state), head + int64(vocabulary)*int64(model)*4
 }
 
-// needFusion is Need for an encoder-decoder: what the encoder's layers keep of
+// needFusion is needDecoder for an encoder-decoder: what the encoder's layers keep of
 // a micro-batch's passages, what each decoder layer keeps of their states, and
 // in evaluation each layer's keys and values of them.
-func needFusion(c t5.Config, adapter int, half bool, s config.Train) Memory {
-	width, held, head := held(c.Parameters(), adapter, half, c.Vocabulary, c.Width)
+func needFusion(c t5.Config, h holding, s config.Train) memory {
+	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width)
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
 	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
 	positions := max(int64(batch.DefaultFusionPacking().Capacity), row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
 	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width
-	return Memory{
+	return memory{
 		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_encoder_seq_length",
 		Training:   held + positions*(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers)) + head + program,
 		Evaluation: held + states + program,

@@ -22,6 +22,7 @@ type origin struct {
 	adapter string        // folder; "" for an adapter that is not trained yet, or none
 	lora    *weights.LoRA // nil without an adapter
 	seed    int64         // of an adapter that is not trained yet
+	eight   bool          // the linear layers' weights are held in 8 bits
 }
 
 // locateGenerator finds a model and the adapter that is named beside it; or, if
@@ -31,7 +32,7 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 	if err != nil {
 		return origin{}, err
 	}
-	o := origin{base: path}
+	o := origin{base: path, eight: m.LoadIn8bit}
 	switch {
 	case m.AdapterNameOrPath != "" && weights.IsAdapter(path):
 		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.AdapterNameOrPath)
