@@ -2,8 +2,9 @@
 
     python inputs.py FAIRE MODEL.gguf OUT
 
-Writes rows.json (training rows on their gold passages), prompts.json (the test questions with
-four passages each) and texts.json (the documents), in the reference's wording.
+Writes rows.json (training rows on their gold passages), rows-grouped.json (the same with those of
+one passage together), rows-swr.json (three drawn passages beside the gold one), prompts.json (the
+test questions with four passages each) and texts.json (the documents), in the reference's wording.
 """
 import json
 import os
@@ -37,22 +38,36 @@ def main():
         "{dialogue}", f"USER: {question} ASSISTANT:"
     )
     documents = lines(os.path.join(faire, "documents.jsonl"))
-    rows = []
-    for row in lines(os.path.join(faire, "train_w_qa.jsonl")):
-        prompt = encode(render(row["gold_docs"], row["question"]))
+
+    def tokens(row, docs):
+        prompt = encode(render(docs, row["question"]))
         answer = encode(f" {row['gold_answer']}<|im_end|>")
-        rows.append({"ids": prompt + answer, "labels": [0] * len(prompt) + [1] * len(answer)})
-    random.Random(0).shuffle(rows)
+        return {"ids": prompt + answer, "labels": [0] * len(prompt) + [1] * len(answer)}
+
+    training = lines(os.path.join(faire, "train_w_qa.jsonl"))
+    random.Random(0).shuffle(training)
+    rows = [tokens(row, row["gold_docs"]) for row in training]
+    passages = {}  # in the order of their first row
+    for row, ids in zip(training, rows):
+        passages.setdefault(json.dumps(row["gold_docs"]), []).append(ids)
+    grouped = [ids for group in passages.values() for ids in group]
     g = random.Random(1)
+    swr = []
+    for row in training[:64]:
+        docs = row["gold_docs"][:1] + g.sample(documents, 3)
+        g.shuffle(docs)
+        swr.append(tokens(row, docs))
     prompts = [
         encode(render(row["gold_docs"][:1] + g.sample(documents, 3), row["question"]))
         for row in lines(os.path.join(faire, "test_w_qa.jsonl"))
     ]
-    for name, value in {"rows": rows, "prompts": prompts, "texts": [fmt(d) for d in documents]}.items():
+    texts = [fmt(d) for d in documents]
+    for name, value in {"rows": rows, "rows-grouped": grouped, "rows-swr": swr, "prompts": prompts, "texts": texts}.items():
         with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as f:
             json.dump(value, f)
     mean = lambda xs: sum(xs) / len(xs)
-    print(f"rows {len(rows)}, mean {mean([len(r['ids']) for r in rows]):.0f} tokens, answer {mean([sum(r['labels']) for r in rows]):.0f}")
+    length = lambda rows: f"{mean([len(r['ids']) for r in rows]):.0f}"
+    print(f"rows {len(rows)}, mean {length(rows)} tokens, with four passages {length(swr)}, answer {mean([sum(r['labels']) for r in rows]):.0f}")
     print(f"prompts {len(prompts)}, mean {mean([len(p) for p in prompts]):.0f} tokens; texts {len(documents)}")
 
 

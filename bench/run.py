@@ -25,7 +25,9 @@ CACHE = os.environ.get("GORQA_CACHE") or os.path.join(
 SMOLLM2 = os.path.join(CACHE, "models", "SmolLM2-135M-Instruct.gguf")
 MINILM = os.path.join(CACHE, "models", "all-MiniLM-L6-v2")
 WORK = os.path.join(HERE, "work")
-ROWS, PROMPTS, TEXTS = (os.path.join(WORK, n + ".json") for n in ("rows", "prompts", "texts"))
+INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS = [
+    os.path.join(WORK, n + ".json") for n in ("rows", "rows-grouped", "rows-swr", "prompts", "texts")
+]
 
 # name: (what it is, gorqa's program and arguments, the peer's program and arguments)
 PAIRS = {
@@ -38,6 +40,16 @@ PAIRS = {
         "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
         ("train", {"model": SMOLLM2, "rows": ROWS}),
         ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 4}),
+    ),
+    "grouped": (
+        "SFT, 8 rows a step, those of one passage together (--group_by_passage); transformers in the same order, no padding, batch 1",
+        ("train", {"model": SMOLLM2, "rows": GROUPED}),
+        ("train.py", {"model": SMOLLM2, "rows": GROUPED, "micro_batch": 1}),
+    ),
+    "swr": (
+        "SwR, rows of four passages, 4 a step; transformers, no padding, batch 1",
+        ("train", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 3, "untimed_steps": 1}),
+        ("train.py", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 3, "untimed_steps": 1, "micro_batch": 1}),
     ),
     "lora": (
         "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
@@ -131,7 +143,7 @@ def page(measured, args):
         "",
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
-        "smallest and largest. The first two training steps, which pay for compilation, are not timed; in generation and "
+        "smallest and largest. The first training steps, which pay for compilation, are not timed; in generation and "
         "embedding gorqa's compilation is. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
@@ -157,7 +169,7 @@ def main():
         problems.append(f"--rounds {args.rounds}; expected 3 or more, for a median")
     if problems:
         raise SystemExit("\n".join(problems))
-    if not all(os.path.exists(p) for p in (ROWS, PROMPTS, TEXTS)):
+    if not all(os.path.exists(p) for p in INPUTS):
         faire = os.path.join(ROOT, "..", "shared", "data", "faire")
         subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), faire, SMOLLM2, WORK], check=True)
     measured = {name: measure(name, args.rounds, args.bf16) for name in names}
