@@ -16,39 +16,62 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+class Run:
+    """A run's folder: its first test rows with retrieved passages, their prompts as token ids, where answers end."""
+
+    def __init__(self, folder, rows):
+        def read(name):
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                return f.read()
+
+        self.folder = folder
+        settings = json.loads(read("all_args.json"))
+        predictions = [json.loads(line) for line in read("test-predictions.jsonl").splitlines()]
+        self.rows = [row for row in predictions if row["context"] == "retrieved"][:rows]
+        with open(PROMPT, encoding="utf-8") as f:
+            prompt = f.read().rstrip("\n")
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.end = self.tokenizer.convert_tokens_to_ids(settings["sep_sys"])
+        self.max_new_tokens = settings["eval_max_new_tokens"]
+        self.prompts = []
+        for row in self.rows:
+            passages = "\n".join(d["fmt_content"] for d in row["retrieved_docs"])
+            dialogue = f"{settings['user_prefix']}: {row['question']}{settings['sep_user']}{settings['assistant_prefix']}:"
+            text = prompt.replace("{passages}", passages).replace("{dialogue}", dialogue)
+            self.prompts.append(self.tokenizer(text).input_ids)
+
+    def compare(self, answers, library, model):
+        """Compares the token ids of answers with gorqa's texts, prints what differs, and exits."""
+        equal = 0
+        for row, ids in zip(self.rows, answers, strict=True):
+            answer = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+            if answer == row["generated_answer"]:
+                equal += 1
+            else:
+                print(f"{row['question']}\n  gorqa: {row['generated_answer']}\n  {library}: {answer}")
+        print(f"{equal} of {len(self.rows)} answers are equal; {model} from {self.folder} in {library}")
+        sys.exit(equal != len(self.rows))
+
+
+def arguments(doc):
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     parser.add_argument("--rows", type=int, default=10)
-    args = parser.parse_args()
+    return parser.parse_args()
 
-    def read(name):
-        with open(os.path.join(args.folder, name), encoding="utf-8") as f:
-            return f.read()
 
-    settings = json.loads(read("all_args.json"))
-    rows = [json.loads(line) for line in read("test-predictions.jsonl").splitlines()][: args.rows]
-    with open(PROMPT, encoding="utf-8") as f:
-        prompt = f.read().rstrip("\n")
+def main():
+    args = arguments(__doc__)
+    run = Run(args.folder, args.rows)
     model = AutoModelForCausalLM.from_pretrained(args.folder, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(args.folder)
-    end = tokenizer.convert_tokens_to_ids(settings["sep_sys"])
-    equal = 0
-    for row in rows:
-        passages = "\n".join(d["fmt_content"] for d in row["retrieved_docs"])
-        dialogue = f"{settings['user_prefix']}: {row['question']}{settings['sep_user']}{settings['assistant_prefix']}:"
-        ids = tokenizer(prompt.replace("{passages}", passages).replace("{dialogue}", dialogue), return_tensors="pt").input_ids
+    answers = []
+    for prompt in run.prompts:
         out = model.generate(
-            ids, max_new_tokens=settings["eval_max_new_tokens"], do_sample=False,
-            eos_token_id=end, pad_token_id=0, repetition_penalty=1.0,
+            torch.tensor([prompt]), max_new_tokens=run.max_new_tokens, do_sample=False,
+            eos_token_id=run.end, pad_token_id=0, repetition_penalty=1.0,
         )
-        answer = tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True).strip()
-        if answer == row["generated_answer"]:
-            equal += 1
-        else:
-            print(f"{row['question']}\n  gorqa:        {row['generated_answer']}\n  transformers: {answer}")
-    print(f"{equal} of {len(rows)} answers are equal; {type(model).__name__} from {args.folder}")
-    sys.exit(equal != len(rows))
+        answers.append(out[0, len(prompt):])
+    run.compare(answers, "transformers", type(model).__name__)
 
 
 if __name__ == "__main__":
