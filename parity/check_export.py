@@ -16,18 +16,36 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt")
 
 
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def predictions(folder, context):
+    """The test rows of a run that were answered from a context."""
+    rows = map(json.loads, read(folder, "test-predictions.jsonl").splitlines())
+    return [row for row in rows if row["context"] == context]
+
+
+def compare(rows, answers, library, model):
+    """Compares a library's answers with gorqa's, prints what differs, and exits: 0 where all are there and equal."""
+    equal = 0
+    for row, answer in zip(rows, answers, strict=True):
+        if answer == row["generated_answer"]:
+            equal += 1
+        else:
+            print(f"{row['question']}\n  gorqa: {row['generated_answer']}\n  {library}: {answer}")
+    print(f"{equal} of {len(rows)} answers are equal; {model} in {library}")
+    sys.exit(not rows or equal != len(rows))
+
+
 class Run:
     """A run's folder: its first test rows with retrieved passages, their prompts as token ids, where answers end."""
 
     def __init__(self, folder, rows):
-        def read(name):
-            with open(os.path.join(folder, name), encoding="utf-8") as f:
-                return f.read()
-
         self.folder = folder
-        settings = json.loads(read("all_args.json"))
-        predictions = [json.loads(line) for line in read("test-predictions.jsonl").splitlines()]
-        self.rows = [row for row in predictions if row["context"] == "retrieved"][:rows]
+        settings = json.loads(read(folder, "all_args.json"))
+        self.rows = predictions(folder, "retrieved")[:rows]
         with open(PROMPT, encoding="utf-8") as f:
             prompt = f.read().rstrip("\n")
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -42,15 +60,8 @@ class Run:
 
     def compare(self, answers, library, model):
         """Compares the token ids of answers with gorqa's texts, prints what differs, and exits."""
-        equal = 0
-        for row, ids in zip(self.rows, answers, strict=True):
-            answer = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
-            if answer == row["generated_answer"]:
-                equal += 1
-            else:
-                print(f"{row['question']}\n  gorqa: {row['generated_answer']}\n  {library}: {answer}")
-        print(f"{equal} of {len(self.rows)} answers are equal; {model} from {self.folder} in {library}")
-        sys.exit(equal != len(self.rows))
+        texts = [self.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in answers]
+        compare(self.rows, texts, library, f"{model} from {self.folder}")
 
 
 def arguments(doc):

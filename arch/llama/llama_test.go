@@ -131,18 +131,7 @@ func TestParity(t *testing.T) {
 // frozen weights have none.
 func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, b *batch.Decoder) {
 	t.Helper()
-	tp := r.New(true)
-	losses, err := m.Loss(tp, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := tp.Backward(losses...); err != nil {
-		t.Fatal(err)
-	}
-	sum, err := tape.Sum(losses)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sum := enginetest.Walk(t, r.New(true), m.Loss, b, true)
 	g.Compare(t, "loss", []float32{float32(sum) / float32(b.Terms)})
 	for _, p := range r.Params.All() {
 		if p.Trained != (p.Grad != nil) {
@@ -159,8 +148,5 @@ func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, 
 			grad[i] /= float32(b.Terms)
 		}
 		g.Compare(t, "grad."+p.Name, grad)
-	}
-	if err := tp.Free(); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
 	"gorqa/nn"
@@ -84,27 +85,16 @@ func TestQuantisedBase(t *testing.T) {
 				t.Fatalf("%s in 8 bits: %t; expected %t", w.Name, p.Scale != nil, eight)
 			}
 		}
-		tp := r.New(true)
-		out, err := m.Loss(tp, rows(t, golden.Load(t, folder), 80))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if loss, err = tape.Sum(out); err != nil {
-			t.Fatal(err)
-		}
-		if err := tp.Backward(out...); err != nil {
-			t.Fatal(err)
-		}
+		loss = enginetest.Walk(t, r.New(true), m.Loss, rows(t, golden.Load(t, folder), 80), true)
 		grads = map[string][]float32{}
 		for _, p := range r.Params.All() {
-			if p.Trained {
-				if grads[p.Name], err = xla.ToHost[float32](p.Grad); err != nil {
-					t.Fatal(err)
-				}
+			if !p.Trained {
+				continue
 			}
-		}
-		if err := tp.Free(); err != nil {
-			t.Fatal(err)
+			var err error
+			if grads[p.Name], err = xla.ToHost[float32](p.Grad); err != nil {
+				t.Fatal(err)
+			}
 		}
 		return loss, grads
 	}
@@ -161,23 +151,7 @@ func TestLoRADropout(t *testing.T) {
 		loss := func(seed uint64, backward bool) float64 {
 			tp := r.New(true)
 			tp.Seed = seed
-			out, err := m.Loss(tp, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, err := tape.Sum(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if backward {
-				if err := tp.Backward(out...); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := tp.Free(); err != nil {
-				t.Fatal(err)
-			}
-			return sum
+			return enginetest.Walk(t, tp, m.Loss, b, backward)
 		}
 		first := loss(1, true)
 		if again, other := loss(1, false), loss(2, false); again != first || math.Abs(other-first) < 1e-3 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gorqa/batch"
+	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
 	"gorqa/tape"
@@ -14,26 +15,9 @@ import (
 // gradients runs micro-batches and gives the summed loss and every gradient.
 func gradients(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Decoder) (float32, map[string][]float32) {
 	t.Helper()
-	var loss float32
+	var loss float64
 	for _, b := range packs {
-		tp := r.New(true)
-		losses, err := m.Loss(tp, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tp.Backward(losses...); err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range losses {
-			v, err := xla.ToHost[float32](l.Tensor)
-			if err != nil {
-				t.Fatal(err)
-			}
-			loss += v[0]
-		}
-		if err := tp.Free(); err != nil {
-			t.Fatal(err)
-		}
+		loss += enginetest.Walk(t, r.New(true), m.Loss, b, true)
 	}
 	grads := map[string][]float32{}
 	for _, p := range r.Params.All() {
@@ -46,7 +30,7 @@ func gradients(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Decoder) (
 	if err := r.Params.ClearGradients(); err != nil {
 		t.Fatal(err)
 	}
-	return loss, grads
+	return float32(loss), grads
 }
 
 // TestTreesEqualRows shows that packing and sharing change nothing: random

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
 	"gorqa/nn"
@@ -63,22 +64,7 @@ func TestLoRA(t *testing.T) {
 		r *tape.Runner
 	}{{adapted, ra}, {merged, rm}} {
 		for _, b := range packs {
-			tp := m.r.New(true)
-			out, err := m.m.Loss(tp, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, err := tape.Sum(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			losses[i] += float32(sum)
-			if err := tp.Backward(out...); err != nil {
-				t.Fatal(err)
-			}
-			if err := tp.Free(); err != nil {
-				t.Fatal(err)
-			}
+			losses[i] += float32(enginetest.Walk(t, m.r.New(true), m.m.Loss, b, true))
 		}
 	}
 	golden.Compare(t, "loss", losses[:1], losses[1:], golden.Tolerance{Relative: 1e-5})

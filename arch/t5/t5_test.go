@@ -162,22 +162,7 @@ func run(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Fusion) outputs 
 			row := b.Rows[int(at)/b.Width]
 			out.logits[row] = append(out.logits[row], logits[i*v:(i+1)*v]...)
 		}
-		tp = r.New(true)
-		losses, err := m.Loss(tp, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum, err := tape.Sum(losses)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tp.Backward(losses...); err != nil {
-			t.Fatal(err)
-		}
-		if err := tp.Free(); err != nil {
-			t.Fatal(err)
-		}
-		out.loss += float32(sum)
+		out.loss += float32(enginetest.Walk(t, r.New(true), m.Loss, b, true))
 		out.terms += b.Terms
 	}
 	for _, p := range r.Params.All() {
@@ -298,19 +283,28 @@ func tenSteps(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, packs []
 		} `json:"optimiser"`
 	}
 	g.Decode(t, &values)
+	adam := train.DefaultAdam()
+	adam.WeightDecay = values.Optimiser.WeightDecay
+	losses, norms := optimise(t, m, r, packs, adam, train.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps})
+	g.Compare(t, "losses", losses)
+	g.Compare(t, "grad_norms", norms)
+	for name, final := range masters(t, r) {
+		g.Compare(t, "final."+name, final)
+	}
+}
+
+// optimise makes the schedule's steps, each on all of the micro-batches.
+func optimise(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Fusion, adam train.Adam, schedule train.Schedule) (losses, norms []float32) {
+	t.Helper()
 	work := train.Work[*batch.Fusion]{Batches: packs}
 	for _, b := range packs {
 		work.Terms += b.Terms
 	}
-	var losses, norms []float32
 	never := func(int) bool { return false }
-	adam := train.DefaultAdam()
-	adam.WeightDecay = values.Optimiser.WeightDecay
 	loop := train.Loop[*batch.Fusion]{
-		Engine: enginetest.Open(t), Runner: r, Loss: m.Loss, Adam: adam,
-		Work:     func(int) (train.Work[*batch.Fusion], error) { return work, nil },
-		Schedule: train.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps},
-		EvalAt:   never, SaveAt: never,
+		Engine: enginetest.Open(t), Runner: r, Loss: m.Loss, Adam: adam, Schedule: schedule,
+		Work:   func(int) (train.Work[*batch.Fusion], error) { return work, nil },
+		EvalAt: never, SaveAt: never,
 		OnStep: func(s train.Step) error {
 			losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))
 			return nil
@@ -319,11 +313,7 @@ func tenSteps(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, packs []
 	if err := loop.Run(context.Background(), ""); err != nil {
 		t.Fatal(err)
 	}
-	g.Compare(t, "losses", losses)
-	g.Compare(t, "grad_norms", norms)
-	for name, final := range masters(t, r) {
-		g.Compare(t, "final."+name, final)
-	}
+	return losses, norms
 }
 
 // TestTables shows that lookup tables learn at their own rate, ten times the
@@ -332,23 +322,10 @@ func TestTables(t *testing.T) {
 	moved := func(tables float64) map[string][]float32 {
 		m, r := load(t, tiny[0].name, false)
 		packs := alone().Pack(single(t, golden.Load(t, filepath.Join("testdata", tiny[0].name))))
-		work := train.Work[*batch.Fusion]{Batches: packs}
-		for _, b := range packs {
-			work.Terms += b.Terms
-		}
 		before := masters(t, r)
 		adam := train.DefaultAdam()
 		adam.Tables = tables
-		never := func(int) bool { return false }
-		loop := train.Loop[*batch.Fusion]{
-			Engine: enginetest.Open(t), Runner: r, Loss: m.Loss, Adam: adam,
-			Work:     func(int) (train.Work[*batch.Fusion], error) { return work, nil },
-			Schedule: train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1},
-			EvalAt:   never, SaveAt: never, OnStep: func(train.Step) error { return nil },
-		}
-		if err := loop.Run(context.Background(), ""); err != nil {
-			t.Fatal(err)
-		}
+		optimise(t, m, r, packs, adam, train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
 		after := masters(t, r)
 		for name, values := range after {
 			for i := range values {
@@ -382,23 +359,7 @@ func TestDropout(t *testing.T) {
 		loss := func(train bool, seed uint64, backward bool) float64 {
 			tp := r.New(train)
 			tp.Seed = seed
-			out, err := m.Loss(tp, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, err := tape.Sum(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if backward {
-				if err := tp.Backward(out...); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := tp.Free(); err != nil {
-				t.Fatal(err)
-			}
-			return sum
+			return enginetest.Walk(t, tp, m.Loss, b, backward)
 		}
 		plain := loss(false, 1, false)
 		r.Recompute, r.Dropout = recompute, 0.2

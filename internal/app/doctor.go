@@ -124,8 +124,8 @@ func (d *doctor) model() (_ string, err error) {
 		for _, w := range matrices {
 			h.adapter += w.Size()
 		}
-		for _, w := range linears {
-			if from.eight {
+		if from.eight {
+			for _, w := range linears {
 				h.eight += w.Size()
 			}
 		}

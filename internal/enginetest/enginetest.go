@@ -1,5 +1,5 @@
 // Package enginetest opens the engine for tests, fetching the plugin into the
-// cache folder where it is not there yet. Only tests import it.
+// cache folder where it is not there yet, and walks tapes. Only tests import it.
 package enginetest
 
 import (
@@ -9,6 +9,7 @@ import (
 
 	"gorqa/fetch"
 	"gorqa/internal/xla"
+	"gorqa/tape"
 )
 
 var open = sync.OnceValues(func() (*xla.Engine, error) {
@@ -28,4 +29,27 @@ func Open(t testing.TB) *xla.Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// Walk gives the loss of a micro-batch on a new tape, which it frees; with
+// backward it adds the gradients to those of the trained weights.
+func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.Value, error), b B, backward bool) float64 {
+	t.Helper()
+	losses, err := loss(tp, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := tape.Sum(losses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if backward {
+		if err := tp.Backward(losses...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tp.Free(); err != nil {
+		t.Fatal(err)
+	}
+	return sum
 }
