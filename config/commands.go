@@ -92,7 +92,8 @@ func (c *Train) check(p *problems) {
 	}
 	c.Fresh.check(p, c.ModelNameOrPath)
 	c.LoRA.check(p)
-	p.that(!c.LoadIn8bit || c.UsePEFT || !c.DoTrain, "load_in_8bit: true found without use_peft; an adapter to train expected, since weights in 8 bits stay as they are")
+	bits := c.QuantBits()
+	p.that(bits == 0 || c.UsePEFT || !c.DoTrain, "load_in_%dbit: true found without use_peft; an adapter to train expected, since weights in %d bits stay as they are", bits, bits)
 	if c.DoTrain {
 		p.needed(c.TrainFile, "train_file", "the rows to train on")
 	}

@@ -35,7 +35,7 @@ var refused = map[string]string{
 	"use_dora":                 "adapters are plain LoRA or, with --use_rslora, rsLoRA: leave the flag out",
 	"lora_modules_to_save":     "beside an adapter no weight is trained: leave the flag out",
 	"lora_target_parameters":   "adapters stand on linear layers: use --lora_target_modules",
-	"load_in_4bit":             "the base model can be held in 8 bits: use --load_in_8bit",
+	"bnb_4bit_quant_type":      "4 bits are even steps, as GGUF has them: leave the flag out",
 	"max_length":               "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
 	"per_gpu_train_batch_size": "use --per_device_train_batch_size",
 	"per_gpu_eval_batch_size":  "use --per_device_eval_batch_size",

@@ -15,6 +15,7 @@ type Model struct {
 	ModelRevision     string // branch, tag or commit of a hub id
 	AdapterNameOrPath string // an adapter to put on it; "" = none, or the one that ModelNameOrPath is
 	LoadIn8bit        bool   // hold the linear layers' weights in 8 bits
+	LoadIn4bit        bool   // or in 4
 }
 
 // DefaultModel has a hub id's main branch.
@@ -31,10 +32,24 @@ func (m *Model) declare(s *set) {
 func (m *Model) declareAdapter(s *set) {
 	s.text(&m.AdapterNameOrPath, "adapter_name_or_path", "ADAPTER", "adapter (LoRA) in PEFT's format to put on the model; a folder of one as model_name_or_path brings its own base model")
 	s.boolean(&m.LoadIn8bit, "load_in_8bit", "hold the weights of the linear layers in 8 bits, 32 values to a scale: less memory, more time; those of a Q8_0 GGUF file stay what they are. For training, with use_peft")
+	s.boolean(&m.LoadIn4bit, "load_in_4bit", "the same in 4 bits and a step and a lowest value for 32; those of a Q4_0, Q4_1 or Q4_K GGUF file stay what they are")
 }
 
 func (m *Model) check(p *problems) {
 	p.needed(m.ModelNameOrPath, "model_name_or_path", "a model folder, a .gguf file or a hub id")
+	p.that(!m.LoadIn8bit || !m.LoadIn4bit, "load_in_4bit: true found beside load_in_8bit; one of them expected")
+}
+
+// QuantBits says in how many bits a value of the linear layers is held; 0, it is
+// not quantised.
+func (m *Model) QuantBits() int {
+	switch {
+	case m.LoadIn4bit:
+		return 4
+	case m.LoadIn8bit:
+		return 8
+	}
+	return 0
 }
 
 // Fresh says what a model is made of that starts from random weights.

@@ -39,7 +39,7 @@ type Param struct {
 
 	Master  *tensors.Tensor // f32, what the optimiser updates; nil for frozen weights
 	Compute *tensors.Tensor // what the graphs read; the same as Master where that is f32
-	Scale   *tensors.Tensor // f32 [out, blocks] where Compute is i8 [out, blocks, nn.QuantBlock], else nil
+	Scale   *tensors.Tensor // of Compute where that is quantised, in the shapes of nn.Dequantise, else nil
 	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
 }
 
@@ -81,8 +81,8 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 // order.
 type Params struct {
 	engine *xla.Engine
-	half   bool // Compute is bf16
-	eight  map[string]bool
+	half   bool           // Compute is bf16
+	bits   map[string]int // of those that are quantised once they are frozen
 	list   []*Param
 	byName map[string]*Param
 }
@@ -107,25 +107,38 @@ func (p *Params) Add(w Weight, values []float32, trained bool) error {
 	return nil
 }
 
-// Quantise has these weights, matrices whose rows are whole blocks, held in 8
-// bits once they are added, unless they are trained: beside an adapter they take
-// little over a quarter of their f32 size (QLoRA, arXiv 2305.14314, in 8 bits).
-func (p *Params) Quantise(ws []Weight) {
-	p.eight = map[string]bool{}
+// Quantise has these weights, matrices whose rows are whole blocks, held in 8 or
+// 4 bits once they are added, unless they are trained: beside an adapter they
+// take little over a quarter or less than a fifth of their f32 size (QLoRA, arXiv
+// 2305.14314, with values in even steps as GGUF has them).
+func (p *Params) Quantise(ws []Weight, bits int) {
+	p.bits = map[string]int{}
 	for _, w := range ws {
-		p.eight[w.Name] = len(w.Dims) == 2 && w.Dims[1]%nn.QuantBlock == 0
+		if len(w.Dims) == 2 && w.Dims[1]%nn.QuantBlock == 0 {
+			p.bits[w.Name] = bits
+		}
 	}
 }
 
-// setQuantised replaces the value of a weight that is held in 8 bits.
+// setQuantised replaces the value of a weight that is held in 8 or 4 bits.
 func (p *Params) setQuantised(q *Param, values []float32) error {
-	eight, scales := nn.Quantise(values)
+	var compute *tensors.Tensor
+	var scales []float32
+	var err error
 	blocks := q.Dims[1] / nn.QuantBlock
-	compute, err := xla.FromHost(p.engine, eight, q.Dims[0], blocks, nn.QuantBlock)
+	if p.bits[q.Name] == 4 {
+		var pairs []uint8
+		pairs, scales = nn.Quantise4(values)
+		compute, err = xla.FromHost(p.engine, pairs, q.Dims[0], blocks, nn.QuantBlock/2)
+	} else {
+		var eight []int8
+		eight, scales = nn.Quantise8(values)
+		compute, err = xla.FromHost(p.engine, eight, q.Dims[0], blocks, nn.QuantBlock)
+	}
 	if err != nil {
 		return err
 	}
-	scale, err := xla.FromHost(p.engine, scales, q.Dims[0], blocks)
+	scale, err := xla.FromHost(p.engine, scales, q.Dims[0], blocks, len(scales)/(q.Dims[0]*blocks))
 	if err != nil {
 		return errors.Join(err, xla.Free(compute))
 	}
@@ -155,7 +168,7 @@ func (p *Params) Set(q *Param, master *tensors.Tensor) error {
 
 // SetHost replaces a weight's value by f32 host values.
 func (p *Params) SetHost(q *Param, values []float32) error {
-	if !q.Trained && p.eight[q.Name] {
+	if !q.Trained && p.bits[q.Name] > 0 {
 		return p.setQuantised(q, values)
 	}
 	master, err := xla.FromHost(p.engine, values, q.Dims...)
@@ -203,12 +216,7 @@ func (p *Params) Host(q *Param) ([]float32, error) {
 		return xla.ToHost[float32](q.Master)
 	}
 	if q.Scale != nil {
-		eight, err := xla.ToHost[int8](q.Compute)
-		if err != nil {
-			return nil, err
-		}
-		scales, err := xla.ToHost[float32](q.Scale)
-		return nn.Dequantised(eight, scales), err
+		return hostQuantised(q)
 	}
 	if !p.Halved(q) {
 		return xla.ToHost[float32](q.Compute)
@@ -222,6 +230,20 @@ func (p *Params) Host(q *Param) ([]float32, error) {
 		out[i] = v.Float32()
 	}
 	return out, nil
+}
+
+// hostQuantised is Host for a weight that is held in 8 or 4 bits.
+func hostQuantised(q *Param) ([]float32, error) {
+	scales, err := xla.ToHost[float32](q.Scale)
+	if err != nil {
+		return nil, err
+	}
+	if q.Compute.DType() == dtypes.Uint8 {
+		pairs, err := xla.ToHost[uint8](q.Compute)
+		return nn.Dequantised4(pairs, scales), err
+	}
+	eight, err := xla.ToHost[int8](q.Compute)
+	return nn.Dequantised8(eight, scales), err
 }
 
 // ClearGradients frees the gradients gathered so far.

@@ -450,7 +450,7 @@ func (r *call) key(kind string, is func(*Param) bool) string {
 	for _, w := range r.weights {
 		fmt.Fprintf(&b, " %s:%t", w.local, is(w.param))
 		if w.param.Scale != nil {
-			b.WriteString(" in 8 bits")
+			fmt.Fprintf(&b, " in %s", w.param.Compute.DType())
 		}
 	}
 	return b.String()
@@ -502,7 +502,7 @@ func (r *call) locals() []string {
 	return names
 }
 
-// scaleOf ends the local name of what a weight in 8 bits is scaled by.
+// scaleOf ends the local name of what a quantised weight is scaled by.
 const scaleOf = " scale"
 
 // named gives the nodes of a block's weights by their local names.

@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -60,14 +61,24 @@ func TestLoRA(t *testing.T) {
 }
 
 // TestQuantisedBase: beside an adapter, a base whose linear layers are held in 8
-// bits computes with the values that these stand for, forwards and backwards.
+// or 4 bits computes with the values that these stand for, forwards and backwards.
 func TestQuantisedBase(t *testing.T) {
+	rounded := map[int]func([]float32) []float32{
+		8: func(v []float32) []float32 { return nn.Dequantised8(nn.Quantise8(v)) },
+		4: func(v []float32) []float32 { return nn.Dequantised4(nn.Quantise4(v)) },
+	}
+	for bits, most := range map[int]float64{8: 0.01, 4: 0.1} { // of the loss
+		t.Run(fmt.Sprint(bits), func(t *testing.T) { quantisedBase(t, bits, rounded[bits], most) })
+	}
+}
+
+func quantisedBase(t *testing.T, bits int, rounded func([]float32) []float32, most float64) {
 	folder := filepath.Join("testdata", "llama", "lora")
-	run := func(eight, rounded bool) (loss float64, grads map[string][]float32) {
+	run := func(quantised, round bool) (loss float64, grads map[string][]float32) {
 		m, r := adapted(t, folder)
 		linears := m.Config.Linears()
-		if eight {
-			r.Params.Quantise(linears)
+		if quantised {
+			r.Params.Quantise(linears, bits)
 		}
 		for _, w := range linears {
 			p := r.Params.Get(w.Name)
@@ -75,14 +86,17 @@ func TestQuantisedBase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rounded {
-				values = nn.Dequantised(nn.Quantise(values))
+			if round {
+				values = rounded(values)
 			}
 			if err := r.Params.SetHost(p, values); err != nil {
 				t.Fatal(err)
 			}
-			if eight != (p.Scale != nil) {
-				t.Fatalf("%s in 8 bits: %t; expected %t", w.Name, p.Scale != nil, eight)
+			if quantised != (p.Scale != nil) {
+				t.Fatalf("%s quantised: %t; expected %t", w.Name, p.Scale != nil, quantised)
+			}
+			if held, err := r.Params.Host(p); err != nil || round && !slices.Equal(held, values) {
+				t.Fatalf("%s: other values than it was given, or %v", w.Name, err)
 			}
 		}
 		loss = enginetest.Walk(t, r.New(true), m.Loss, rows(t, golden.Load(t, folder), 80), true)
@@ -102,10 +116,10 @@ func TestQuantisedBase(t *testing.T) {
 	want, wantGrads := run(false, true)
 	got, gotGrads := run(true, false)
 	if math.Abs(got-want) > 1e-5*want {
-		t.Errorf("a loss of %v in 8 bits; expected %v as with the values they stand for", got, want)
+		t.Errorf("a loss of %v; expected %v as with the values that the bits stand for", got, want)
 	}
-	if off := math.Abs(got - exact); off == 0 || off > 0.01*exact {
-		t.Errorf("a loss of %v in 8 bits, %v before; expected them to differ by less than 1%%", got, exact)
+	if off := math.Abs(got - exact); off == 0 || off > most*exact {
+		t.Errorf("a loss of %v, %v before; expected them to differ by less than %v of it", got, exact, most)
 	}
 	for name, grad := range wantGrads {
 		golden.Compare(t, name, gotGrads[name], grad, golden.Tolerance{Absolute: 1e-5, Relative: 1e-4})

@@ -124,9 +124,9 @@ func (d *doctor) model() (_ string, err error) {
 		for _, w := range matrices {
 			h.adapter += w.Size()
 		}
-		if from.eight {
+		if h.bits = from.bits; h.bits > 0 {
 			for _, w := range linears {
-				h.eight += w.Size()
+				h.quantised += w.Size()
 			}
 		}
 		return h, err
@@ -189,9 +189,10 @@ type memory struct {
 
 // holding says how weights are held.
 type holding struct {
-	half    bool
-	adapter int // weights of an adapter, 0 for none
-	eight   int // weights in 8 bits
+	half      bool
+	adapter   int // weights of an adapter, 0 for none
+	quantised int // weights held in few bits
+	bits      int // that such a weight takes beside its block's scale
 }
 
 // needDecoder predicts memory from the shapes: the weights with what training
@@ -224,8 +225,11 @@ func (h holding) bytes(n, vocabulary, model int) (width, weights, head int64) {
 	}
 	head = int64(vocabulary) * 3 * 256 * 4
 	if h.adapter > 0 {
-		eight := int64(h.eight) + int64(h.eight)/nn.QuantBlock*4
-		return width, int64(n-h.eight+h.adapter)*width + eight + int64(h.adapter)*state, head
+		scales := int64(h.quantised) / nn.QuantBlock * 4
+		if h.bits == 4 {
+			scales *= 2
+		}
+		return width, int64(n-h.quantised+h.adapter)*width + int64(h.quantised*h.bits/8) + scales + int64(h.adapter)*state, head
 	}
 	return width, int64(n) * (width + state), head + int64(vocabulary)*int64(model)*4
 }

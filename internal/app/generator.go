@@ -73,8 +73,8 @@ func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, fil
 // load puts the weights ws of a source on the device, and the adapter beside the
 // linear layers among them: all trained where there is no adapter, else that.
 func (b *base) load(ctx context.Context, ws, linears []tape.Weight, source tape.Source, trained bool) error {
-	if b.from.eight {
-		b.params.Quantise(linears)
+	if b.from.bits > 0 {
+		b.params.Quantise(linears, b.from.bits)
 	}
 	if err := b.params.Load(ctx, ws, source, trained && b.from.lora == nil, nil); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", b.from.base, err), b.params.Free())

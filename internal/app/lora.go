@@ -22,7 +22,7 @@ type origin struct {
 	adapter string        // folder; "" for an adapter that is not trained yet, or none
 	lora    *weights.LoRA // nil without an adapter
 	seed    int64         // of an adapter that is not trained yet
-	eight   bool          // the linear layers' weights are held in 8 bits
+	bits    int           // that a value of the linear layers is held in, or 0
 }
 
 // locateGenerator finds a model and the adapter that is named beside it; or, if
@@ -32,7 +32,7 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 	if err != nil {
 		return origin{}, err
 	}
-	o := origin{base: path, eight: m.LoadIn8bit}
+	o := origin{base: path, bits: m.QuantBits()}
 	switch {
 	case m.AdapterNameOrPath != "" && weights.IsAdapter(path):
 		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.AdapterNameOrPath)

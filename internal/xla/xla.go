@@ -183,7 +183,7 @@ func Free(ts ...*tensors.Tensor) error {
 
 // Number is what crosses between host and device.
 type Number interface {
-	float32 | int32 | int8 | bool | bfloat16.BFloat16
+	float32 | int32 | int8 | uint8 | bool | bfloat16.BFloat16
 }
 
 // FromHost copies flat host values to the device under the given dimensions.
