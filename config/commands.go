@@ -49,6 +49,7 @@ func (c *Train) declare(s *set) {
 	}
 	c.Data.declare(s, c.Recipe)
 	c.Prompt.declare(s, c.Recipe)
+	c.declareAnswer(s, c.Recipe)
 	c.Optimiser.declare(s, c.Recipe)
 	c.Schedule.declare(s)
 	c.Saving.declare(s)
@@ -288,14 +289,24 @@ func (c *Ask) declareHistory(s *set) {
 
 // Doctor is the settings of gorqa doctor: those of every training, none required.
 // What is given is looked at.
-type Doctor struct{ Train }
+type Doctor struct {
+	Train
+	Forecast bool // say how long it takes, by trying
+}
 
 // DefaultDoctor has the defaults of a training.
-func DefaultDoctor() Doctor { return Doctor{DefaultTrain("")} }
+func DefaultDoctor() Doctor { return Doctor{Train: DefaultTrain("")} }
 
-// Validate implements Settings: what is not given is no problem.
+func (c *Doctor) declare(s *set) {
+	s.section("Forecast")
+	s.boolean(&c.Forecast, "forecast", "try two steps and two batches of answers, and say how long the run will take and what memory; asks for all that a training does")
+	c.Train.declare(s)
+}
+
+// Validate implements Settings: what is not given is no problem, but for a
+// forecast.
 func (c *Doctor) Validate() error {
-	p := problems{partial: true}
+	p := problems{partial: !c.Forecast}
 	c.check(&p)
 	return p.join()
 }

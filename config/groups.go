@@ -138,8 +138,12 @@ func (m *Prompt) declare(s *set, recipe string) {
 	if recipe == FiD || recipe == "" {
 		s.maybeInteger(&m.MaxEncoderSeqLength, "max_encoder_seq_length", "FiD: tokens a passage may have together with history and question; it loses text from its end (if not given, what the model's fid.json says, else 512)")
 	}
-	if recipe == FiD {
-		s.maybeInteger(&m.MaxDecoderSeqLength, "max_decoder_seq_length", "tokens an answer may have that is learnt; it is never cut, see on_overflow (if not given, what the model's fid.json says, else 256)")
+}
+
+// declareAnswer is for the commands that encode answers.
+func (m *Prompt) declareAnswer(s *set, recipe string) {
+	if recipe == FiD || recipe == "" {
+		s.maybeInteger(&m.MaxDecoderSeqLength, "max_decoder_seq_length", "FiD: tokens an answer may have that is learnt; it is never cut, see on_overflow (if not given, what the model's fid.json says, else 256)")
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 // Doctor looks at what a training run would need, as far as the settings name
-// it, and says what is missing. It trains nothing.
+// it, and says what is missing. It keeps no trained weights.
 func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
@@ -37,6 +37,9 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	d.check("documents", d.documents)
 	d.check("embedding model", d.embedding)
 	d.check("output_dir", d.output)
+	if c.Forecast {
+		d.forecast()
+	}
 	if d.bad > 0 {
 		return fmt.Errorf("%d of the checks failed", d.bad)
 	}

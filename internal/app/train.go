@@ -223,8 +223,51 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	perEpoch := plan.StepsPerEpoch()
 	total := r.c.TotalSteps(perEpoch)
+	loop := r.loop(plan, total)
+	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
+	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", plan.Rows, perEpoch, plan.PerStep, total)
+	if r.c.EvalOnStart && resume == "" && len(r.eval) > 0 {
+		if _, err := r.evaluate(ctx, 0); err != nil {
+			return err
+		}
+	}
+	if r.c.TestOnStart && resume == "" && len(r.testing) > 0 {
+		report, err := r.score(ctx, "Test before training", "test-predictions-before.jsonl")
+		if err != nil {
+			return err
+		}
+		r.before = report.Metrics
+	}
+	err = loop.Run(ctx, resume)
+	var stopped *train.Interrupted
+	if errors.As(err, &stopped) {
+		return fmt.Errorf("%w; go on with the same command and --resume_from_checkpoint true", err)
+	}
+	if err != nil {
+		return err
+	}
+	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != total {
+		best := loop.Saves.Name(step)
+		if _, err := os.Stat(best); err == nil {
+			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
+			if err := train.LoadWeights(ctx, r.generator.loaded().params, best); err != nil {
+				return err
+			}
+			r.done = step
+		}
+	}
+	if err := r.generator.save(ctx, r.c.OutputDir); err != nil {
+		return err
+	}
+	r.show.Say("Model saved in %s", r.c.OutputDir)
+	return nil
+}
+
+// loop trains on the rows in a plan's order.
+func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
+	perEpoch := plan.StepsPerEpoch()
 	runner := r.generator.loaded().runner
-	loop := &train.Loop[pass]{
+	return &train.Loop[pass]{
 		Engine: runner.Engine, Runner: runner,
 		Loss: func(t *tape.Tape, p pass) ([]*tape.Value, error) { return p(t) },
 		Work: func(step int) (train.Work[pass], error) {
@@ -256,43 +299,6 @@ func (r *run) train(ctx context.Context, resume string) error {
 			})
 		},
 	}
-	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
-	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", plan.Rows, perEpoch, plan.PerStep, total)
-	if r.c.EvalOnStart && resume == "" && len(r.eval) > 0 {
-		if _, err := r.evaluate(ctx, 0); err != nil {
-			return err
-		}
-	}
-	if r.c.TestOnStart && resume == "" && len(r.testing) > 0 {
-		report, err := r.score(ctx, "Test before training", "test-predictions-before.jsonl")
-		if err != nil {
-			return err
-		}
-		r.before = report.Metrics
-	}
-	err = loop.Run(ctx, resume)
-	var stopped *train.Interrupted
-	if errors.As(err, &stopped) {
-		return fmt.Errorf("%w; go on with the same command and --resume_from_checkpoint true", err)
-	}
-	if err != nil {
-		return err
-	}
-	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != total {
-		best := loop.Saves.Name(step)
-		if _, err := os.Stat(best); err == nil {
-			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
-			if err := train.LoadWeights(ctx, runner.Params, best); err != nil {
-				return err
-			}
-			r.done = step
-		}
-	}
-	if err := r.generator.save(ctx, r.c.OutputDir); err != nil {
-		return err
-	}
-	r.show.Say("Model saved in %s", r.c.OutputDir)
-	return nil
 }
 
 // evaluate scores the validation set: the loss, then retrieval and answers. It
@@ -372,6 +378,28 @@ func (r *run) plan() (recipe.Plan, error) {
 		p.Group = append(p.Group, numbers[key])
 	}
 	return p, nil
+}
+
+// evaluations is how often a run scores the validation set, and the test set.
+func (r *run) evaluations() (evals, tests int) {
+	plan, err := r.plan()
+	if err != nil || !r.c.DoTrain {
+		return min(1, len(r.eval)), min(1, len(r.testing))
+	}
+	total := r.c.TotalSteps(plan.StepsPerEpoch())
+	due := r.loop(plan, total).EvalAt
+	for step := 1; step <= total; step++ {
+		if due(step) {
+			evals++
+		}
+	}
+	if r.c.EvalOnStart && len(r.eval) > 0 {
+		evals++
+	}
+	if r.c.TestOnStart && len(r.testing) > 0 {
+		tests++
+	}
+	return evals, tests + min(1, len(r.testing))
 }
 
 // at says at which steps something is due.

@@ -3,16 +3,19 @@
 // that repeat from layer to layer and step to step; glibc would give the pages
 // back and have the kernel clear new ones each time (docs/engine.md has the
 // counts). A program may define these functions itself: see "Replacing malloc"
-// in glibc's manual. Buffers under LARGE stay glibc's.
+// in glibc's manual. Buffers under LARGE stay glibc's, in one arena a processor:
+// it would make eight, and what each keeps free of XLA's many threads is lost.
 
 #include <features.h>
 #ifdef __GLIBC__
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
     LARGE = 1 << 20,   // from this size on a buffer is ours
@@ -40,6 +43,10 @@ static size_t used, held, most; // bytes in use, kept, and the most ever in use
 void *__libc_memalign(size_t align, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
+
+__attribute__((constructor)) static void arenas(void) {
+    mallopt(M_ARENA_MAX, (int)sysconf(_SC_NPROCESSORS_ONLN));
+}
 
 static header *head(const void *p) { return (header *)((char *)p - PAGE); }
 
