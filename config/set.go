@@ -194,23 +194,7 @@ func (s *set) seed(p *int64, name, help string) *setting {
 // maybeSeed declares a seed that is nil until it is given.
 func (s *set) maybeSeed(p **int64, name, help string) *setting {
 	var n int64
-	st := s.seed(&n, name, help)
-	assign := st.assign
-	st.assign = func(v string) error {
-		if err := assign(v); err != nil {
-			return err
-		}
-		*p = &n
-		return nil
-	}
-	st.value = func() any { return *p }
-	st.text = func() string {
-		if *p == nil {
-			return ""
-		}
-		return strconv.FormatInt(**p, 10)
-	}
-	return st
+	return pointer(s.seed(&n, name, help), &n, p)
 }
 
 func (s *set) number(p *float64, name, help string) *setting {
@@ -248,13 +232,17 @@ func (s *set) boolean(p *bool, name, help string) *setting {
 // maybe declares a boolean whose default depends on other settings: nil.
 func (s *set) maybe(p **bool, name, help string) *setting {
 	var b bool
-	st := s.boolean(&b, name, help)
+	return pointer(s.boolean(&b, name, help), &b, p)
+}
+
+// pointer has a setting that assigns to value point p there once it is given.
+func pointer[T any](st *setting, value *T, p **T) *setting {
 	assign := st.assign
 	st.assign = func(v string) error {
 		if err := assign(v); err != nil {
 			return err
 		}
-		*p = &b
+		*p = value
 		return nil
 	}
 	st.value = func() any { return *p }
@@ -262,7 +250,7 @@ func (s *set) maybe(p **bool, name, help string) *setting {
 		if *p == nil {
 			return ""
 		}
-		return strconv.FormatBool(**p)
+		return fmt.Sprint(**p)
 	}
 	return st
 }

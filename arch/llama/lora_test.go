@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"gorqa/batch"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
@@ -55,7 +56,7 @@ func TestLoRA(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			tenSteps(t, g, m, r, b)
+			enginetest.TenSteps(t, g, r, m.Loss, []*batch.Decoder{b}, b.Terms)
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package t5
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"os"
@@ -213,7 +212,10 @@ func TestLadder(t *testing.T) {
 				b := small().Pack(fused(t, golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")))[0]
 				compareShares(t, c.name, m, r, b)
 			})
-			t.Run("ten steps", func(t *testing.T) { tenSteps(t, g, m, r, alone().Pack(rows)) })
+			t.Run("ten steps", func(t *testing.T) {
+				packs := alone().Pack(rows)
+				enginetest.TenSteps(t, g, r, m.Loss, packs, terms(packs))
+			})
 		})
 	}
 }
@@ -271,49 +273,12 @@ func compareShares(t *testing.T, name string, m *Model, r *tape.Runner, b *batch
 	}
 }
 
-// tenSteps is the last rung: ten AdamW steps with clipping give torch's losses,
-// gradient norms and final weights.
-func tenSteps(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, packs []*batch.Fusion) {
-	t.Helper()
-	var values struct {
-		Optimiser struct {
-			LR          float64 `json:"lr"`
-			WeightDecay float64 `json:"weight_decay"`
-			Steps       int     `json:"steps"`
-		} `json:"optimiser"`
-	}
-	g.Decode(t, &values)
-	adam := train.DefaultAdam()
-	adam.WeightDecay = values.Optimiser.WeightDecay
-	losses, norms := optimise(t, m, r, packs, adam, train.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps})
-	g.Compare(t, "losses", losses)
-	g.Compare(t, "grad_norms", norms)
-	for name, final := range masters(t, r) {
-		g.Compare(t, "final."+name, final)
-	}
-}
-
-// optimise makes the schedule's steps, each on all of the micro-batches.
-func optimise(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Fusion, adam train.Adam, schedule train.Schedule) (losses, norms []float32) {
-	t.Helper()
-	work := train.Work[*batch.Fusion]{Batches: packs}
+// terms counts the label tokens.
+func terms(packs []*batch.Fusion) (n int) {
 	for _, b := range packs {
-		work.Terms += b.Terms
+		n += b.Terms
 	}
-	never := func(int) bool { return false }
-	loop := train.Loop[*batch.Fusion]{
-		Engine: enginetest.Open(t), Runner: r, Loss: m.Loss, Adam: adam, Schedule: schedule,
-		Work:   func(int) (train.Work[*batch.Fusion], error) { return work, nil },
-		EvalAt: never, SaveAt: never,
-		OnStep: func(s train.Step) error {
-			losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))
-			return nil
-		},
-	}
-	if err := loop.Run(context.Background(), ""); err != nil {
-		t.Fatal(err)
-	}
-	return losses, norms
+	return n
 }
 
 // TestTables shows that lookup tables learn at their own rate, ten times the
@@ -325,7 +290,7 @@ func TestTables(t *testing.T) {
 		before := masters(t, r)
 		adam := train.DefaultAdam()
 		adam.Tables = tables
-		optimise(t, m, r, packs, adam, train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
+		enginetest.Optimise(t, r, m.Loss, packs, terms(packs), adam, train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
 		after := masters(t, r)
 		for name, values := range after {
 			for i := range values {

@@ -1,5 +1,6 @@
 // Package enginetest opens the engine for tests, fetching the plugin into the
-// cache folder where it is not there yet, and walks tapes. Only tests import it.
+// cache folder where it is not there yet, walks tapes and takes optimiser steps.
+// Only tests import it.
 package enginetest
 
 import (
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"gorqa/fetch"
+	"gorqa/internal/golden"
 	"gorqa/internal/xla"
 	"gorqa/tape"
+	"gorqa/train"
 )
 
 var open = sync.OnceValues(func() (*xla.Engine, error) {
@@ -52,4 +55,53 @@ func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.
 		t.Fatal(err)
 	}
 	return sum
+}
+
+// Optimise takes the schedule's steps, each on all of the micro-batches, which
+// have so many label tokens.
+func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule train.Schedule) (losses, norms []float32) {
+	t.Helper()
+	never := func(int) bool { return false }
+	loop := train.Loop[B]{
+		Engine: Open(t), Runner: r, Loss: loss, Adam: adam, Schedule: schedule,
+		Work:   func(int) (train.Work[B], error) { return train.Work[B]{Batches: batches, Terms: terms}, nil },
+		EvalAt: never, SaveAt: never,
+		OnStep: func(s train.Step) error {
+			losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))
+			return nil
+		},
+	}
+	if err := loop.Run(context.Background(), ""); err != nil {
+		t.Fatal(err)
+	}
+	return losses, norms
+}
+
+// TenSteps is the last rung of the parity ladder: ten AdamW steps with clipping
+// give torch's losses, gradient norms and final weights.
+func TenSteps[B any](t testing.TB, g *golden.Golden, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int) {
+	t.Helper()
+	var values struct {
+		Optimiser struct {
+			LR          float64 `json:"lr"`
+			WeightDecay float64 `json:"weight_decay"`
+			Steps       int     `json:"steps"`
+		} `json:"optimiser"`
+	}
+	g.Decode(t, &values)
+	adam := train.DefaultAdam()
+	adam.WeightDecay = values.Optimiser.WeightDecay
+	losses, norms := Optimise(t, r, loss, batches, terms, adam, train.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps})
+	g.Compare(t, "losses", losses)
+	g.Compare(t, "grad_norms", norms)
+	for _, p := range r.Params.All() {
+		if !p.Trained {
+			continue
+		}
+		final, err := r.Params.Host(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Compare(t, "final."+p.Name, final)
+	}
 }
