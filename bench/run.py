@@ -49,8 +49,8 @@ PAIRS = {
     ),
     "swr": (
         "SwR, rows of four passages, 4 a step; transformers, no padding, batch 1",
-        ("train", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 3, "untimed_steps": 1}),
-        ("train.py", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 3, "untimed_steps": 1, "micro_batch": 1}),
+        ("train", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 2, "untimed_steps": 1}),
+        ("train.py", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 2, "untimed_steps": 1, "micro_batch": 1}),
     ),
     "lora": (
         "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
@@ -62,7 +62,7 @@ PAIRS = {
         ("train", {"model": SMOLLM2, "rows": ROWS}),
         (
             "train.py",
-            {"model": SMOLLM2, "rows": ROWS, "pad_to": 2048, "loss_on": "all", "rows_per_step": 2, "steps": 3},
+            {"model": SMOLLM2, "rows": ROWS, "pad_to": 2048, "loss_on": "all", "rows_per_step": 2, "steps": 2, "untimed_steps": 1},
         ),
     ),
     "attention": (

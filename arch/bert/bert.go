@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
+	"gorqa/internal/flash"
 	"gorqa/nn"
 	"gorqa/tape"
 )
@@ -81,16 +83,19 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Local names of the weights of the two kinds of blocks.
+// Local names of the weights of each kind of block: those of a layer stand before
+// and after its attention.
 var (
 	embedWeights = []string{
 		"word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight",
 		"LayerNorm.weight", "LayerNorm.bias",
 	}
-	layerWeights = []string{
+	beforeWeights = []string{
 		"attention.self.query.weight", "attention.self.query.bias",
 		"attention.self.key.weight", "attention.self.key.bias",
 		"attention.self.value.weight", "attention.self.value.bias",
+	}
+	afterWeights = []string{
 		"attention.output.dense.weight", "attention.output.dense.bias",
 		"attention.output.LayerNorm.weight", "attention.output.LayerNorm.bias",
 		"intermediate.dense.weight", "intermediate.dense.bias",
@@ -129,7 +134,7 @@ func (c Config) Weights() []tape.Weight {
 		add("embeddings.", name)
 	}
 	for i := range c.Layers {
-		for _, name := range layerWeights {
+		for _, name := range slices.Concat(beforeWeights, afterWeights) {
 			add(prefix(i), name)
 		}
 	}
@@ -158,8 +163,9 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed  tape.Bound
-	layers []tape.Bound
+	embed                    tape.Bound
+	before, attention, after *tape.Block
+	graphs                   bool // attention as a graph on the host, too
 }
 
 // New makes the blocks of an encoder that computes in bf16 (half) or f32. The
@@ -170,10 +176,7 @@ func New(c Config, half bool) *Model {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().At("embeddings.")
-	layer := m.layerBlock()
-	for i := range c.Layers {
-		m.layers = append(m.layers, layer.At(prefix(i)))
-	}
+	m.before, m.attention, m.after = m.beforeBlock(), m.attentionBlock(), m.afterBlock()
 	return m
 }
 
@@ -202,17 +205,53 @@ func (m *Model) Hidden(t *tape.Tape, ids, lengths []int32) (x, rows *tape.Value,
 	if rows, err = t.Ints(lengths, b); err != nil {
 		return nil, nil, err
 	}
+	attend := func(in []*tape.Value) ([]*tape.Value, error) {
+		return t.Call(m.attention.Named(), append(in, rows)...)
+	}
+	if t.OnHost() && !m.graphs {
+		native := m.native(lengths, s)
+		attend = func(in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
+	}
 	out, err := t.Call(m.embed, tokens)
-	for _, layer := range m.layers {
-		if err != nil {
+	for i := 0; i < m.Config.Layers && err == nil; i++ {
+		x := out[0]
+		if out, err = t.Call(m.before.At(prefix(i)), x); err != nil {
 			break
 		}
-		out, err = t.Call(layer, out[0], rows)
+		if out, err = attend(out); err != nil {
+			break
+		}
+		out, err = t.Call(m.after.At(prefix(i)), x, out[0])
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return out[0], rows, nil
+}
+
+// native is attention within rows of s tokens in the host's memory. The padding
+// of a row sees itself.
+func (m *Model) native(lengths []int32, s int) tape.Native {
+	n := len(lengths) * s
+	shape := flash.Shape{
+		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
+		Depth: make([]int32, n), Start: make([]int32, n), Reach: make([]int32, n),
+	}
+	for i := range n {
+		row := i / s * s
+		if end := row + int(lengths[i/s]); i < end {
+			shape.Start[i], shape.Reach[i] = int32(row), int32(end-1)
+		} else {
+			shape.Start[i], shape.Reach[i] = int32(end), int32(row+s-1)
+		}
+	}
+	return tape.Native{
+		Outputs: [][]int{{n, shape.Heads, shape.Width}},
+		Kept:    [][]int{{shape.Heads, n}},
+		Forward: func(in, out, kept [][]float32) error {
+			return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
+		},
+	}
 }
 
 // embedBlock takes ids [B, S] i32 to x [B·S, D]: words, places and the first
@@ -233,40 +272,61 @@ func (m *Model) embedBlock() *tape.Block {
 	}
 }
 
-// layerBlock takes x [B·S, D] and lengths [B] i32 to x [B·S, D]: attention and
-// the feed-forward layer, each added to its input and then normed.
-func (m *Model) layerBlock() *tape.Block {
+// beforeBlock takes x [B·S, D] to the queries, keys and values [B·S, H, C] in f32.
+func (m *Model) beforeBlock() *tape.Block {
 	return &tape.Block{
-		Name: "bert layer", Weights: layerWeights, Outputs: 1,
+		Name: "bert before", Weights: beforeWeights, Outputs: 3,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			for _, part := range []string{"query", "key", "value"} {
+				y := ConvertDType(nn.Linear(w, "attention.self."+part, in[0]), dtypes.Float32)
+				out = append(out, Reshape(y, in[0].Shape().Dimensions[0], m.Config.Heads, m.Config.Width/m.Config.Heads))
+			}
+			return out, nil
+		},
+	}
+}
+
+// attentionBlock is softmax(q·kᵀ/√C)·v over the tokens of each row that are no
+// padding, for q, k and v [B·S, H, C] and lengths [B] i32; it gives [B·S, H, C].
+func (m *Model) attentionBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert attention", Outputs: 1,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			lengths, d := in[3], in[0].Shape().Dimensions
+			b, h, c := lengths.Shape().Dimensions[0], d[1], d[2]
+			s := d[0] / b
+			heads := func(x *Node) *Node { // [B, H, S, C]
+				return TransposeAllAxes(Reshape(ConvertDType(x, m.dtype), b, s, h, c), 0, 2, 1, 3)
+			}
+			scores := ConvertDType(dot(heads(in[0]), heads(in[1]), 3), dtypes.Float32) // [B, H, S, S]
+			shape := scores.Shape()
+			scores = MulScalar(scores, 1/math.Sqrt(float64(c)))
+			key := Iota(scores.Graph(), shapes.Make(dtypes.Int32, b, 1, 1, s), 3)
+			seen := LessThan(key, BroadcastToShape(Reshape(lengths, b, 1, 1, 1), key.Shape()))
+			scores = Where(BroadcastToDims(seen, shape.Dimensions...), scores, Scalar(scores.Graph(), dtypes.Float32, -1e9))
+			p := Exp(Sub(scores, BroadcastToDims(ReduceAndKeep(scores, ReduceMax, -1), shape.Dimensions...)))
+			sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
+			o := ConvertDType(dot(ConvertDType(p, m.dtype), heads(in[2]), 2), dtypes.Float32)
+			o = Div(o, BroadcastToDims(sum, b, h, s, c))
+			return []*Node{Reshape(TransposeAllAxes(o, 0, 2, 1, 3), b*s, h, c)}, nil
+		},
+	}
+}
+
+// afterBlock takes x [B·S, D] and what attention gives [B·S, H, C] to x [B·S, D]:
+// attention's output and the feed-forward layer, each added to its input and then
+// normed.
+func (m *Model) afterBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert after", Weights: afterWeights, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			x := in[0]
-			a := m.attention(w, x, in[1])
+			a := ConvertDType(Reshape(in[1], x.Shape().Dimensions...), m.dtype)
 			x = m.norm(w, "attention.output.LayerNorm", Add(x, nn.Linear(w, "attention.output.dense", a)))
 			y := gelu(nn.Linear(w, "intermediate.dense", x))
 			return []*Node{m.norm(w, "output.LayerNorm", Add(x, nn.Linear(w, "output.dense", y)))}, nil
 		},
 	}
-}
-
-// attention is softmax(q·kᵀ/√C)·v over the tokens of each row that are no
-// padding, for x [B·S, D] and lengths [B]; it gives [B·S, D].
-func (m *Model) attention(w *nn.Weights, x, lengths *Node) *Node {
-	b, h, c := lengths.Shape().Dimensions[0], m.Config.Heads, m.Config.Width/m.Config.Heads
-	s := x.Shape().Dimensions[0] / b
-	heads := func(part string) *Node { // [B, H, S, C]
-		return TransposeAllAxes(Reshape(nn.Linear(w, "attention.self."+part, x), b, s, h, c), 0, 2, 1, 3)
-	}
-	scores := ConvertDType(dot(heads("query"), heads("key"), 3), dtypes.Float32) // [B, H, S, S]
-	shape := scores.Shape()
-	scores = MulScalar(scores, 1/math.Sqrt(float64(c)))
-	key := Iota(x.Graph(), shapes.Make(dtypes.Int32, b, 1, 1, s), 3)
-	seen := LessThan(key, BroadcastToShape(Reshape(lengths, b, 1, 1, 1), key.Shape()))
-	scores = Where(BroadcastToDims(seen, shape.Dimensions...), scores, Scalar(x.Graph(), dtypes.Float32, -1e9))
-	p := Exp(Sub(scores, BroadcastToDims(ReduceAndKeep(scores, ReduceMax, -1), shape.Dimensions...)))
-	sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
-	o := ConvertDType(dot(ConvertDType(p, m.dtype), heads("value"), 2), dtypes.Float32)
-	o = ConvertDType(Div(o, BroadcastToDims(sum, b, h, s, c)), m.dtype)
-	return Reshape(TransposeAllAxes(o, 0, 2, 1, 3), b*s, m.Config.Width)
 }
 
 // dot sums the last axis of a [B, H, ., .] against the given axis of b, with the

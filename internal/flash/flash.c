@@ -52,14 +52,14 @@
 #endif
 
 void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
-                   const int *reach, float *o, float *lse) {
+                   const int *start, const int *reach, float *o, float *lse) {
     forward_kernel *kernel = CHOOSE(forward);
-    kernel(s, from, to, q, k, v, depth, reach, o, lse);
+    kernel(s, from, to, q, k, v, depth, start, reach, o, lse);
 }
 
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const int *depth, const int *reach, float *dq, float *dk,
+                    const float *lse, const float *dO, const int *depth, const int *start, const int *reach, float *dq, float *dk,
                     float *dv) {
     backward_kernel *kernel = CHOOSE(backward);
-    kernel(s, from, to, q, k, v, o, lse, dO, depth, reach, dq, dk, dv);
+    kernel(s, from, to, q, k, v, o, lse, dO, depth, start, reach, dq, dk, dv);
 }

@@ -1,4 +1,4 @@
-// Package flash is attention over trees on the processor: softmax(q·kᵀ/√C)·v,
+// Package flash is attention over trees, and over rows without an order, on the processor: softmax(q·kᵀ/√C)·v,
 // forwards and backwards, tile by tile, without a matrix of scores in memory
 // (FlashAttention, arXiv 2205.14135), and without work on tiles in which no
 // query sees a key. XLA's graphs need static ranges of keys, so packed rows
@@ -18,36 +18,39 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 )
 
 const tile = C.TILE
 
 // Shape describes a batch: S packed positions of H query heads and N key and
-// value heads, each C wide. Position q sees position k when k <= q <= Reach[k]
-// and, with a sliding window, Depth[q] - Depth[k] < Slide.
+// value heads, each C wide. Position q sees position k when Start[k] <= q <=
+// Reach[k] and, with a sliding window, Depth[q] - Depth[k] < Slide. Every position
+// sees one at least.
 type Shape struct {
 	Heads, KVHeads, Width int
 	Slide                 int     // 0 for none
 	Depth                 []int32 // S depths in the row
+	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
 	Reach                 []int32 // S
 }
 
 // plan is a batch made ready for the kernels.
 type plan struct {
-	c            C.shape
-	depth, reach []int32 // padded to whole tiles with keys that nobody sees
-	bounds       []int   // of each worker's items
+	c                   C.shape
+	depth, start, reach []int32 // padded to whole tiles with keys that nobody sees
+	bounds              []int   // of each worker's items
 }
 
 // newPlan checks a batch and divides its items by the tiles that they see.
 func newPlan(s Shape) (*plan, error) {
 	n := len(s.Reach)
-	if n == 0 || len(s.Depth) != n || s.KVHeads < 1 || s.Heads < s.KVHeads || s.Heads%s.KVHeads != 0 || s.Width < 1 {
-		return nil, fmt.Errorf("flash: %d reaches, %d depths, %d heads over %d of width %d", n, len(s.Depth), s.Heads, s.KVHeads, s.Width)
+	if n == 0 || len(s.Depth) != n || s.Start != nil && len(s.Start) != n || s.KVHeads < 1 || s.Heads < s.KVHeads || s.Heads%s.KVHeads != 0 || s.Width < 1 {
+		return nil, fmt.Errorf("flash: %d reaches, %d starts, %d depths, %d heads over %d of width %d", n, len(s.Start), len(s.Depth), s.Heads, s.KVHeads, s.Width)
 	}
 	tiles := (n + tile - 1) / tile
-	p := &plan{depth: make([]int32, tiles*tile), reach: make([]int32, tiles*tile)}
+	p := &plan{depth: make([]int32, tiles*tile), start: make([]int32, tiles*tile), reach: make([]int32, tiles*tile)}
 	copy(p.depth, s.Depth)
 	for i := copy(p.reach, s.Reach); i < len(p.reach); i++ {
 		p.reach[i] = -1
@@ -56,14 +59,15 @@ func newPlan(s Shape) (*plan, error) {
 		positions: C.int(n), padded: C.int(tiles * tile), heads: C.int(s.Heads), kv: C.int(s.KVHeads),
 		width: C.int(s.Width), slide: C.int(s.Slide), scale: C.float(1 / math.Sqrt(float64(s.Width))),
 	}
-	farthest := make([]int32, tiles)
-	for i, r := range p.reach {
-		farthest[i/tile] = max(farthest[i/tile], r)
+	for i := range p.start {
+		p.start[i] = int32(i)
 	}
+	copy(p.start, s.Start)
 	costs, total := make([]int, tiles), 0
 	for qt := range costs {
-		for kt := range qt + 1 {
-			if int(farthest[kt]) >= qt*tile {
+		for kt := range tiles {
+			first, farthest := slices.Min(p.start[kt*tile:][:tile]), slices.Max(p.reach[kt*tile:][:tile])
+			if int(farthest) >= qt*tile && int(first) < (qt+1)*tile {
 				costs[qt]++
 			}
 		}
@@ -116,7 +120,7 @@ func Forward(s Shape, q, k, v, o, lse []float32) error {
 	}
 	p.each(func(_ int, from, to C.int) {
 		c := p.c
-		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), ints(p.depth), ints(p.reach), floats(o), floats(lse))
+		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
 	})
 	return nil
 }
@@ -142,7 +146,7 @@ func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
 		both := make([]float32, 2*size)
 		sums[i] = [2][]float32{both[:size], both[size:]}
 		c := p.c
-		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), ints(p.depth), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
+		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), ints(p.depth), ints(p.start), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
 	})
 	for j, out := range [][]float32{dk, dv} {
 		for i := range n {

@@ -13,13 +13,13 @@ typedef struct {
 // forward and backward do the items from..to; item i is the tile of queries
 // i % tiles of head i / tiles.
 typedef void forward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                            const int *depth, const int *reach, float *o, float *lse);
+                            const int *depth, const int *start, const int *reach, float *o, float *lse);
 typedef void backward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                             const float *o, const float *lse, const float *dO, const int *depth, const int *reach,
+                             const float *o, const float *lse, const float *dO, const int *depth, const int *start, const int *reach,
                              float *dq, float *dk, float *dv);
 
 void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
-                   const int *reach, float *o, float *lse);
+                   const int *start, const int *reach, float *o, float *lse);
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const int *depth, const int *reach, float *dq, float *dk,
+                    const float *lse, const float *dO, const int *depth, const int *start, const int *reach, float *dq, float *dk,
                     float *dv);

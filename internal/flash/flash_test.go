@@ -18,7 +18,7 @@ func naive(s Shape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float64) {
 		for i := range n {
 			p, dp := make([]float64, n), make([]float64, n)
 			sees := func(j int) bool {
-				return j <= i && i <= int(s.Reach[j]) && (s.Slide == 0 || int(s.Depth[i]-s.Depth[j]) < s.Slide)
+				return start(s, j) <= i && i <= int(s.Reach[j]) && (s.Slide == 0 || int(s.Depth[i]-s.Depth[j]) < s.Slide)
 			}
 			var sum, delta float64
 			for j := range n {
@@ -51,6 +51,25 @@ func naive(s Shape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float64) {
 	return o, lse, dq, dk, dv
 }
 
+// start is where those who see position j begin.
+func start(s Shape, j int) int {
+	if s.Start == nil {
+		return j
+	}
+	return int(s.Start[j])
+}
+
+// rows lays out random rows in which every position sees every other.
+func rows(r *rand.Rand, n int) (start, reach []int32) {
+	for len(start) < n {
+		from, length := len(start), min(1+r.IntN(150), n-len(start))
+		for range length {
+			start, reach = append(start, int32(from)), append(reach, int32(from+length-1))
+		}
+	}
+	return start, reach
+}
+
 // tree lays out random rows that share prefixes, depth first.
 func tree(r *rand.Rand, n int) (depth, reach []int32) {
 	depth, reach = make([]int32, n), make([]int32, n)
@@ -81,17 +100,22 @@ func TestAgainstTheFormula(t *testing.T) {
 	for _, c := range []struct {
 		why                        string
 		n, heads, kv, width, slide int
+		whole                      bool // rows, not trees
 	}{
-		{"one position", 1, 1, 1, 8, 0},
-		{"less than a tile, an odd width", 23, 2, 1, 5, 0},
-		{"whole tiles", 128, 3, 3, 64, 0},
-		{"the shape of SmolLM2", 300, 9, 3, 64, 0},
-		{"a sliding window", 200, 4, 2, 32, 50},
-		{"a wide head", 130, 2, 2, 128, 0},
+		{"one position", 1, 1, 1, 8, 0, false},
+		{"less than a tile, an odd width", 23, 2, 1, 5, 0, false},
+		{"whole tiles", 128, 3, 3, 64, 0, false},
+		{"the shape of SmolLM2", 300, 9, 3, 64, 0, false},
+		{"a sliding window", 200, 4, 2, 32, 50, false},
+		{"a wide head", 130, 2, 2, 128, 0, false},
+		{"rows without an order", 700, 3, 3, 32, 0, true},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
 			s.Depth, s.Reach = tree(r, c.n)
+			if c.whole {
+				s.Start, s.Reach = rows(r, c.n)
+			}
 			wide, narrow := c.n*c.heads*c.width, c.n*c.kv*c.width
 			q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
 			o, lse := make([]float32, wide), make([]float32, c.n*c.heads)

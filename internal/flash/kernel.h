@@ -99,24 +99,25 @@ INLINE int FN(filled)(const shape *s, int tile) {
 
 // what a tile of queries sees of a tile of keys.
 enum { FN(nothing), FN(part), FN(all) };
-static int FN(sees)(const shape *s, int qt, int kt, const int *reach) {
-    int least = reach[kt * TILE], most = least;
+static int FN(sees)(const shape *s, int qt, int kt, const int *start, const int *reach) {
+    int least = reach[kt * TILE], most = least, first = start[kt * TILE], last = first;
     for (int k = kt * TILE; k < (kt + 1) * TILE; k++) {
         if (reach[k] < least) least = reach[k];
         if (reach[k] > most) most = reach[k];
+        if (start[k] < first) first = start[k];
+        if (start[k] > last) last = start[k];
     }
-    if (most < qt * TILE) return FN(nothing);
-    return kt < qt && !s->slide && least >= (qt + 1) * TILE - 1 ? FN(all) : FN(part);
+    int low = qt * TILE, high = low + TILE - 1;
+    if (most < low || first > high) return FN(nothing);
+    return !s->slide && last <= low && least >= high ? FN(all) : FN(part);
 }
 
 // sets the scores of pairs that do not see each other to a very low number.
-static void FN(mask)(const shape *s, float *scores, int qt, int kt, const int *depth, const int *reach) {
+static void FN(mask)(const shape *s, float *scores, int qt, int kt, const int *depth, const int *start, const int *reach) {
     for (int i = 0; i < TILE; i++) {
         int query = qt * TILE + i;
         for (int j = 0; j < TILE; j += LANES) {
-            VI key = {0};
-            for (int l = 0; l < LANES; l++) key[l] = kt * TILE + j + l;
-            VI seen = (key <= query) & (*(VI *)(reach + kt * TILE + j) >= query);
+            VI seen = (*(VI *)(start + kt * TILE + j) <= query) & (*(VI *)(reach + kt * TILE + j) >= query);
             if (s->slide) seen &= (depth[query] - *(VI *)(depth + kt * TILE + j)) < s->slide;
             float *at = scores + i * TILE + j;
             AT(at) = FN(pick)(seen, AT(at), (VF){0} - 1e30f);
@@ -131,7 +132,7 @@ static float *FN(scratch)(size_t floats) {
 }
 
 static void FN(forward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                        const int *depth, const int *reach, float *o, float *lse) {
+                        const int *depth, const int *start, const int *reach, float *o, float *lse) {
     const int c = s->width, wide = (c + 2 * LANES - 1) / (2 * LANES) * (2 * LANES), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     float *kt = FN(scratch)((size_t)s->padded * (c + wide) + 2 * (size_t)TILE * wide + TILE * TILE);
@@ -150,11 +151,11 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
         memset(acc, 0, sizeof(float) * TILE * wide);
         float top[TILE], total[TILE];
         for (int i = 0; i < TILE; i++) top[i] = -1e29f, total[i] = 0;
-        for (int t = 0; t <= qt; t++) {
-            int sees = FN(sees)(s, qt, t, reach);
+        for (int t = 0; t < tiles; t++) {
+            int sees = FN(sees)(s, qt, t, start, reach);
             if (sees == FN(nothing)) continue;
             FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
-            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, reach);
+            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++) {
                 float *row = p + i * TILE;
                 VF best = AT(row);
@@ -187,7 +188,7 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
 // dk and dv are sums of this call's items, [N, padded, wide] with wide the
 // width padded to 32 floats; dq is whole.
 static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const float *o, const float *lse, const float *dO, const int *depth, const int *reach,
+                         const float *o, const float *lse, const float *dO, const int *depth, const int *start, const int *reach,
                          float *dq, float *dk, float *dv) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
@@ -215,12 +216,12 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
             for (int j = 0; j < c; j++) delta[i] += ds[i * wide + j] * o[(first + i) * across + (long)h * c + j];
         }
         float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
-        for (int t = 0; t <= qt; t++) {
-            int sees = FN(sees)(s, qt, t, reach);
+        for (int t = 0; t < tiles; t++) {
+            int sees = FN(sees)(s, qt, t, start, reach);
             if (sees == FN(nothing)) continue;
             FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
             FN(product)(TILE, c, ds, wide, 1, vt + (size_t)t * TILE * c, TILE, dp, TILE, 0);
-            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, reach);
+            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++)
                 for (int j = 0; j < TILE; j += LANES) {
                     float *at = p + i * TILE + j, *d = dp + i * TILE + j;
