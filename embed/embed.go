@@ -43,7 +43,7 @@ var poolings = []Pooling{First, Largest, Mean, MeanSqrt, WeightedMean, Last}
 type Options struct {
 	Pooling   []Pooling // one, or several whose vectors are joined
 	Normalise bool      // scale vectors to length 1
-	// BatchTokens is about how many tokens, padding included, are in one batch.
+	// BatchTokens is how many tokens are in one batch, if no row alone has more.
 	BatchTokens int
 }
 
@@ -122,102 +122,106 @@ func (m *Model) Vectors(ctx context.Context, ids [][]int32) ([][]float32, error)
 		return nil, err
 	}
 	out := make([][]float32, len(ids))
-	for _, b := range batches(ids, m.opt.BatchTokens, m.bert.Config.Positions) {
+	for _, p := range packs(ids, m.opt.BatchTokens) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := m.run(ids, b, out); err != nil {
+		if err := m.run(ids, p, out); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// shape is one batch: which rows it holds and the sides of its rectangle.
-type shape struct {
-	rows  []int // indexes of the rows it holds, at most tall
-	width int   // tokens of each row with its padding
-	tall  int   // rows with the empty ones that fill it up
+// pack names the rows of one batch.
+type pack struct {
+	rows   []int // indexes
+	tokens int   // of all of them
 }
 
-// batches sorts the rows by length, longest first, and cuts them into rectangles
-// of about budget tokens. Widths and heights are rounded up so that few shapes
-// arise: all batches of a width are full except the last of all.
-func batches(ids [][]int32, budget, limit int) []shape {
-	order := make([]int, len(ids))
-	for i := range order {
-		order[i] = i
+// packs fills batches of budget tokens, each time with the longest row that still
+// fits; a row beyond the budget is alone. None has more than maxRows.
+func packs(ids [][]int32, budget int) []pack {
+	longest := 0
+	for _, row := range ids {
+		longest = max(longest, len(row))
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(ids[b]) - len(ids[a]) })
-	var list []shape
-	for len(order) > 0 {
-		width := min(roundWidth(len(ids[order[0]])), limit)
-		full := max(1, budget/width)
-		n := min(full, len(order))
-		tall := 1
-		for tall < n {
-			tall *= 2
+	left := make([][]int, longest+1) // of each length
+	for i, row := range ids {
+		left[len(row)] = append(left[len(row)], i)
+	}
+	var list []pack
+	for done := 0; done < len(ids); {
+		var p pack
+		for n := longest; n > 0 && len(p.rows) < maxRows; {
+			if fits := n <= budget-p.tokens || len(p.rows) == 0; !fits || len(left[n]) == 0 {
+				n--
+				continue
+			}
+			p.rows, left[n] = append(p.rows, left[n][0]), left[n][1:]
+			p.tokens += n
 		}
-		list = append(list, shape{rows: order[:n], width: width, tall: min(tall, full)})
-		order = order[n:]
+		list = append(list, p)
+		done += len(p.rows)
 	}
 	return list
 }
 
-// roundWidth rounds a length up to 16, to a multiple of 32, or above 256 of 64.
-func roundWidth(n int) int {
-	step := 64
-	switch {
-	case n <= 16:
-		step = 16
-	case n <= 256:
+// maxRows bounds the rectangle that a batch is pooled in.
+const maxRows = 64
+
+// up rounds to a multiple of step.
+func up(n, step int) int { return (n + step - 1) / step * step }
+
+// run embeds one batch and stores its vectors in out. Sizes are rounded up so that
+// few shapes arise.
+func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
+	step := 128
+	if p.tokens <= step { // a question
 		step = 32
 	}
-	return (n + step - 1) / step * step
-}
-
-// run embeds one batch and stores its vectors in out.
-func (m *Model) run(ids [][]int32, b shape, out [][]float32) (err error) {
-	flat, lengths := make([]int32, b.tall*b.width), make([]int32, b.tall)
-	for i, row := range b.rows {
-		copy(flat[i*b.width:], ids[row])
-		lengths[i] = int32(len(ids[row]))
+	in := bert.Pack{Size: up(p.tokens, step), Tall: 1, Wide: up(len(ids[p.rows[0]]), min(step, 64))}
+	for _, row := range p.rows {
+		in.Rows = append(in.Rows, ids[row])
+	}
+	for in.Tall < len(p.rows) {
+		in.Tall *= 2
 	}
 	t := m.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
-	x, rows, err := m.bert.Hidden(t, flat, lengths)
+	x, err := m.bert.Hidden(t, in)
 	if err != nil {
 		return err
 	}
-	pooled, err := t.Call(m.pool, x, rows)
+	pooled, err := t.Call(m.pool, x.States, x.At, x.Lengths)
 	if err != nil {
 		return err
 	}
 	width := m.Width()
 	return xla.View(pooled[0].Tensor, func(vectors []float32) error {
-		for i, row := range b.rows {
+		for i, row := range p.rows {
 			out[row] = slices.Clone(vectors[i*width : (i+1)*width])
 		}
 		return nil
 	})
 }
 
-// poolBlock takes states [B·S, D] and lengths [B] to vectors [B, W].
+// poolBlock takes states [P, D], where in them the tokens of each row are [B, S],
+// and how many these are [B], to vectors [B, W].
 func (m *Model) poolBlock() *tape.Block {
 	return &tape.Block{
 		Name: "pool", Outputs: 1,
 		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			return []*Node{pool(m.opt, in[0], in[1])}, nil
+			return []*Node{pool(m.opt, in[0], in[1], in[2])}, nil
 		},
 	}
 }
 
-// pool takes states x [B·S, D] and lengths [B] i32 to vectors [B, W] f32, W being
-// D for each pooling. Rows of length 0 give vectors that mean nothing.
-func pool(opt Options, x, lengths *Node) *Node {
-	b, d := lengths.Shape().Dimensions[0], x.Shape().Dimensions[1]
-	s, g := x.Shape().Dimensions[0]/b, x.Graph()
-	x = Reshape(ConvertDType(x, dtypes.Float32), b, s, d)
+// pool takes states x [P, D], at [B, S] i32 and lengths [B] i32 to vectors [B, W]
+// f32, W being D for each pooling. Rows of length 0 give vectors that mean nothing.
+func pool(opt Options, x, at, lengths *Node) *Node {
+	b, s, d, g := at.Shape().Dimensions[0], at.Shape().Dimensions[1], x.Shape().Dimensions[1], x.Graph()
+	x = Gather(ConvertDType(x, dtypes.Float32), InsertAxes(at, -1)) // [B, S, D]
 	place := Iota(g, shapes.Make(dtypes.Int32, b, s, 1), 1)
 	lengths = Reshape(MaxScalar(lengths, 1), b, 1, 1)
 	seen := LessThan(place, BroadcastToDims(lengths, b, s, 1)) // [B, S, 1]

@@ -116,10 +116,12 @@ func TestPool(t *testing.T) {
 	e := enginetest.Open(t)
 	const b, s, d = 3, 4, 2
 	x := []float32{
-		1, -1, 2, -2, 4, -4, 9, 9,
-		-3, 5, 9, 9, 9, 9, 9, 9,
+		1, -1, 2, -2, 4, -4,
+		-3, 5,
 		1, 1, 2, 0, 3, 5, 6, 2,
+		9, 9,
 	}
+	at := []int32{0, 1, 2, 8, 3, 8, 8, 8, 4, 5, 6, 7}
 	lengths := []int32{3, 1, 4}
 	root := func(v float64) float32 { return float32(v) }
 	for _, test := range []struct {
@@ -143,12 +145,13 @@ func TestPool(t *testing.T) {
 			m := &Model{opt: Options{Pooling: test.pooling, Normalise: test.normalise}}
 			block := m.poolBlock()
 			tp := r.New(false)
-			states, err1 := tp.Floats(x, b*s, d)
-			rows, err2 := tp.Ints(lengths, b)
-			if err := errors.Join(err1, err2); err != nil {
+			states, err1 := tp.Floats(x, len(x)/d, d)
+			where, err2 := tp.Ints(at, b, s)
+			rows, err3 := tp.Ints(lengths, b)
+			if err := errors.Join(err1, err2, err3); err != nil {
 				t.Fatal(err)
 			}
-			out, err := tp.Call(block.Named(), states, rows)
+			out, err := tp.Call(block.Named(), states, where, rows)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +164,7 @@ func TestPool(t *testing.T) {
 	}
 }
 
-func TestBatches(t *testing.T) {
+func TestPacks(t *testing.T) {
 	rows := func(lengths ...int) [][]int32 {
 		var ids [][]int32
 		for _, n := range lengths {
@@ -172,20 +175,26 @@ func TestBatches(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
 		ids       [][]int32
-		want      []shape
+		want      []pack
 	}{
 		{"none", "nothing to do", nil, nil},
-		{"one", "a question alone is not padded to a whole batch", rows(9), []shape{{[]int{0}, 16, 1}}},
-		{"mixed", "longest first, shorter ones fill the batch", rows(20, 250, 20, 249), []shape{{[]int{1, 3}, 256, 2}, {[]int{0, 2}, 32, 2}}},
-		{"rest", "the last batch is rounded up to a power of two", rows(30, 30, 30, 30, 30, 30, 30), []shape{{[]int{0, 1, 2, 3, 4, 5, 6}, 32, 8}}},
-		{"full", "but not above a full one", rows(40, 40, 40, 40, 40, 40, 40, 40, 40), []shape{{[]int{0, 1, 2, 3, 4, 5, 6, 7}, 64, 8}, {[]int{8}, 64, 1}}},
-		{"long", "a row beyond the budget is a batch of its own, and no wider than the encoder allows", rows(590, 513), []shape{{[]int{0}, 600, 1}, {[]int{1}, 576, 1}}},
+		{"one", "a question alone", rows(9), []pack{{[]int{0}, 9}}},
+		{"mixed", "the longest first, then the longest that fits", rows(20, 250, 20, 249, 240), []pack{{[]int{1, 3}, 499}, {[]int{4, 0, 2}, 280}}},
+		{"exact", "a batch may be full", rows(256, 250, 6), []pack{{[]int{0, 1, 2}, 512}}},
+		{"long", "a row beyond the budget is a batch of its own", rows(590, 513, 1), []pack{{[]int{0}, 590}, {[]int{1}, 513}, {[]int{2}, 1}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, batches(test.ids, 512, 600), cmp.AllowUnexported(shape{})); diff != "" {
+			if diff := cmp.Diff(test.want, packs(test.ids, 512), cmp.AllowUnexported(pack{})); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", test.why, diff)
 			}
 		})
+	}
+	many := make([]int, 2*maxRows+1)
+	for i := range many {
+		many[i] = 1
+	}
+	if n := len(packs(rows(many...), 512)); n != 3 {
+		t.Errorf("%d batches of %d rows; want 3 with at most %d", n, len(many), maxRows)
 	}
 }
 

@@ -158,7 +158,7 @@ func Name(tensor string) string {
 
 // Model is an encoder as blocks over a runner's weights. It only runs forwards.
 //
-// Legend: B rows, S tokens of a row, D width, H heads, C = D/H.
+// Legend: P packed positions, B rows of at most S tokens, D width, H heads, C = D/H.
 type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
@@ -180,99 +180,150 @@ func New(c Config, half bool) *Model {
 	return m
 }
 
-// Hidden runs ids [B, S], row after row, through all layers. The tokens of row i
-// behind the first lengths[i] are padding: no token attends to them, and their
-// own states mean nothing. It gives the hidden states [B·S, D] and the lengths
-// [B] on the tape.
-func (m *Model) Hidden(t *tape.Tape, ids, lengths []int32) (x, rows *tape.Value, err error) {
-	b := len(lengths)
-	if b == 0 || len(ids) == 0 || len(ids)%b != 0 {
-		return nil, nil, fmt.Errorf("bert: %d ids for %d rows; expected the same number of ids for each", len(ids), b)
-	}
-	s := len(ids) / b
-	if s > m.Config.Positions {
-		return nil, nil, fmt.Errorf("bert: rows of %d tokens; the model has %d positions; truncate the rows", s, m.Config.Positions)
-	}
-	for _, id := range ids {
-		if id < 0 || int(id) >= m.Config.Vocabulary {
-			return nil, nil, fmt.Errorf("bert: token id %d; the model has ids 0 to %d; use the model's own tokenizer", id, m.Config.Vocabulary-1)
-		}
-	}
-	tokens, err := t.Ints(ids, b, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	if rows, err = t.Ints(lengths, b); err != nil {
-		return nil, nil, err
-	}
-	attend := func(in []*tape.Value) ([]*tape.Value, error) {
-		return t.Call(m.attention.Named(), append(in, rows)...)
-	}
-	if t.OnHost() && !m.graphs {
-		native := m.native(lengths, s)
-		attend = func(in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
-	}
-	out, err := t.Call(m.embed, tokens)
-	for i := 0; i < m.Config.Layers && err == nil; i++ {
-		x := out[0]
-		if out, err = t.Call(m.before.At(prefix(i)), x); err != nil {
-			break
-		}
-		if out, err = attend(out); err != nil {
-			break
-		}
-		out, err = t.Call(m.after.At(prefix(i)), x, out[0])
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return out[0], rows, nil
+// Pack is rows of ids that stand one behind the other in Size positions, and the
+// rectangle of Tall rows of Wide tokens in which each has a line of its own.
+// Sizes above what the rows need are for few shapes.
+type Pack struct {
+	Rows             [][]int32
+	Size, Tall, Wide int
 }
 
-// native is attention within rows of s tokens in the host's memory. The padding
-// of a row sees itself.
-func (m *Model) native(lengths []int32, s int) tape.Native {
-	n := len(lengths) * s
-	shape := flash.Shape{
-		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
-		Depth: make([]int32, n), Start: make([]int32, n), Reach: make([]int32, n),
+// Packed is a micro-batch on a tape: the hidden states [P, D] of a pack, where in
+// them the tokens of each row are [B, S] i32, and how many these are [B] i32. What
+// stands behind a row's tokens, and in rows that the pack does not have, means
+// nothing.
+type Packed struct {
+	States, At, Lengths *tape.Value
+}
+
+// Hidden runs a pack through all layers. No row sees another.
+func (m *Model) Hidden(t *tape.Tape, p Pack) (out Packed, err error) {
+	if err := m.check(p); err != nil {
+		return out, err
 	}
-	for i := range n {
-		row := i / s * s
-		if end := row + int(lengths[i/s]); i < end {
-			shape.Start[i], shape.Reach[i] = int32(row), int32(end-1)
-		} else {
-			shape.Start[i], shape.Reach[i] = int32(end), int32(row+s-1)
+	ids, places, back := make([]int32, p.Size), make([]int32, p.Size), make([]int32, p.Size)
+	at, lengths := make([]int32, p.Tall*p.Wide), make([]int32, p.Tall)
+	n := 0
+	for i, row := range p.Rows {
+		lengths[i] = int32(len(row))
+		for j, id := range row {
+			ids[n], places[n], back[n], at[i*p.Wide+j] = id, int32(j), int32(i*p.Wide+j), int32(n)
+			n++
 		}
 	}
+	var in [2]*tape.Value
+	for i, list := range [][]int32{ids, places} {
+		if in[i], err = t.Ints(list, p.Size); err != nil {
+			return out, err
+		}
+	}
+	if out.At, err = t.Ints(at, p.Tall, p.Wide); err != nil {
+		return out, err
+	}
+	if out.Lengths, err = t.Ints(lengths, p.Tall); err != nil {
+		return out, err
+	}
+	var attend tape.Part
+	if t.OnHost() && !m.graphs {
+		native := m.native(p)
+		attend = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
+	} else {
+		back, err := t.Ints(back, p.Size)
+		if err != nil {
+			return out, err
+		}
+		attend = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+			return t.Call(m.attention.Named(), append(in, out.At, out.Lengths, back)...)
+		}
+	}
+	x, err := t.Call(m.embed, in[0], in[1])
+	for i := 0; i < m.Config.Layers && err == nil; i++ {
+		x, err = m.layer(t, i, x[0], attend)
+	}
+	if err != nil {
+		return out, err
+	}
+	out.States = x[0]
+	return out, nil
+}
+
+// check reports what Hidden cannot run.
+func (m *Model) check(p Pack) error {
+	tokens := 0
+	for i, row := range p.Rows {
+		if n := len(row); n == 0 || n > p.Wide || n > m.Config.Positions {
+			return fmt.Errorf("bert: row %d has %d tokens; the pack is %d wide and the model has %d positions; truncate the rows", i, n, p.Wide, m.Config.Positions)
+		}
+		for _, id := range row {
+			if id < 0 || int(id) >= m.Config.Vocabulary {
+				return fmt.Errorf("bert: token id %d; the model has ids 0 to %d; use the model's own tokenizer", id, m.Config.Vocabulary-1)
+			}
+		}
+		tokens += len(row)
+	}
+	if len(p.Rows) == 0 || len(p.Rows) > p.Tall || tokens > p.Size {
+		return fmt.Errorf("bert: %d rows with %d tokens; expected 1 to %d with at most %d", len(p.Rows), tokens, p.Tall, p.Size)
+	}
+	return nil
+}
+
+// layer takes x [P, D] through one layer.
+func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, attend tape.Part) ([]*tape.Value, error) {
+	qkv, err := t.Call(m.before.At(prefix(i)), x)
+	if err != nil {
+		return nil, err
+	}
+	o, err := attend(t, qkv)
+	if err != nil {
+		return nil, err
+	}
+	return t.Call(m.after.At(prefix(i)), x, o[0])
+}
+
+// native is attention within the rows of a pack in the host's memory. The
+// positions behind the last row see themselves.
+func (m *Model) native(p Pack) tape.Native {
+	shape := flash.Shape{
+		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
+		Depth: make([]int32, p.Size), Start: make([]int32, p.Size), Reach: make([]int32, p.Size),
+	}
+	n := 0
+	for _, row := range append(p.Rows[:len(p.Rows):len(p.Rows)], nil) {
+		end := n + len(row)
+		if row == nil {
+			end = p.Size
+		}
+		for i := n; i < end; i++ {
+			shape.Start[i], shape.Reach[i] = int32(n), int32(end-1)
+		}
+		n = end
+	}
 	return tape.Native{
-		Outputs: [][]int{{n, shape.Heads, shape.Width}},
-		Kept:    [][]int{{shape.Heads, n}},
+		Outputs: [][]int{{p.Size, shape.Heads, shape.Width}},
+		Kept:    [][]int{{shape.Heads, p.Size}},
 		Forward: func(in, out, kept [][]float32) error {
 			return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
 		},
 	}
 }
 
-// embedBlock takes ids [B, S] i32 to x [B·S, D]: words, places and the first
-// token type, normed.
+// embedBlock takes ids and their places in their rows [P] i32 to x [P, D]: words,
+// places and the first token type, normed.
 func (m *Model) embedBlock() *tape.Block {
 	return &tape.Block{
 		Name: "bert embed", Weights: embedWeights, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			b, s, d := in[0].Shape().Dimensions[0], in[0].Shape().Dimensions[1], m.Config.Width
 			f32 := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
-			x := f32(Gather(w.Get("word_embeddings.weight"), Reshape(in[0], b, s, 1)))
-			place := f32(SliceAxis(w.Get("position_embeddings.weight"), 0, AxisRange(0, s)))
+			rows := func(name string, i *Node) *Node { return f32(Gather(w.Get(name), InsertAxes(i, -1))) }
+			x := Add(rows("word_embeddings.weight", in[0]), rows("position_embeddings.weight", in[1]))
 			kind := f32(SliceAxis(w.Get("token_type_embeddings.weight"), 0, AxisRange(0, 1)))
-			place = Add(place, BroadcastToDims(kind, s, d))
-			x = Add(x, BroadcastToDims(InsertAxes(place, 0), b, s, d))
-			return []*Node{ConvertDType(m.norm(w, "LayerNorm", Reshape(x, b*s, d)), m.dtype)}, nil
+			x = Add(x, BroadcastToShape(kind, x.Shape()))
+			return []*Node{ConvertDType(m.norm(w, "LayerNorm", x), m.dtype)}, nil
 		},
 	}
 }
 
-// beforeBlock takes x [B·S, D] to the queries, keys and values [B·S, H, C] in f32.
+// beforeBlock takes x [P, D] to the queries, keys and values [P, H, C] in f32.
 func (m *Model) beforeBlock() *tape.Block {
 	return &tape.Block{
 		Name: "bert before", Weights: beforeWeights, Outputs: 3,
@@ -286,17 +337,17 @@ func (m *Model) beforeBlock() *tape.Block {
 	}
 }
 
-// attentionBlock is softmax(q·kᵀ/√C)·v over the tokens of each row that are no
-// padding, for q, k and v [B·S, H, C] and lengths [B] i32; it gives [B·S, H, C].
+// attentionBlock is softmax(q·kᵀ/√C)·v over the tokens of each row, for q, k and v
+// [P, H, C], where in them the rows' tokens are [B, S] i32, how many these are [B]
+// i32, and the place in [B·S] of each position [P] i32; it gives [P, H, C].
 func (m *Model) attentionBlock() *tape.Block {
 	return &tape.Block{
 		Name: "bert attention", Outputs: 1,
 		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			lengths, d := in[3], in[0].Shape().Dimensions
-			b, h, c := lengths.Shape().Dimensions[0], d[1], d[2]
-			s := d[0] / b
+			at, lengths, back := in[3], in[4], in[5]
+			b, s, h, c := at.Shape().Dimensions[0], at.Shape().Dimensions[1], in[0].Shape().Dimensions[1], in[0].Shape().Dimensions[2]
 			heads := func(x *Node) *Node { // [B, H, S, C]
-				return TransposeAllAxes(Reshape(ConvertDType(x, m.dtype), b, s, h, c), 0, 2, 1, 3)
+				return TransposeAllAxes(Gather(ConvertDType(x, m.dtype), InsertAxes(at, -1)), 0, 2, 1, 3)
 			}
 			scores := ConvertDType(dot(heads(in[0]), heads(in[1]), 3), dtypes.Float32) // [B, H, S, S]
 			shape := scores.Shape()
@@ -308,12 +359,13 @@ func (m *Model) attentionBlock() *tape.Block {
 			sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
 			o := ConvertDType(dot(ConvertDType(p, m.dtype), heads(in[2]), 2), dtypes.Float32)
 			o = Div(o, BroadcastToDims(sum, b, h, s, c))
-			return []*Node{Reshape(TransposeAllAxes(o, 0, 2, 1, 3), b*s, h, c)}, nil
+			o = Reshape(TransposeAllAxes(o, 0, 2, 1, 3), b*s, h, c)
+			return []*Node{Gather(o, InsertAxes(back, -1))}, nil
 		},
 	}
 }
 
-// afterBlock takes x [B·S, D] and what attention gives [B·S, H, C] to x [B·S, D]:
+// afterBlock takes x [P, D] and what attention gives [P, H, C] to x [P, D]:
 // attention's output and the feed-forward layer, each added to its input and then
 // normed.
 func (m *Model) afterBlock() *tape.Block {

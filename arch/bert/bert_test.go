@@ -62,33 +62,31 @@ func load(t *testing.T, half bool) (*Model, *tape.Runner) {
 	return New(c, half), tape.NewRunner(e, p)
 }
 
-// hidden runs rows padded to s tokens and gives the states of their own tokens.
-func hidden(t *testing.T, m *Model, r *tape.Runner, s int, rows ...[]int32) [][]float32 {
+// hidden runs rows in a pack of more positions and lines than they need and gives
+// the states of each.
+func hidden(t *testing.T, m *Model, r *tape.Runner, spare int, rows ...[]int32) [][]float32 {
 	t.Helper()
-	ids, lengths := make([]int32, s*len(rows)), make([]int32, len(rows))
-	for i := range ids {
-		ids[i] = 7 // padding need not be zeros
-	}
-	for i, row := range rows {
-		copy(ids[i*s:], row)
-		lengths[i] = int32(len(row))
+	p := Pack{Rows: rows, Size: spare, Tall: len(rows) + spare, Wide: spare}
+	for _, row := range rows {
+		p.Size, p.Wide = p.Size+len(row), max(p.Wide, len(row)+spare)
 	}
 	tp := r.New(false)
-	x, _, err := m.Hidden(tp, ids, lengths)
+	x, err := m.Hidden(tp, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flat, err := xla.ToHost[float32](x.Tensor)
+	flat, err := xla.ToHost[float32](x.States.Tensor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := tp.Free(); err != nil {
 		t.Fatal(err)
 	}
-	out := make([][]float32, len(rows))
-	d := m.Config.Width
-	for i, row := range rows {
-		out[i] = flat[i*s*d : (i*s+len(row))*d]
+	var out [][]float32
+	for _, row := range rows {
+		n := len(row) * m.Config.Width
+		out = append(out, flat[:n])
+		flat = flat[n:]
 	}
 	return out
 }
@@ -102,19 +100,22 @@ func TestHiddenParity(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name, why string
-		s         int
+		spare     int
 		rows      []int
+		graphs    bool
 	}{
-		{"batch", "as the golden was made", 34, []int{0, 1, 2}},
-		{"wide", "more padding changes nothing", 64, []int{2, 0, 1}},
-		{"alone", "nor do the neighbours", 21, []int{0}},
+		{"batch", "nothing but the rows", 0, []int{0, 1, 2}, false},
+		{"spare", "what stands behind them changes nothing", 30, []int{2, 0, 1}, false},
+		{"alone", "nor do the neighbours", 0, []int{0}, false},
+		{"graph", "attention as other devices compute it", 5, []int{1, 2, 0}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var batch [][]int32
 			for _, i := range test.rows {
 				batch = append(batch, rows[i])
 			}
-			for k, got := range hidden(t, m, r, test.s, batch...) {
+			m.graphs = test.graphs
+			for k, got := range hidden(t, m, r, test.spare, batch...) {
 				used := g.Compare(t, fmt.Sprintf("hidden.%d", test.rows[k]), got)
 				t.Logf("row %d: %.2g of the tolerance (%s)", test.rows[k], used, test.why)
 			}
@@ -126,16 +127,19 @@ func TestHiddenErrors(t *testing.T) {
 	m, r := load(t, false)
 	for _, test := range []struct {
 		name, why, want string
-		ids, lengths    []int32
+		pack            Pack
 	}{
-		{"long", "position 64 has no embedding", "64 positions", make([]int32, 65), []int32{65}},
-		{"ragged", "rows must be equally wide", "3 ids for 2 rows", make([]int32, 3), []int32{1, 1}},
-		{"id", "it would read another row of the table", "token id 96", []int32{1, 96}, []int32{2}},
-		{"negative", "it would read another row of the table", "token id -1", []int32{-1}, []int32{1}},
-		{"empty", "no rows", "0 rows", nil, nil},
+		{"long", "position 64 has no embedding", "64 positions", Pack{[][]int32{make([]int32, 65)}, 128, 1, 128}},
+		{"wide", "its line is shorter", "2 wide", Pack{[][]int32{make([]int32, 3)}, 128, 1, 2}},
+		{"many", "they do not fit", "2 rows with 6 tokens", Pack{[][]int32{make([]int32, 3), make([]int32, 3)}, 5, 2, 3}},
+		{"tall", "there are fewer lines", "expected 1 to 1", Pack{[][]int32{make([]int32, 3), make([]int32, 3)}, 6, 1, 3}},
+		{"id", "it would read another row of the table", "token id 96", Pack{[][]int32{{1, 96}}, 2, 1, 2}},
+		{"negative", "it would read another row of the table", "token id -1", Pack{[][]int32{{-1}}, 1, 1, 1}},
+		{"empty", "no tokens", "row 0 has 0 tokens", Pack{[][]int32{{}}, 1, 1, 1}},
+		{"none", "no rows", "0 rows", Pack{nil, 1, 1, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, _, err := m.Hidden(r.New(false), test.ids, test.lengths)
+			_, err := m.Hidden(r.New(false), test.pack)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v; want one with %q (%s)", err, test.want, test.why)
 			}
