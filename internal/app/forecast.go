@@ -28,7 +28,7 @@ func (d *doctor) forecast() {
 			return "", err
 		}
 		ready = true
-		return "from two steps and two batches of answers", r.open(d.ctx)
+		return "from two steps and two batches of answers", r.openOn(d.ctx, d.xla, d.half)
 	})
 	if ready && d.bad == 0 {
 		d.check("training", func() (string, error) { return d.tryStep(r) })

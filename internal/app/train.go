@@ -135,12 +135,17 @@ func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	return append(warnings, overlaps([]string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]rqa.Example{r.training, r.eval, r.testing})...), nil
 }
 
-// open puts the model and the retriever on the device and encodes the rows.
+// open opens the engine and everything on it.
 func (r *run) open(ctx context.Context) error {
 	engine, half, err := openEngine(ctx, r.c.Engine, r.show)
 	if err != nil {
 		return err
 	}
+	return r.openOn(ctx, engine, half)
+}
+
+// openOn puts the model and the retriever on the device and encodes the rows.
+func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err error) {
 	if err := r.load(ctx, engine, half); err != nil {
 		return err
 	}

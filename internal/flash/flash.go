@@ -63,11 +63,14 @@ func newPlan(s Shape) (*plan, error) {
 		p.start[i] = int32(i)
 	}
 	copy(p.start, s.Start)
+	first, farthest := make([]int, tiles), make([]int, tiles) // that sees a tile of keys
+	for kt := range tiles {
+		first[kt], farthest[kt] = int(slices.Min(p.start[kt*tile:][:tile])), int(slices.Max(p.reach[kt*tile:][:tile]))
+	}
 	costs, total := make([]int, tiles), 0
 	for qt := range costs {
 		for kt := range tiles {
-			first, farthest := slices.Min(p.start[kt*tile:][:tile]), slices.Max(p.reach[kt*tile:][:tile])
-			if int(farthest) >= qt*tile && int(first) < (qt+1)*tile {
+			if farthest[kt] >= qt*tile && first[kt] < (qt+1)*tile {
 				costs[qt]++
 			}
 		}
