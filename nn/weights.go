@@ -59,14 +59,15 @@ func (w *Weights) Grad(name string, term func() *Node) {
 	if !w.Trained(name) {
 		return
 	}
-	d := ConvertDType(term(), dtypes.Float32)
+	d := term()
 	if sum, ok := w.grads[name]; ok {
-		d = Add(sum, d)
+		d = Add(cast(sum, dtypes.Float32), cast(d, dtypes.Float32))
 	}
 	w.grads[name] = d
 }
 
-// Gradient returns what Grad collected for a weight, as f32, or nil.
+// Gradient returns what Grad collected for a weight, in f32 or, if it is one
+// product, in bf16, or nil.
 func (w *Weights) Gradient(name string) *Node { return w.grads[name] }
 
 // Pullback returns the vector-Jacobian products of outs at ins for the cotangents

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"gorqa/internal/sums"
 	"gorqa/internal/xla"
 	"gorqa/nn"
 
@@ -244,6 +245,57 @@ func hostQuantised(q *Param) ([]float32, error) {
 	}
 	eight, err := xla.ToHost[int8](q.Compute)
 	return nn.Dequantised8(eight, scales), err
+}
+
+// addGradient adds d, f32 or bf16, which it takes over, to a weight's gradient.
+func (p *Params) addGradient(q *Param, d *tensors.Tensor) error {
+	add := p.addOnDevice
+	if p.engine.OnHost() {
+		add = p.addOnHost
+	}
+	return errors.Join(add(q, d), xla.Free(d))
+}
+
+// addOnHost adds in place, which graphs cannot.
+func (p *Params) addOnHost(q *Param, d *tensors.Tensor) (err error) {
+	first := q.Grad == nil
+	if first {
+		if q.Grad, err = xla.New(p.engine, q.Dims...); err != nil {
+			return err
+		}
+	}
+	sum, err := xla.Memory(q.Grad)
+	if err != nil {
+		return err
+	}
+	if d.DType() == dtypes.BFloat16 {
+		return xla.View(d, func(flat []bfloat16.BFloat16) error { return sums.Add(sum, flat, first) })
+	}
+	return xla.View(d, func(flat []float32) error { return sums.Add(sum, flat, first) })
+}
+
+func (p *Params) addOnDevice(q *Param, d *tensors.Tensor) error {
+	in := []*tensors.Tensor{d}
+	if q.Grad != nil {
+		in = append(in, q.Grad)
+	}
+	f, err := p.engine.Shared(fmt.Sprintf("gradient sum of %d", len(in)), func(in []*graph.Node) []*graph.Node {
+		sum := graph.ConvertDType(in[0], dtypes.Float32)
+		for _, x := range in[1:] {
+			sum = graph.Add(x, sum)
+		}
+		return []*graph.Node{sum}
+	})
+	if err != nil {
+		return err
+	}
+	out, err := f.Call(in...)
+	if err != nil {
+		return err
+	}
+	err = xla.Free(q.Grad)
+	q.Grad = out[0]
+	return err
 }
 
 // ClearGradients frees the gradients gathered so far.

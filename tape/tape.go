@@ -567,8 +567,8 @@ func (t *Tape) walk() error {
 func (r *call) outputs() []*Value { return r.out }
 func (r *call) free() error       { return xla.Free(r.kept...) }
 
-// back implements record. Gradient sums so far, of weights and of inputs, go
-// in and come out with this call's share added.
+// back implements record. Sums so far of the inputs' cotangents go in and come
+// out with this call's share added.
 func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 	carried := make([]bool, len(r.in))
 	for i, v := range r.in {
@@ -582,11 +582,6 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 	for i, v := range r.in {
 		if carried[i] {
 			args = append(args, v.grad)
-		}
-	}
-	for _, w := range r.weights {
-		if w.param.Trained && w.param.Grad != nil {
-			args = append(args, w.param.Grad)
 		}
 	}
 	results, err := f.Call(args...)
@@ -606,8 +601,8 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 	}
 	for _, w := range r.weights {
 		if w.param.Trained {
-			err = errors.Join(err, xla.Free(w.param.Grad))
-			w.param.Grad, results = results[0], results[1:]
+			err = errors.Join(err, t.runner.Params.addGradient(w.param, results[0]))
+			results = results[1:]
 		}
 	}
 	return errors.Join(err, r.free())
@@ -636,22 +631,17 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 
 // backward finds or makes the backward function of a record's variant. Its
 // inputs are the weights, the block's inputs, what it kept, the cotangents of
-// its outputs and the gradient sums so far of carried inputs and of weights;
-// its outputs are the cotangents of the inputs that want one and the new
-// gradient sums of the weights.
+// its outputs and the sums so far of those of carried inputs; its outputs are
+// the cotangents of the inputs that want one and the gradients of the weights.
 func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
-	mode = rec.key(mode+" summed", func(p *Param) bool { return p.Grad != nil })
 	var wanted []bool
 	for _, v := range rec.in {
 		wanted = append(wanted, v.flows)
 	}
 	mode += fmt.Sprintf(" inputs %v carried %v", wanted, carried)
 	block, names := rec.bound.block, rec.locals()
-	trained, summed := rec.trained(), map[string]bool{}
-	for _, w := range rec.weights {
-		summed[w.local] = w.param.Trained && w.param.Grad != nil
-	}
+	trained := rec.trained()
 	nKept, nOut := len(rec.kept), len(rec.out)
 	return r.compiled(variant{block, mode}, func(args []*graph.Node) []*graph.Node {
 		take := func(n int) []*graph.Node {
@@ -679,9 +669,6 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 			d := w.Gradient(n)
 			if d == nil {
 				panic(fmt.Errorf("block %s: no gradient for %s", block.Name, n))
-			}
-			if summed[n] {
-				d = graph.Add(take(1)[0], d)
 			}
 			results = append(results, d)
 		}

@@ -135,7 +135,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
 	shape := flash.Shape{
 		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
-		Slide: slide, Depth: b.Positions, Reach: b.Reach,
+		Slide: slide, Half: m.dtype == dtypes.BFloat16, Depth: b.Positions, Reach: b.Reach,
 	}
 	n := len(b.Tokens)
 	native := tape.Native{

@@ -1,12 +1,16 @@
 #include "flash.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 // The kernels are written once, in kernel.h, over GCC's vector types, and
 // compiled for each width of vector registers; the widest that the processor
-// has is taken at the first call.
+// has is taken. Those of half.h multiply in bf16.
 #define PASTE(a, b) a##b
 #define JOIN(a, b) PASTE(a, b)
 #define FN(name) JOIN(name, ISA)
@@ -22,6 +26,11 @@
 #undef ISA
 #undef LANES
 #undef ROWS
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
+#include "half.h"
+#pragma GCC pop_options
 
 #define ISA _avx2
 #define LANES 8
@@ -42,7 +51,8 @@
 
 #if defined(__x86_64__)
 #define CHOOSE(name)                                                            \
-    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
+    (s->half && __builtin_cpu_supports("avx512bf16") ? name##_half \
+     : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
          ? name##_avx512                                                        \
      : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##_avx2 \

@@ -31,6 +31,7 @@ const tile = C.TILE
 type Shape struct {
 	Heads, KVHeads, Width int
 	Slide                 int     // 0 for none
+	Half                  bool    // the values are bf16's: products are rounded to bf16 too where the processor is faster at it
 	Depth                 []int32 // S depths in the row
 	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
 	Reach                 []int32 // S
@@ -58,6 +59,9 @@ func newPlan(s Shape) (*plan, error) {
 	p.c = C.shape{
 		positions: C.int(n), padded: C.int(tiles * tile), heads: C.int(s.Heads), kv: C.int(s.KVHeads),
 		width: C.int(s.Width), slide: C.int(s.Slide), scale: C.float(1 / math.Sqrt(float64(s.Width))),
+	}
+	if s.Half {
+		p.c.half = 1
 	}
 	for i := range p.start {
 		p.start[i] = int32(i)

@@ -7,6 +7,7 @@ typedef struct {
     int positions, padded; // S, and S rounded up to whole tiles
     int heads, kv, width;  // H, N, C
     int slide;             // sliding window in depth, 0 for none
+    int half;              // products of bf16 will do
     float scale;           // of the scores
 } shape;
 

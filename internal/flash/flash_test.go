@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // naive is the formula in float64, and its gradients by hand.
@@ -142,6 +144,54 @@ func TestAgainstTheFormula(t *testing.T) {
 	}
 }
 
+// TestHalf holds the products of bf16 against the formula over the same values:
+// what is rounded to 8 bits on the way costs about a part in 500.
+func TestHalf(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, c := range []struct{ n, heads, kv, width, slide int }{
+		{1, 1, 1, 8, 0}, {23, 2, 1, 5, 0}, {300, 9, 3, 64, 0}, {200, 4, 2, 80, 50}, {130, 2, 2, 128, 0},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Half: true}
+			s.Depth, s.Reach = tree(r, c.n)
+			wide, narrow := c.n*c.heads*c.width, c.n*c.kv*c.width
+			q, k, v, dO := halves(r, wide), halves(r, narrow), halves(r, narrow), halves(r, wide)
+			o, lse := make([]float32, wide), make([]float32, c.n*c.heads)
+			dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
+			if err := Forward(s, q, k, v, o, lse); err != nil {
+				t.Fatal(err)
+			}
+			if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
+				t.Fatal(err)
+			}
+			wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
+			for _, x := range []struct {
+				name string
+				got  []float32
+				want []float64
+			}{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}} {
+				var off, size float64
+				for i, want := range x.want {
+					d := float64(x.got[i]) - want
+					off, size = off+d*d, size+want*want
+				}
+				if !(math.Sqrt(off) <= 4e-3*math.Sqrt(size)+1e-5) {
+					t.Errorf("%s is off by %g of its size", x.name, math.Sqrt(off/size))
+				}
+			}
+		})
+	}
+}
+
+// halves are random values of bf16.
+func halves(r *rand.Rand, n int) []float32 {
+	out := random(r, n)
+	for i, x := range out {
+		out[i] = bfloat16.FromFloat32(x).Float32()
+	}
+	return out
+}
+
 func TestWrongLengths(t *testing.T) {
 	s := Shape{Heads: 2, KVHeads: 1, Width: 4, Depth: []int32{0, 1}, Reach: []int32{1, 1}}
 	if err := Forward(s, make([]float32, 16), make([]float32, 8), make([]float32, 7), make([]float32, 16), make([]float32, 4)); err == nil {
@@ -156,8 +206,11 @@ func TestWrongLengths(t *testing.T) {
 // rows of 360 tokens, or one row.
 func BenchmarkAttention(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, c := range []struct{ n, row int }{{1024, 360}, {1024, 1024}, {2048, 2048}} {
-		s := Shape{Heads: 9, KVHeads: 3, Width: 64}
+	for _, c := range []struct {
+		n, row int
+		half   bool
+	}{{1024, 360, false}, {1024, 360, true}, {1024, 1024, false}, {2048, 2048, false}, {2048, 2048, true}} {
+		s := Shape{Heads: 9, KVHeads: 3, Width: 64, Half: c.half}
 		pairs := 0
 		for i := range c.n {
 			s.Depth = append(s.Depth, int32(i%c.row))
@@ -168,7 +221,7 @@ func BenchmarkAttention(b *testing.B) {
 		q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
 		o, lse := make([]float32, wide), make([]float32, c.n*9)
 		dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
-		name := fmt.Sprintf("positions=%d/row=%d/", c.n, c.row)
+		name := fmt.Sprintf("positions=%d/row=%d/half=%t/", c.n, c.row, c.half)
 		b.Run(name+"forward", func(b *testing.B) {
 			for b.Loop() {
 				if err := Forward(s, q, k, v, o, lse); err != nil {
