@@ -1,19 +1,21 @@
 """Makes the peers' inputs from the Faire data, so that both sides see the same tokens in the same order.
 
-    python inputs.py FAIRE MODEL.gguf OUT
+    python inputs.py FAIRE MODEL.gguf EMBEDDER OUT
 
 Writes rows.json (training rows on their gold passages), rows-grouped.json (the same with those of
 one passage together), rows-swr.json (three drawn passages beside the gold one), prompts.json (the
-test questions with four passages each) and texts.json (the documents), in the reference's wording.
+test questions with four passages each) and texts.json (the documents), in the reference's wording,
+test.json (the test rows as they are) and vectors.npy (the documents by sentence-transformers).
 """
 import json
 import os
 import random
 import sys
 
-from transformers import AutoTokenizer
+import numpy
+from sentence_transformers import SentenceTransformer
 
-PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt")
+import peer
 
 
 def fmt(doc):
@@ -27,16 +29,11 @@ def lines(path):
 
 
 def main():
-    faire, model, out = sys.argv[1:]
+    faire, model, embedder, out = sys.argv[1:]
     os.makedirs(out, exist_ok=True)
-    folder, name = os.path.split(os.path.abspath(model))
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    tokenizer = peer.load_tokenizer(model)
     encode = lambda text: tokenizer(text, add_special_tokens=False).input_ids
-    with open(PROMPT, encoding="utf-8") as f:
-        template = f.read().rstrip("\n")
-    render = lambda docs, question: template.replace("{passages}", "\n".join(map(fmt, docs))).replace(
-        "{dialogue}", f"USER: {question} ASSISTANT:"
-    )
+    render = lambda docs, question: peer.prompt(map(fmt, docs), question)
     documents = lines(os.path.join(faire, "documents.jsonl"))
 
     def tokens(row, docs):
@@ -57,14 +54,14 @@ def main():
         docs = row["gold_docs"][:1] + g.sample(documents, 3)
         g.shuffle(docs)
         swr.append(tokens(row, docs))
-    prompts = [
-        encode(render(row["gold_docs"][:1] + g.sample(documents, 3), row["question"]))
-        for row in lines(os.path.join(faire, "test_w_qa.jsonl"))
-    ]
+    test = lines(os.path.join(faire, "test_w_qa.jsonl"))
+    prompts = [encode(render(row["gold_docs"][:1] + g.sample(documents, 3), row["question"])) for row in test]
     texts = [fmt(d) for d in documents]
-    for name, value in {"rows": rows, "rows-grouped": grouped, "rows-swr": swr, "prompts": prompts, "texts": texts}.items():
+    for name, value in {"rows": rows, "rows-grouped": grouped, "rows-swr": swr, "prompts": prompts, "texts": texts, "test": test}.items():
         with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as f:
             json.dump(value, f)
+    vectors = SentenceTransformer(embedder, device="cpu", local_files_only=True).encode(texts, show_progress_bar=False)
+    numpy.save(os.path.join(out, "vectors.npy"), vectors)
     mean = lambda xs: sum(xs) / len(xs)
     length = lambda rows: f"{mean([len(r['ids']) for r in rows]):.0f}"
     print(f"rows {len(rows)}, mean {length(rows)} tokens, with four passages {length(swr)}, answer {mean([sum(r['labels']) for r in rows]):.0f}")

@@ -1,4 +1,4 @@
-"""What the peers share: JSON arguments in, one JSON line out, models, the training loop.
+"""What the peers share: JSON arguments in, one JSON line out, models, prompts, answers, the training loop.
 
 A training step is the careful transformers user's: bf16 autocast over f32 weights,
 loss summed over the label tokens of the step and divided by their number, AdamW with
@@ -31,6 +31,9 @@ DEFAULTS = {
     "bf16": True,  # False where the processor has no bf16 products: torch is then far slower in bf16 than in f32
 }
 
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt"), encoding="utf-8") as f:
+    TEMPLATE = f.read().rstrip("\n")
+
 
 def arguments(**defaults):
     """The program's one argument: a JSON object, or @FILE that holds one."""
@@ -56,13 +59,56 @@ def load_json(path):
         return json.load(f)
 
 
-def load_model(path, dtype):
+def where(path):
     """A Hugging Face folder, or a GGUF file."""
-    where = {"pretrained_model_name_or_path": path}
     if path.endswith(".gguf"):
         folder, name = os.path.split(os.path.abspath(path))
-        where = {"pretrained_model_name_or_path": folder, "gguf_file": name}
-    return transformers.AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, attn_implementation="sdpa")
+        return {"pretrained_model_name_or_path": folder, "gguf_file": name}
+    return {"pretrained_model_name_or_path": path}
+
+
+def load_model(path, dtype):
+    return transformers.AutoModelForCausalLM.from_pretrained(**where(path), dtype=dtype, attn_implementation="sdpa")
+
+
+def load_generator(args):
+    """A model to answer with, greedily and without settings of its own."""
+    model = load_model(args["model"], torch.bfloat16 if args["bf16"] else torch.float32).eval()
+    model.generation_config = type(model.generation_config)()
+    return model
+
+
+def load_tokenizer(path):
+    return transformers.AutoTokenizer.from_pretrained(**where(path))
+
+
+def prompt(passages, question):
+    """gorqa's prompt in the reference's wording."""
+    return TEMPLATE.replace("{passages}", "\n".join(passages)).replace("{dialogue}", f"USER: {question} ASSISTANT:")
+
+
+@torch.inference_mode()
+def answer(model, batch, max_new_tokens, stop):
+    """Greedy answers to prompts, padded on the left, each with the token that ended it."""
+    longest = max(len(p) for p in batch)
+    ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, p in enumerate(batch):
+        ids[i, longest - len(p) :] = torch.tensor(p)
+        mask[i, longest - len(p) :] = 1
+    out = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=stop,
+        pad_token_id=0,
+    )
+    answers = []
+    for row in out[:, longest:].tolist():
+        ends = [row.index(s) + 1 for s in stop if s in row]
+        answers.append(row[: min(ends, default=len(row))])
+    return answers
 
 
 def report(**figures):

@@ -2,7 +2,7 @@
 
     python run.py [--rounds 3] [--only train,embed] [--out ../BENCHMARKS.md]
 
-Needs bench/.venv (setup.sh), bin/peer (go build -o bin/peer ./bench/peer), the two models in
+Needs bench/.venv (setup.sh), bin/gorqa and bin/peer (go build -o bin/ ./cmd/gorqa ./bench/peer), the two models in
 gorqa's cache and the Faire data. Each round runs both sides of a pair, the one that goes first
 changing from round to round. Ratios are medians over the rounds, taken within each round.
 """
@@ -19,15 +19,20 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 PYTHON = os.path.join(HERE, ".venv", "bin", "python")
 PEER = os.path.join(ROOT, "bin", "peer")
+GORQA = os.path.join(ROOT, "bin", "gorqa")
 CACHE = os.environ.get("GORQA_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "gorqa"
 )
 SMOLLM2 = os.path.join(CACHE, "models", "SmolLM2-135M-Instruct.gguf")
 MINILM = os.path.join(CACHE, "models", "all-MiniLM-L6-v2")
+FAIRE = os.path.join(ROOT, "..", "shared", "data", "faire")
+DOCUMENTS = os.path.join(FAIRE, "documents.jsonl")
 WORK = os.path.join(HERE, "work")
-INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS = [
-    os.path.join(WORK, n + ".json") for n in ("rows", "rows-grouped", "rows-swr", "prompts", "texts")
+INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS, TEST, VECTORS = [
+    os.path.join(WORK, n)
+    for n in ("rows.json", "rows-grouped.json", "rows-swr.json", "prompts.json", "texts.json", "test.json", "vectors.npy")
 ]
+INDEX = os.path.join(WORK, "index")
 
 # name: (what it is, gorqa's program and arguments, the peer's program and arguments)
 PAIRS = {
@@ -79,6 +84,14 @@ PAIRS = {
         "1,758 documents by MiniLM; sentence-transformers",
         ("embed", {"model": MINILM, "texts": TEXTS}),
         ("embed.py", {"model": MINILM, "texts": TEXTS}),
+    ),
+    "evaluate": (
+        "end-to-end evaluation of 75 questions, each with four of the 1,758 documents, at most 128 tokens; sentence-transformers, then transformers generate, batches of 8 by length",
+        (
+            "evaluate",
+            {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "documents": DOCUMENTS, "index": INDEX, "output": os.path.join(WORK, "evaluate"), "limit": 75},
+        ),
+        ("evaluate.py", {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "texts": TEXTS, "vectors": VECTORS, "limit": 75}),
     ),
 }
 
@@ -144,8 +157,8 @@ def page(measured, args):
         "",
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
-        "smallest and largest. The first training steps, which pay for compilation, are not timed; in generation and "
-        "embedding gorqa's compilation is. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
+        "smallest and largest. The first training steps, which pay for compilation, are not timed; in generation, "
+        "embedding and evaluation gorqa's compilation is. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
         f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
@@ -165,14 +178,16 @@ def main():
     args = parser.parse_args()
     names = args.only.split(",")
     problems = [f"unknown pair {n}; known are {', '.join(PAIRS)}" for n in names if n not in PAIRS]
-    problems += [f"no {p}" for p in (PYTHON, PEER, SMOLLM2, MINILM) if not os.path.exists(p)]
+    problems += [f"no {p}" for p in (PYTHON, PEER, GORQA, SMOLLM2, MINILM) if not os.path.exists(p)]
     if args.rounds < 3:
         problems.append(f"--rounds {args.rounds}; expected 3 or more, for a median")
     if problems:
         raise SystemExit("\n".join(problems))
     if not all(os.path.exists(p) for p in INPUTS):
-        faire = os.path.join(ROOT, "..", "shared", "data", "faire")
-        subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), faire, SMOLLM2, WORK], check=True)
+        subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), FAIRE, SMOLLM2, MINILM, WORK], check=True)
+    if "evaluate" in names:  # as vectors.npy; only what is missing is embedded
+        command = ["index", "--full_dataset_file_path", DOCUMENTS, "--full_dataset_index_path", INDEX, "--eval_embedding_model", MINILM]
+        subprocess.run([GORQA, *command], check=True, stdout=sys.stderr)
     measured = {name: measure(name, args.rounds, args.bf16) for name in names}
     text = page(measured, args)
     with open(args.out, "w", encoding="utf-8") as f:

@@ -2,17 +2,19 @@
 // the Python programs beside it and prints the same line of figures. It measures
 // and decides nothing else; bench/run.py puts the two sides next to each other.
 //
-//	peer train|lora|attention|generate|embed '{"model": …}'
+//	peer train|lora|attention|generate|embed|evaluate '{"model": …}'
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -20,6 +22,7 @@ import (
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
+	"gorqa/config"
 	"gorqa/fetch"
 	"gorqa/generate"
 	"gorqa/internal/app"
@@ -53,15 +56,22 @@ type arguments struct {
 	MaxNewTokens int     `json:"max_new_tokens"`
 	Stop         []int32 `json:"stop"`
 	Half         bool    `json:"half"` // bf16 encoder in embed
+	Embedder     string  `json:"embedder"`
+	Test         string  `json:"test"`
+	Documents    string  `json:"documents"`
+	Index        string  `json:"index"`
+	Output       string  `json:"output"`
+	K            int     `json:"k"`
 }
 
 // figures are the line that a peer prints.
 type figures struct {
-	RowsPerSecond   float64           `json:"rows_per_second"`
-	TokensPerSecond float64           `json:"tokens_per_second,omitempty"`
-	PeakRSS         float64           `json:"peak_rss_gb"`
-	Loss            []float64         `json:"loss,omitempty"`
-	Versions        map[string]string `json:"versions"`
+	RowsPerSecond   float64            `json:"rows_per_second"`
+	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
+	PeakRSS         float64            `json:"peak_rss_gb"`
+	Loss            []float64          `json:"loss,omitempty"`
+	Scores          map[string]float64 `json:"scores,omitempty"`
+	Versions        map[string]string  `json:"versions"`
 }
 
 func main() {
@@ -74,13 +84,14 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	programs := map[string]func(context.Context, *xla.Engine, arguments) (figures, error){
 		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "generate": answer, "embed": vectors,
+		"evaluate": evaluation,
 	}
 	if len(args) != 2 || programs[args[0]] == nil {
-		return fmt.Errorf("arguments %q; expected train, lora, attention, generate or embed, and a JSON object", args)
+		return fmt.Errorf("arguments %q; expected train, lora, attention, generate, embed or evaluate, and a JSON object", args)
 	}
 	a := arguments{
 		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
-		WeightDecay: 0.01, MaxGradNorm: 1, Rank: 16, Alpha: 32, Batch: 8, MaxNewTokens: 128, Stop: []int32{2},
+		WeightDecay: 0.01, MaxGradNorm: 1, Rank: 16, Alpha: 32, Batch: 8, MaxNewTokens: 128, Stop: []int32{2}, K: 4,
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
 	d.DisallowUnknownFields()
@@ -312,4 +323,40 @@ func vectors(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
 		return figures{}, err
 	}
 	return figures{RowsPerSecond: float64(len(texts)) / time.Since(started).Seconds()}, nil
+}
+
+// evaluation is evaluate.py: gorqa eval, by its own end-to-end latency, which
+// begins when everything is loaded and leaves out the scoring. It opens an engine
+// of its own.
+func evaluation(ctx context.Context, _ *xla.Engine, a arguments) (figures, error) {
+	rows, err := read[json.RawMessage](a.Test, a.Limit)
+	if err != nil {
+		return figures{}, err
+	}
+	c := config.DefaultEval()
+	c.ModelNameOrPath, c.SepSys, c.OutputDir, c.TestFile = a.Model, "<|im_end|>", a.Output, filepath.Join(a.Output, "test.jsonl")
+	c.FullDatasetFilePath, c.FullDatasetIndexPath, c.EvalEmbeddingModel, c.EvalK = a.Documents, a.Index, a.Embedder, a.K
+	c.PerDeviceEvalBatchSize, c.EvalMaxNewTokens = a.Batch, a.MaxNewTokens
+	var lines bytes.Buffer
+	for _, row := range rows {
+		fmt.Fprintf(&lines, "%s\n", row)
+	}
+	if err := errors.Join(os.MkdirAll(a.Output, 0o755), os.WriteFile(c.TestFile, lines.Bytes(), 0o644)); err != nil {
+		return figures{}, err
+	}
+	if err := app.Eval(ctx, c, app.Streams{Err: os.Stderr}); err != nil {
+		return figures{}, err
+	}
+	data, err := os.ReadFile(filepath.Join(a.Output, "score.json"))
+	if err != nil {
+		return figures{}, err
+	}
+	var metrics map[string]float64
+	if err := json.Unmarshal(data, &metrics); err != nil {
+		return figures{}, err
+	}
+	return figures{
+		RowsPerSecond: 1 / metrics["test_e2e/latency/avg_latency"],
+		Scores:        map[string]float64{"f1": metrics["test_gen/f1/avg_f1_ans"], "rouge_l": metrics["test_gen/rouge/avg_rougeL_ans"]},
+	}, nil
 }
