@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"slices"
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
@@ -21,13 +22,10 @@ import (
 // old part more often.
 const recent = 32
 
-// decoding is the batch under way.
-type decoding struct {
+// graphs is the memory of a device that decodes by graphs.
+type graphs struct {
 	*Generator
-	size    int // most rows at once
-	waiting []*row
-	rows    []*row // rows under way, each in its slot of the cache
-
+	size   int // most rows at once
 	batch  int // B, rows of the cache
 	length int // P, places of its old part
 	place  int // steps since the cache was rebuilt
@@ -38,7 +36,7 @@ type decoding struct {
 // recent [N, B, R, C].
 type cache struct{ oldK, oldV, recentK, recentV *tensors.Tensor }
 
-func (d *decoding) free() error {
+func (d *graphs) free() error {
 	var errs []error
 	for _, c := range d.layers {
 		errs = append(errs, xla.Free(c.oldK, c.oldV, c.recentK, c.recentV))
@@ -46,15 +44,13 @@ func (d *decoding) free() error {
 	return errors.Join(errs...)
 }
 
-// due says that the cache must be rebuilt: its recent part is full, or enough
-// rows have left for waiting ones to come in.
-func (d *decoding) due() bool {
-	idle := d.batch - len(d.rows)
-	return len(d.rows) == 0 || d.place == recent || len(d.waiting) > 0 && 4*idle >= d.batch
-}
+// full says that the recent part is.
+func (d *graphs) full() bool { return d.place == recent }
+
+func (d *graphs) leave(*row) {}
 
 // batchFor is B for n rows: a power of two, at most the batch size.
-func (d *decoding) batchFor(n int) int { return min(1<<bits.Len(uint(n-1)), d.size) }
+func (d *graphs) batchFor(n int) int { return min(1<<bits.Len(uint(n-1)), d.size) }
 
 // lengthFor is P for n tokens: n rounded up to a multiple of 128, beyond 1024
 // to an eighth of a power of two.
@@ -63,28 +59,18 @@ func lengthFor(n int) int {
 	return max(1, (n+step-1)/step) * step
 }
 
-// rebuild moves what the cache holds for the rows under way to a cache that
-// fits them and the waiting rows that now join, and prefills those.
-func (d *decoding) rebuild(ctx context.Context) error {
-	joining := d.waiting[:min(len(d.waiting), d.size-len(d.rows))]
-	d.waiting = d.waiting[len(joining):]
-	var packed []batch.Row
-	for i, r := range joining {
-		// The last token is the first step's; a prompt of one token is packed
-		// whole so that every row has a place.
-		head := r.tokens[:max(1, r.cached())]
-		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
-	}
-	packs := prefillPacking().Pack(packed)
-
+// join moves what the cache holds for the rows under way to a cache that fits
+// them and those that join, and prefills these.
+func (d *graphs) join(ctx context.Context, under, joining []*row) error {
+	packs := prefills(joining)
 	longest := 0
-	for _, r := range d.rows {
+	for _, r := range under {
 		longest = max(longest, r.cached())
 	}
 	for _, r := range joining {
 		longest = max(longest, r.cached())
 	}
-	rows := len(d.rows) + len(joining)
+	rows := len(under) + len(joining)
 	b, p := d.batchFor(rows), lengthFor(longest)
 
 	// places tells, for each place of the new old part, where it comes from in
@@ -92,8 +78,8 @@ func (d *decoding) rebuild(ctx context.Context) error {
 	// first are never attended to.
 	places := make([]int32, b*p)
 	at := 0
-	if len(d.rows) > 0 {
-		for slot, r := range d.rows {
+	if len(under) > 0 {
+		for slot, r := range under {
 			n := r.cached()
 			to := places[slot*p+p-n : (slot+1)*p]
 			for j := range to {
@@ -107,7 +93,7 @@ func (d *decoding) rebuild(ctx context.Context) error {
 		}
 		at = d.batch * (d.length + recent)
 	}
-	moved := len(d.rows)
+	moved := len(under)
 	for _, pack := range packs {
 		for i, index := range pack.Rows {
 			r := joining[index]
@@ -119,11 +105,10 @@ func (d *decoding) rebuild(ctx context.Context) error {
 		}
 		at += len(pack.Tokens)
 	}
-	if err := d.fill(ctx, packs, places, b, p); err != nil {
+	if err := d.fill(ctx, packs, places, len(under) > 0, b, p); err != nil {
 		return err
 	}
-	d.rows = append(d.rows, joining...)
-	for _, r := range d.rows {
+	for _, r := range slices.Concat(under, joining) {
 		r.old = r.cached()
 	}
 	d.batch, d.length, d.place = b, p, 0
@@ -131,8 +116,8 @@ func (d *decoding) rebuild(ctx context.Context) error {
 }
 
 // fill runs the packs through the layers and builds each layer's new cache of
-// B x P places.
-func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []int32, b, p int) (err error) {
+// B x P places, of the old one too if it moves.
+func (d *graphs) fill(ctx context.Context, packs []*batch.Decoder, places []int32, moves bool, b, p int) (err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	index, err := t.Ints(places, b, p)
@@ -162,11 +147,14 @@ func (d *decoding) fill(ctx context.Context, packs []*batch.Decoder, places []in
 		}
 		c := &d.layers[l]
 		var ks, vs, spent []*tensors.Tensor
-		if len(d.rows) > 0 {
+		if moves {
 			ks, vs = append(ks, c.oldK, c.recentK), append(vs, c.oldV, c.recentV)
 		}
 		for i := range packs {
 			x, k, v, err := d.model.Prefill(t, l, xs[i], shared[i])
+			if err == nil {
+				k, v, err = d.model.Cached(t, k, v)
+			}
 			if err != nil {
 				return err
 			}
@@ -221,8 +209,7 @@ func gatherPlaces(in []*Node) []*Node {
 	return []*Node{Gather(Reshape(all, n*m, c), InsertAxes(where, -1))}
 }
 
-// step runs every row under way one token further.
-func (d *decoding) step(sample *Sampling) (err error) {
+func (d *graphs) step(rows []*row, sample *Sampling) (next []int32, err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	tokens, positions := make([]int32, d.batch), make([]int32, d.batch)
@@ -230,53 +217,46 @@ func (d *decoding) step(sample *Sampling) (err error) {
 	for i := range every {
 		first[i], every[i] = int32(d.length), int32(i)
 	}
-	for _, r := range d.rows {
+	for _, r := range rows {
 		tokens[r.slot], positions[r.slot] = r.tokens[len(r.tokens)-1], int32(r.cached())
 		first[r.slot] = int32(d.length - r.old)
 	}
 	x, err := d.model.Embed(t, tokens)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	depth, err := t.Ints(positions, d.batch)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	start, err := t.Ints(first, d.batch)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	place, err := t.Ints([]int32{int32(d.place)})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for l := range d.layers {
 		c := &d.layers[l]
 		out, err := t.Call(d.model.Step(l), x, depth, start, place,
 			held(c.oldK), held(c.oldV), held(c.recentK), held(c.recentV))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		err = xla.Free(c.recentK, c.recentV)
 		c.recentK, c.recentV = take(out[1]), take(out[2])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		x = out[0]
 	}
 	logits, err := d.model.Head(t, x, every)
 	if err != nil {
-		return err
-	}
-	next, err := d.choose(logits.Tensor, sample)
-	if err != nil {
-		return err
-	}
-	for i, r := range d.rows {
-		r.tokens = append(r.tokens, next[i])
+		return nil, err
 	}
 	d.place++
-	return nil
+	return d.choose(rows, logits.Tensor, sample)
 }
 
 // held is a value for a tape to read, which stays the caller's.
@@ -291,12 +271,12 @@ func take(v *tape.Value) *tensors.Tensor {
 
 // choose gives each row's next token by the logits [B, V]: the likeliest, or a
 // draw.
-func (d *decoding) choose(logits *tensors.Tensor, sample *Sampling) ([]int32, error) {
-	next := make([]int32, len(d.rows))
+func (d *graphs) choose(rows []*row, logits *tensors.Tensor, sample *Sampling) ([]int32, error) {
+	next := make([]int32, len(rows))
 	if sample != nil {
 		return next, xla.View(logits, func(all []float32) error {
 			v := len(all) / d.batch
-			for i, r := range d.rows {
+			for i, r := range rows {
 				next[i] = sample.draw(all[r.slot*v:(r.slot+1)*v], r.numbers)
 			}
 			return nil
@@ -316,7 +296,7 @@ func (d *decoding) choose(logits *tensors.Tensor, sample *Sampling) ([]int32, er
 	if err := errors.Join(err, xla.Free(out...)); err != nil {
 		return nil, err
 	}
-	for i, r := range d.rows {
+	for i, r := range rows {
 		next[i] = ids[r.slot]
 	}
 	return next, nil

@@ -17,24 +17,76 @@ import (
 type Generator struct {
 	model  *llama.Model
 	runner *tape.Runner
+	graphs bool // decode by graphs on the host too; for tests
 }
 
 // New makes a generator on the runner's weights, which are read at every call:
 // after a training step it answers with the updated ones.
-func New(m *llama.Model, r *tape.Runner) *Generator { return &Generator{m, r} }
+func New(m *llama.Model, r *tape.Runner) *Generator { return &Generator{model: m, runner: r} }
 
 // row is one prompt and its answer so far.
 type row struct {
 	prompt  int // place in the caller's list
 	tokens  []int32
 	start   int        // length of the prompt
-	old     int        // tokens in the old part of the cache
-	slot    int        // row of the cache
 	numbers *rand.Rand // nil for greedy decoding
+
+	old, slot int        // of graphs: tokens in the old part of the cache, row of the cache
+	past      llama.Past // of host
 }
 
 // cached is how many of the row's tokens the cache holds: all but the last.
 func (r *row) cached() int { return len(r.tokens) - 1 }
+
+// memory holds the keys and values of the rows under way.
+type memory interface {
+	// full says that join must be called before the next step, if only to make
+	// room.
+	full() bool
+	// join prefills rows, which it adds to those under way.
+	join(ctx context.Context, under, joining []*row) error
+	// step gives the next token of each row under way.
+	step(rows []*row, sample *Sampling) ([]int32, error)
+	// leave gives up what is held for a row.
+	leave(r *row)
+	free() error
+}
+
+// decoding is the batch under way.
+type decoding struct {
+	memory        memory
+	size          int // most rows at once
+	waiting, rows []*row
+}
+
+// due says that rows must join: there is no room, or enough rows have left for
+// waiting ones to come in.
+func (d *decoding) due() bool {
+	idle := d.size - len(d.rows)
+	return len(d.rows) == 0 || d.memory.full() || len(d.waiting) > 0 && 4*idle >= d.size
+}
+
+// join lets waiting rows in.
+func (d *decoding) join(ctx context.Context) error {
+	joining := d.waiting[:min(len(d.waiting), d.size-len(d.rows))]
+	d.waiting = d.waiting[len(joining):]
+	if err := d.memory.join(ctx, d.rows, joining); err != nil {
+		return err
+	}
+	d.rows = append(d.rows, joining...)
+	return nil
+}
+
+// prefills packs what is known of the rows but their last token, which is the
+// first step's; of one token too, so that every row has a place.
+func prefills(rows []*row) []*batch.Decoder {
+	var packed []batch.Row
+	for i, r := range rows {
+		head := r.tokens[:max(1, r.cached())]
+		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
+	}
+	return prefillPacking().Pack(packed)
+}
 
 // Generate answers the prompts, token ids, in their order. An answer ends
 // before the first stop sequence in it or after opt.MaxNewTokens; of two stop
@@ -44,7 +96,11 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 	if err := errors.Join(opt.Validate(), g.check(prompts)); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	d := &decoding{Generator: g, size: opt.BatchSize, layers: make([]cache, g.model.Config.Layers)}
+	d := &decoding{size: opt.BatchSize}
+	var err error
+	if d.memory, err = g.memory(opt.BatchSize); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
 	for _, i := range order(prompts) {
 		r := &row{prompt: i, tokens: slices.Clone(prompts[i]), start: len(prompts[i])}
 		if opt.Sample != nil {
@@ -53,10 +109,20 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 		d.waiting = append(d.waiting, r)
 	}
 	answers, err := d.run(ctx, opt)
-	if err = errors.Join(err, d.free()); err != nil {
+	if err = errors.Join(err, d.memory.free()); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
 	return answers, nil
+}
+
+// memory chooses how rows are decoded.
+func (g *Generator) memory(size int) (memory, error) {
+	if !g.graphs {
+		if h, err := g.model.Host(g.runner); h != nil || err != nil {
+			return &host{Generator: g, host: h}, err
+		}
+	}
+	return &graphs{Generator: g, size: size, layers: make([]cache, g.model.Config.Layers)}, nil
 }
 
 // check reports every prompt that cannot be continued.
@@ -85,12 +151,16 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 			return nil, err
 		}
 		if d.due() {
-			if err := d.rebuild(ctx); err != nil {
+			if err := d.join(ctx); err != nil {
 				return nil, err
 			}
 		}
-		if err := d.step(opt.Sample); err != nil {
+		next, err := d.memory.step(d.rows, opt.Sample)
+		if err != nil {
 			return nil, err
+		}
+		for i, r := range d.rows {
+			r.tokens = append(r.tokens, next[i])
 		}
 		ended := 0
 		d.rows = slices.DeleteFunc(d.rows, func(r *row) bool {
@@ -100,6 +170,7 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 				return false
 			}
 			answers[r.prompt] = answer[:len(answer)-stop]
+			d.memory.leave(r)
 			ended++
 			return true
 		})

@@ -15,6 +15,7 @@ import (
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
+	"gorqa/nn"
 	"gorqa/tape"
 
 	"github.com/google/go-cmp/cmp"
@@ -146,11 +147,14 @@ func TestTinyModels(t *testing.T) {
 			m, r := load(t, c.name, false)
 			g := New(m, r)
 			testEqualsForward(t, g, c.why)
+			byGraphs := &Generator{model: m, runner: r, graphs: true}
+			t.Run("by graphs", func(t *testing.T) { testEqualsForward(t, byGraphs, c.why) })
 			if c.name != "llama" {
 				return
 			}
 			// What is compiled once serves the tests that need one model.
 			t.Run("batches and stops", func(t *testing.T) { testBatchesAndStops(t, g) })
+			t.Run("batches and stops by graphs", func(t *testing.T) { testBatchesAndStops(t, byGraphs) })
 			t.Run("sampling by seed", func(t *testing.T) { testSamplingBySeed(t, g) })
 			t.Run("errors", func(t *testing.T) { testErrors(t, g) })
 			t.Run("follows training", func(t *testing.T) { testFollowsTraining(t, g) })
@@ -176,6 +180,27 @@ func testEqualsForward(t *testing.T, g *Generator, why string) {
 			t.Errorf("%s (%s), -forward +generated:\n%s", name, why, d)
 		}
 	}
+}
+
+// TestAdapters decodes with low-rank matrices beside the weights.
+func TestAdapters(t *testing.T) {
+	m, r := load(t, "llama", false)
+	matrices := tape.Adapters(m.Config.Linears(), 3)
+	if err := r.Params.Load(t.Context(), matrices, tape.NewAdapters(matrices, 1), true, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Adapter = nn.Adapter{Scale: 2}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for _, a := range matrices { // B begins at zero
+		values := make([]float32, a.Size())
+		for i := range values {
+			values[i] = float32(rnd.NormFloat64()) / 4
+		}
+		if err := r.Params.SetHost(r.Params.Get(a.Name), values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testEqualsForward(t, New(m, r), "adapters beside the weights")
 }
 
 // TestHalf decodes in bf16, where a step and a full pass round differently: a

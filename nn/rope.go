@@ -59,6 +59,17 @@ func (r Rope) Angles(positions *Node) (cos, sin *Node) {
 	return Cos(angle), Sin(angle)
 }
 
+// At is Angles of one position, for the host: cos and sin [C/2].
+func (r Rope) At(position int) (cos, sin []float32) {
+	f := r.frequencies()
+	cos, sin = make([]float32, len(f)), make([]float32, len(f))
+	for i, v := range f {
+		angle := float64(float32(position) * v)
+		cos[i], sin[i] = float32(math.Cos(angle)), float32(math.Sin(angle))
+	}
+	return cos, sin
+}
+
 // Rotate turns x [S, H, C] by the angles [S, C/2]. Its inverse, and so its
 // vector-Jacobian product, is Rotate with -sin.
 func Rotate(x, cos, sin *Node) *Node {

@@ -12,17 +12,23 @@ import (
 )
 
 // Prefill runs layer i over a micro-batch, x [S, D] to y [S, D], and gives its
-// keys and values [N, S, C] for the cache.
+// keys and values [S, N, C] in f32.
 func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k, v *tape.Value, err error) {
 	h, out, err := m.layer(t, i, x, shared)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	kv, err := t.Call(m.cached, h[1], h[2])
+	return out[0], h[1], h[2], xla.Free(h[0].Tensor, h[3].Tensor)
+}
+
+// Cached turns keys and values [S, N, C], which it frees, into what Step's old
+// parts hold, [N, S, C].
+func (m *Model) Cached(t *tape.Tape, k, v *tape.Value) (oldK, oldV *tape.Value, err error) {
+	out, err := t.Call(m.cached, k, v)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return out[0], kv[0], kv[1], xla.Free(h[0].Tensor, h[1].Tensor, h[2].Tensor, h[3].Tensor)
+	return out[0], out[1], xla.Free(k.Tensor, v.Tensor)
 }
 
 // cachedBlock takes keys and values [S, N, C] to what a cache holds, [N, S, C].

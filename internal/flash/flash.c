@@ -51,7 +51,7 @@
 
 #if defined(__x86_64__)
 #define CHOOSE(name)                                                            \
-    (s->half && __builtin_cpu_supports("avx512bf16") ? name##_half \
+    (s->half && __builtin_cpu_supports("avx512bf16") ? name##_half              \
      : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
          ? name##_avx512                                                        \
@@ -61,15 +61,16 @@
 #define CHOOSE(name) name##_plain
 #endif
 
-void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
+void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                   const unsigned char *sees, const int *depth,
                    const int *start, const int *reach, float *o, float *lse) {
     forward_kernel *kernel = CHOOSE(forward);
-    kernel(s, from, to, q, k, v, depth, start, reach, o, lse);
+    kernel(s, from, to, q, k, v, sees, depth, start, reach, o, lse);
 }
 
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const int *depth, const int *start, const int *reach, float *dq, float *dk,
+                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start, const int *reach, float *dq, float *dk,
                     float *dv) {
     backward_kernel *kernel = CHOOSE(backward);
-    kernel(s, from, to, q, k, v, o, lse, dO, depth, start, reach, dq, dk, dv);
+    kernel(s, from, to, q, k, v, o, lse, dO, sees, depth, start, reach, dq, dk, dv);
 }

@@ -41,6 +41,7 @@ type Shape struct {
 type plan struct {
 	c                   C.shape
 	depth, start, reach []int32 // padded to whole tiles with keys that nobody sees
+	sees                []uint8 // [tiles, tiles] what a tile of queries sees of a tile of keys
 	bounds              []int   // of each worker's items
 }
 
@@ -67,18 +68,25 @@ func newPlan(s Shape) (*plan, error) {
 		p.start[i] = int32(i)
 	}
 	copy(p.start, s.Start)
-	first, farthest := make([]int, tiles), make([]int, tiles) // that sees a tile of keys
-	for kt := range tiles {
-		first[kt], farthest[kt] = int(slices.Min(p.start[kt*tile:][:tile])), int(slices.Max(p.reach[kt*tile:][:tile]))
-	}
+	p.sees = make([]uint8, tiles*tiles)
 	costs, total := make([]int, tiles), 0
-	for qt := range costs {
-		for kt := range tiles {
-			if farthest[kt] >= qt*tile && first[kt] < (qt+1)*tile {
-				costs[qt]++
+	for kt := range tiles {
+		start, reach := p.start[kt*tile:][:tile], p.reach[kt*tile:][:tile]
+		first, last := int(slices.Min(start)), int(slices.Max(start))
+		nearest, farthest := int(slices.Min(reach)), int(slices.Max(reach))
+		for qt := range tiles {
+			low, high := qt*tile, (qt+1)*tile-1
+			switch {
+			case farthest < low || first > high:
+				continue
+			case s.Slide == 0 && last <= low && nearest >= high:
+				p.sees[qt*tiles+kt] = C.ALL
+			default:
+				p.sees[qt*tiles+kt] = C.PART
 			}
+			costs[qt]++
+			total += s.Heads
 		}
-		total += costs[qt] * s.Heads
 	}
 	workers, items := min(runtime.GOMAXPROCS(0), tiles*s.Heads), tiles*s.Heads
 	p.bounds = []int{0}
@@ -127,7 +135,7 @@ func Forward(s Shape, q, k, v, o, lse []float32) error {
 	}
 	p.each(func(_ int, from, to C.int) {
 		c := p.c
-		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
+		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
 	})
 	return nil
 }
@@ -153,21 +161,25 @@ func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
 		both := make([]float32, 2*size)
 		sums[i] = [2][]float32{both[:size], both[size:]}
 		c := p.c
-		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), ints(p.depth), ints(p.start), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
+		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
 	})
+	var wait sync.WaitGroup
 	for j, out := range [][]float32{dk, dv} {
-		for i := range n {
-			for h := range s.KVHeads {
-				to := out[(i*s.KVHeads+h)*s.Width:][:s.Width]
-				at := (h*len(p.reach) + i) * wide
-				copy(to, sums[0][j][at:])
-				for _, w := range sums[1:] {
-					for x, d := range w[j][at : at+s.Width] {
-						to[x] += d
+		wait.Go(func() {
+			for i := range n {
+				for h := range s.KVHeads {
+					to := out[(i*s.KVHeads+h)*s.Width:][:s.Width]
+					at := (h*len(p.reach) + i) * wide
+					copy(to, sums[0][j][at:])
+					for _, w := range sums[1:] {
+						for x, d := range w[j][at : at+s.Width] {
+							to[x] += d
+						}
 					}
 				}
 			}
-		}
+		})
 	}
+	wait.Wait()
 	return nil
 }

@@ -11,16 +11,21 @@ typedef struct {
     float scale;           // of the scores
 } shape;
 
+// What a tile of queries sees of a tile of keys: sees[query tile * tiles + key tile].
+enum { NOTHING, PART, ALL };
+
 // forward and backward do the items from..to; item i is the tile of queries
 // i % tiles of head i / tiles.
 typedef void forward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                            const int *depth, const int *start, const int *reach, float *o, float *lse);
+                            const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse);
 typedef void backward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                             const float *o, const float *lse, const float *dO, const int *depth, const int *start, const int *reach,
+                             const float *o, const float *lse, const float *dO, const unsigned char *sees,
+                   const int *depth, const int *start, const int *reach,
                              float *dq, float *dk, float *dv);
 
-void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const int *depth,
+void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+                   const unsigned char *sees, const int *depth,
                    const int *start, const int *reach, float *o, float *lse);
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const int *depth, const int *start, const int *reach, float *dq, float *dk,
+                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start, const int *reach, float *dq, float *dk,
                     float *dv);

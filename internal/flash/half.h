@@ -75,7 +75,7 @@ static void half_turn(pair *to, const float *from, long stride, int rows, int c,
 }
 
 static void forward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const int *depth, const int *start, const int *reach, float *o, float *lse) {
+                         const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     const size_t tile = (size_t)TILE * wide / 2;                     // pairs
@@ -96,10 +96,9 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
         float top[TILE], total[TILE];
         for (int i = 0; i < TILE; i++) top[i] = -1e25f, total[i] = 0; // above what mask sets, scaled
         for (int t = 0; t < tiles; t++) {
-            int sees = sees_avx512(s, qt, t, start, reach);
-            if (sees == nothing_avx512) continue;
+            if (sees[qt * tiles + t] == NOTHING) continue;
             half_product(TILE, wide / 2, qs, wide / 2, 1, kt + t * tile, TILE, p, TILE, 0);
-            if (sees == part_avx512) mask_avx512(s, p, qt, t, depth, start, reach);
+            if (sees[qt * tiles + t] == PART) mask_avx512(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++) {
                 __m512 x[TILE / 16], best = _mm512_set1_ps(-1e30f);
                 for (int j = 0; j < TILE / 16; j++) {
@@ -134,7 +133,8 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
 }
 
 static void backward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                          const float *o, const float *lse, const float *dO, const int *depth, const int *start, const int *reach,
+                          const float *o, const float *lse, const float *dO, const unsigned char *sees,
+                   const int *depth, const int *start, const int *reach,
                           float *dq, float *dk, float *dv) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
@@ -170,11 +170,10 @@ static void backward_half(const shape *s, int from, int to, const float *q, cons
         }
         float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
         for (int t = 0; t < tiles; t++) {
-            int sees = sees_avx512(s, qt, t, start, reach);
-            if (sees == nothing_avx512) continue;
+            if (sees[qt * tiles + t] == NOTHING) continue;
             half_product(TILE, wide / 2, qa, wide / 2, 1, kt + t * tile, TILE, p, TILE, 0);
             half_product(TILE, wide / 2, da, wide / 2, 1, vt + t * tile, TILE, dp, TILE, 0);
-            if (sees == part_avx512) mask_avx512(s, p, qt, t, depth, start, reach);
+            if (sees[qt * tiles + t] == PART) mask_avx512(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i += 2)
                 for (int j = 0; j < TILE; j += 16) {
                     __m512 x[2], e[2];

@@ -2,16 +2,7 @@
 // at a time, names ending in ISA. Matrices are row-major; a tile is TILE rows,
 // padded with zeros, and rows of width C are padded to whole pairs of vectors.
 
-typedef float FN(vf) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int FN(vi) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-#define VF FN(vf)
-#define VI FN(vi)
-#define AT(p) (*(VF *)(p))
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE VF FN(pick)(VI mask, VF a, VF b) { return (VF)(((VI)a & mask) | ((VI)b & ~mask)); }
-
-INLINE VF FN(greater)(VF a, VF b) { return FN(pick)(a > b, a, b); }
+#include "vector.h"
 
 // some rows of c [n] (+)= a [k]·b [k, n]; a's rows are ar apart, its columns ac.
 INLINE void FN(rows)(const int some, int n, int k, const float *a, long ar, long ac, const float *b, long ldb,
@@ -49,34 +40,6 @@ static void FN(product)(int n, int k, const float *a, long ar, long ac, const fl
         FN(rows)(TILE % ROWS ? TILE % ROWS : 1, n, k, a + i * ar, ar, ac, b, ldb, c + i * ldc, ldc, add);
 }
 
-// exp of x <= 0, within 2 units in the last place; below -87 it stays there.
-// The integer part of x/ln 2 goes into the exponent, a polynomial does the rest.
-INLINE VF FN(power)(VF x) {
-    x = FN(greater)(x, (VF){0} - 87.0f);
-    VF t = x * 1.44269504f + 12582912.0f; // the integer is in the low bits
-    VF n = t - 12582912.0f;
-    VF r = x - n * 0.693145752f - n * 1.42860677e-6f;
-    VF p = r * 0.00138888889f + 0.00833333333f;
-    p = p * r + 0.0416666667f;
-    p = p * r + 0.166666667f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    return (VF)((VI)p + ((VI)t << 23));
-}
-
-INLINE float FN(sum)(VF x) {
-    float s = 0;
-    for (int i = 0; i < LANES; i++) s += x[i];
-    return s;
-}
-
-INLINE float FN(most)(VF x) {
-    float s = x[0];
-    for (int i = 1; i < LANES; i++) s = x[i] > s ? x[i] : s;
-    return s;
-}
-
 // copies a tile of rows of width c, stride apart, into rows of width wide.
 static void FN(load)(float *to, const float *from, long stride, int rows, int c, int wide, float scale) {
     memset(to, 0, sizeof(float) * TILE * wide);
@@ -95,21 +58,6 @@ static void FN(turn)(float *to, const float *from, long stride, int rows, int c)
 INLINE int FN(filled)(const shape *s, int tile) {
     int left = s->positions - tile * TILE;
     return left < TILE ? left : TILE;
-}
-
-// what a tile of queries sees of a tile of keys.
-enum { FN(nothing), FN(part), FN(all) };
-static int FN(sees)(const shape *s, int qt, int kt, const int *start, const int *reach) {
-    int least = reach[kt * TILE], most = least, first = start[kt * TILE], last = first;
-    for (int k = kt * TILE; k < (kt + 1) * TILE; k++) {
-        if (reach[k] < least) least = reach[k];
-        if (reach[k] > most) most = reach[k];
-        if (start[k] < first) first = start[k];
-        if (start[k] > last) last = start[k];
-    }
-    int low = qt * TILE, high = low + TILE - 1;
-    if (most < low || first > high) return FN(nothing);
-    return !s->slide && last <= low && least >= high ? FN(all) : FN(part);
 }
 
 // sets the scores of pairs that do not see each other to a very low number.
@@ -132,7 +80,7 @@ static float *FN(scratch)(size_t floats) {
 }
 
 static void FN(forward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                        const int *depth, const int *start, const int *reach, float *o, float *lse) {
+                        const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse) {
     const int c = s->width, wide = (c + 2 * LANES - 1) / (2 * LANES) * (2 * LANES), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     float *kt = FN(scratch)((size_t)s->padded * (c + wide) + 2 * (size_t)TILE * wide + TILE * TILE);
@@ -152,10 +100,9 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
         float top[TILE], total[TILE];
         for (int i = 0; i < TILE; i++) top[i] = -1e29f, total[i] = 0;
         for (int t = 0; t < tiles; t++) {
-            int sees = FN(sees)(s, qt, t, start, reach);
-            if (sees == FN(nothing)) continue;
+            if (sees[qt * tiles + t] == NOTHING) continue;
             FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
-            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, start, reach);
+            if (sees[qt * tiles + t] == PART) FN(mask)(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++) {
                 float *row = p + i * TILE;
                 VF best = AT(row);
@@ -188,7 +135,8 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
 // dk and dv are sums of this call's items, [N, padded, wide] with wide the
 // width padded to 32 floats; dq is whole.
 static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const float *o, const float *lse, const float *dO, const int *depth, const int *start, const int *reach,
+                         const float *o, const float *lse, const float *dO, const unsigned char *sees,
+                   const int *depth, const int *start, const int *reach,
                          float *dq, float *dk, float *dv) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
@@ -217,11 +165,10 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
         }
         float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
         for (int t = 0; t < tiles; t++) {
-            int sees = FN(sees)(s, qt, t, start, reach);
-            if (sees == FN(nothing)) continue;
+            if (sees[qt * tiles + t] == NOTHING) continue;
             FN(product)(TILE, c, qs, wide, 1, kt + (size_t)t * TILE * c, TILE, p, TILE, 0);
             FN(product)(TILE, c, ds, wide, 1, vt + (size_t)t * TILE * c, TILE, dp, TILE, 0);
-            if (sees == FN(part)) FN(mask)(s, p, qt, t, depth, start, reach);
+            if (sees[qt * tiles + t] == PART) FN(mask)(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++)
                 for (int j = 0; j < TILE; j += LANES) {
                     float *at = p + i * TILE + j, *d = dp + i * TILE + j;
@@ -240,7 +187,4 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
     free(kt);
 }
 
-#undef VF
-#undef VI
-#undef AT
-#undef INLINE
+#include "unvector.h"

@@ -1,0 +1,121 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"gorqa/arch/llama"
+	"gorqa/batch"
+	"gorqa/internal/xla"
+	"gorqa/tape"
+)
+
+// host is the memory of a decoder whose steps are taken in the host's memory.
+type host struct {
+	*Generator
+	host       *llama.Host
+	all, spare []llama.Past // made so far; of rows that have left
+}
+
+func (d *host) full() bool { return false }
+
+func (d *host) free() error {
+	for _, p := range d.all {
+		p.Free()
+	}
+	return nil
+}
+
+func (d *host) leave(r *row) {
+	r.past.Forget()
+	d.spare, r.past = append(d.spare, r.past), nil
+}
+
+func (d *host) join(ctx context.Context, _, joining []*row) error {
+	for _, r := range joining {
+		if last := len(d.spare) - 1; last >= 0 {
+			r.past, d.spare = d.spare[last], d.spare[:last]
+		} else {
+			r.past = d.host.Past()
+			d.all = append(d.all, r.past)
+		}
+	}
+	for _, pack := range prefills(joining) {
+		if err := d.prefill(ctx, pack, joining); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prefill runs a pack through the layers and keeps what its rows will attend to.
+func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (err error) {
+	t := d.runner.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	x, err := d.model.Embed(t, pack.Tokens)
+	if err != nil {
+		return err
+	}
+	shared, err := d.model.Share(t, pack)
+	if err != nil {
+		return err
+	}
+	for l := range d.model.Config.Layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		y, k, v, err := d.model.Prefill(t, l, x, shared)
+		if err != nil {
+			return err
+		}
+		if err := keep(pack, rows, l, k, v); err != nil {
+			return err
+		}
+		if err := xla.Free(x.Tensor, k.Tensor, v.Tensor); err != nil {
+			return err
+		}
+		x = y
+	}
+	return nil
+}
+
+// keep adds a layer's keys and values [S, N, C] to the pasts of a pack's rows.
+func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
+	keys, err := xla.Memory(k.Tensor)
+	if err != nil {
+		return err
+	}
+	values, err := xla.Memory(v.Tensor)
+	if err != nil {
+		return err
+	}
+	for i, index := range pack.Rows {
+		r := rows[index]
+		if err := r.past[layer].Append(keys, values, pack.Paths[i][:r.cached()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *host) step(rows []*row, sample *Sampling) ([]int32, error) {
+	tokens, pasts := make([]int32, len(rows)), make([]llama.Past, len(rows))
+	for i, r := range rows {
+		tokens[i], pasts[i] = r.tokens[len(r.tokens)-1], r.past
+	}
+	logits, err := d.host.Step(tokens, pasts)
+	if err != nil {
+		return nil, err
+	}
+	next, v := make([]int32, len(rows)), len(logits)/len(rows)
+	for i, r := range rows {
+		of := logits[i*v : (i+1)*v]
+		if sample != nil {
+			next[i] = sample.draw(of, r.numbers)
+		} else {
+			next[i] = int32(slices.Index(of, slices.Max(of)))
+		}
+	}
+	return next, nil
+}

@@ -1,0 +1,86 @@
+package few
+
+/*
+#include <stdlib.h>
+#include "few.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// Cache holds the keys and values of one row in one layer, a token after the
+// other. Its memory is C's: it is given back by Free.
+type Cache struct{ c *C.few_cache }
+
+var errMemory = errors.New("few: no memory left for keys and values")
+
+// NewCache makes an empty cache of so many heads of that width, in bf16 or f32.
+func NewCache(heads, width int, half bool) *Cache {
+	c := (*C.few_cache)(C.calloc(1, C.sizeof_few_cache)) // never nil: cgo ends the program first
+	c.heads, c.width = C.int(heads), C.int(width)
+	if half {
+		c.half = 1
+	}
+	return &Cache{c}
+}
+
+// Free gives the memory back; the cache is not to be used again.
+func (c *Cache) Free() {
+	C.free(c.c.keys)
+	C.free(c.c.values)
+	C.free(unsafe.Pointer(c.c))
+	c.c = nil
+}
+
+// Length is how many tokens the cache holds.
+func (c *Cache) Length() int { return int(c.c.length) }
+
+// Reset empties the cache and keeps its memory.
+func (c *Cache) Reset() { c.c.length = 0 }
+
+// Append adds the keys and values at the given places of k and v [.., N, C].
+func (c *Cache) Append(k, v []float32, places []int32) error {
+	if len(places) == 0 {
+		return nil
+	}
+	size := int(c.c.heads * c.c.width)
+	for _, p := range places {
+		if p < 0 || (int(p)+1)*size > min(len(k), len(v)) {
+			return fmt.Errorf("few: place %d of %d keys and %d values", p, len(k)/size, len(v)/size)
+		}
+	}
+	if C.few_append(c.c, (*C.float)(&k[0]), (*C.float)(&v[0]), (*C.int)(&places[0]), C.int(len(places))) != 0 {
+		return errMemory
+	}
+	return nil
+}
+
+// Attend is attention of one new token in each of B rows, whose keys and values
+// are the last in its cache: q [B, H, C] to o [B, H, C]. With a sliding window a
+// token sees that many, itself among them.
+func Attend(caches []*Cache, heads, slide int, q, o []float32) error {
+	if len(caches) == 0 {
+		return nil
+	}
+	first := caches[0].c
+	kv, width := int(first.heads), int(first.width)
+	if heads < kv || heads%kv != 0 || len(q) != len(caches)*heads*width || len(o) != len(q) {
+		return fmt.Errorf("few: %d and %d values for %d rows of %d heads over %d", len(q), len(o), len(caches), heads, kv)
+	}
+	list, tokens := make([]*C.few_cache, len(caches)), 0
+	for i, c := range caches {
+		if c.c.heads != first.heads || c.c.width != first.width || c.c.length == 0 {
+			return fmt.Errorf("few: a cache of %d tokens, %d heads of %d beside one of %d of %d", c.c.length, c.c.heads, c.c.width, kv, width)
+		}
+		list[i] = c.c
+		tokens += c.Length()
+	}
+	if C.few_attend(&list[0], C.int(len(list)), C.int(heads), C.int(slide), (*C.float)(&q[0]), (*C.float)(&o[0]), workers(tokens*kv*width)) != 0 {
+		return errMemory
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+#include "few.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+// As in ../flash/flash.c: written once, compiled for each width of vector registers.
+#define PASTE(a, b) a##b
+#define JOIN(a, b) PASTE(a, b)
+#define FN(name) JOIN(name, ISA)
+
+#if defined(__x86_64__)
+#define ISA _avx512
+#define LANES 16
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#include "kernel.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+
+#define ISA _avx2
+#define LANES 8
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#include "kernel.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+
+// bf16 with bf16 (VDPBF16PS), sums in f32.
+#define AHEAD 4096 // bytes of the weights; what is behind the last of them does no harm
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
+static void product_half(const uint16_t *w, const uint16_t *x, float *y, long ldy, int m, int k, int from, int to) {
+    for (int n = from; n < to; n += 2) {
+        const uint16_t *w0 = w + (long)n * k, *w1 = n + 1 < to ? w0 + k : w0;
+        for (int i = 0; i < m; i += 8) {
+            __m512 a[8], b[8];
+#pragma GCC unroll 8
+            for (int r = 0; r < 8; r++) a[r] = b[r] = _mm512_setzero_ps();
+            int j = 0;
+            for (; j + 32 <= k; j += 32) {
+                __m512bh u = (__m512bh)_mm512_loadu_si512(w0 + j), v = (__m512bh)_mm512_loadu_si512(w1 + j);
+                _mm_prefetch((const char *)(w0 + j) + AHEAD, _MM_HINT_T0);
+                _mm_prefetch((const char *)(w1 + j) + AHEAD, _MM_HINT_T0);
+#pragma GCC unroll 8
+                for (int r = 0; r < 8; r++) {
+                    __m512bh p = (__m512bh)_mm512_loadu_si512(x + (long)(i + r) * k + j);
+                    a[r] = _mm512_dpbf16_ps(a[r], u, p);
+                    b[r] = _mm512_dpbf16_ps(b[r], v, p);
+                }
+            }
+            if (j < k) {
+                __mmask32 mask = (1u << (k - j)) - 1;
+                __m512bh u = (__m512bh)_mm512_maskz_loadu_epi16(mask, w0 + j);
+                __m512bh v = (__m512bh)_mm512_maskz_loadu_epi16(mask, w1 + j);
+#pragma GCC unroll 8
+                for (int r = 0; r < 8; r++) {
+                    __m512bh p = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + (long)(i + r) * k + j);
+                    a[r] = _mm512_dpbf16_ps(a[r], u, p);
+                    b[r] = _mm512_dpbf16_ps(b[r], v, p);
+                }
+            }
+            vf_avx512 both[16];
+#pragma GCC unroll 8
+            for (int r = 0; r < 8; r++) both[r] = (vf_avx512)a[r], both[8 + r] = (vf_avx512)b[r];
+            vf_avx512 all = sums_avx512(both);
+            for (int r = 0; r < 8 && i + r < m; r++) {
+                y[(i + r) * ldy + n] = all[r];
+                if (n + 1 < to) y[(i + r) * ldy + n + 1] = all[8 + r];
+            }
+        }
+    }
+}
+#pragma GCC pop_options
+#endif
+
+#define ISA _plain
+#define LANES 4
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#define WIDEST(name)                                                            \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
+         ? name##_avx512                                                        \
+     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##_avx2 \
+                                                                       : name##_plain)
+#else
+#define WIDEST(name) name##_plain
+#endif
+
+int few_halves(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return 0;
+#endif
+}
+
+typedef void product_kernel(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to);
+
+#if defined(__x86_64__)
+static void product_halves(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to) {
+    (void)half;
+    product_half(w, x, y, ldy, m, k, from, to);
+}
+#endif
+
+struct product {
+    product_kernel *kernel;
+    int half;
+    const void *w, *x;
+    float *y;
+    int m, k, out;
+};
+
+static void product_share(void *arg, int worker, int workers) {
+    struct product *p = arg;
+    int from = (long)p->out * worker / workers, to = (long)p->out * (worker + 1) / workers;
+    if (from < to) p->kernel(p->half, p->w, p->x, p->y, p->out, p->m, p->k, from, to);
+}
+
+void few_product(int half, const void *w, const void *x, float *y, int m, int k, int out, int workers) {
+    struct product p = {WIDEST(product), half, w, x, y, m, k, out};
+#if defined(__x86_64__)
+    if (half && few_halves()) p.kernel = product_halves;
+#endif
+    few_share(product_share, &p, workers);
+}
+
+// to the nearest, of two the even one.
+void few_round(uint16_t *to, const float *from, long n) {
+    for (long i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, from + i, sizeof bits);
+        to[i] = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    }
+}
+
+void few_gate(float *g, const float *u, long n) {
+    void (*kernel)(float *, const float *, long) = WIDEST(gate);
+    kernel(g, u, n);
+}
+
+// makes room for so many tokens and some more.
+static int grow(few_cache *c, int tokens) {
+    int room = tokens + (tokens < 512 ? 64 : tokens / 8);
+    size_t vector = (size_t)c->width * (c->half ? 2 : 4);
+    void **parts[] = {&c->keys, &c->values};
+    for (int i = 0; i < 2; i++) {
+        char *wider = malloc(vector * c->heads * room), *old = *parts[i];
+        if (!wider) return -1;
+        for (int h = 0; h < c->heads && c->length; h++)
+            memcpy(wider + vector * h * room, old + vector * h * c->room, vector * c->length);
+        free(old);
+        *parts[i] = wider;
+        if (i == 0) continue;
+        c->room = room;
+    }
+    return 0;
+}
+
+static void store(few_cache *c, void *to, const float *x, const int *places, int n) {
+    for (int h = 0; h < c->heads; h++)
+        for (int i = 0; i < n; i++) {
+            const float *from = x + ((long)places[i] * c->heads + h) * c->width;
+            long at = ((long)h * c->room + c->length + i) * c->width;
+            if (c->half)
+                few_round((uint16_t *)to + at, from, c->width);
+            else
+                memcpy((float *)to + at, from, sizeof(float) * c->width);
+        }
+}
+
+int few_append(few_cache *c, const float *k, const float *v, const int *places, int n) {
+    if (c->length + n > c->room && grow(c, c->length + n)) return -1;
+    store(c, c->keys, k, places, n);
+    store(c, c->values, v, places, n);
+    c->length += n;
+    return 0;
+}
+
+struct attention {
+    few_cache **caches;
+    int rows, heads, slide;
+    const float *q;
+    float *o, *scores;
+    long room; // of each worker's scores
+};
+
+static void attention_share(void *arg, int worker, int workers) {
+    struct attention *a = arg;
+    void (*kernel)(int, int, int, int, int, float, const float *, const void *, const void *, float *, float *) = WIDEST(cached);
+    int kv = a->caches[0]->heads, group = a->heads / kv;
+    for (int item = worker; item < a->rows * kv; item += workers) {
+        int row = item / kv, h = item % kv;
+        few_cache *c = a->caches[row];
+        int from = a->slide && c->length > a->slide ? c->length - a->slide : 0;
+        size_t key = (size_t)h * c->room * c->width * (c->half ? 2 : 4);
+        long at = ((long)row * a->heads + (long)h * group) * c->width;
+        kernel(c->half, group, c->width, from, c->length, 1 / sqrtf(c->width), a->q + at, (char *)c->keys + key,
+               (char *)c->values + key, a->scores + worker * a->room, a->o + at);
+    }
+}
+
+int few_attend(few_cache **caches, int rows, int heads, int slide, const float *q, float *o, int workers) {
+    long longest = 0;
+    for (int i = 0; i < rows; i++)
+        if (caches[i]->length > longest) longest = caches[i]->length;
+    long room = (long)heads / caches[0]->heads * (longest + 16);
+    struct attention a = {caches, rows, heads, slide, q, o, malloc(sizeof(float) * room * workers), room};
+    if (!a.scores) return -1;
+    few_share(attention_share, &a, workers);
+    free(a.scores);
+    return 0;
+}

@@ -1,0 +1,110 @@
+// Package few computes layers over a few rows in the host's memory, as decoding
+// does: products that read each weight once, SwiGLU's gate, and attention to what
+// a cache holds. It works on slices and knows nothing of tensors or models.
+package few
+
+/*
+#cgo CFLAGS: -O3
+#cgo LDFLAGS: -lm -lpthread
+#include "few.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
+type Matrix struct {
+	Out, In int
+	full    []float32
+	half    []bfloat16.BFloat16
+}
+
+// NewMatrix wraps values of f32 or bf16.
+func NewMatrix[T float32 | bfloat16.BFloat16](values []T, out, in int) (Matrix, error) {
+	m := Matrix{Out: out, In: in}
+	if out < 1 || in < 1 || len(values) != out*in {
+		return m, fmt.Errorf("few: %d values for a matrix of %d x %d", len(values), out, in)
+	}
+	switch v := any(values).(type) {
+	case []float32:
+		m.full = v
+	case []bfloat16.BFloat16:
+		m.half = v
+	}
+	return m, nil
+}
+
+// Row copies row i to [In] of f32.
+func (m Matrix) Row(i int, to []float32) {
+	if m.half == nil {
+		copy(to, m.full[i*m.In:(i+1)*m.In])
+		return
+	}
+	for j, x := range m.half[i*m.In : (i+1)*m.In] {
+		to[j] = x.Float32()
+	}
+}
+
+// Multiply gives x·Mᵀ [rows, Out] for x [rows, In] and each of the matrices,
+// which have one In. Rows are rounded to bf16 where a matrix is bf16 and the
+// processor has such products.
+func Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, error) {
+	if rows < 1 || len(ms) == 0 {
+		return nil, fmt.Errorf("few: %d rows, %d matrices", rows, len(ms))
+	}
+	in, padded := ms[0].In, (rows+C.FEW_ROWS-1)/C.FEW_ROWS*C.FEW_ROWS
+	if len(x) != rows*in {
+		return nil, fmt.Errorf("few: %d values for %d rows of %d", len(x), rows, in)
+	}
+	var full []float32
+	var half []uint16
+	ys := make([][]float32, len(ms))
+	for i, m := range ms {
+		if m.In != in {
+			return nil, fmt.Errorf("few: matrices of %d and %d columns", in, m.In)
+		}
+		ys[i] = make([]float32, rows*m.Out)
+		if m.half != nil && C.few_halves() != 0 {
+			if half == nil {
+				half = make([]uint16, padded*in)
+				C.few_round((*C.uint16_t)(&half[0]), (*C.float)(&x[0]), C.long(len(x)))
+			}
+		} else if full == nil {
+			full = make([]float32, padded*in)
+			copy(full, x)
+		}
+	}
+	for i, m := range ms {
+		weights, rowsIn := unsafe.Pointer(unsafe.SliceData(m.full)), unsafe.Pointer(unsafe.SliceData(full))
+		kind := C.int(0)
+		if m.half != nil {
+			weights, kind = unsafe.Pointer(&m.half[0]), 1
+			if half != nil {
+				rowsIn = unsafe.Pointer(&half[0])
+			}
+		}
+		C.few_product(kind, weights, rowsIn, (*C.float)(&ys[i][0]), C.int(rows), C.int(in), C.int(m.Out), workers(m.Out*in))
+	}
+	return ys, nil
+}
+
+// smallest is how many weights are worth a worker.
+const smallest = 1 << 14
+
+// workers are how many share work on so many weights or values.
+func workers(size int) C.int {
+	return C.int(max(1, min(runtime.GOMAXPROCS(0), C.FEW_WORKERS, size/smallest)))
+}
+
+// Gate sets g to silu(g)·u (SwiGLU, arXiv 2002.05202), both of one length.
+func Gate(g, u []float32) {
+	if len(g) != 0 && len(u) >= len(g) {
+		C.few_gate((*C.float)(&g[0]), (*C.float)(&u[0]), C.long(len(g)))
+	}
+}

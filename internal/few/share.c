@@ -1,0 +1,84 @@
+#include "few.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+// A layer's work at decoding is a dozen jobs of a tenth of a millisecond. To wake
+// a sleeping thread for one costs as much, so those that have just worked look
+// out for the next job for a while before they sleep.
+
+#define LOOKS 10000
+
+static pthread_mutex_t callers = PTHREAD_MUTEX_INITIALIZER, sleep = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static atomic_long number;            // of the job
+static atomic_int sleeping, unfinished;
+static int threads;                   // started so far
+static few_job *job;
+static void *argument;
+static int sharing; // workers of the job
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void *work(void *which) {
+    int worker = (int)(intptr_t)which;
+    long done = atomic_load(&number);
+    atomic_fetch_sub(&unfinished, 1); // it has started
+    for (;;) {
+        for (int i = 0; i < LOOKS && atomic_load(&number) == done; i++) pause_briefly();
+        if (atomic_load(&number) == done) {
+            pthread_mutex_lock(&sleep);
+            atomic_fetch_add(&sleeping, 1);
+            while (atomic_load(&number) == done) pthread_cond_wait(&wake, &sleep);
+            atomic_fetch_sub(&sleeping, 1);
+            pthread_mutex_unlock(&sleep);
+        }
+        done++;
+        if (worker < sharing) job(argument, worker, sharing);
+        atomic_fetch_sub(&unfinished, 1);
+    }
+    return NULL;
+}
+
+// starts threads up to a number of workers, the caller among them. It gives how
+// many there are. Signals are Go's threads' business.
+static int start(int workers) {
+    sigset_t every, before;
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    while (threads + 1 < workers) {
+        pthread_t thread;
+        atomic_store(&unfinished, 1);
+        if (pthread_create(&thread, NULL, work, (void *)(intptr_t)(threads + 1))) break;
+        pthread_detach(thread);
+        threads++;
+        while (atomic_load(&unfinished)) pause_briefly();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return threads + 1;
+}
+
+void few_share(few_job *what, void *arg, int workers) {
+    if (workers < 2) {
+        what(arg, 0, 1);
+        return;
+    }
+    pthread_mutex_lock(&callers);
+    if (threads + 1 < workers) start(workers);
+    job = what, argument = arg, sharing = workers < threads + 1 ? workers : threads + 1;
+    atomic_store(&unfinished, threads);
+    atomic_fetch_add(&number, 1);
+    if (atomic_load(&sleeping)) {
+        pthread_mutex_lock(&sleep);
+        pthread_cond_broadcast(&wake);
+        pthread_mutex_unlock(&sleep);
+    }
+    what(arg, 0, sharing);
+    while (atomic_load(&unfinished)) pause_briefly();
+    pthread_mutex_unlock(&callers);
+}
