@@ -12,7 +12,6 @@ import time
 
 import numpy
 from sentence_transformers import SentenceTransformer
-from tokenizers import pre_tokenizers
 
 import peer
 
@@ -24,10 +23,6 @@ rows = rows[: args["limit"] or len(rows)]
 texts, vectors = peer.load_json(args["texts"]), numpy.load(args["vectors"])
 embedder = SentenceTransformer(args["embedder"], device="cpu", local_files_only=True)
 tokenizer, model = peer.load_tokenizer(args["model"]), peer.load_generator(args)
-# transformers forgets the first of these when it reads SmolLM2 from a GGUF; without it some prompts differ from gorqa's.
-tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-    [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-)
 
 
 def retrieve(questions):

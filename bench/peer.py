@@ -14,6 +14,7 @@ import time
 
 import torch
 import transformers
+from tokenizers import pre_tokenizers
 
 DEFAULTS = {
     "threads": os.cpu_count(),
@@ -79,7 +80,11 @@ def load_generator(args):
 
 
 def load_tokenizer(path):
-    return transformers.AutoTokenizer.from_pretrained(**where(path))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(**where(path))
+    if path.endswith(".gguf"):  # of which transformers forgets SmolLM2's rule that digits stand alone
+        split = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
+    return tokenizer
 
 
 def prompt(passages, question):
