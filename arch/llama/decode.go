@@ -12,8 +12,16 @@ import (
 )
 
 // Prefill runs layer i over a micro-batch, x [S, D] to y [S, D], and gives its
-// keys and values [S, N, C] in f32.
+// keys and values [S, N, C] in f32. Of the last layer only these are wanted: its
+// y is nil.
 func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k, v *tape.Value, err error) {
+	if i == m.Config.Layers-1 {
+		h, err := t.Call(m.before.At(layerPrefix(i)), x, shared.angles[0], shared.angles[1])
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return nil, h[1], h[2], xla.Free(h[0].Tensor)
+	}
 	h, out, err := m.layer(t, i, x, shared)
 	if err != nil {
 		return nil, nil, nil, err
