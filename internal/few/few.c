@@ -2,17 +2,10 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
-// As in ../flash/flash.c: written once, compiled for each width of vector registers.
-#define PASTE(a, b) a##b
-#define JOIN(a, b) PASTE(a, b)
-#define FN(name) JOIN(name, ISA)
+#include "../flash/isa.h"
 
-#if defined(__x86_64__)
+#ifdef WIDE_X86
 #define ISA _avx512
 #define LANES 16
 #pragma GCC push_options
@@ -83,20 +76,9 @@ static void product_half(const uint16_t *w, const uint16_t *x, float *y, long ld
 #define LANES 4
 #include "kernel.h"
 
-#if defined(__x86_64__)
-#define WIDEST(name)                                                            \
-    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
-         ? name##_avx512                                                        \
-     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##_avx2 \
-                                                                       : name##_plain)
-#else
-#define WIDEST(name) name##_plain
-#endif
-
 int few_halves(void) {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16") != 0;
+#ifdef WIDE_X86
+    return HAS("avx512bf16") != 0;
 #else
     return 0;
 #endif
@@ -104,9 +86,9 @@ int few_halves(void) {
 
 typedef void product_kernel(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to);
 
-#if defined(__x86_64__)
+#ifdef WIDE_X86
 static void product_halves(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to) {
-    (void)half;
+    (void)half; // it is
     product_half(w, x, y, ldy, m, k, from, to);
 }
 #endif
@@ -127,7 +109,7 @@ static void product_share(void *arg, int worker, int workers) {
 
 void few_product(int half, const void *w, const void *x, float *y, int m, int k, int out, int workers) {
     struct product p = {WIDEST(product), half, w, x, y, m, k, out};
-#if defined(__x86_64__)
+#ifdef WIDE_X86
     if (half && few_halves()) p.kernel = product_halves;
 #endif
     few_share(product_share, &p, workers);
@@ -195,7 +177,8 @@ struct attention {
 
 static void attention_share(void *arg, int worker, int workers) {
     struct attention *a = arg;
-    void (*kernel)(int, int, int, int, int, float, const float *, const void *, const void *, float *, float *) = WIDEST(cached);
+    void (*kernel)(int, int, int, int, int, float, const float *, const void *, const void *, float *, float *);
+    kernel = WIDEST(cached);
     int kv = a->caches[0]->heads, group = a->heads / kv;
     for (int item = worker; item < a->rows * kv; item += workers) {
         int row = item / kv, h = item % kv;

@@ -5,7 +5,8 @@
 // ROWS rows of x at a time, and two of the weights.
 #define ROWS (LANES / 2)
 
-INLINE void FN(block)(const int half, const void *w, const float *x, float *y, long ldy, int m, int k, int from, int to) {
+INLINE void FN(block)(const int half, const void *w, const float *x, float *y, long ldy, int m, int k, int from,
+                      int to) {
     for (int n = from; n < to; n += 2) {
         long w0 = (long)n * k, w1 = n + 1 < to ? w0 + k : w0;
         for (int i = 0; i < m; i += ROWS) {
@@ -109,8 +110,8 @@ INLINE void FN(attend)(const int half, int g, int c, int from, int to, float sca
     }
 }
 
-static void FN(cached)(int half, int g, int c, int from, int to, float scale, const float *q, const void *k, const void *v,
-                       float *scores, float *o) {
+static void FN(cached)(int half, int g, int c, int from, int to, float scale, const float *q, const void *k,
+                       const void *v, float *scores, float *o) {
     if (half)
         FN(attend)(1, g, c, from, to, scale, q, k, v, scores, o);
     else

@@ -1,21 +1,12 @@
 #include "flash.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
-// The kernels are written once, in kernel.h, over GCC's vector types, and
-// compiled for each width of vector registers; the widest that the processor
-// has is taken. Those of half.h multiply in bf16.
-#define PASTE(a, b) a##b
-#define JOIN(a, b) PASTE(a, b)
-#define FN(name) JOIN(name, ISA)
+#include "isa.h"
 
-#if defined(__x86_64__)
+// half.h's kernels multiply in bf16.
+#ifdef WIDE_X86
 #define ISA _avx512
 #define LANES 16
 #define ROWS 8
@@ -49,28 +40,22 @@
 #define ROWS 4
 #include "kernel.h"
 
-#if defined(__x86_64__)
-#define CHOOSE(name)                                                            \
-    (s->half && __builtin_cpu_supports("avx512bf16") ? name##_half              \
-     : __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") \
-         ? name##_avx512                                                        \
-     : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? name##_avx2 \
-                                                                       : name##_plain)
+#ifdef WIDE_X86
+#define CHOOSE(name) (s->half && HAS("avx512bf16") ? name##_half : WIDEST(name))
 #else
-#define CHOOSE(name) name##_plain
+#define CHOOSE(name) WIDEST(name)
 #endif
 
 void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                   const unsigned char *sees, const int *depth,
-                   const int *start, const int *reach, float *o, float *lse) {
+                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                   float *lse) {
     forward_kernel *kernel = CHOOSE(forward);
     kernel(s, from, to, q, k, v, sees, depth, start, reach, o, lse);
 }
 
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start, const int *reach, float *dq, float *dk,
-                    float *dv) {
+                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start,
+                    const int *reach, float *dq, float *dk, float *dv) {
     backward_kernel *kernel = CHOOSE(backward);
     kernel(s, from, to, q, k, v, o, lse, dO, sees, depth, start, reach, dq, dk, dv);
 }

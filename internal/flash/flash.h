@@ -17,15 +17,15 @@ enum { NOTHING, PART, ALL };
 // forward and backward do the items from..to; item i is the tile of queries
 // i % tiles of head i / tiles.
 typedef void forward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                            const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse);
+                            const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                            float *lse);
 typedef void backward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                              const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                   const int *depth, const int *start, const int *reach,
-                             float *dq, float *dk, float *dv);
+                             const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv);
 
 void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                   const unsigned char *sees, const int *depth,
-                   const int *start, const int *reach, float *o, float *lse);
+                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                   float *lse);
 void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start, const int *reach, float *dq, float *dk,
-                    float *dv);
+                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start,
+                    const int *reach, float *dq, float *dk, float *dv);

@@ -54,7 +54,8 @@ static inline __m512 half_take(const float *row, int j, int c, int there) {
 static void half_along(pair *to, const float *from, long stride, int rows, int c, int wide) {
     for (int i = 0; i < TILE; i++)
         for (int j = 0; j < wide; j += 16)
-            _mm256_storeu_si256((__m256i *)(to + (i * wide + j) / 2), half_round(half_take(from + i * stride, j, c, i < rows)));
+            _mm256_storeu_si256((__m256i *)(to + (i * wide + j) / 2),
+                                half_round(half_take(from + i * stride, j, c, i < rows)));
 }
 
 // the same in pairs of rows: [TILE/2, wide].
@@ -62,7 +63,8 @@ static void half_across(pair *to, const float *from, long stride, int rows, int 
     for (int i = 0; i < TILE; i += 2)
         for (int j = 0; j < wide; j += 16) {
             const float *row = from + i * stride;
-            _mm512_storeu_si512(to + i / 2 * wide + j, half_pairs(half_take(row, j, c, i < rows), half_take(row + stride, j, c, i + 1 < rows)));
+            __m512 low = half_take(row, j, c, i < rows), high = half_take(row + stride, j, c, i + 1 < rows);
+            _mm512_storeu_si512(to + i / 2 * wide + j, half_pairs(low, high));
         }
 }
 
@@ -75,7 +77,8 @@ static void half_turn(pair *to, const float *from, long stride, int rows, int c,
 }
 
 static void forward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse) {
+                         const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                         float *lse) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     const size_t tile = (size_t)TILE * wide / 2;                     // pairs
@@ -134,8 +137,7 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
 
 static void backward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                           const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                   const int *depth, const int *start, const int *reach,
-                          float *dq, float *dk, float *dv) {
+                          const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t row = (size_t)s->padded * wide, tile = (size_t)TILE * wide / 2, square = TILE * TILE / 2;

@@ -80,7 +80,8 @@ static float *FN(scratch)(size_t floats) {
 }
 
 static void FN(forward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                        const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o, float *lse) {
+                        const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                        float *lse) {
     const int c = s->width, wide = (c + 2 * LANES - 1) / (2 * LANES) * (2 * LANES), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     float *kt = FN(scratch)((size_t)s->padded * (c + wide) + 2 * (size_t)TILE * wide + TILE * TILE);
@@ -136,8 +137,7 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
 // width padded to 32 floats; dq is whole.
 static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                          const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                   const int *depth, const int *start, const int *reach,
-                         float *dq, float *dk, float *dv) {
+                         const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
     const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t column = (size_t)s->padded * c, row = (size_t)s->padded * wide, tile = (size_t)TILE * wide;

@@ -46,7 +46,13 @@ INLINE VF FN(fold)(VF a, VF b, const int w) {
     const VI lane = {0, 1, 2, 3};
 #endif
     const VI second = ((lane & w) != 0) & LANES;
+#ifdef __clang__
+    VF sum;
+    for (int l = 0; l < LANES; l++) sum[l] = second[l] ? b[l] + b[l ^ w] : a[l] + a[l ^ w];
+    return sum;
+#else
     return __builtin_shuffle(a, b, lane + second) + __builtin_shuffle(a, b, (lane ^ w) + second);
+#endif
 }
 
 INLINE VF FN(sums)(VF *x) {
@@ -82,7 +88,8 @@ INLINE float FN(value)(const void *p, long at, const int half) {
 INLINE VF FN(values)(const void *p, long at, const int half) {
     if (!half) return AT((const float *)p + at);
 #if LANES == 16 // GCC does this in halves
-    return (VF)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at))), 16);
+    __m256i h = _mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at));
+    return (VF)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
 #else
     return (VF)(__builtin_convertvector(*(FN(vh) *)((const uint16_t *)p + at), VI) << 16);
 #endif
