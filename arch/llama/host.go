@@ -28,7 +28,7 @@ type Host struct {
 
 // hostLayer are a layer's weights by their local names.
 type hostLayer struct {
-	matrices map[string]few.Matrix // without ".weight"; adapters end in their part
+	matrices map[string]few.Matrix // adapters among them
 	vectors  map[string][]float32  // norms and biases
 }
 

@@ -28,7 +28,10 @@
 #define AHEAD 4096 // bytes of the weights; what is behind the last of them does no harm
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
-static void product_half(const uint16_t *w, const uint16_t *x, float *y, long ldy, int m, int k, int from, int to) {
+static void product_half(int half, const void *weights, const void *rows, float *y, long ldy, int m, int k, int from,
+                         int to) {
+    const uint16_t *w = weights, *x = rows;
+    (void)half; // both are
     for (int n = from; n < to; n += 2) {
         const uint16_t *w0 = w + (long)n * k, *w1 = n + 1 < to ? w0 + k : w0;
         for (int i = 0; i < m; i += 8) {
@@ -86,13 +89,6 @@ int few_halves(void) {
 
 typedef void product_kernel(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to);
 
-#ifdef WIDE_X86
-static void product_halves(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to) {
-    (void)half; // it is
-    product_half(w, x, y, ldy, m, k, from, to);
-}
-#endif
-
 struct product {
     product_kernel *kernel;
     int half;
@@ -110,7 +106,7 @@ static void product_share(void *arg, int worker, int workers) {
 void few_product(int half, const void *w, const void *x, float *y, int m, int k, int out, int workers) {
     struct product p = {WIDEST(product), half, w, x, y, m, k, out};
 #ifdef WIDE_X86
-    if (half && few_halves()) p.kernel = product_halves;
+    if (half && few_halves()) p.kernel = product_half;
 #endif
     few_share(product_share, &p, workers);
 }
@@ -141,9 +137,8 @@ static int grow(few_cache *c, int tokens) {
             memcpy(wider + vector * h * room, old + vector * h * c->room, vector * c->length);
         free(old);
         *parts[i] = wider;
-        if (i == 0) continue;
-        c->room = room;
     }
+    c->room = room;
     return 0;
 }
 

@@ -13,10 +13,7 @@ import (
 func TestMultiply(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
-		x := make([]float32, c.rows*c.in)
-		for i := range x {
-			x[i] = bfloat16.FromFloat32(float32(r.NormFloat64())).Float32()
-		}
+		x := random(r, c.rows*c.in)
 		full, half := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
 		for i := range full {
 			full[i] = float32(r.NormFloat64())

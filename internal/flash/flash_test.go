@@ -97,6 +97,31 @@ func random(r *rand.Rand, n int) []float32 {
 	return out
 }
 
+// result is what the kernels give beside what the formula does.
+type result struct {
+	name string
+	got  []float32
+	want []float64
+}
+
+// attended runs both over values that draw makes.
+func attended(t *testing.T, s Shape, r *rand.Rand, draw func(r *rand.Rand, n int) []float32) []result {
+	t.Helper()
+	n := len(s.Reach)
+	wide, narrow := n*s.Heads*s.Width, n*s.KVHeads*s.Width
+	q, k, v, dO := draw(r, wide), draw(r, narrow), draw(r, narrow), draw(r, wide)
+	o, lse := make([]float32, wide), make([]float32, n*s.Heads)
+	dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
+	if err := Forward(s, q, k, v, o, lse); err != nil {
+		t.Fatal(err)
+	}
+	if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
+		t.Fatal(err)
+	}
+	wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
+	return []result{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}}
+}
+
 func TestAgainstTheFormula(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
@@ -118,22 +143,7 @@ func TestAgainstTheFormula(t *testing.T) {
 			if c.whole {
 				s.Start, s.Reach = rows(r, c.n)
 			}
-			wide, narrow := c.n*c.heads*c.width, c.n*c.kv*c.width
-			q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
-			o, lse := make([]float32, wide), make([]float32, c.n*c.heads)
-			dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
-			if err := Forward(s, q, k, v, o, lse); err != nil {
-				t.Fatal(err)
-			}
-			if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
-				t.Fatal(err)
-			}
-			wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
-			for _, x := range []struct {
-				name string
-				got  []float32
-				want []float64
-			}{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}} {
+			for _, x := range attended(t, s, r, random) {
 				for i, want := range x.want {
 					if d := math.Abs(float64(x.got[i]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
 						t.Fatalf("%s[%d] is %g, expected %g", x.name, i, x.got[i], want)
@@ -154,22 +164,7 @@ func TestHalf(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Half: true}
 			s.Depth, s.Reach = tree(r, c.n)
-			wide, narrow := c.n*c.heads*c.width, c.n*c.kv*c.width
-			q, k, v, dO := halves(r, wide), halves(r, narrow), halves(r, narrow), halves(r, wide)
-			o, lse := make([]float32, wide), make([]float32, c.n*c.heads)
-			dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
-			if err := Forward(s, q, k, v, o, lse); err != nil {
-				t.Fatal(err)
-			}
-			if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
-				t.Fatal(err)
-			}
-			wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
-			for _, x := range []struct {
-				name string
-				got  []float32
-				want []float64
-			}{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}} {
+			for _, x := range attended(t, s, r, halves) {
 				var off, size float64
 				for i, want := range x.want {
 					d := float64(x.got[i]) - want
