@@ -26,7 +26,7 @@ func Linear(w *Weights, name string, x *Node) *Node {
 // collects the gradients of its trained weights.
 func LinearVJP(w *Weights, name string, x, dy *Node) *Node {
 	dx := dot(dy, cast(w.Get(name+".weight"), dy.DType()), []int{1}, nil, []int{0}, nil)
-	w.Grad(name+".weight", func() *Node { return dot(dy, x, []int{0}, nil, []int{0}, nil) })
+	w.GradProduct(name+".weight", func() Product { return Product{dy, x} })
 	w.Grad(name+".bias", func() *Node { return ReduceSum(cast(dy, dtypes.Float32), 0) })
 	if name := name + ".lora_A.weight"; w.Has(name) {
 		dx = Add(dx, adapterVJP(w, name[:len(name)-len(".lora_A.weight")], x, dy))
@@ -41,11 +41,10 @@ func adapterVJP(w *Weights, name string, x, dy *Node) *Node {
 	dUp := MulScalar(dy, w.adapter.Scale)
 	dLow := dot(dUp, b, []int{1}, nil, []int{0}, nil)
 	x = drop(w, name, w.adapter.Dropout, x)
-	w.Grad(name+".lora_B.weight", func() *Node {
-		low := dot(x, a, []int{1}, nil, []int{1}, nil)
-		return dot(dUp, low, []int{0}, nil, []int{0}, nil)
+	w.GradProduct(name+".lora_B.weight", func() Product {
+		return Product{dUp, dot(x, a, []int{1}, nil, []int{1}, nil)}
 	})
-	w.Grad(name+".lora_A.weight", func() *Node { return dot(dLow, x, []int{0}, nil, []int{0}, nil) })
+	w.GradProduct(name+".lora_A.weight", func() Product { return Product{dLow, x} })
 	return drop(w, name, w.adapter.Dropout, dot(dLow, a, []int{1}, nil, []int{0}, nil))
 }
 

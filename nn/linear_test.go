@@ -24,14 +24,16 @@ func TestAdapterDropout(t *testing.T) {
 		weights := func(seed *Node) *nn.Weights {
 			return nn.NewWeights(map[string]*Node{
 				"l.weight": args[1], "l.lora_A.weight": a, "l.lora_B.weight": b, nn.Seed: ConvertDType(seed, dtypes.Int32),
-			}, func(name string) bool { return name != "l.weight" }, adapter, 0)
+			}, func(name string) bool { return name != "l.weight" }, adapter, 0, false)
 		}
 		w := weights(args[5])
 		y := nn.Linear(w, "l", x)
 		dx := nn.LinearVJP(w, "l", x, dy)
 		want := nn.Pullback([]*Node{y}, []*Node{dy}, []*Node{x, a, b})
 		again, other := nn.Linear(weights(args[5]), "l", x), nn.Linear(weights(args[6]), "l", x)
-		return append([]*Node{dx, w.Gradient("l.lora_A.weight"), w.Gradient("l.lora_B.weight")}, append(want, y, again, other)...)
+		da, _ := w.Gradient("l.lora_A.weight")
+		db, _ := w.Gradient("l.lora_B.weight")
+		return append([]*Node{dx, da, db}, append(want, y, again, other)...)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,3 +23,33 @@ func CrossEntropySum(logits, targets, weights *Node) (loss, dLogits *Node) {
 	p = Sub(p, Where(hit, Scalar(logits.Graph(), dtypes.Float32, 1), zero))
 	return loss, Mul(p, BroadcastToShape(InsertAxes(weights, -1), shape))
 }
+
+// KeepHead is what HeadVJP wants kept of a head's forward walk, in which the
+// gradients have been made already: the cotangents of the rows [L, D] and of the
+// logits [L, V], and what the matrix "head" was multiplied with [L, D].
+func KeepHead(w *Weights, dRows, dLogits, read *Node) []*Node {
+	kept := []*Node{dRows}
+	if w.Trained("norm") {
+		d, _ := w.Gradient("norm")
+		kept = append(kept, d)
+	}
+	if w.Trained("head.weight") {
+		kept = append(kept, dLogits, read)
+	}
+	return kept
+}
+
+// HeadVJP returns the cotangent of a head's rows [L, D] for that of its loss, an
+// f32 scalar, and collects the gradients of "norm" and "head".
+func HeadVJP(w *Weights, kept []*Node, dLoss *Node) *Node {
+	take := func() *Node {
+		x := kept[0]
+		kept = kept[1:]
+		return x
+	}
+	scaled := func(x *Node) *Node { return Mul(x, cast(dLoss, x.DType())) }
+	dRows := scaled(take())
+	w.Grad("norm", func() *Node { return scaled(take()) })
+	w.GradProduct("head.weight", func() Product { return Product{scaled(take()), take()} })
+	return dRows
+}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 )
 
@@ -20,9 +21,16 @@ type Weights struct {
 	nodes     map[string]*Node
 	trainable func(name string) bool
 	grads     map[string]*Node
+	products  map[string][]Product
+	outside   bool
 	adapter   Adapter
 	dropout   float64
 }
+
+// Product is yᵀ·x [out, in], a term of a matrix's gradient, for y [S, out] and
+// x [S, in] of one dtype. Y may be i32 [S] instead: the place of the one in each
+// row of a y that is 0 elsewhere.
+type Product struct{ Y, X *Node }
 
 // Adapter says how low-rank adapters act; Scale 0 means there are none.
 type Adapter struct {
@@ -31,9 +39,13 @@ type Adapter struct {
 }
 
 // NewWeights wraps the nodes of a block's weights. A nil trainable says that
-// none is trained; dropout is the part that Dropout drops.
-func NewWeights(nodes map[string]*Node, trainable func(name string) bool, adapter Adapter, dropout float64) *Weights {
-	return &Weights{nodes: nodes, trainable: trainable, grads: map[string]*Node{}, adapter: adapter, dropout: dropout}
+// none is trained; dropout is the part that Dropout drops. With outside, the
+// products that gradients are made of are left to the caller.
+func NewWeights(nodes map[string]*Node, trainable func(name string) bool, adapter Adapter, dropout float64, outside bool) *Weights {
+	return &Weights{
+		nodes: nodes, trainable: trainable, grads: map[string]*Node{}, products: map[string][]Product{},
+		outside: outside, adapter: adapter, dropout: dropout,
+	}
 }
 
 // Get returns the weight of that name; it panics when there is none.
@@ -66,9 +78,25 @@ func (w *Weights) Grad(name string, term func() *Node) {
 	w.grads[name] = d
 }
 
+// GradProduct adds a product to the gradient of a matrix, if it is trained.
+func (w *Weights) GradProduct(name string, term func() Product) {
+	if w.outside && w.Trained(name) {
+		w.products[name] = append(w.products[name], term())
+		return
+	}
+	w.Grad(name, func() *Node {
+		p := term()
+		if p.Y.DType() == dtypes.Int32 {
+			zero := Zeros(p.X.Graph(), shapes.Make(dtypes.Float32, w.Get(name).Shape().Dimensions...))
+			return ScatterSum(zero, InsertAxes(p.Y, -1), cast(p.X, dtypes.Float32), false, false)
+		}
+		return dot(p.Y, p.X, []int{0}, nil, []int{0}, nil)
+	})
+}
+
 // Gradient returns what Grad collected for a weight, in f32 or, if it is one
-// product, in bf16, or nil.
-func (w *Weights) Gradient(name string) *Node { return w.grads[name] }
+// product, in bf16, or nil; and the products that are to be added to it.
+func (w *Weights) Gradient(name string) (*Node, []Product) { return w.grads[name], w.products[name] }
 
 // Pullback returns the vector-Jacobian products of outs at ins for the cotangents
 // douts, by autodiff. Each pair of out and dout agrees in shape and dtype.

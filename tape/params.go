@@ -247,24 +247,13 @@ func hostQuantised(q *Param) ([]float32, error) {
 	return nn.Dequantised8(eight, scales), err
 }
 
-// addGradient adds d, f32 or bf16, which it takes over, to a weight's gradient.
+// addGradient adds d, f32 or bf16, to a weight's gradient: on the host in place,
+// which graphs cannot.
 func (p *Params) addGradient(q *Param, d *tensors.Tensor) error {
-	add := p.addOnDevice
-	if p.engine.OnHost() {
-		add = p.addOnHost
+	if !p.engine.OnHost() {
+		return p.addOnDevice(q, d)
 	}
-	return errors.Join(add(q, d), xla.Free(d))
-}
-
-// addOnHost adds in place, which graphs cannot.
-func (p *Params) addOnHost(q *Param, d *tensors.Tensor) (err error) {
-	first := q.Grad == nil
-	if first {
-		if q.Grad, err = xla.New(p.engine, q.Dims...); err != nil {
-			return err
-		}
-	}
-	sum, err := xla.Memory(q.Grad)
+	sum, first, err := p.gradient(q)
 	if err != nil {
 		return err
 	}
@@ -272,6 +261,39 @@ func (p *Params) addOnHost(q *Param, d *tensors.Tensor) (err error) {
 		return xla.View(d, func(flat []bfloat16.BFloat16) error { return sums.Add(sum, flat, first) })
 	}
 	return xla.View(d, func(flat []float32) error { return sums.Add(sum, flat, first) })
+}
+
+// addProduct adds what nn.Product is of y and x to a matrix's gradient, on the host.
+func (p *Params) addProduct(q *Param, y, x *tensors.Tensor) error {
+	sum, first, err := p.gradient(q)
+	if err != nil {
+		return err
+	}
+	if x.DType() == dtypes.BFloat16 {
+		return addProduct[bfloat16.BFloat16](sum, q.Dims, y, x, first)
+	}
+	return addProduct[float32](sum, q.Dims, y, x, first)
+}
+
+func addProduct[T float32 | bfloat16.BFloat16](sum []float32, dims []int, y, x *tensors.Tensor, first bool) error {
+	return xla.View(x, func(flat []T) error {
+		if y.DType() == dtypes.Int32 {
+			return xla.View(y, func(at []int32) error { return sums.AddRows(sum, at, flat, dims[1], first) })
+		}
+		return xla.View(y, func(left []T) error { return sums.AddProduct(sum, left, flat, dims[0], dims[1], first) })
+	})
+}
+
+// gradient is a weight's gradient in the host's memory, yet to be set if what
+// comes is the first term.
+func (p *Params) gradient(q *Param) (sum []float32, first bool, err error) {
+	if first = q.Grad == nil; first {
+		if q.Grad, err = xla.New(p.engine, q.Dims...); err != nil {
+			return nil, first, err
+		}
+	}
+	sum, err = xla.Memory(q.Grad)
+	return sum, first, err
 }
 
 func (p *Params) addOnDevice(q *Param, d *tensors.Tensor) error {

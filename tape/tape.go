@@ -74,7 +74,7 @@ type Runner struct {
 	// Recompute has Checkpoint keep only inputs and outputs between the walks.
 	Recompute bool
 
-	funcs map[variant]*xla.Func
+	funcs map[variant]*compiled
 }
 
 // variant is one compiled form of a block.
@@ -83,9 +83,23 @@ type variant struct {
 	mode  string
 }
 
+// compiled is a variant as a function. terms are what the results after the
+// cotangents of a backward function are for.
+type compiled struct {
+	*xla.Func
+	terms []term
+}
+
+// term is a term of a gradient: a result, or the product of the matrices of two.
+type term struct {
+	weight string // its local name
+	d      int    // or -1
+	y, x   int
+}
+
 // NewRunner makes a runner for the weights of one model.
 func NewRunner(e *xla.Engine, p *Params) *Runner {
-	return &Runner{Engine: e, Params: p, funcs: map[variant]*xla.Func{}}
+	return &Runner{Engine: e, Params: p, funcs: map[variant]*compiled{}}
 }
 
 // Value is an input or a result on a tape.
@@ -457,12 +471,12 @@ func (r *call) key(kind string, is func(*Param) bool) string {
 }
 
 // forward finds or makes the forward function of a record's variant.
-func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
+func (r *Runner) forward(rec *call, keep bool) (*compiled, error) {
 	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return rec.flows && p.Trained })
 	names, trained := rec.locals(), rec.trained()
 	block := rec.bound.block
-	return r.compiled(variant{block, mode}, func(in []*graph.Node) []*graph.Node {
-		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout)
+	return r.compiled(variant{block, mode}, func(in []*graph.Node, _ *compiled) []*graph.Node {
+		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout, r.Engine.SumsProducts())
 		out, kept := block.Forward(w, in[len(names):])
 		if len(out) != block.Outputs {
 			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
@@ -475,16 +489,18 @@ func (r *Runner) forward(rec *call, keep bool) (*xla.Func, error) {
 }
 
 // compiled finds or makes the function of a variant.
-func (r *Runner) compiled(v variant, build func(in []*graph.Node) []*graph.Node) (*xla.Func, error) {
-	if f, ok := r.funcs[v]; ok {
-		return f, nil
+func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) []*graph.Node) (*compiled, error) {
+	if c, ok := r.funcs[v]; ok {
+		return c, nil
 	}
-	f, err := r.Engine.Func(v.block.Name, build)
+	c := &compiled{}
+	f, err := r.Engine.Func(v.block.Name, func(in []*graph.Node) []*graph.Node { return build(in, c) })
 	if err != nil {
 		return nil, err
 	}
-	r.funcs[v] = f
-	return f, nil
+	c.Func = f
+	r.funcs[v] = c
+	return c, nil
 }
 
 // locals gives the names of what compute gives.
@@ -599,13 +615,16 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 		err = errors.Join(err, t.accumulate(v, results[0]))
 		results = results[1:]
 	}
-	for _, w := range r.weights {
-		if w.param.Trained {
-			err = errors.Join(err, t.runner.Params.addGradient(w.param, results[0]))
-			results = results[1:]
+	for _, term := range f.terms {
+		i := slices.IndexFunc(r.weights, func(w binding) bool { return w.local == term.weight })
+		q := r.weights[i].param
+		if term.d >= 0 {
+			err = errors.Join(err, t.runner.Params.addGradient(q, results[term.d]))
+		} else {
+			err = errors.Join(err, t.runner.Params.addProduct(q, results[term.y], results[term.x]))
 		}
 	}
-	return errors.Join(err, r.free())
+	return errors.Join(err, xla.Free(results...), r.free())
 }
 
 // accumulate adds d, which it takes over, to the gradient of v.
@@ -632,8 +651,9 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 // backward finds or makes the backward function of a record's variant. Its
 // inputs are the weights, the block's inputs, what it kept, the cotangents of
 // its outputs and the sums so far of those of carried inputs; its outputs are
-// the cotangents of the inputs that want one and the gradients of the weights.
-func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
+// the cotangents of the inputs that want one and what the terms of the weights'
+// gradients are made of.
+func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
 	var wanted []bool
 	for _, v := range rec.in {
@@ -643,13 +663,13 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 	block, names := rec.bound.block, rec.locals()
 	trained := rec.trained()
 	nKept, nOut := len(rec.kept), len(rec.out)
-	return r.compiled(variant{block, mode}, func(args []*graph.Node) []*graph.Node {
+	return r.compiled(variant{block, mode}, func(args []*graph.Node, c *compiled) []*graph.Node {
 		take := func(n int) []*graph.Node {
 			part := args[:n]
 			args = args[n:]
 			return part
 		}
-		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout)
+		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout, r.Engine.SumsProducts())
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node
@@ -662,17 +682,31 @@ func (r *Runner) backward(rec *call, carried []bool) (*xla.Func, error) {
 			}
 			results = append(results, dIn[i])
 		}
+		var parts []*graph.Node // after the cotangents, each once
+		part := func(x *graph.Node) int {
+			if i := slices.Index(parts, x); i >= 0 {
+				return i
+			}
+			parts = append(parts, x)
+			return len(parts) - 1
+		}
+		c.terms = nil
 		for _, n := range names {
 			if !trained(n) {
 				continue
 			}
-			d := w.Gradient(n)
-			if d == nil {
+			d, products := w.Gradient(n)
+			if d == nil && len(products) == 0 {
 				panic(fmt.Errorf("block %s: no gradient for %s", block.Name, n))
 			}
-			results = append(results, d)
+			if d != nil {
+				c.terms = append(c.terms, term{weight: n, d: part(d)})
+			}
+			for _, p := range products {
+				c.terms = append(c.terms, term{weight: n, d: -1, y: part(p.Y), x: part(p.X)})
+			}
 		}
-		return results
+		return append(results, parts...)
 	})
 }
 

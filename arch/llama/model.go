@@ -9,7 +9,6 @@ import (
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -186,11 +185,7 @@ func (m *Model) embedBlock() *tape.Block {
 			return []*Node{ConvertDType(x, m.dtype)}, nil
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			w.Grad("embed", func() *Node {
-				e := w.Get("embed")
-				zero := Zeros(e.Graph(), shapes.Make(dtypes.Float32, e.Shape().Dimensions...))
-				return ScatterSum(zero, InsertAxes(in[0], -1), ConvertDType(dOut[0], dtypes.Float32), false, false)
-			})
+			w.GradProduct("embed", func() nn.Product { return nn.Product{Y: in[0], X: dOut[0]} })
 			return []*Node{nil}
 		},
 	}
@@ -368,8 +363,8 @@ func (m *Model) headNorm(w *nn.Weights, name string, x *Node) *Node {
 
 // headBlock takes x [S, D] and loss terms (sources, targets, weights [L]) to
 // their summed negative log-likelihood. The loss is where every gradient
-// starts, so its gradients are made on the way and kept: that of the rows
-// [L, D] and, where it is trained, of the head [V, D].
+// starts, so its gradients are made on the way and kept: those of the rows
+// [L, D], of the norm [D] and of the logits [L, V], with what the head read [L, D].
 func (m *Model) headBlock() *tape.Block {
 	eps := m.Config.Epsilon
 	return &tape.Block{
@@ -378,28 +373,13 @@ func (m *Model) headBlock() *tape.Block {
 			rows := Gather(in[0], InsertAxes(in[1], -1))
 			h := nn.RMSNorm(rows, w.Get("norm"), eps)
 			loss, d := nn.CrossEntropySum(ConvertDType(nn.Linear(w, "head", h), dtypes.Float32), in[2], in[3])
-			dh := nn.LinearVJP(w, "head", h, ConvertDType(d, m.dtype))
-			dRows := nn.RMSNormVJP(w, "norm", rows, dh, eps)
-			kept = []*Node{dRows}
-			for _, name := range []string{"norm", "head.weight"} {
-				if w.Trained(name) {
-					kept = append(kept, w.Gradient(name))
-				}
-			}
-			return []*Node{loss}, kept
+			d = m.cast(d)
+			dRows := nn.RMSNormVJP(w, "norm", rows, nn.LinearVJP(w, "head", h, d), eps)
+			return []*Node{loss}, nn.KeepHead(w, dRows, d, h)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			scaled := func(x *Node) *Node { return Mul(x, ConvertDType(dOut[0], x.DType())) }
-			zero := ZerosLike(in[0])
-			dx := ScatterSum(zero, InsertAxes(in[1], -1), scaled(kept[0]), false, false)
-			kept = kept[1:]
-			for _, name := range []string{"norm", "head.weight"} {
-				if w.Trained(name) {
-					g := kept[0]
-					kept = kept[1:]
-					w.Grad(name, func() *Node { return scaled(g) })
-				}
-			}
+			dRows := nn.HeadVJP(w, kept, dOut[0])
+			dx := ScatterSum(ZerosLike(in[0]), InsertAxes(in[1], -1), dRows, false, false)
 			return []*Node{dx, nil, nil, nil}
 		},
 	}

@@ -37,10 +37,7 @@ func (m *Model) embedBlock() *tape.Block {
 			return []*Node{ConvertDType(Gather(w.Get("embed"), InsertAxes(in[0], -1)), m.dtype)}, nil
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			w.Grad("embed", func() *Node {
-				zero := Zeros(in[0].Graph(), shapes.Make(dtypes.Float32, w.Get("embed").Shape().Dimensions...))
-				return ScatterSum(zero, InsertAxes(in[0], -1), ConvertDType(dOut[0], dtypes.Float32), false, false)
-			})
+			w.GradProduct("embed", func() nn.Product { return nn.Product{Y: in[0], X: dOut[0]} })
 			return []*Node{nil}
 		},
 	}
@@ -294,33 +291,19 @@ func (m *Model) scaled(x *Node) *Node {
 // their summed negative log-likelihood. The loss is where every gradient
 // starts, so its gradients are made on the way and kept.
 func (m *Model) headBlock() *tape.Block {
-	names := []string{"norm", "head.weight"}
 	return &tape.Block{
-		Name: "t5 head", Weights: names, Outputs: 1, Drops: true,
+		Name: "t5 head", Weights: []string{"norm", "head.weight"}, Outputs: 1, Drops: true,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			x := Gather(in[0], InsertAxes(in[1], -1))
 			logits, rows := m.logits(w, x)
 			loss, d := nn.CrossEntropySum(logits, in[2], in[3])
-			dh := nn.Dropout(w, "norm", m.scaled(nn.LinearVJP(w, "head", rows, ConvertDType(d, m.dtype))))
-			kept = []*Node{nn.RMSNormVJP(w, "norm", x, dh, m.Config.Epsilon)}
-			for _, name := range names {
-				if w.Trained(name) {
-					kept = append(kept, w.Gradient(name))
-				}
-			}
-			return []*Node{loss}, kept
+			d = ConvertDType(d, m.dtype)
+			dh := nn.Dropout(w, "norm", m.scaled(nn.LinearVJP(w, "head", rows, d)))
+			return []*Node{loss}, nn.KeepHead(w, nn.RMSNormVJP(w, "norm", x, dh, m.Config.Epsilon), d, rows)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			scaled := func(x *Node) *Node { return Mul(x, ConvertDType(dOut[0], x.DType())) }
-			dx := ScatterSum(ZerosLike(in[0]), InsertAxes(in[1], -1), scaled(kept[0]), false, false)
-			kept = kept[1:]
-			for _, name := range names {
-				if w.Trained(name) {
-					g := kept[0]
-					kept = kept[1:]
-					w.Grad(name, func() *Node { return scaled(g) })
-				}
-			}
+			dRows := nn.HeadVJP(w, kept, dOut[0])
+			dx := ScatterSum(ZerosLike(in[0]), InsertAxes(in[1], -1), dRows, false, false)
 			return []*Node{dx, nil, nil, nil}
 		},
 	}

@@ -1,6 +1,8 @@
 #include "sums.h"
 
-#include <string.h>
+#include <stdlib.h>
+
+#include "../flash/isa.h"
 
 // Compiled for each width of vector registers, where the linker can choose.
 #if defined(__x86_64__) && defined(__gnu_linux__)
@@ -26,4 +28,70 @@ WIDE void add_half(float *restrict to, const uint16_t *restrict d, long n) {
 
 WIDE void add_float(float *restrict to, const float *restrict d, long n) {
     for (long i = 0; i < n; i++) to[i] += d[i];
+}
+
+#define SCRATCH_PANEL (48 * 512) // floats of the widest panel of x
+
+#ifdef WIDE_X86
+#define LANES 16
+#define ROWS 8
+#define ISA _half
+#define PAIRS 1
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
+#include "../flash/vector.h"
+#include "product.h"
+#include "../flash/unvector.h"
+#pragma GCC pop_options
+#undef ISA
+#undef PAIRS
+
+#define PAIRS 0
+#define ISA _avx512
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#include "../flash/vector.h"
+#include "product.h"
+#include "../flash/unvector.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+#undef ROWS
+
+#define ISA _avx2
+#define LANES 8
+#define ROWS 4
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#include "../flash/vector.h"
+#include "product.h"
+#include "../flash/unvector.h"
+#pragma GCC pop_options
+#undef ISA
+#undef LANES
+#undef ROWS
+#else
+#define PAIRS 0
+#endif
+
+#define ISA _plain
+#define LANES 4
+#define ROWS 4
+#include "../flash/vector.h"
+#include "product.h"
+#include "../flash/unvector.h"
+
+int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
+                int first) {
+    long columns = (to - from + 15) / 16 * 16;
+    float *scratch = malloc(sizeof(float) * (SCRATCH_PANEL + 512 * columns));
+    if (!scratch) return 0;
+#ifdef WIDE_X86
+    if (half && HAS("avx512bf16"))
+        product_half(sum, y, x, half, rows, n, k, from, to, first, scratch);
+    else
+#endif
+        WIDEST(product)(sum, y, x, half, rows, n, k, from, to, first, scratch);
+    free(scratch);
+    return 1;
 }

@@ -1,6 +1,7 @@
 // Package sums adds gradients up in the host's memory: in place, on every
-// processor, straight from bf16. A graph would write each sum to a new buffer.
-// It works on slices and knows nothing of tensors or models.
+// processor, straight from bf16, and straight from the two matrices whose product
+// a gradient is. A graph would write each sum to a new buffer. It works on slices
+// and knows nothing of tensors or models.
 package sums
 
 /*
@@ -10,9 +11,11 @@ package sums
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -20,6 +23,9 @@ import (
 
 // smallest is how many values are worth a goroutine.
 const smallest = 1 << 15
+
+// group is of how many rows of a product each part of it is a multiple.
+const group = 16
 
 // Add adds d to sum, or sets sum to it where it is the first term.
 func Add[T float32 | bfloat16.BFloat16](sum []float32, d []T, first bool) error {
@@ -33,6 +39,58 @@ func Add[T float32 | bfloat16.BFloat16](sum []float32, d []T, first bool) error 
 		wait.Go(func() { add(sum[from:to], d[from:to], first) })
 	}
 	wait.Wait()
+	return nil
+}
+
+// AddProduct adds yᵀ·x to sum [n, k], or sets sum to it where it is the first
+// term, for y [S, n] and x [S, k] in rows.
+func AddProduct[T float32 | bfloat16.BFloat16](sum []float32, y, x []T, n, k int, first bool) error {
+	if n < 1 || k < 1 || len(y) == 0 || len(y)%n != 0 || len(x) != len(y)/n*k || len(sum) != n*k {
+		return fmt.Errorf("sums: a product of %d by %d values to %d x %d", len(y), len(x), n, k)
+	}
+	var half C.int
+	if _, ok := any(y).([]bfloat16.BFloat16); ok {
+		half = 1
+	}
+	rows, set := C.long(len(y)/n), C.int(0)
+	if first {
+		set = 1
+	}
+	groups := (n + group - 1) / group
+	parts := min(runtime.GOMAXPROCS(0), groups)
+	var failed atomic.Bool
+	var wait sync.WaitGroup
+	for i := range parts {
+		from, to := i*groups/parts*group, min((i+1)*groups/parts*group, n)
+		wait.Go(func() {
+			if C.add_product((*C.float)(&sum[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&x[0]), half, rows,
+				C.long(n), C.long(k), C.long(from), C.long(to), set) == 0 {
+				failed.Store(true)
+			}
+		})
+	}
+	wait.Wait()
+	if failed.Load() {
+		return errors.New("sums: out of memory")
+	}
+	return nil
+}
+
+// AddRows adds row i of x [S, k] to row at[i] of sum [n, k], or of zeros where it
+// is the first term.
+func AddRows[T float32 | bfloat16.BFloat16](sum []float32, at []int32, x []T, k int, first bool) error {
+	if k < 1 || len(x) != len(at)*k || len(sum)%k != 0 {
+		return fmt.Errorf("sums: %d values at %d places of %d in rows of %d", len(x), len(at), len(sum), k)
+	}
+	if first {
+		clear(sum)
+	}
+	for i, place := range at {
+		if place < 0 || int(place) >= len(sum)/k {
+			return fmt.Errorf("sums: row %d of %d", place, len(sum)/k)
+		}
+		add(sum[int(place)*k:][:k], x[i*k:][:k], false)
+	}
 	return nil
 }
 

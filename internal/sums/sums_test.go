@@ -36,6 +36,26 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+// TestAddRows adds rows to places of which one is hit twice.
+func TestAddRows(t *testing.T) {
+	sum, at := []float32{9, 9, 9, 9, 9, 9}, []int32{2, 0, 2}
+	if err := AddRows(sum, at, []float32{1, 2, 3, 4, 5, 6}, 2, true); err != nil {
+		t.Fatal(err)
+	}
+	one := bfloat16.FromFloat32(1)
+	if err := AddRows(sum, at[:1], []bfloat16.BFloat16{one, one}, 2, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{3, 4, 0, 0, 7, 9}; !slices.Equal(sum, want) {
+		t.Errorf("the sum is %v; expected %v", sum, want)
+	}
+	for _, place := range []int32{-1, 3} {
+		if err := AddRows(sum, []int32{place}, []float32{1, 1}, 2, false); err == nil {
+			t.Errorf("row %d of 3 is added to", place)
+		}
+	}
+}
+
 func BenchmarkAdd(b *testing.B) {
 	sum, d := make([]float32, 1<<24), make([]bfloat16.BFloat16, 1<<24)
 	b.SetBytes(10 << 24)

@@ -57,19 +57,27 @@ func Open(device, plugin string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s engine %s: %w", device, plugin, err)
 	}
+	keepCompiled(plugin)
 	return &Engine{backend: backend, device: device, helpers: map[string]*Func{}}, nil
 }
+
+// onednn is the flag that has XLA call oneDNN for the products that its own
+// kernels do not take, those that sum over the rows of both matrices.
+const onednn = "--xla_cpu_experimental_onednn_custom_call"
 
 // setFlags adds the XLA flags chosen by measurement (docs/engine.md) unless
 // the user's own XLA_FLAGS name them.
 func setFlags() error {
 	flags := os.Getenv("XLA_FLAGS")
-	const onednn = "--xla_cpu_experimental_onednn_custom_call"
-	if strings.Contains(flags, onednn) {
+	if strings.Contains(flags, onednn) || !cpu.X86.HasAMXBF16 {
 		return nil
 	}
 	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+onednn+"=true"))
 }
+
+// SumsProducts says whether products that sum over the rows of both matrices are
+// best left to package sums: on the host, but where oneDNN has AMX for them.
+func (e *Engine) SumsProducts() bool { return e.OnHost() && !cpu.X86.HasAMXBF16 }
 
 // FastBF16 says whether the device multiplies bf16 matrices faster than f32:
 // on a CPU only with AVX512-BF16 or AMX.

@@ -1,0 +1,244 @@
+package xla
+
+// Compiled graphs are kept on disk beside the plugin, since a layer takes a
+// second or two to compile for each number of positions. go-xla has no call for
+// that, so the plugin's own entry for compiling is replaced by one that looks for
+// the file first. The code that oneDNN makes cannot be kept: this plugin crashes
+// on it.
+
+/*
+#cgo linux LDFLAGS: -ldl
+#include <dlfcn.h>
+#include <stdlib.h>
+
+// What follows of the PJRT C API is from openxla's xla/pjrt/c/pjrt_c_api.h, of
+// version 0: places and sizes never change within one. A function takes a struct
+// that begins with its size, and returns an error or NULL.
+typedef void *function(void *args);
+
+typedef struct {
+	size_t size;
+	void *extension;
+	struct {
+		size_t size;
+		void *extension;
+		int major, minor;
+	} version;
+	function *functions[57]; // there are more
+} api;
+
+enum { ERROR_DESTROY = 0, CLIENT_COMPILE = 20, EXECUTABLE_DESTROY = 40, SERIALIZE = 49, GET_EXECUTABLE = 51, DESERIALIZE = 56 };
+
+typedef struct {
+	size_t size;
+	void *extension, *client;
+	const struct {
+		size_t size;
+		void *extension;
+		char *code;
+		size_t code_size;
+		const char *format;
+		size_t format_size;
+	} *program;
+	const char *options;
+	size_t options_size;
+	void *loaded; // out
+} compile_args;
+
+typedef struct {
+	size_t size;
+	void *extension, *client;
+	const char *bytes;
+	size_t bytes_size;
+	void *loaded; // out
+	const char *options;
+	size_t options_size;
+} load_args;
+
+typedef struct {
+	size_t size;
+	void *extension, *executable;
+	const char *bytes; // out, as what follows
+	size_t bytes_size;
+	void *owner;
+	void (*free)(void *owner);
+} serialize_args;
+
+static api *plugin;
+static function *compile; // the plugin's own
+
+void *gorqaCompile(void *args);
+
+// divert has the loaded plugin at path compile by gorqaCompile, and says whether it does.
+static int divert(const char *path) {
+	void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	api *(*get)(void) = library ? (api * (*)(void)) dlsym(library, "GetPjrtApi") : NULL;
+	api *found = get ? get() : NULL;
+	if (!found || found->version.major != 0 || found->size < sizeof *found) return 0;
+	if (plugin) return plugin == found;
+	plugin = found;
+	compile = plugin->functions[CLIENT_COMPILE];
+	plugin->functions[CLIENT_COMPILE] = gorqaCompile;
+	return 1;
+}
+
+static void *compile_anew(compile_args *args) { return compile(args); }
+
+// ok says whether there is no error, and frees it.
+static int ok(void *error) {
+	struct { size_t size; void *extension, *error; } args = {sizeof args, NULL, error};
+	if (error) plugin->functions[ERROR_DESTROY](&args);
+	return !error;
+}
+
+// load sets what was compiled from what serialize gave, and says whether it could.
+static int load(compile_args *args, const void *bytes, size_t size) {
+	load_args load = {sizeof load, NULL, args->client, bytes, size, NULL, NULL, 0};
+	if (!ok(plugin->functions[DESERIALIZE](&load))) return 0;
+	args->loaded = load.loaded;
+	return 1;
+}
+
+// serialize gives what was compiled as bytes of an owner, NULL if it cannot, to be released.
+static serialize_args serialize(compile_args *args) {
+	serialize_args out = {sizeof out};
+	struct { size_t size; void *extension, *loaded, *executable; } get = {sizeof get, NULL, args->loaded, NULL};
+	if (!ok(plugin->functions[GET_EXECUTABLE](&get))) return out;
+	out.executable = get.executable;
+	if (!ok(plugin->functions[SERIALIZE](&out))) out.owner = NULL;
+	struct { size_t size; void *extension, *executable; } destroy = {sizeof destroy, NULL, get.executable};
+	ok(plugin->functions[EXECUTABLE_DESTROY](&destroy));
+	return out;
+}
+
+static void release(serialize_args s) { s.free(s.owner); }
+*/
+import "C"
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// store is where compiled graphs are kept. What the code depends on beside the
+// graph is part of their names.
+type store struct {
+	dir  string
+	salt []byte
+}
+
+// kept is the process's store, nil for none.
+var kept atomic.Pointer[store]
+
+// unused is how long a compiled graph that nobody reads is kept.
+const unused = 30 * 24 * time.Hour
+
+// keepCompiled has the loaded CPU plugin keep what it compiles, where it can.
+func keepCompiled(plugin string) {
+	flags := os.Getenv("XLA_FLAGS")
+	info, err := os.Stat(plugin)
+	processor, unknown := os.ReadFile("/proc/cpuinfo")
+	if err != nil || unknown != nil || strings.Contains(flags, onednn+"=true") || strings.Contains(flags, "dump") {
+		return
+	}
+	s := &store{
+		dir:  filepath.Join(filepath.Dir(plugin), "compiled"),
+		salt: fmt.Appendf(nil, "%d %s %d %s\n", info.Size(), info.ModTime(), runtime.NumCPU(), flags),
+	}
+	first, _, _ := bytes.Cut(processor, []byte("\n\n"))
+	for line := range bytes.Lines(first) {
+		if !bytes.HasPrefix(line, []byte("cpu MHz")) && !bytes.HasPrefix(line, []byte("bogomips")) {
+			s.salt = append(s.salt, line...)
+		}
+	}
+	if os.MkdirAll(s.dir, 0o755) != nil {
+		return // in a folder that others own
+	}
+	path := C.CString(plugin)
+	defer C.free(unsafe.Pointer(path))
+	if C.divert(path) == 1 {
+		s.prune()
+		kept.Store(s)
+	}
+}
+
+// prune removes what nobody has read for long.
+func (s *store) prune() {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > unused {
+			_ = os.Remove(filepath.Join(s.dir, entry.Name())) // another process may have
+		}
+	}
+}
+
+// read gives what write kept, or nil.
+func (s *store) read(name string) []byte {
+	path := filepath.Join(s.dir, name)
+	data, err := os.ReadFile(path)
+	if err != nil || len(data) < sha256.Size {
+		return nil
+	}
+	sum, code := data[:sha256.Size], data[sha256.Size:]
+	if want := sha256.Sum256(code); !bytes.Equal(sum, want[:]) {
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(path, now, now) // for prune
+	return code
+}
+
+// write keeps code behind its checksum. What cannot be written is compiled again.
+func (s *store) write(name string, code []byte) {
+	f, err := os.CreateTemp(s.dir, name+".*")
+	if err != nil {
+		return
+	}
+	sum := sha256.Sum256(code)
+	_, err = f.Write(append(sum[:], code...))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+}
+
+// gorqaCompile takes the place of PJRT_Client_Compile.
+//
+//export gorqaCompile
+func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
+	args, s := (*C.compile_args)(p), kept.Load()
+	if s == nil {
+		return C.compile_anew(args)
+	}
+	h := sha256.New()
+	h.Write(s.salt)
+	h.Write(unsafe.Slice((*byte)(unsafe.Pointer(args.options)), args.options_size))
+	h.Write(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
+	name := hex.EncodeToString(h.Sum(nil))
+	if code := s.read(name); len(code) > 0 && C.load(args, unsafe.Pointer(&code[0]), C.size_t(len(code))) == 1 {
+		return nil
+	}
+	if err := C.compile_anew(args); err != nil {
+		return err
+	}
+	if out := C.serialize(args); out.owner != nil {
+		s.write(name, unsafe.Slice((*byte)(unsafe.Pointer(out.bytes)), out.bytes_size))
+		C.release(out)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package xla_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gorqa/fetch"
+	"gorqa/internal/xla"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// TestCompiled compiles a graph, reads it again from its file, compiles it anew
+// where the file is damaged, and forgets it when nobody has read it for long.
+func TestCompiled(t *testing.T) {
+	plugin, err := fetch.Engine(context.Background(), fetch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Beside a link to the plugin, so that the user's own files stay as they are.
+	link := filepath.Join(t.TempDir(), filepath.Base(plugin))
+	if err := os.Symlink(plugin, link); err != nil {
+		t.Fatal(err)
+	}
+	open := func() *xla.Engine {
+		t.Helper()
+		e, err := xla.Open("cpu", link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := open()
+	if !e.SumsProducts() {
+		t.Skip("with AMX graphs call oneDNN, whose code cannot be kept")
+	}
+	run := func() {
+		t.Helper()
+		f, err := e.Func("twice", func(in []*graph.Node) []*graph.Node { return []*graph.Node{graph.Add(in[0], in[0])} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := xla.FromHost(e, []float32{1, 2, 3}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := f.Call(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y, err := xla.ToHost[float32](out[0]); err != nil || y[2] != 6 {
+			t.Fatalf("twice 1, 2, 3 is %v (%v)", y, err)
+		}
+	}
+	file := func() (path string, info os.FileInfo) {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(filepath.Dir(link), "compiled", "*"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%d files are kept (%v); expected one", len(files), err)
+		}
+		if info, err = os.Stat(files[0]); err != nil {
+			t.Fatal(err)
+		}
+		return files[0], info
+	}
+	age := func(path string, age time.Duration) {
+		t.Helper()
+		then := time.Now().Add(-age)
+		if err := os.Chtimes(path, then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	run()
+	path, first := file()
+	age(path, time.Hour)
+	run()
+	_, read := file()
+	if !os.SameFile(first, read) || time.Since(read.ModTime()) > time.Minute {
+		t.Error("the file was not read")
+	}
+
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range [][]byte{nil, data[:len(data)/2], append(data[:len(data)-1:len(data)-1], data[len(data)-1]+1)} {
+		if err := os.WriteFile(path, damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, before := file()
+		run()
+		if _, after := file(); os.SameFile(before, after) {
+			t.Errorf("%d bytes of a damaged file of %d stay as they are", len(damaged), len(data))
+		}
+	}
+
+	age(path, 31*24*time.Hour)
+	open()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("a file of last month is kept (%v)", err)
+	}
+}
