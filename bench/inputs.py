@@ -5,7 +5,8 @@
 Writes rows.json (training rows on their gold passages), rows-grouped.json (the same with those of
 one passage together), rows-swr.json (three drawn passages beside the gold one), prompts.json (the
 test questions with four passages each) and texts.json (the documents), in the reference's wording,
-test.json (the test rows as they are) and vectors.npy (the documents by sentence-transformers).
+test.json (the test rows as they are), vectors.npy (the documents by sentence-transformers) and
+adapter (peft's LoRA of rank 16 on every linear layer but the head, as it draws it).
 """
 import json
 import os
@@ -13,6 +14,8 @@ import random
 import sys
 
 import numpy
+import peft
+import torch
 from sentence_transformers import SentenceTransformer
 
 import peer
@@ -62,6 +65,9 @@ def main():
             json.dump(value, f)
     vectors = SentenceTransformer(embedder, device="cpu", local_files_only=True).encode(texts, show_progress_bar=False)
     numpy.save(os.path.join(out, "vectors.npy"), vectors)
+    torch.manual_seed(0)
+    config = peft.LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    peft.get_peft_model(peer.load_model(model, torch.float32), config).save_pretrained(os.path.join(out, "adapter"))
     mean = lambda xs: sum(xs) / len(xs)
     length = lambda rows: f"{mean([len(r['ids']) for r in rows]):.0f}"
     print(f"rows {len(rows)}, mean {length(rows)} tokens, with four passages {length(swr)}, answer {mean([sum(r['labels']) for r in rows]):.0f}")

@@ -1,12 +1,10 @@
-"""As train.py, with peft's LoRA of rank 16 on every linear layer but the head."""
+"""As train.py, with the adapter of inputs.py by peft."""
 import peft
 import torch
 
 import peer
 
-args = peer.arguments(model=None, rows=None, rank=16, alpha=32)
+args = peer.arguments(model=None, rows=None, adapter=None)
 model = peer.load_model(args["model"], torch.float32)
-config = peft.LoraConfig(
-    r=args["rank"], lora_alpha=args["alpha"], lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
-)
-peer.train(peft.get_peft_model(model, config), peer.load_json(args["rows"]), args)
+adapted = peft.PeftModel.from_pretrained(model, args["adapter"], is_trainable=True)
+peer.train(adapted, peer.load_json(args["rows"]), args)

@@ -28,10 +28,8 @@ MINILM = os.path.join(CACHE, "models", "all-MiniLM-L6-v2")
 FAIRE = os.path.join(ROOT, "..", "shared", "data", "faire")
 DOCUMENTS = os.path.join(FAIRE, "documents.jsonl")
 WORK = os.path.join(HERE, "work")
-INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS, TEST, VECTORS = [
-    os.path.join(WORK, n)
-    for n in ("rows.json", "rows-grouped.json", "rows-swr.json", "prompts.json", "texts.json", "test.json", "vectors.npy")
-]
+NAMES = "rows.json rows-grouped.json rows-swr.json prompts.json texts.json test.json vectors.npy adapter"
+INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS, TEST, VECTORS, ADAPTER = [os.path.join(WORK, n) for n in NAMES.split()]
 INDEX = os.path.join(WORK, "index")
 
 # name: (what it is, gorqa's program and arguments, the peer's program and arguments)
@@ -59,8 +57,8 @@ PAIRS = {
     ),
     "lora": (
         "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
-        ("lora", {"model": SMOLLM2, "rows": ROWS}),
-        ("lora.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 1}),
+        ("lora", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER}),
+        ("lora.py", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER, "micro_batch": 1}),
     ),
     "original": (
         "SFT; the original's recipe, every row padded to 2,048, loss on all, batch 1",
@@ -96,6 +94,10 @@ PAIRS = {
 }
 
 
+# Pairs whose sides see the same rows at each step, and sum the loss over the same tokens.
+ONE_LOSS = {"train", "train4", "grouped", "swr", "lora"}
+
+
 def call(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -121,10 +123,16 @@ def measure(name, rounds, bf16):
 def row(name, results):
     median = lambda side, key: statistics.median(r[side][key] for r in results)
     ratios = [r["gorqa"]["rows_per_second"] / r["peer"]["rows_per_second"] for r in results]
+    outcome = ""
+    if name in ONE_LOSS:
+        steps = [pair for r in results for pair in zip(r["gorqa"]["loss"], r["peer"]["loss"], strict=True)]
+        outcome = f"losses differ by {max(abs(a / b - 1) for a, b in steps):.1%} at most"
+    elif "scores" in results[0]["gorqa"]:
+        outcome = "F1 " + " and ".join(f"{results[0][side]['scores']['f1']:.3f}" for side in ("gorqa", "peer"))
     return (
         f"| {PAIRS[name][0]} | {median('gorqa', 'rows_per_second'):.3g} | {median('peer', 'rows_per_second'):.3g} "
         f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f}) "
-        f"| {median('gorqa', 'peak_rss_gb'):.1f} | {median('peer', 'peak_rss_gb'):.1f} |"
+        f"| {median('gorqa', 'peak_rss_gb'):.1f} | {median('peer', 'peak_rss_gb'):.1f} | {outcome} |"
     )
 
 
@@ -157,14 +165,14 @@ def page(measured, args):
         "",
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
-        "smallest and largest. The first training steps, which pay for compilation, are not timed; in generation, "
-        "embedding and evaluation gorqa's compilation is. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
+        "smallest and largest. The first training steps, which pay for what is made once, are not timed; what gorqa "
+        "compiles it keeps on disk, so that only the first round pays for it. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
         f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
         "",
-        "| what; against what | gorqa, rows/s | peer, rows/s | ratio | gorqa, GiB | peer, GiB |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what; against what | gorqa, rows/s | peer, rows/s | ratio | gorqa, GiB | peer, GiB | outcome |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     return "\n".join(lines + [row(name, results) for name, results in measured.items()]) + "\n"
 

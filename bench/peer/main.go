@@ -50,8 +50,7 @@ type arguments struct {
 	TotalSteps   int     `json:"total_steps"`
 	WeightDecay  float64 `json:"weight_decay"`
 	MaxGradNorm  float64 `json:"max_grad_norm"`
-	Rank         int     `json:"rank"` // of an adapter, see lora
-	Alpha        float64 `json:"alpha"`
+	Adapter      string  `json:"adapter"` // a folder in PEFT's format, see lora
 	Batch        int     `json:"batch"`
 	MaxNewTokens int     `json:"max_new_tokens"`
 	Stop         []int32 `json:"stop"`
@@ -91,7 +90,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	a := arguments{
 		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
-		WeightDecay: 0.01, MaxGradNorm: 1, Rank: 16, Alpha: 32, Batch: 8, MaxNewTokens: 128, Stop: []int32{2}, K: 4,
+		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, Stop: []int32{2}, K: 4,
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
 	d.DisallowUnknownFields()
@@ -180,16 +179,20 @@ func trainRows(ctx context.Context, e *xla.Engine, a arguments) (figures, error)
 }
 
 // trainAdapter is lora.py: the same with an adapter on every linear layer.
-func trainAdapter(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
+func trainAdapter(ctx context.Context, e *xla.Engine, a arguments) (_ figures, err error) {
 	m, r, err := decoder(ctx, e, a.Model, false)
 	if err != nil {
 		return figures{}, err
 	}
-	matrices := tape.Adapters(m.Config.Linears(), a.Rank)
-	if err := r.Params.Load(ctx, matrices, tape.NewAdapters(matrices, 0), true, nil); err != nil {
+	adapter, lora, err := weights.OpenAdapter(ctx, a.Adapter)
+	if err != nil {
 		return figures{}, err
 	}
-	r.Adapter = nn.Adapter{Scale: a.Alpha / float64(a.Rank)}
+	defer func() { err = errors.Join(err, adapter.Close()) }()
+	if err := r.Params.Load(ctx, tape.Adapters(m.Config.Linears(), lora.Rank), adapter, true, nil); err != nil {
+		return figures{}, err
+	}
+	r.Adapter = nn.Adapter{Scale: lora.Scale()}
 	return trainOn(ctx, e, m, r, a)
 }
 

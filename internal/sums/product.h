@@ -71,8 +71,8 @@ static void FN(product)(float *sum, const void *y, const void *x, int half, long
     for (long r0 = 0; r0 < rows; r0 += DEPTH, first = 0) {
         const long part = rows - r0 < DEPTH ? rows - r0 : DEPTH, steps = STEPS(part);
         const char *y0 = (const char *)y + r0 * n * size, *x0 = (const char *)x + r0 * k * size;
-        for (long s = 0; s < steps; s++)
-            for (long g = 0; g < groups; g++)
+        for (long g = 0; g < groups; g++)
+            for (long s = 0; s < steps; s++)
                 for (int c = 0; c < GROUP; c += LANES)
                     AT(columns + (g * steps + s) * GROUP + c) = FN(step)(y0, n, part, s, from + g * GROUP + c, n, half);
         for (long k0 = 0; k0 < k; k0 += WIDTH) {

@@ -241,10 +241,15 @@ func View[T Number](t *tensors.Tensor, fn func(flat []T) error) error {
 	return errors.Join(err, inner)
 }
 
-// New makes a tensor of f32 whose values are yet to be set through Memory.
+// New makes a tensor of f32, on a device that computes OnHost, whose values are
+// yet to be set through Memory.
 func New(e *Engine, dims ...int) (t *tensors.Tensor, err error) {
-	err = Catch(func() (err error) {
-		t, err = tensors.FromShapeForBackend(e.backend, 0, shapes.Make(dtypes.Float32, dims...))
+	err = Catch(func() error {
+		// tensors' own function would set them to zero.
+		buffer, _, err := e.backend.NewSharedBuffer(0, shapes.Make(dtypes.Float32, dims...))
+		if err == nil {
+			t, err = tensors.FromBuffer(buffer)
+		}
 		return err
 	})
 	return t, err
