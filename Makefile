@@ -77,7 +77,7 @@ lint: ## gofmt, go vet, staticcheck, and whether go.mod is tidy
 	go mod tidy -diff
 
 .PHONY: bench
-bench: fetch ## run gorqa beside its Python peers and write BENCHMARKS.md
+bench: fetch data ## run gorqa beside its Python peers and write BENCHMARKS.md
 	PYTHON=$(PYTHON) bench/setup.sh
 	go build -o bin/peer ./bench/peer
 	bench/.venv/bin/python bench/run.py

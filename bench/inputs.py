@@ -3,10 +3,10 @@
     python inputs.py FAIRE MODEL.gguf EMBEDDER OUT
 
 Writes rows.json (training rows on their gold passages), rows-grouped.json (the same with those of
-one passage together), rows-swr.json (three drawn passages beside the gold one), prompts.json (the
-test questions with four passages each) and texts.json (the documents), in the reference's wording,
-test.json (the test rows as they are), vectors.npy (the documents by sentence-transformers) and
-adapter (peft's LoRA of rank 16 on every linear layer but the head, as it draws it).
+one passage together), rows-swr.json (three drawn passages beside the gold one) and texts.json (the
+documents), all in the reference's wording, test.json (the test rows as they are), vectors.npy (the
+documents by sentence-transformers) and adapter (peft's LoRA of rank 16 on every linear layer but the
+head, as it draws it).
 """
 import json
 import os
@@ -58,9 +58,8 @@ def main():
         g.shuffle(docs)
         swr.append(tokens(row, docs))
     test = lines(os.path.join(faire, "test_w_qa.jsonl"))
-    prompts = [encode(render(row["gold_docs"][:1] + g.sample(documents, 3), row["question"])) for row in test]
     texts = [fmt(d) for d in documents]
-    for name, value in {"rows": rows, "rows-grouped": grouped, "rows-swr": swr, "prompts": prompts, "texts": texts, "test": test}.items():
+    for name, value in {"rows": rows, "rows-grouped": grouped, "rows-swr": swr, "texts": texts, "test": test}.items():
         with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as f:
             json.dump(value, f)
     vectors = SentenceTransformer(embedder, device="cpu", local_files_only=True).encode(texts, show_progress_bar=False)
@@ -70,8 +69,7 @@ def main():
     peft.get_peft_model(peer.load_model(model, torch.float32), config).save_pretrained(os.path.join(out, "adapter"))
     mean = lambda xs: sum(xs) / len(xs)
     length = lambda rows: f"{mean([len(r['ids']) for r in rows]):.0f}"
-    print(f"rows {len(rows)}, mean {length(rows)} tokens, with four passages {length(swr)}, answer {mean([sum(r['labels']) for r in rows]):.0f}")
-    print(f"prompts {len(prompts)}, mean {mean([len(p) for p in prompts]):.0f} tokens; texts {len(documents)}")
+    print(f"rows {len(rows)}, mean {length(rows)} tokens, with four passages {length(swr)}, answer {mean([sum(r['labels']) for r in rows]):.0f}; texts {len(texts)}")
 
 
 main()

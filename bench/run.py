@@ -3,7 +3,7 @@
     python run.py [--rounds 3] [--only train,embed] [--out ../BENCHMARKS.md]
 
 Needs bench/.venv (setup.sh), bin/gorqa and bin/peer (go build -o bin/ ./cmd/gorqa ./bench/peer), the two models in
-gorqa's cache and the Faire data. Each round runs both sides of a pair, the one that goes first
+gorqa's cache, the demo's data (make data) and the Faire data. Each round runs both sides of a pair, the one that goes first
 changing from round to round. Ratios are medians over the rounds, taken within each round.
 """
 import argparse
@@ -14,6 +14,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -28,9 +29,10 @@ MINILM = os.path.join(CACHE, "models", "all-MiniLM-L6-v2")
 FAIRE = os.path.join(ROOT, "..", "shared", "data", "faire")
 DOCUMENTS = os.path.join(FAIRE, "documents.jsonl")
 WORK = os.path.join(HERE, "work")
-NAMES = "rows.json rows-grouped.json rows-swr.json prompts.json texts.json test.json vectors.npy adapter"
-INPUTS = ROWS, GROUPED, SWR, PROMPTS, TEXTS, TEST, VECTORS, ADAPTER = [os.path.join(WORK, n) for n in NAMES.split()]
+NAMES = "rows.json rows-grouped.json rows-swr.json texts.json test.json vectors.npy adapter"
+INPUTS = ROWS, GROUPED, SWR, TEXTS, TEST, VECTORS, ADAPTER = [os.path.join(WORK, n) for n in NAMES.split()]
 INDEX = os.path.join(WORK, "index")
+DEMO = os.path.join(ROOT, "examples", "sft-demo.yaml")  # on what make data makes
 
 # name: (what it is, gorqa's program and arguments, the peer's program and arguments)
 PAIRS = {
@@ -72,11 +74,6 @@ PAIRS = {
         "training on one sequence of 2,048 tokens",
         ("attention", {"model": SMOLLM2, "steps": 3}),
         ("attention.py", {"model": SMOLLM2}),
-    ),
-    "generate": (
-        "24 greedy answers to prompts of 965 tokens, batches of 8, at most 128 tokens; transformers generate",
-        ("generate", {"model": SMOLLM2, "prompts": PROMPTS, "limit": 24}),
-        ("generate.py", {"model": SMOLLM2, "prompts": PROMPTS, "limit": 24}),
     ),
     "embed": (
         "1,758 documents by MiniLM; sentence-transformers",
@@ -120,6 +117,21 @@ def measure(name, rounds, bf16):
     return results
 
 
+def first_step():
+    """Seconds from the command to the end of the demo's first step, in the runs after one that compiles."""
+    command = [GORQA, "train", "sft", "--config", DEMO, "--output_dir", os.path.join(WORK, "first"), "--overwrite_output_dir"]
+    took = []
+    for _ in range(4):
+        started = time.perf_counter()
+        with subprocess.Popen([*command, "--test_on_start", "false", "--logging_steps", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
+            first = next((line for line in run.stderr if line.startswith("step 1/")), None)
+            took.append(time.perf_counter() - started)
+            run.kill()
+        if not first:
+            raise SystemExit("gorqa train sft ended before its first step")
+    return f"From the command to the end of the demo's first step: {', '.join(f'{t:.1f}' for t in took[1:])} s, the first time {took[0]:.1f} s."
+
+
 def row(name, results):
     median = lambda side, key: statistics.median(r[side][key] for r in results)
     ratios = [r["gorqa"]["rows_per_second"] / r["peer"]["rows_per_second"] for r in results]
@@ -155,7 +167,7 @@ def machine():
     return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}"
 
 
-def page(measured, args):
+def page(measured, first, args):
     versions = {}
     for results in measured.values():
         for side in results[0].values():
@@ -166,7 +178,7 @@ def page(measured, args):
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
         "smallest and largest. The first training steps, which pay for what is made once, are not timed; what gorqa "
-        "compiles it keeps on disk, so that only the first round pays for it. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
+        "compiles it keeps on disk, so that the first round alone pays for it. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
         f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
@@ -174,7 +186,7 @@ def page(measured, args):
         "| what; against what | gorqa, rows/s | peer, rows/s | ratio | gorqa, GiB | peer, GiB | outcome |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    return "\n".join(lines + [row(name, results) for name, results in measured.items()]) + "\n"
+    return "\n".join(lines + [row(name, results) for name, results in measured.items()] + ["", first]) + "\n"
 
 
 def main():
@@ -197,7 +209,7 @@ def main():
         command = ["index", "--full_dataset_file_path", DOCUMENTS, "--full_dataset_index_path", INDEX, "--eval_embedding_model", MINILM]
         subprocess.run([GORQA, *command], check=True, stdout=sys.stderr)
     measured = {name: measure(name, args.rounds, args.bf16) for name in names}
-    text = page(measured, args)
+    text = page(measured, first_step(), args)
     with open(args.out, "w", encoding="utf-8") as f:
         f.write(text)
     print(text)

@@ -2,7 +2,7 @@
 // the Python programs beside it and prints the same line of figures. It measures
 // and decides nothing else; bench/run.py puts the two sides next to each other.
 //
-//	peer train|lora|attention|generate|embed|evaluate '{"model": …}'
+//	peer train|lora|attention|embed|evaluate '{"model": …}'
 package main
 
 import (
@@ -24,7 +24,6 @@ import (
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/fetch"
-	"gorqa/generate"
 	"gorqa/internal/app"
 	"gorqa/internal/xla"
 	"gorqa/nn"
@@ -38,7 +37,6 @@ import (
 type arguments struct {
 	Model        string  `json:"model"`
 	Rows         string  `json:"rows"`
-	Prompts      string  `json:"prompts"`
 	Texts        string  `json:"texts"`
 	Tokens       int     `json:"tokens"`
 	Limit        int     `json:"limit"`
@@ -53,7 +51,6 @@ type arguments struct {
 	Adapter      string  `json:"adapter"` // a folder in PEFT's format, see lora
 	Batch        int     `json:"batch"`
 	MaxNewTokens int     `json:"max_new_tokens"`
-	Stop         []int32 `json:"stop"`
 	Half         bool    `json:"half"` // bf16 encoder in embed
 	Embedder     string  `json:"embedder"`
 	Test         string  `json:"test"`
@@ -82,15 +79,14 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	programs := map[string]func(context.Context, *xla.Engine, arguments) (figures, error){
-		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "generate": answer, "embed": vectors,
-		"evaluate": evaluation,
+		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "embed": vectors, "evaluate": evaluation,
 	}
 	if len(args) != 2 || programs[args[0]] == nil {
-		return fmt.Errorf("arguments %q; expected train, lora, attention, generate, embed or evaluate, and a JSON object", args)
+		return fmt.Errorf("arguments %q; expected train, lora, attention, embed or evaluate, and a JSON object", args)
 	}
 	a := arguments{
 		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
-		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, Stop: []int32{2}, K: 4,
+		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, K: 4,
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
 	d.DisallowUnknownFields()
@@ -281,34 +277,6 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	seconds := time.Since(started).Seconds()
 	f.RowsPerSecond, f.TokensPerSecond = float64(timedRows)/seconds, float64(timedTokens)/seconds
 	return f, nil
-}
-
-// answer is generate.py.
-func answer(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
-	prompts, err := read[[]int32](a.Prompts, a.Limit)
-	if err != nil {
-		return figures{}, err
-	}
-	m, r, err := decoder(ctx, e, a.Model, false)
-	if err != nil {
-		return figures{}, err
-	}
-	opt := generate.DefaultOptions()
-	opt.MaxNewTokens, opt.BatchSize = a.MaxNewTokens, a.Batch
-	for _, id := range a.Stop {
-		opt.Stops = append(opt.Stops, []int32{id})
-	}
-	g := generate.New(m, r)
-	started := time.Now()
-	answers, err := g.Generate(ctx, prompts, opt)
-	if err != nil {
-		return figures{}, err
-	}
-	seconds, tokens := time.Since(started).Seconds(), 0
-	for _, ids := range answers {
-		tokens += min(len(ids)+1, a.MaxNewTokens) // the stop token was made too
-	}
-	return figures{RowsPerSecond: float64(len(prompts)) / seconds, TokensPerSecond: float64(tokens) / seconds}, nil
 }
 
 // vectors is embed.py.
