@@ -41,26 +41,34 @@ PAIRS = {
         ("train", {"model": SMOLLM2, "rows": ROWS}),
         ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 1}),
     ),
-    "train4": (
-        "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
-        ("train", {"model": SMOLLM2, "rows": ROWS}),
-        ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 4}),
-    ),
     "grouped": (
         "SFT, 8 rows a step, those of one passage together (--group_by_passage); transformers in the same order, no padding, batch 1",
         # The packs' sizes differ more from step to step, and each new one is compiled.
         ("train", {"model": SMOLLM2, "rows": GROUPED, "steps": 6, "untimed_steps": 4}),
         ("train.py", {"model": SMOLLM2, "rows": GROUPED, "steps": 6, "untimed_steps": 4, "micro_batch": 1}),
     ),
+    "lora": (
+        "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
+        ("lora", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER}),
+        ("lora.py", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER, "micro_batch": 1}),
+    ),
     "swr": (
         "SwR, rows of four passages, 4 a step; transformers, no padding, batch 1",
         ("train", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 2, "untimed_steps": 1}),
         ("train.py", {"model": SMOLLM2, "rows": SWR, "rows_per_step": 4, "steps": 2, "untimed_steps": 1, "micro_batch": 1}),
     ),
-    "lora": (
-        "LoRA of rank 16 on every linear layer, 8 rows a step; peft, no padding, batch 1",
-        ("lora", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER}),
-        ("lora.py", {"model": SMOLLM2, "rows": ROWS, "adapter": ADAPTER, "micro_batch": 1}),
+    "attention": (
+        "training on one sequence of 2,048 tokens",
+        ("attention", {"model": SMOLLM2, "steps": 3}),
+        ("attention.py", {"model": SMOLLM2}),
+    ),
+    "evaluate": (
+        "end-to-end evaluation of 75 questions, each with four of the 1,758 documents, at most 128 tokens; sentence-transformers, then transformers generate, batches of 8 by length",
+        (
+            "evaluate",
+            {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "documents": DOCUMENTS, "index": INDEX, "output": os.path.join(WORK, "evaluate"), "limit": 75},
+        ),
+        ("evaluate.py", {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "texts": TEXTS, "vectors": VECTORS, "limit": 75}),
     ),
     "original": (
         "SFT; the original's recipe, every row padded to 2,048, loss on all, batch 1",
@@ -70,23 +78,15 @@ PAIRS = {
             {"model": SMOLLM2, "rows": ROWS, "pad_to": 2048, "loss_on": "all", "rows_per_step": 2, "steps": 2, "untimed_steps": 1},
         ),
     ),
-    "attention": (
-        "training on one sequence of 2,048 tokens",
-        ("attention", {"model": SMOLLM2, "steps": 3}),
-        ("attention.py", {"model": SMOLLM2}),
-    ),
     "embed": (
         "1,758 documents by MiniLM; sentence-transformers",
         ("embed", {"model": MINILM, "texts": TEXTS}),
         ("embed.py", {"model": MINILM, "texts": TEXTS}),
     ),
-    "evaluate": (
-        "end-to-end evaluation of 75 questions, each with four of the 1,758 documents, at most 128 tokens; sentence-transformers, then transformers generate, batches of 8 by length",
-        (
-            "evaluate",
-            {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "documents": DOCUMENTS, "index": INDEX, "output": os.path.join(WORK, "evaluate"), "limit": 75},
-        ),
-        ("evaluate.py", {"model": SMOLLM2, "embedder": MINILM, "test": TEST, "texts": TEXTS, "vectors": VECTORS, "limit": 75}),
+    "train4": (
+        "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
+        ("train", {"model": SMOLLM2, "rows": ROWS}),
+        ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 4}),
     ),
 }
 
@@ -208,11 +208,12 @@ def main():
     if "evaluate" in names:  # as vectors.npy; only what is missing is embedded
         command = ["index", "--full_dataset_file_path", DOCUMENTS, "--full_dataset_index_path", INDEX, "--eval_embedding_model", MINILM]
         subprocess.run([GORQA, *command], check=True, stdout=sys.stderr)
-    measured = {name: measure(name, args.rounds, args.bf16) for name in names}
-    text = page(measured, first_step(), args)
-    with open(args.out, "w", encoding="utf-8") as f:
-        f.write(text)
-    print(text)
+    first, measured = first_step(), {}
+    for name in names:
+        measured[name] = measure(name, args.rounds, args.bf16)
+        with open(args.out + ".part", "w", encoding="utf-8") as f:  # whatever becomes of the next pair
+            f.write(page(measured, first, args))
+        os.replace(f.name, args.out)
 
 
 if __name__ == "__main__":

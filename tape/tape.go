@@ -74,6 +74,10 @@ type Runner struct {
 	// Recompute has Checkpoint keep only inputs and outputs between the walks.
 	Recompute bool
 
+	// Graphs has the products that gradients are made of in the graphs on the host
+	// too, as they are on other devices; for tests.
+	Graphs bool
+
 	funcs map[variant]*compiled
 }
 
@@ -476,7 +480,7 @@ func (r *Runner) forward(rec *call, keep bool) (*compiled, error) {
 	names, trained := rec.locals(), rec.trained()
 	block := rec.bound.block
 	return r.compiled(variant{block, mode}, func(in []*graph.Node, _ *compiled) []*graph.Node {
-		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout, r.Engine.SumsProducts())
+		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout, r.outside())
 		out, kept := block.Forward(w, in[len(names):])
 		if len(out) != block.Outputs {
 			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
@@ -502,6 +506,9 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) [
 	r.funcs[v] = c
 	return c, nil
 }
+
+// outside says whether products that gradients are made of are left to Params.
+func (r *Runner) outside() bool { return r.Engine.SumsProducts() && !r.Graphs }
 
 // locals gives the names of what compute gives.
 func (r *call) locals() []string {
@@ -669,7 +676,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 			args = args[n:]
 			return part
 		}
-		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout, r.Engine.SumsProducts())
+		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout, r.outside())
 		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node

@@ -123,6 +123,12 @@ func TestParity(t *testing.T) {
 			}
 
 			compareGradients(t, g, model, runner, b)
+			if err := runner.Params.ClearGradients(); err != nil {
+				t.Fatal(err)
+			}
+			graphs := tape.NewRunner(runner.Engine, runner.Params)
+			graphs.Graphs = true
+			compareGradients(t, g, model, graphs, b)
 		})
 	}
 }

@@ -4,7 +4,7 @@
 
 #define WIDTH (3 * LANES) // of a panel of x
 #define GROUP 16          // columns of y that lie together
-#define DEPTH (PAIRS ? 1024 : 256)
+#define DEPTH (PAIRS ? 2 * MOST_STEPS : MOST_STEPS / 2) // rows that are packed at once
 
 #if PAIRS
 #define STEPS(rows) (((rows) + 1) / 2)
@@ -67,7 +67,7 @@ INLINE void FN(tile)(float *sum, long ld, long rows, long columns, const float *
 static void FN(product)(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from,
                         long to, int first, float *scratch) {
     const long size = half ? 2 : 4, groups = (to - from + GROUP - 1) / GROUP;
-    float *panel = scratch, *columns = scratch + SCRATCH_PANEL;
+    float *panel = scratch, *columns = scratch + PANEL_FLOATS;
     for (long r0 = 0; r0 < rows; r0 += DEPTH, first = 0) {
         const long part = rows - r0 < DEPTH ? rows - r0 : DEPTH, steps = STEPS(part);
         const char *y0 = (const char *)y + r0 * n * size, *x0 = (const char *)x + r0 * k * size;

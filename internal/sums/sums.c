@@ -30,7 +30,10 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
     for (long i = 0; i < n; i++) to[i] += d[i];
 }
 
-#define SCRATCH_PANEL (48 * 512) // floats of the widest panel of x
+// How many steps of a product are packed at once, and floats for those of the
+// widest panel of x.
+#define MOST_STEPS 512
+#define PANEL_FLOATS (48 * MOST_STEPS)
 
 #ifdef WIDE_X86
 #define LANES 16
@@ -84,7 +87,7 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
                 int first) {
     long columns = (to - from + 15) / 16 * 16;
-    float *scratch = malloc(sizeof(float) * (SCRATCH_PANEL + 512 * columns));
+    float *scratch = malloc(sizeof(float) * (PANEL_FLOATS + MOST_STEPS * columns));
     if (!scratch) return 0;
 #ifdef WIDE_X86
     if (half && HAS("avx512bf16"))
