@@ -3,7 +3,6 @@
 // bf16, multiplied two rows at a time (VDPBF16PS).
 
 #define WIDTH (3 * LANES) // of a panel of x
-#define GROUP 16          // columns of y that lie together
 #define DEPTH (PAIRS ? 2 * MOST_STEPS : MOST_STEPS / 2) // rows that are packed at once
 
 #if PAIRS
@@ -88,6 +87,5 @@ static void FN(product)(float *sum, const void *y, const void *x, int half, long
 }
 
 #undef WIDTH
-#undef GROUP
 #undef DEPTH
 #undef STEPS

@@ -86,7 +86,7 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
 
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
                 int first) {
-    long columns = (to - from + 15) / 16 * 16;
+    long columns = (to - from + GROUP - 1) / GROUP * GROUP;
     float *scratch = malloc(sizeof(float) * (PANEL_FLOATS + MOST_STEPS * columns));
     if (!scratch) return 0;
 #ifdef WIDE_X86

@@ -25,7 +25,7 @@ import (
 const smallest = 1 << 15
 
 // group is of how many rows of a product each part of it is a multiple.
-const group = 16
+const group = C.GROUP
 
 // Add adds d to sum, or sets sum to it where it is the first term.
 func Add[T float32 | bfloat16.BFloat16](sum []float32, d []T, first bool) error {
