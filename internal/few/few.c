@@ -5,25 +5,10 @@
 
 #include "../flash/isa.h"
 
+#define KERNEL "../few/kernel.h"
+#include "../flash/widths.h"
+
 #ifdef WIDE_X86
-#define ISA _avx512
-#define LANES 16
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
-#include "kernel.h"
-#pragma GCC pop_options
-#undef ISA
-#undef LANES
-
-#define ISA _avx2
-#define LANES 8
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#include "kernel.h"
-#pragma GCC pop_options
-#undef ISA
-#undef LANES
-
 // bf16 with bf16 (VDPBF16PS), sums in f32.
 #define AHEAD 4096 // bytes of the weights; what is behind the last of them does no harm
 #pragma GCC push_options
@@ -74,10 +59,6 @@ static void product_half(int half, const void *weights, const void *rows, float 
 }
 #pragma GCC pop_options
 #endif
-
-#define ISA _plain
-#define LANES 4
-#include "kernel.h"
 
 int few_halves(void) {
 #ifdef WIDE_X86

@@ -5,40 +5,16 @@
 
 #include "isa.h"
 
+#define KERNEL "kernel.h"
+#include "widths.h"
+
 // half.h's kernels multiply in bf16.
 #ifdef WIDE_X86
-#define ISA _avx512
-#define LANES 16
-#define ROWS 8
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
-#include "kernel.h"
-#pragma GCC pop_options
-#undef ISA
-#undef LANES
-#undef ROWS
-
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
 #include "half.h"
 #pragma GCC pop_options
-
-#define ISA _avx2
-#define LANES 8
-#define ROWS 6
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#include "kernel.h"
-#pragma GCC pop_options
-#undef ISA
-#undef LANES
-#undef ROWS
 #endif
-
-#define ISA _plain
-#define LANES 4
-#define ROWS 4
-#include "kernel.h"
 
 #ifdef WIDE_X86
 #define CHOOSE(name) (s->half && HAS("avx512bf16") ? name##_half : WIDEST(name))

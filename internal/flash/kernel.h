@@ -4,6 +4,8 @@
 
 #include "vector.h"
 
+#define ROWS (LANES == 16 ? 8 : LANES == 8 ? 6 : 4)
+
 // some rows of c [n] (+)= a [k]·b [k, n]; a's rows are ar apart, its columns ac.
 INLINE void FN(rows)(const int some, int n, int k, const float *a, long ar, long ac, const float *b, long ldb,
                      float *c, long ldc, int add) {
@@ -187,4 +189,5 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
     free(kt);
 }
 
+#undef ROWS
 #include "unvector.h"

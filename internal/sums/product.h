@@ -2,6 +2,9 @@
 // ISA. It is included once for each width of vectors; PAIRS says that values are
 // bf16, multiplied two rows at a time (VDPBF16PS).
 
+#include "../flash/vector.h"
+
+#define ROWS (LANES == 16 ? 8 : 4) // of a tile of the sum
 #define WIDTH (3 * LANES) // of a panel of x
 #define DEPTH (PAIRS ? 2 * MOST_STEPS : MOST_STEPS / 2) // rows that are packed at once
 
@@ -86,6 +89,8 @@ static void FN(product)(float *sum, const void *y, const void *x, int half, long
     }
 }
 
+#undef ROWS
 #undef WIDTH
 #undef DEPTH
 #undef STEPS
+#include "../flash/unvector.h"

@@ -35,54 +35,20 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
 #define MOST_STEPS 512
 #define PANEL_FLOATS (48 * MOST_STEPS)
 
-#ifdef WIDE_X86
-#define LANES 16
-#define ROWS 8
-#define ISA _half
-#define PAIRS 1
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
-#include "../flash/vector.h"
-#include "product.h"
-#include "../flash/unvector.h"
-#pragma GCC pop_options
-#undef ISA
+#define PAIRS 0
+#define KERNEL "../sums/product.h"
+#include "../flash/widths.h"
 #undef PAIRS
 
-#define PAIRS 0
-#define ISA _avx512
+#ifdef WIDE_X86
+#define PAIRS 1
+#define ISA _half
+#define LANES 16
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
-#include "../flash/vector.h"
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
 #include "product.h"
-#include "../flash/unvector.h"
 #pragma GCC pop_options
-#undef ISA
-#undef LANES
-#undef ROWS
-
-#define ISA _avx2
-#define LANES 8
-#define ROWS 4
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#include "../flash/vector.h"
-#include "product.h"
-#include "../flash/unvector.h"
-#pragma GCC pop_options
-#undef ISA
-#undef LANES
-#undef ROWS
-#else
-#define PAIRS 0
 #endif
-
-#define ISA _plain
-#define LANES 4
-#define ROWS 4
-#include "../flash/vector.h"
-#include "product.h"
-#include "../flash/unvector.h"
 
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
                 int first) {
