@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 
 	"gorqa/internal/xla"
 	"gorqa/tape"
@@ -27,8 +28,8 @@ func DefaultAdam() Adam {
 	return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1, Tables: 1}
 }
 
-// Optimiser updates the trained weights, one at a time so that never more than
-// one of them is held twice.
+// Optimiser updates the trained weights, a few at a time so that never more than
+// those are held twice.
 type Optimiser struct {
 	adam    Adam
 	engine  *xla.Engine
@@ -68,13 +69,17 @@ func NewOptimiser(a Adam, e *xla.Engine, p *tape.Params) (*Optimiser, error) {
 
 // Norm is the global norm of the gathered gradients divided by terms.
 func (o *Optimiser) Norm(terms int) (float64, error) {
-	sumOfSquares, err := o.engine.Shared("sum of squares", func(in []*Node) []*Node {
-		return []*Node{ReduceAllSum(Square(in[0]))}
+	squares, err := o.engine.Shared("sums of squares", func(in []*Node) []*Node {
+		sums := make([]*Node, len(in))
+		for i, g := range in {
+			sums[i] = Reshape(ReduceAllSum(Square(g)), 1)
+		}
+		return []*Node{Concatenate(sums, 0)}
 	})
 	if err != nil {
 		return 0, err
 	}
-	var sum float64
+	var gradients []*tensors.Tensor
 	for _, q := range o.params.All() {
 		if !q.Trained {
 			continue
@@ -82,14 +87,18 @@ func (o *Optimiser) Norm(terms int) (float64, error) {
 		if q.Grad == nil {
 			return 0, fmt.Errorf("weight %s has no gradient", q.Name)
 		}
-		out, err := sumOfSquares.Call(q.Grad)
-		if err != nil {
-			return 0, err
-		}
-		v, err := xla.Scalar(out[0])
-		if err != nil {
-			return 0, err
-		}
+		gradients = append(gradients, q.Grad)
+	}
+	out, err := squares.Call(gradients...)
+	if err != nil {
+		return 0, err
+	}
+	each, err := xla.ToHost[float32](out[0])
+	if err := errors.Join(err, xla.Free(out...)); err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, v := range each {
 		sum += float64(v)
 	}
 	return math.Sqrt(sum) / float64(terms), nil
@@ -111,20 +120,36 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range o.params.All() {
-		if !q.Trained {
-			continue
-		}
-		hyper := matrices
-		if q.Table {
-			hyper = tables
-		}
-		if err := o.update(q, hyper); err != nil {
-			return fmt.Errorf("updating %s: %w", q.Name, err)
+	for _, group := range o.groups() {
+		if err := o.update(group, matrices, tables); err != nil {
+			return fmt.Errorf("updating %s: %w", group[0].Name, err)
 		}
 	}
 	return xla.Free(matrices, tables)
 }
+
+// together is how many values are updated by one call, but for larger weights.
+const together = 16 << 20
+
+// groups cuts the trained weights where a new layer begins, so that layers make
+// groups alike, for which one graph is compiled.
+func (o *Optimiser) groups() (groups [][]*tape.Param) {
+	layer, size := "", 0
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		if at := layerOf.FindString(q.Name); len(groups) == 0 || at != layer || size+q.Size() > together {
+			groups, layer, size = append(groups, nil), at, 0
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], q)
+		size += q.Size()
+	}
+	return groups
+}
+
+// layerOf finds the part of a weight's name that says which layer it belongs to.
+var layerOf = regexp.MustCompile(`^.*?\.\d+\.`)
 
 // hyper are the numbers of a step that the update of a weight reads, [4].
 func (o *Optimiser) hyper(rate, scale float64) (*tensors.Tensor, error) {
@@ -136,50 +161,57 @@ func (o *Optimiser) hyper(rate, scale float64) (*tensors.Tensor, error) {
 	}, 4)
 }
 
-func (o *Optimiser) update(q *tape.Param, hyper *tensors.Tensor) error {
-	halved := o.params.Halved(q)
-	f, err := o.function(q.Decay, halved)
+func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor) error {
+	f, err := o.function(group)
 	if err != nil {
 		return err
 	}
-	m := o.moments[q.Name]
-	out, err := f.Call(q.Master, m.mean, m.square, q.Grad, hyper)
+	in := []*tensors.Tensor{matrices, tables}
+	for _, q := range group {
+		m := o.moments[q.Name]
+		in = append(in, q.Master, m.mean, m.square, q.Grad)
+	}
+	out, err := f.Call(in...)
 	if err != nil {
 		return err
 	}
-	err = xla.Free(m.mean, m.square, q.Grad)
-	q.Grad = nil
-	m.mean, m.square = out[1], out[2]
-	compute := out[0]
-	if halved {
-		compute = out[3]
+	for _, q := range group {
+		m := o.moments[q.Name]
+		err = errors.Join(err, xla.Free(m.mean, m.square, q.Grad))
+		q.Grad = nil
+		master, compute := out[0], out[0]
+		m.mean, m.square, out = out[1], out[2], out[3:]
+		if o.params.Halved(q) {
+			compute, out = out[0], out[1:]
+		}
+		err = errors.Join(err, o.params.Replace(q, master, compute))
 	}
-	return errors.Join(err, o.params.Replace(q, out[0], compute))
+	return err
 }
 
-// function is the update of one weight: (w, m, v, g, hyper) -> (w, m, v and,
-// for bf16 compute, w again in bf16).
-func (o *Optimiser) function(decay, halved bool) (*xla.Func, error) {
-	key := fmt.Sprintf("adamw decay=%t halved=%t", decay, halved)
+// function is the update of a group of weights, given the numbers of matrices and
+// of tables: (w, m, v, g) of each -> (w, m, v and, for bf16 compute, w again in
+// bf16) of each.
+func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
+	kinds := make([]struct{ decay, table, halved bool }, len(group))
+	for i, q := range group {
+		kinds[i].decay, kinds[i].table, kinds[i].halved = q.Decay, q.Table, o.params.Halved(q)
+	}
+	key := fmt.Sprint(kinds)
 	if f, ok := o.funcs[key]; ok {
 		return f, nil
 	}
-	a := o.adam
-	f, err := o.engine.Func(key, func(in []*Node) []*Node {
-		w, m, v, grad, hyper := in[0], in[1], in[2], in[3], in[4]
-		h := func(i int) *Node {
-			return BroadcastToShape(Squeeze(Slice(hyper, AxisElem(i)), 0), w.Shape())
-		}
-		grad = Mul(grad, h(0))
-		m = Add(MulScalar(m, a.Beta1), MulScalar(grad, 1-a.Beta1))
-		v = Add(MulScalar(v, a.Beta2), MulScalar(Square(grad), 1-a.Beta2))
-		if decay {
-			w = Mul(w, h(3))
-		}
-		w = Sub(w, Mul(h(1), Div(m, AddScalar(Mul(Sqrt(v), h(2)), a.Epsilon))))
-		out := []*Node{w, m, v}
-		if halved {
-			out = append(out, ConvertDType(w, dtypes.BFloat16))
+	f, err := o.engine.Func("adamw", func(in []*Node) (out []*Node) {
+		for i, k := range kinds {
+			hyper := in[0]
+			if k.table {
+				hyper = in[1]
+			}
+			w, m, v := o.adam.updated(k.decay, hyper, in[2+4*i:6+4*i])
+			out = append(out, w, m, v)
+			if k.halved {
+				out = append(out, ConvertDType(w, dtypes.BFloat16))
+			}
 		}
 		return out
 	})
@@ -187,6 +219,21 @@ func (o *Optimiser) function(decay, halved bool) (*xla.Func, error) {
 		o.funcs[key] = f
 	}
 	return f, err
+}
+
+// updated is a weight and its moments one step on from in, (w, m, v, g).
+func (a Adam) updated(decay bool, hyper *Node, in []*Node) (w, m, v *Node) {
+	w, m, v = in[0], in[1], in[2]
+	h := func(i int) *Node {
+		return BroadcastToShape(Squeeze(Slice(hyper, AxisElem(i)), 0), w.Shape())
+	}
+	grad := Mul(in[3], h(0))
+	m = Add(MulScalar(m, a.Beta1), MulScalar(grad, 1-a.Beta1))
+	v = Add(MulScalar(v, a.Beta2), MulScalar(Square(grad), 1-a.Beta2))
+	if decay {
+		w = Mul(w, h(3))
+	}
+	return Sub(w, Mul(h(1), Div(m, AddScalar(Mul(Sqrt(v), h(2)), a.Epsilon)))), m, v
 }
 
 // Free releases the moments.

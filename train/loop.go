@@ -195,8 +195,8 @@ func (l *Loop[B]) gradients(b B, seed uint64) (loss float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if loss, err = tape.Sum(losses); err != nil {
+	if err := t.Backward(losses...); err != nil {
 		return 0, err
 	}
-	return loss, t.Backward(losses...)
+	return tape.Sum(losses) // read last: a GPU is not waited for between the passes
 }
