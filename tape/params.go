@@ -247,12 +247,9 @@ func hostQuantised(q *Param) ([]float32, error) {
 	return nn.Dequantised8(eight, scales), err
 }
 
-// addGradient adds d, f32 or bf16, to a weight's gradient: on the host in place,
+// addGradient adds d, f32 or bf16, to a weight's gradient on the host, in place,
 // which graphs cannot.
 func (p *Params) addGradient(q *Param, d *tensors.Tensor) error {
-	if !p.engine.OnHost() {
-		return p.addOnDevice(q, d)
-	}
 	sum, first, err := p.gradient(q)
 	if err != nil {
 		return err
@@ -294,30 +291,6 @@ func (p *Params) gradient(q *Param) (sum []float32, first bool, err error) {
 	}
 	sum, err = xla.Memory(q.Grad)
 	return sum, first, err
-}
-
-func (p *Params) addOnDevice(q *Param, d *tensors.Tensor) error {
-	in := []*tensors.Tensor{d}
-	if q.Grad != nil {
-		in = append(in, q.Grad)
-	}
-	f, err := p.engine.Shared(fmt.Sprintf("gradient sum of %d", len(in)), func(in []*graph.Node) []*graph.Node {
-		sum := graph.ConvertDType(in[0], dtypes.Float32)
-		for _, x := range in[1:] {
-			sum = graph.Add(x, sum)
-		}
-		return []*graph.Node{sum}
-	})
-	if err != nil {
-		return err
-	}
-	out, err := f.Call(in...)
-	if err != nil {
-		return err
-	}
-	err = xla.Free(q.Grad)
-	q.Grad = out[0]
-	return err
 }
 
 // ClearGradients frees the gradients gathered so far.

@@ -18,6 +18,7 @@ import (
 	"gorqa/internal/xla"
 	"gorqa/nn"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -74,8 +75,8 @@ type Runner struct {
 	// Recompute has Checkpoint keep only inputs and outputs between the walks.
 	Recompute bool
 
-	// Graphs has the products that gradients are made of in the graphs on the host
-	// too, as they are on other devices; for tests.
+	// Graphs has gradients made and added up in the graphs on the host too, as they
+	// are on other devices; for tests.
 	Graphs bool
 
 	funcs map[variant]*compiled
@@ -510,6 +511,10 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) [
 // outside says whether products that gradients are made of are left to Params.
 func (r *Runner) outside() bool { return r.Engine.SumsProducts() && !r.Graphs }
 
+// inGraphs says whether graphs add up gradients, as on devices other than the
+// host, and not Params.
+func (r *Runner) inGraphs() bool { return !r.Engine.OnHost() || r.Graphs }
+
 // locals gives the names of what compute gives.
 func (r *call) locals() []string {
 	var names []string
@@ -607,6 +612,9 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 			args = append(args, v.grad)
 		}
 	}
+	for _, q := range t.runner.summed(r) {
+		args = append(args, q.Grad)
+	}
 	results, err := f.Call(args...)
 	if err != nil {
 		return err
@@ -625,9 +633,13 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 	for _, term := range f.terms {
 		i := slices.IndexFunc(r.weights, func(w binding) bool { return w.local == term.weight })
 		q := r.weights[i].param
-		if term.d >= 0 {
+		switch {
+		case t.runner.inGraphs():
+			err = errors.Join(err, xla.Free(q.Grad))
+			q.Grad, results[term.d] = results[term.d], nil
+		case term.d >= 0:
 			err = errors.Join(err, t.runner.Params.addGradient(q, results[term.d]))
-		} else {
+		default:
 			err = errors.Join(err, t.runner.Params.addProduct(q, results[term.y], results[term.x]))
 		}
 	}
@@ -655,21 +667,40 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 	return err
 }
 
+// summed are the weights whose gradients so far a record's backward function
+// adds to.
+func (r *Runner) summed(rec *call) (sums []*Param) {
+	for _, w := range rec.weights {
+		if r.inGraphs() && w.param.Trained && w.param.Grad != nil {
+			sums = append(sums, w.param)
+		}
+	}
+	return sums
+}
+
 // backward finds or makes the backward function of a record's variant. Its
 // inputs are the weights, the block's inputs, what it kept, the cotangents of
-// its outputs and the sums so far of those of carried inputs; its outputs are
-// the cotangents of the inputs that want one and what the terms of the weights'
-// gradients are made of.
+// its outputs and the sums so far of those of carried inputs and of the weights'
+// gradients; its outputs are the cotangents of the inputs that want one and what
+// the terms of the weights' gradients are made of, or their sums.
 func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
 	var wanted []bool
 	for _, v := range rec.in {
 		wanted = append(wanted, v.flows)
 	}
-	mode += fmt.Sprintf(" inputs %v carried %v", wanted, carried)
+	sums := r.summed(rec)
+	mode += fmt.Sprintf(" inputs %v carried %v sums %t", wanted, carried, r.inGraphs())
+	added := map[string]bool{}
+	for _, w := range rec.weights {
+		if slices.Contains(sums, w.param) {
+			added[w.local] = true
+			mode += " " + w.local
+		}
+	}
 	block, names := rec.bound.block, rec.locals()
 	trained := rec.trained()
-	nKept, nOut := len(rec.kept), len(rec.out)
+	nKept, nOut, inGraphs := len(rec.kept), len(rec.out), r.inGraphs()
 	return r.compiled(variant{block, mode}, func(args []*graph.Node, c *compiled) []*graph.Node {
 		take := func(n int) []*graph.Node {
 			part := args[:n]
@@ -706,7 +737,15 @@ func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 			if d == nil && len(products) == 0 {
 				panic(fmt.Errorf("block %s: no gradient for %s", block.Name, n))
 			}
-			if d != nil {
+			switch {
+			case inGraphs:
+				sum := graph.ConvertDType(d, dtypes.Float32)
+				if added[n] {
+					sum = graph.Add(take(1)[0], sum)
+				}
+				parts = append(parts, sum)
+				c.terms = append(c.terms, term{weight: n, d: len(parts) - 1})
+			case d != nil:
 				c.terms = append(c.terms, term{weight: n, d: part(d)})
 			}
 			for _, p := range products {
