@@ -98,3 +98,10 @@ func RowAttentionVJP(r Rows, q, k, v, o, lse, dO *Node) (dq, dk, dv, dBias *Node
 	}
 	return concat(dqs, 2), dk, dv, dBias
 }
+
+func concat(parts []*Node, axis int) *Node {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return Concatenate(parts, axis)
+}

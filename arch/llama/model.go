@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"slices"
 
 	"gorqa/batch"
 	"gorqa/internal/flash"
@@ -21,6 +22,7 @@ type Model struct {
 
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
+	layers        map[attentionKind]*tape.Block // whole, with it
 	graphs        bool                          // attention is a graph on the host too; for tests
 	step          map[int]*tape.Block           // by sliding window
 }
@@ -30,7 +32,7 @@ type attentionKind struct{ global, window, slide int }
 
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
-	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}}
+	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
 	m.step = map[int]*tape.Block{}
 	if half {
 		m.dtype = dtypes.BFloat16
@@ -70,6 +72,10 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	}
 	for i := range m.Config.Layers {
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+			if tree := shared.tree; tree != nil {
+				block := m.layerBlock(attentionKind{b.Global, b.Window, m.Config.Slide[i]})
+				return t.Call(block.At(layerPrefix(i)), in[0], shared.angles[0], shared.angles[1], tree[0], tree[1])
+			}
 			_, out, err := m.layer(t, i, in[0], shared)
 			return out, err
 		}, x)
@@ -102,6 +108,7 @@ func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 type Shared struct {
 	angles []*tape.Value     // rotary: cos and sin [S, C/2]
 	attend map[int]tape.Part // by sliding window: q [S, H, C], k and v [S, N, C] to o [S, H, C]
+	tree   []*tape.Value     // positions and reach [S], where attention is a graph
 }
 
 // Share makes ready what all layers share over a micro-batch.
@@ -120,6 +127,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 		if err != nil {
 			return shared, err
 		}
+		shared.tree = []*tape.Value{positions, reach}
 		attention = func(slide int) tape.Part { return m.graph(b, slide, positions, reach) }
 	}
 	for _, slide := range m.Config.Slide {
@@ -288,6 +296,41 @@ func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
 			return []*Node{f32(m.headsLast(dq)), f32(m.headsLast(dk)), f32(m.headsLast(dv)), nil, nil}
 		},
 	}
+}
+
+// layerBlock is a whole layer as one graph, which leaves a GPU less to wait for
+// than three: x [S, D], the angles [S, C/2], positions and reach [S] to [S, D]. It
+// keeps what its parts keep, and q, k and v.
+func (m *Model) layerBlock(kind attentionKind) *tape.Block {
+	if block, ok := m.layers[kind]; ok {
+		return block
+	}
+	before, attention, after := m.before, m.attentionBlock(kind), m.after
+	all := func(x []*Node, to func(*Node) *Node) []*Node {
+		out := make([]*Node, len(x))
+		for i := range x {
+			out[i] = to(x[i])
+		}
+		return out
+	}
+	block := &tape.Block{
+		Name: fmt.Sprintf("layer%+v", kind), Weights: slices.Concat(beforeWeights, afterWeights), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			h, keptBefore := before.Forward(w, in[:3])
+			o, keptAttention := attention.Forward(w, slices.Concat(h, in[3:]))
+			out, keptAfter := after.Forward(w, []*Node{in[0], o[0]})
+			return out, slices.Concat(all(h, m.cast), keptAttention, keptAfter, keptBefore)
+		},
+		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
+			h, keptAttention, keptAfter, keptBefore := all(kept[:3], f32), kept[3:5], kept[5:8], kept[8:]
+			dAfter := after.Backward(w, []*Node{in[0], f32(m.headsLast(kept[3]))}, keptAfter, dOut)
+			dh := attention.Backward(w, slices.Concat(h, in[3:]), keptAttention, dAfter[1:])
+			dx := before.Backward(w, in[:3], keptBefore, dh[:3])
+			return []*Node{Add(dAfter[0], dx[0]), nil, nil, nil, nil}
+		},
+	}
+	m.layers[kind] = block
+	return block
 }
 
 // heads are what attention works on: q [S, H, C], k and v [S, N, C], and q and

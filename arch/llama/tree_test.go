@@ -72,7 +72,7 @@ func TestTreesEqualRows(t *testing.T) {
 			p.Share, p.Capacity = false, 1
 			want, wantGrads := gradients(t, m, r, p.Pack(rows))
 			p.Share, p.Capacity, p.Round = true, c.capacity, 128
-			r.Recompute, m.graphs = c.recompute, c.graphs
+			r.Recompute, r.Graphs, m.graphs = c.recompute, c.graphs, c.graphs
 			got, gotGrads := gradients(t, m, r, p.Pack(rows))
 			golden.Compare(t, "loss", []float32{got}, []float32{want}, golden.Tolerance{Absolute: 1e-5, Relative: 1e-5})
 			for n, w := range wantGrads {
