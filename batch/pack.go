@@ -28,6 +28,12 @@ func DefaultPacking() Packing {
 	return Packing{Capacity: 1024, Round: 128, Terms: 64, Share: true}
 }
 
+// WidePacking is for a GPU, which small micro-batches leave idle and whose graphs
+// take longer to compile: larger ones, of fewer shapes.
+func WidePacking() Packing {
+	return Packing{Capacity: 4096, Round: 512, Terms: 256, Share: true}
+}
+
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // that share a long prefix stand together as a tree.
 func (p Packing) Pack(rows []Row) []*Decoder {

@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 import peer
 
 args = peer.arguments(model=None, texts=None, batch=32, limit=0)
-model = SentenceTransformer(args["model"], device="cpu", local_files_only=True)
+model = SentenceTransformer(args["model"], device=args["device"], local_files_only=True)
 texts = peer.load_json(args["texts"])
 texts = texts[: args["limit"] or len(texts)]
 model.encode(texts[:2])

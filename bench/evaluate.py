@@ -21,7 +21,7 @@ args = peer.arguments(
 rows = peer.load_json(args["test"])
 rows = rows[: args["limit"] or len(rows)]
 texts, vectors = peer.load_json(args["texts"]), numpy.load(args["vectors"])
-embedder = SentenceTransformer(args["embedder"], device="cpu", local_files_only=True)
+embedder = SentenceTransformer(args["embedder"], device=args["device"], local_files_only=True)
 tokenizer, model = peer.load_tokenizer(args["model"]), peer.load_generator(args)
 
 

@@ -17,6 +17,7 @@ import transformers
 from tokenizers import pre_tokenizers
 
 DEFAULTS = {
+    "engine": "cpu",  # as gorqa names them: cuda12 and cuda13 are torch's cuda
     "threads": os.cpu_count(),
     "steps": 4,
     "untimed_steps": 2,  # not in the speed: the first steps pay for what is made once
@@ -52,6 +53,7 @@ def arguments(**defaults):
     args = {**known, **given}
     torch.set_num_threads(args["threads"])
     torch.manual_seed(0)
+    args["device"] = args["engine"].rstrip("0123456789")
     return args
 
 
@@ -74,7 +76,7 @@ def load_model(path, dtype):
 
 def load_generator(args):
     """A model to answer with, greedily and without settings of its own."""
-    model = load_model(args["model"], torch.bfloat16 if args["bf16"] else torch.float32).eval()
+    model = load_model(args["model"], torch.bfloat16 if args["bf16"] else torch.float32).eval().to(args["device"])
     model.generation_config = type(model.generation_config)()
     return model
 
@@ -102,8 +104,8 @@ def answer(model, batch, max_new_tokens, stop):
         ids[i, longest - len(p) :] = torch.tensor(p)
         mask[i, longest - len(p) :] = 1
     out = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
+        input_ids=ids.to(model.device),
+        attention_mask=mask.to(model.device),
         do_sample=False,
         max_new_tokens=max_new_tokens,
         eos_token_id=stop,
@@ -119,6 +121,8 @@ def answer(model, batch, max_new_tokens, stop):
 def report(**figures):
     """Prints the one line. ru_maxrss is in KiB on Linux and equals VmHWM."""
     figures["peak_rss_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
+    if torch.cuda.is_available():
+        figures["peak_device_gb"] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
     figures["versions"] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -153,7 +157,7 @@ def learning_rate(step, args):
 
 def train(model, rows, args):
     """Trains on rows in their order and reports."""
-    model.train()
+    model.train().to(args["device"])
     model.config.use_cache = False
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -179,7 +183,8 @@ def train(model, rows, args):
         terms = sum(int((b["labels"][:, 1:] != -100).sum()) for b in batches)
         total = 0.0
         for batch in batches:
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args["bf16"]):
+            batch = {name: values.to(args["device"]) for name, values in batch.items()}
+            with torch.autocast(args["device"], dtype=torch.bfloat16, enabled=args["bf16"]):
                 loss = model(**batch, num_items_in_batch=terms).loss
             loss.backward()
             total += loss.item()

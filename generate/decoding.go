@@ -49,20 +49,30 @@ func (d *graphs) full() bool { return d.place == recent }
 
 func (d *graphs) leave(*row) {}
 
-// batchFor is B for n rows: a power of two, at most the batch size.
-func (d *graphs) batchFor(n int) int { return min(1<<bits.Len(uint(n-1)), d.size) }
+// batchFor is B for n rows: a power of two, at most the batch size, which a GPU
+// computes as fast.
+func (d *graphs) batchFor(n int) int {
+	if !d.runner.Engine.OnHost() {
+		return d.size
+	}
+	return min(1<<bits.Len(uint(n-1)), d.size)
+}
 
-// lengthFor is P for n tokens: n rounded up to a multiple of 128, beyond 1024
-// to an eighth of a power of two.
-func lengthFor(n int) int {
-	step := max(128, 1<<bits.Len(uint(max(n, 1)-1))/8)
+// lengthFor is P for n tokens: n rounded up to a multiple of 128, on a GPU of 512,
+// beyond eight times that to an eighth of a power of two.
+func (d *graphs) lengthFor(n int) int {
+	least := 128
+	if !d.runner.Engine.OnHost() {
+		least = 512
+	}
+	step := max(least, 1<<bits.Len(uint(max(n, 1)-1))/8)
 	return max(1, (n+step-1)/step) * step
 }
 
 // join moves what the cache holds for the rows under way to a cache that fits
 // them and those that join, and prefills these.
 func (d *graphs) join(ctx context.Context, under, joining []*row) error {
-	packs := prefills(joining)
+	packs := d.prefills(joining)
 	longest := 0
 	for _, r := range under {
 		longest = max(longest, r.cached())
@@ -71,7 +81,7 @@ func (d *graphs) join(ctx context.Context, under, joining []*row) error {
 		longest = max(longest, r.cached())
 	}
 	rows := len(under) + len(joining)
-	b, p := d.batchFor(rows), lengthFor(longest)
+	b, p := d.batchFor(rows), d.lengthFor(longest)
 
 	// places tells, for each place of the new old part, where it comes from in
 	// the row of sources: old part, recent part, packs. Places before a row's

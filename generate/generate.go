@@ -79,13 +79,13 @@ func (d *decoding) join(ctx context.Context) error {
 
 // prefills packs what is known of the rows but their last token, which is the
 // first step's; of one token too, so that every row has a place.
-func prefills(rows []*row) []*batch.Decoder {
+func (g *Generator) prefills(rows []*row) []*batch.Decoder {
 	var packed []batch.Row
 	for i, r := range rows {
 		head := r.tokens[:max(1, r.cached())]
 		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
 	}
-	return prefillPacking().Pack(packed)
+	return g.packing().Pack(packed)
 }
 
 // Generate answers the prompts, token ids, in their order. An answer ends
@@ -223,8 +223,13 @@ func order(prompts [][]int32) []int {
 	return slices.Concat(groups...)
 }
 
-// prefillPacking lays prompts out as micro-batches of few sizes; there are no
-// loss terms.
-func prefillPacking() batch.Packing {
+// packing lays prompts out as micro-batches of few sizes; there are no loss
+// terms.
+func (g *Generator) packing() batch.Packing {
+	if !g.runner.Engine.OnHost() {
+		p := batch.WidePacking()
+		p.Round, p.Terms = p.Capacity/2, 1
+		return p
+	}
 	return batch.Packing{Capacity: 2048, Round: 128, Terms: 1, Share: true}
 }

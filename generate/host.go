@@ -41,7 +41,7 @@ func (d *host) join(ctx context.Context, _, joining []*row) error {
 			d.all = append(d.all, r.past)
 		}
 	}
-	for _, pack := range prefills(joining) {
+	for _, pack := range d.prefills(joining) {
 		if err := d.prefill(ctx, pack, joining); err != nil {
 			return err
 		}

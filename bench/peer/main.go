@@ -35,6 +35,7 @@ import (
 
 // arguments are those of the Python peers that gorqa's side knows.
 type arguments struct {
+	Engine       string  `json:"engine"` // as gorqa fetch engine names it
 	Model        string  `json:"model"`
 	Rows         string  `json:"rows"`
 	Texts        string  `json:"texts"`
@@ -85,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("arguments %q; expected train, lora, attention, embed or evaluate, and a JSON object", args)
 	}
 	a := arguments{
-		Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
+		Engine: "cpu", Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
 		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, K: 4,
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
@@ -93,11 +94,11 @@ func run(ctx context.Context, args []string) error {
 	if err := d.Decode(&a); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	plugin, err := fetch.Engine(ctx, fetch.Options{})
+	plugin, err := fetch.Engine(ctx, fetch.Options{Variant: a.Engine})
 	if err != nil {
 		return err
 	}
-	e, err := xla.Open("cpu", plugin)
+	e, err := xla.Open(a.Engine, plugin)
 	if err != nil {
 		return err
 	}
@@ -242,6 +243,9 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	adam := train.DefaultAdam()
 	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
 	packing, never := batch.DefaultPacking(), func(int) bool { return false }
+	if !e.OnHost() {
+		packing = batch.WidePacking()
+	}
 	timedRows, timedTokens, started := 0, 0, time.Now()
 	loop := train.Loop[*batch.Decoder]{
 		Engine: e, Runner: r, Loss: m.Loss, Adam: adam, EvalAt: never, SaveAt: never,
@@ -307,7 +311,7 @@ func evaluation(ctx context.Context, _ *xla.Engine, a arguments) (figures, error
 	c := config.DefaultEval()
 	c.ModelNameOrPath, c.SepSys, c.OutputDir, c.TestFile = a.Model, "<|im_end|>", a.Output, filepath.Join(a.Output, "test.jsonl")
 	c.FullDatasetFilePath, c.FullDatasetIndexPath, c.EvalEmbeddingModel, c.EvalK = a.Documents, a.Index, a.Embedder, a.K
-	c.PerDeviceEvalBatchSize, c.EvalMaxNewTokens = a.Batch, a.MaxNewTokens
+	c.PerDeviceEvalBatchSize, c.EvalMaxNewTokens, c.Backend = a.Batch, a.MaxNewTokens, "xla:"+a.Engine
 	var lines bytes.Buffer
 	for _, row := range rows {
 		fmt.Fprintf(&lines, "%s\n", row)

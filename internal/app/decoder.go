@@ -244,7 +244,15 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {
 	all, err := d.encoder.Rows(examples, contexts)
 	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
-	return newRows(all, about, batch.DefaultPacking().Pack, d.model.Loss), err
+	return newRows(all, about, packing(d.runner.Engine.OnHost()).Pack, d.model.Loss), err
+}
+
+// packing is how a decoder's rows become micro-batches.
+func packing(onHost bool) batch.Packing {
+	if onHost {
+		return batch.DefaultPacking()
+	}
+	return batch.WidePacking()
 }
 
 // save writes what is trained, with the prompt's template beside it.

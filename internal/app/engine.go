@@ -14,17 +14,13 @@ import (
 // openEngine loads the plugin, fetching it where it is missing, and says
 // whether models compute in bf16.
 func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.Engine, half bool, err error) {
-	device := "cpu"
 	variant := "cpu"
 	if c.Backend != "" {
 		name, ok := strings.CutPrefix(c.Backend, "xla:")
-		if !ok || name != "cpu" && !strings.HasPrefix(name, "cuda") {
+		if !ok {
 			return nil, false, fmt.Errorf("backend %q; expected xla:cpu, xla:cuda12 or xla:cuda13", c.Backend)
 		}
-		variant, device = name, name
-		if name != "cpu" {
-			device = "cuda"
-		}
+		variant = name
 	}
 	progress, done := fetchProgress(show)
 	plugin, err := fetch.Engine(ctx, fetch.Options{Variant: variant, Progress: progress})
@@ -32,7 +28,7 @@ func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.
 	if err != nil {
 		return nil, false, err
 	}
-	if e, err = xla.Open(device, plugin); err != nil {
+	if e, err = xla.Open(variant, plugin); err != nil {
 		return nil, false, err
 	}
 	half = c.BF16

@@ -4,8 +4,10 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"os"
 	"sync"
 	"testing"
 
@@ -17,14 +19,16 @@ import (
 )
 
 var open = sync.OnceValues(func() (*xla.Engine, error) {
-	path, err := fetch.Engine(context.Background(), fetch.Options{})
+	variant := cmp.Or(os.Getenv("GORQA_TEST_ENGINE"), "cpu")
+	path, err := fetch.Engine(context.Background(), fetch.Options{Variant: variant})
 	if err != nil {
 		return nil, err
 	}
-	return xla.Open("cpu", path)
+	return xla.Open(variant, path)
 })
 
-// Open gives the process's one CPU engine. It stays open until the process
+// Open gives the process's one engine: the CPU's, or the one that
+// GORQA_TEST_ENGINE names, such as cuda13. It stays open until the process
 // ends: the plugin holds state of the whole process.
 func Open(t testing.TB) *xla.Engine {
 	t.Helper()

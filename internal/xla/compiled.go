@@ -8,61 +8,8 @@ package xla
 
 /*
 #cgo linux LDFLAGS: -ldl
-#include <dlfcn.h>
 #include <stdlib.h>
-
-// What follows of the PJRT C API is from openxla's xla/pjrt/c/pjrt_c_api.h, of
-// version 0: places and sizes never change within one. A function takes a struct
-// that begins with its size, and returns an error or NULL.
-typedef void *function(void *args);
-
-typedef struct {
-	size_t size;
-	void *extension;
-	struct {
-		size_t size;
-		void *extension;
-		int major, minor;
-	} version;
-	function *functions[57]; // there are more
-} api;
-
-enum { ERROR_DESTROY = 0, CLIENT_COMPILE = 20, EXECUTABLE_DESTROY = 40, SERIALIZE = 49, GET_EXECUTABLE = 51, DESERIALIZE = 56 };
-
-typedef struct {
-	size_t size;
-	void *extension, *client;
-	const struct {
-		size_t size;
-		void *extension;
-		char *code;
-		size_t code_size;
-		const char *format;
-		size_t format_size;
-	} *program;
-	const char *options;
-	size_t options_size;
-	void *loaded; // out
-} compile_args;
-
-typedef struct {
-	size_t size;
-	void *extension, *client;
-	const char *bytes;
-	size_t bytes_size;
-	void *loaded; // out
-	const char *options;
-	size_t options_size;
-} load_args;
-
-typedef struct {
-	size_t size;
-	void *extension, *executable;
-	const char *bytes; // out, as what follows
-	size_t bytes_size;
-	void *owner;
-	void (*free)(void *owner);
-} serialize_args;
+#include "pjrt.h"
 
 static api *plugin;
 static function *compile; // the plugin's own
@@ -71,11 +18,8 @@ void *gorqaCompile(void *args);
 
 // divert has the loaded plugin at path compile by gorqaCompile, and says whether it does.
 static int divert(const char *path) {
-	void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
-	api *(*get)(void) = library ? (api * (*)(void)) dlsym(library, "GetPjrtApi") : NULL;
-	api *found = get ? get() : NULL;
-	if (!found || found->version.major != 0 || found->size < sizeof *found) return 0;
-	if (plugin) return plugin == found;
+	api *found = api_of(path);
+	if (!found || plugin) return found && plugin == found;
 	plugin = found;
 	compile = plugin->functions[CLIENT_COMPILE];
 	plugin->functions[CLIENT_COMPILE] = gorqaCompile;
@@ -143,8 +87,9 @@ var kept atomic.Pointer[store]
 // unused is how long a compiled graph that nobody reads is kept.
 const unused = 30 * 24 * time.Hour
 
-// keepCompiled has the loaded CPU plugin keep what it compiles, where it can.
-func keepCompiled(plugin string) {
+// keepCompiled has the loaded plugin keep what it compiles for a device of that
+// description, where it can.
+func keepCompiled(plugin, device string) {
 	flags := os.Getenv("XLA_FLAGS")
 	info, err := os.Stat(plugin)
 	processor, unknown := os.ReadFile("/proc/cpuinfo")
@@ -153,7 +98,7 @@ func keepCompiled(plugin string) {
 	}
 	s := &store{
 		dir:  filepath.Join(filepath.Dir(plugin), "compiled"),
-		salt: fmt.Appendf(nil, "%d %s %d %s\n", info.Size(), info.ModTime(), runtime.NumCPU(), flags),
+		salt: fmt.Appendf(nil, "%d %s %d %s %s\n", info.Size(), info.ModTime(), runtime.NumCPU(), flags, device),
 	}
 	first, _, _ := bytes.Cut(processor, []byte("\n\n"))
 	for line := range bytes.Lines(first) {

@@ -27,14 +27,14 @@ import (
 // Engine runs compiled graphs on one device.
 type Engine struct {
 	backend compute.Backend
-	device  string
+	onHost  bool
 	mu      sync.Mutex
 	helpers map[string]*Func
 }
 
-// Open loads a PJRT plugin, the file that fetch.Engine gives, for device "cpu"
-// or "cuda".
-func Open(device, plugin string) (*Engine, error) {
+// Open loads a PJRT plugin, the file that fetch.Engine gives for a variant: "cpu",
+// "cuda12" or "cuda13".
+func Open(variant, plugin string) (*Engine, error) {
 	if _, err := os.Stat(plugin); err != nil {
 		return nil, fmt.Errorf("engine: %w; run `gorqa fetch engine`", err)
 	}
@@ -42,12 +42,14 @@ func Open(device, plugin string) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setFlags(); err != nil {
-		return nil, err
-	}
 	options := plugin // by path: go-xla reads its search path only when the program starts
-	if device == "cpu" {
+	if variant == "cpu" {
+		if err := setFlags(); err != nil {
+			return nil, err
+		}
 		options += ",shared_buffers"
+	} else {
+		options += ",tf32=false" // f32 is what one asks for to be exact
 	}
 	var backend compute.Backend
 	err = Catch(func() (err error) {
@@ -55,10 +57,14 @@ func Open(device, plugin string) (*Engine, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the %s engine %s: %w", device, plugin, err)
+		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
-	keepCompiled(plugin)
-	return &Engine{backend: backend, device: device, helpers: map[string]*Func{}}, nil
+	e := &Engine{backend: backend, onHost: variant == "cpu", helpers: map[string]*Func{}}
+	keepCompiled(plugin, backend.DeviceDescription(0))
+	if !e.onHost {
+		runAhead(plugin)
+	}
+	return e, nil
 }
 
 // onednn is the flag that has XLA call oneDNN for the products that its own
@@ -82,12 +88,12 @@ func (e *Engine) SumsProducts() bool { return e.OnHost() && !cpu.X86.HasAMXBF16 
 // FastBF16 says whether the device multiplies bf16 matrices faster than f32:
 // on a CPU only with AVX512-BF16 or AMX.
 func (e *Engine) FastBF16() bool {
-	return e.device != "cpu" || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
+	return !e.onHost || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
 }
 
 // OnHost says whether the device computes in the host's memory, so that Memory
 // gives what graphs read and write.
-func (e *Engine) OnHost() bool { return e.device == "cpu" }
+func (e *Engine) OnHost() bool { return e.onHost }
 
 // Describe names the platform and its version, for logs and doctor.
 func (e *Engine) Describe() string { return e.backend.Description() }
@@ -264,16 +270,4 @@ func Memory(t *tensors.Tensor) (flat []float32, err error) {
 		return nil
 	})
 	return flat, err
-}
-
-// Scalar reads a one-element tensor of f32 and frees it.
-func Scalar(t *tensors.Tensor) (float32, error) {
-	v, err := ToHost[float32](t)
-	if err := errors.Join(err, Free(t)); err != nil {
-		return 0, err
-	}
-	if len(v) != 1 {
-		return 0, fmt.Errorf("engine: %d values where one was expected", len(v))
-	}
-	return v[0], nil
 }

@@ -1,0 +1,81 @@
+// Parts of the PJRT C API, from openxla's xla/pjrt/c/pjrt_c_api.h, of version 0:
+// places and sizes never change within one. A function takes a struct that
+// begins with its size, and returns an error or NULL.
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+typedef void *function(void *args);
+
+typedef struct {
+	size_t size;
+	void *extension;
+	struct {
+		size_t size;
+		void *extension;
+		int major, minor;
+	} version;
+	function *functions[57]; // there are more
+} api;
+
+enum {
+	ERROR_DESTROY = 0,
+	CLIENT_COMPILE = 20,
+	EXECUTABLE_DESTROY = 40,
+	SERIALIZE = 49,
+	GET_EXECUTABLE = 51,
+	EXECUTE = 55,
+	DESERIALIZE = 56
+};
+
+typedef struct {
+	size_t size;
+	void *extension, *client;
+	const struct {
+		size_t size;
+		void *extension;
+		char *code;
+		size_t code_size;
+		const char *format;
+		size_t format_size;
+	} *program;
+	const char *options;
+	size_t options_size;
+	void *loaded; // out
+} compile_args;
+
+typedef struct {
+	size_t size;
+	void *extension, *client;
+	const char *bytes;
+	size_t bytes_size;
+	void *loaded; // out
+	const char *options;
+	size_t options_size;
+} load_args;
+
+typedef struct {
+	size_t size;
+	void *extension, *executable;
+	const char *bytes; // out, as what follows
+	size_t bytes_size;
+	void *owner;
+	void (*free)(void *owner);
+} serialize_args;
+
+typedef struct {
+	size_t size;
+	void *extension, *executable, *options, *inputs;
+	size_t devices, input_count;
+	void *outputs, **complete; // complete: an event a device, or NULL if nobody waits
+	void *device;
+} execute_args;
+
+// api_of is the table of the loaded plugin at path, NULL if there is none that
+// reads as above.
+static inline api *api_of(const char *path) {
+	void *library = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	api *(*get)(void) = library ? (api * (*)(void)) dlsym(library, "GetPjrtApi") : NULL;
+	api *found = get ? get() : NULL;
+	return found && found->version.major == 0 && found->size >= sizeof *found ? found : NULL;
+}
