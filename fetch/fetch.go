@@ -78,14 +78,19 @@ func Engines() []Known { return known(engines) }
 func known(wheels []wheel) []Known {
 	var list []Known
 	for _, w := range wheels {
-		list = append(list, Known{Name: w.name, Package: w.pkg, Version: w.version, Bytes: w.bytes, Path: filepath.FromSlash(w.path)})
+		bytes := w.bytes
+		for _, l := range w.libraries {
+			bytes += l.bytes
+		}
+		list = append(list, Known{Name: w.name, Package: w.pkg, Version: w.version, Bytes: bytes, Path: filepath.FromSlash(w.path)})
 	}
 	return list
 }
 
 // Engine returns the path of the PJRT plugin for opt.Variant, fetching it when
-// it is not in the cache. The plugins are built for Linux on amd64; the CUDA
-// ones need NVIDIA's driver, CUDA and cuDNN on the machine besides.
+// it is not in the cache. The plugins are built for Linux on amd64; the CUDA ones
+// need NVIDIA's driver besides, and cuda12 CUDA and cuDNN on the machine, which
+// come along with cuda13.
 func Engine(ctx context.Context, opt Options) (string, error) {
 	variant := opt.Variant
 	if variant == "" {
@@ -146,12 +151,13 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 	}
 	var told time.Time
 	var last Stage
+	name := w.name
 	report := func(stage Stage, done, total int64) {
 		if opt.Progress == nil || stage == last && done != total && time.Since(told) < 200*time.Millisecond {
 			return
 		}
 		told, last = time.Now(), stage
-		opt.Progress(Progress{Name: w.name, Stage: stage, Done: done, Total: total})
+		opt.Progress(Progress{Name: name, Stage: stage, Done: done, Total: total})
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return "", fmt.Errorf("%s: %w; set GORQA_CACHE to a folder that can be written", w.name, err)
@@ -170,13 +176,23 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 		return "", fmt.Errorf("%s: %w", w.name, err)
 	}
 	defer os.RemoveAll(work)
-	file, err := w.download(ctx, opt.Python, work, func(done int64) { report(Downloading, done, w.bytes) })
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", w.name, err)
-	}
 	out := filepath.Join(work, "out")
-	if err := w.unpack(ctx, file, out, func(done, total int64) { report(Unpacking, done, total) }); err != nil {
-		return "", fmt.Errorf("%s: %w", w.name, err)
+	for _, part := range append([]wheel{w}, w.libraries...) {
+		name = w.name
+		if part.pkg != w.pkg {
+			name += ", " + part.pkg
+		}
+		own := filepath.Join(work, part.pkg)
+		file, err := part.download(ctx, opt.Python, own, func(done int64) { report(Downloading, done, part.bytes) })
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+		if err := part.unpack(ctx, file, out, func(done, total int64) { report(Unpacking, done, total) }); err != nil {
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+		if err := os.RemoveAll(own); err != nil { // a place less to have on the disk
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
 	}
 	if err := w.place(out, target); err != nil {
 		return "", fmt.Errorf("%s: %w", w.name, err)

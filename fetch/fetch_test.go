@@ -154,6 +154,41 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// An engine's libraries come with it into the same folder, each with its licence,
+// and what is a program stays one.
+func TestLibraries(t *testing.T) {
+	engine, sum := makeWheel(t, []entry{{"pkg/plugin.so", "elf"}, {"pkg-1.0.dist-info/LICENSE", "do as you like"}})
+	library, librarySum := makeWheel(t, []entry{{"nvidia/lib/lib.so", "elf"}, {"other/x", ""}, {"lib-2.0.dist-info/License.txt", "do as we like"}})
+	body := `case "$*" in lib==*) cp ` + library + `/*.whl $dest;; *) cp ` + engine + `/*.whl $dest;; esac`
+	w := wheel{
+		name: "thing", pkg: "pkg", version: "1.0", sha256: sum, unzip: mib, path: "engine/v1", main: "plugin/plugin.so", file: "plugin.so", rename: "plugin/plugin.so",
+		libraries: libraries([]wheel{{pkg: "lib", version: "2.0", sha256: librarySum}}),
+	}
+	for _, test := range []struct {
+		name   string
+		broken bool
+		files  []string
+	}{
+		{"whole", false, []string{"engine/v1.lock", "engine/v1/LICENSE", "engine/v1/licences/lib/License.txt", "engine/v1/nvidia/lib/lib.so", "engine/v1/plugin/plugin.so"}},
+		{"a library is another file", true, []string{"engine/v1.lock"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := w
+			if test.broken {
+				w.libraries = libraries([]wheel{{pkg: "lib", version: "2.0", sha256: sum}})
+			}
+			python, _ := fakePython(t, body)
+			dir := t.TempDir()
+			if _, err := (Options{Dir: dir, Python: python}).get(t.Context(), w); (err != nil) != test.broken {
+				t.Errorf("error %v", err)
+			}
+			if diff := cmp.Diff(test.files, tree(t, dir)); diff != "" {
+				t.Errorf("files (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestGetErrors(t *testing.T) {
 	good := []entry{{"pkg/plugin.so", "elf"}}
 	tests := []struct {

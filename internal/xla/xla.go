@@ -49,6 +49,9 @@ func Open(variant, plugin string) (*Engine, error) {
 		}
 		options += ",shared_buffers"
 	} else {
+		if err := setCUDA(plugin); err != nil {
+			return nil, err
+		}
 		options += ",tf32=false" // f32 is what one asks for to be exact
 	}
 	var backend compute.Backend
@@ -57,6 +60,9 @@ func Open(variant, plugin string) (*Engine, error) {
 		return err
 	})
 	if err != nil {
+		if strings.Contains(err.Error(), "No visible GPU") {
+			err = fmt.Errorf("%w; it needs an NVIDIA GPU and its driver (nvidia-smi shows both)", err)
+		}
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
 	e := &Engine{backend: backend, onHost: variant == "cpu", helpers: map[string]*Func{}}
@@ -79,6 +85,18 @@ func setFlags() error {
 		return nil
 	}
 	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+onednn+"=true"))
+}
+
+// setCUDA says where CUDA's compiler finds its parts, if they came along with the
+// plugin, and keeps go-xla from its own search.
+func setCUDA(plugin string) error {
+	toolkit := filepath.Join(filepath.Dir(filepath.Dir(plugin)), "nvidia", "cu13")
+	flags := os.Getenv("XLA_FLAGS")
+	var err error
+	if _, missing := os.Stat(toolkit); missing == nil && !strings.Contains(flags, "--xla_gpu_cuda_data_dir") {
+		err = os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" --xla_gpu_cuda_data_dir="+toolkit))
+	}
+	return errors.Join(err, os.Setenv("GOPJRT_CUDA_CHECKS", "no"))
 }
 
 // SumsProducts says whether products that sum over the rows of both matrices are
