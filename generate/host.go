@@ -82,11 +82,11 @@ func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (e
 
 // keep adds a layer's keys and values [S, N, C] to the pasts of a pack's rows.
 func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
-	keys, err := xla.Memory(k.Tensor)
+	keys, err := xla.Memory[float32](k.Tensor)
 	if err != nil {
 		return err
 	}
-	values, err := xla.Memory(v.Tensor)
+	values, err := xla.Memory[float32](v.Tensor)
 	if err != nil {
 		return err
 	}

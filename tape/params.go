@@ -289,7 +289,7 @@ func (p *Params) gradient(q *Param) (sum []float32, first bool, err error) {
 			return nil, first, err
 		}
 	}
-	sum, err = xla.Memory(q.Grad)
+	sum, err = xla.Memory[float32](q.Grad)
 	return sum, first, err
 }
 

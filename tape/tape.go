@@ -339,7 +339,7 @@ func memories(lists ...[]*tensors.Tensor) ([][][]float32, error) {
 	out := make([][][]float32, len(lists))
 	for i, list := range lists {
 		for _, x := range list {
-			flat, err := xla.Memory(x)
+			flat, err := xla.Memory[float32](x)
 			if err != nil {
 				return nil, err
 			}
@@ -511,9 +511,9 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) [
 // outside says whether products that gradients are made of are left to Params.
 func (r *Runner) outside() bool { return r.Engine.SumsProducts() && !r.Graphs }
 
-// inGraphs says whether graphs add up gradients, as on devices other than the
-// host, and not Params.
-func (r *Runner) inGraphs() bool { return !r.Engine.OnHost() || r.Graphs }
+// InGraphs says whether graphs add up gradients and move weights, as on devices
+// other than the host, or that is done in the host's memory.
+func (r *Runner) InGraphs() bool { return !r.Engine.OnHost() || r.Graphs }
 
 // locals gives the names of what compute gives.
 func (r *call) locals() []string {
@@ -634,7 +634,7 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 		i := slices.IndexFunc(r.weights, func(w binding) bool { return w.local == term.weight })
 		q := r.weights[i].param
 		switch {
-		case t.runner.inGraphs():
+		case t.runner.InGraphs():
 			err = errors.Join(err, xla.Free(q.Grad))
 			q.Grad, results[term.d] = results[term.d], nil
 		case term.d >= 0:
@@ -671,7 +671,7 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 // adds to.
 func (r *Runner) summed(rec *call) (sums []*Param) {
 	for _, w := range rec.weights {
-		if r.inGraphs() && w.param.Trained && w.param.Grad != nil {
+		if r.InGraphs() && w.param.Trained && w.param.Grad != nil {
 			sums = append(sums, w.param)
 		}
 	}
@@ -690,7 +690,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 		wanted = append(wanted, v.flows)
 	}
 	sums := r.summed(rec)
-	mode += fmt.Sprintf(" inputs %v carried %v sums %t", wanted, carried, r.inGraphs())
+	mode += fmt.Sprintf(" inputs %v carried %v sums %t", wanted, carried, r.InGraphs())
 	added := map[string]bool{}
 	for _, w := range rec.weights {
 		if slices.Contains(sums, w.param) {
@@ -700,7 +700,7 @@ func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
 	}
 	block, names := rec.bound.block, rec.locals()
 	trained := rec.trained()
-	nKept, nOut, inGraphs := len(rec.kept), len(rec.out), r.inGraphs()
+	nKept, nOut, inGraphs := len(rec.kept), len(rec.out), r.InGraphs()
 	return r.compiled(variant{block, mode}, func(args []*graph.Node, c *compiled) []*graph.Node {
 		take := func(n int) []*graph.Node {
 			part := args[:n]

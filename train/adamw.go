@@ -6,10 +6,12 @@ import (
 	"math"
 	"regexp"
 
+	"gorqa/internal/sums"
 	"gorqa/internal/xla"
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -28,10 +30,11 @@ func DefaultAdam() Adam {
 	return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1, Tables: 1}
 }
 
-// Optimiser updates the trained weights, a few at a time so that never more than
-// those are held twice.
+// Optimiser updates the trained weights: on the host in place, elsewhere by graphs,
+// a few at a time so that never more than those are held twice.
 type Optimiser struct {
 	adam    Adam
+	graphs  bool
 	engine  *xla.Engine
 	params  *tape.Params
 	steps   int // updates done
@@ -42,10 +45,11 @@ type Optimiser struct {
 // moment holds the running means of a weight's gradient and its square, f32.
 type moment struct{ mean, square *tensors.Tensor }
 
-// NewOptimiser makes an optimiser with empty moments.
-func NewOptimiser(a Adam, e *xla.Engine, p *tape.Params) (*Optimiser, error) {
-	o := &Optimiser{adam: a, engine: e, params: p, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
-	for _, q := range p.All() {
+// NewOptimiser makes an optimiser of a runner's weights with empty moments.
+func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
+	e := r.Engine
+	o := &Optimiser{adam: a, graphs: r.InGraphs(), engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
+	for _, q := range r.Params.All() {
 		if !q.Trained {
 			continue
 		}
@@ -112,11 +116,67 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 	if o.adam.MaxGradNorm > 0 {
 		scale *= min(1, o.adam.MaxGradNorm/(norm+1e-6))
 	}
-	matrices, err := o.hyper(rate, scale)
+	matrices, tables := o.step(rate, scale), o.step(rate*o.adam.Tables, scale)
+	if o.graphs {
+		return o.updateByGraphs(matrices, tables)
+	}
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		step := matrices
+		if q.Table {
+			step = tables
+		}
+		if !q.Decay {
+			step.Keep = 1
+		}
+		if err := o.updateInPlace(q, step); err != nil {
+			return fmt.Errorf("updating %s: %w", q.Name, err)
+		}
+	}
+	return nil
+}
+
+// step is the step under way at the given rate, for weights that decay.
+func (o *Optimiser) step(rate, scale float64) sums.Step {
+	return sums.Step{
+		Scale: float32(scale),
+		Rate:  float32(rate / (1 - math.Pow(o.adam.Beta1, float64(o.steps)))),
+		Root:  float32(1 / math.Sqrt(1-math.Pow(o.adam.Beta2, float64(o.steps)))),
+		Keep:  float32(1 - rate*o.adam.WeightDecay),
+		Beta1: o.adam.Beta1, Beta2: o.adam.Beta2, Epsilon: float32(o.adam.Epsilon),
+	}
+}
+
+// updateInPlace moves a weight in the host's memory.
+func (o *Optimiser) updateInPlace(q *tape.Param, step sums.Step) (err error) {
+	m := o.moments[q.Name]
+	var memory [4][]float32
+	for i, t := range []*tensors.Tensor{q.Master, m.mean, m.square, q.Grad} {
+		if memory[i], err = xla.Memory[float32](t); err != nil {
+			return err
+		}
+	}
+	var half []bfloat16.BFloat16
+	if o.params.Halved(q) {
+		if half, err = xla.Memory[bfloat16.BFloat16](q.Compute); err != nil {
+			return err
+		}
+	}
+	err = sums.AdamW(step, memory[0], memory[1], memory[2], memory[3], half)
+	err = errors.Join(err, xla.Free(q.Grad))
+	q.Grad = nil
+	return err
+}
+
+// updateByGraphs moves all weights, those of a layer by one call.
+func (o *Optimiser) updateByGraphs(step, ofTables sums.Step) error {
+	matrices, err := o.hyper(step)
 	if err != nil {
 		return err
 	}
-	tables, err := o.hyper(rate*o.adam.Tables, scale)
+	tables, err := o.hyper(ofTables)
 	if err != nil {
 		return err
 	}
@@ -151,14 +211,9 @@ func (o *Optimiser) groups() (groups [][]*tape.Param) {
 // layerOf finds the part of a weight's name that says which layer it belongs to.
 var layerOf = regexp.MustCompile(`^.*?\.\d+\.`)
 
-// hyper are the numbers of a step that the update of a weight reads, [4].
-func (o *Optimiser) hyper(rate, scale float64) (*tensors.Tensor, error) {
-	return xla.FromHost(o.engine, []float32{
-		float32(scale),
-		float32(rate / (1 - math.Pow(o.adam.Beta1, float64(o.steps)))),
-		float32(1 / math.Sqrt(1-math.Pow(o.adam.Beta2, float64(o.steps)))),
-		float32(1 - rate*o.adam.WeightDecay),
-	}, 4)
+// hyper are the numbers of a step that a graph reads, [4].
+func (o *Optimiser) hyper(s sums.Step) (*tensors.Tensor, error) {
+	return xla.FromHost(o.engine, []float32{s.Scale, s.Rate, s.Root, s.Keep}, 4)
 }
 
 func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor) error {

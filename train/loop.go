@@ -86,7 +86,7 @@ func (l *Loop[B]) Run(ctx context.Context, resume string) error {
 		return err
 	}
 	var err error
-	if l.optimiser, err = NewOptimiser(l.Adam, l.Engine, l.Runner.Params); err != nil {
+	if l.optimiser, err = NewOptimiser(l.Adam, l.Runner); err != nil {
 		return err
 	}
 	defer func() { _ = l.optimiser.Free() }()

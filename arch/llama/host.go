@@ -52,7 +52,7 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 			local = p.Name[len(layerPrefix(layer)):]
 		}
 		if len(p.Dims) == 1 {
-			values, err := xla.Memory(p.Compute)
+			values, err := xla.Memory[float32](p.Compute)
 			switch {
 			case err != nil:
 				return nil, err
@@ -88,7 +88,7 @@ func hostMatrix(p *tape.Param) (m few.Matrix, err error) {
 		})
 		return m, err
 	}
-	flat, err := xla.Memory(p.Compute)
+	flat, err := xla.Memory[float32](p.Compute)
 	if err != nil {
 		return m, err
 	}

@@ -13,11 +13,14 @@ import (
 // clipping give torch's losses, gradient norms and final weights.
 func TestTenSteps(t *testing.T) {
 	for _, c := range tiny {
-		t.Run(c.name, func(t *testing.T) {
-			g := golden.Load(t, filepath.Join("testdata", c.name))
-			m, r := load(t, c.name)
-			b := rows(t, g, 80)
-			enginetest.TenSteps(t, g, r, m.Loss, []*batch.Decoder{b}, b.Terms)
-		})
+		for name, graphs := range map[string]bool{c.name: false, c.name + " by graphs alone, as on CUDA": true} {
+			t.Run(name, func(t *testing.T) {
+				g := golden.Load(t, filepath.Join("testdata", c.name))
+				m, r := load(t, c.name)
+				m.graphs, r.Graphs = graphs, graphs
+				b := rows(t, g, 80)
+				enginetest.TenSteps(t, g, r, m.Loss, []*batch.Decoder{b}, b.Terms)
+			})
+		}
 	}
 }

@@ -1,11 +1,12 @@
-// Package sums adds gradients up in the host's memory: in place, on every
-// processor, straight from bf16, and straight from the two matrices whose product
-// a gradient is. A graph would write each sum to a new buffer. It works on slices
-// and knows nothing of tensors or models.
+// Package sums adds gradients up in the host's memory and moves weights by them: in
+// place, on every processor, straight from bf16, and straight from the two matrices
+// whose product a gradient is. A graph would write each result to a new buffer. It
+// works on slices and knows nothing of tensors or models.
 package sums
 
 /*
 #cgo CFLAGS: -O3
+#cgo LDFLAGS: -lm
 #include "sums.h"
 */
 import "C"
@@ -32,13 +33,53 @@ func Add[T float32 | bfloat16.BFloat16](sum []float32, d []T, first bool) error 
 	if len(sum) != len(d) {
 		return fmt.Errorf("sums: %d values to %d", len(d), len(sum))
 	}
-	parts := max(1, min(runtime.GOMAXPROCS(0), len(d)/smallest))
+	share(len(d), func(from, to int) { add(sum[from:to], d[from:to], first) })
+	return nil
+}
+
+// share does work on n values in parts, each on a processor.
+func share(n int, work func(from, to int)) {
+	parts := max(1, min(runtime.GOMAXPROCS(0), n/smallest))
 	var wait sync.WaitGroup
 	for i := range parts {
-		from, to := i*len(d)/parts, (i+1)*len(d)/parts
-		wait.Go(func() { add(sum[from:to], d[from:to], first) })
+		from, to := i*n/parts, (i+1)*n/parts
+		wait.Go(func() { work(from, to) })
 	}
 	wait.Wait()
+}
+
+// Step is what a step of AdamW (arXiv 1711.05101) does to a weight, whose moments
+// are running means of the gradient and of its square.
+type Step struct {
+	Scale        float32 // of the gradient
+	Rate         float32 // over the bias of the mean, 1 - Beta1^steps
+	Root         float32 // 1 over the root of the bias of the mean square
+	Keep         float32 // what the weight is multiplied with: 1 without decay
+	Beta1, Beta2 float64 // 1 less one of them is not exact in f32
+	Epsilon      float32
+}
+
+// AdamW moves the weights w and their moments m and v one step on by the gradients
+// g, and sets half, where it is not nil, to the weights in bf16.
+func AdamW(s Step, w, m, v, g []float32, half []bfloat16.BFloat16) error {
+	if n := len(w); len(m) != n || len(v) != n || len(g) != n || half != nil && len(half) != n {
+		return fmt.Errorf("sums: %d weights with moments of %d and %d, %d gradients and %d values in bf16", n, len(m), len(v), len(g), len(half))
+	}
+	if len(w) == 0 {
+		return nil
+	}
+	step := C.struct_step{
+		C.float(s.Scale), C.float(s.Rate), C.float(s.Root), C.float(s.Keep),
+		C.float(s.Beta1), C.float(1 - s.Beta1), C.float(s.Beta2), C.float(1 - s.Beta2), C.float(s.Epsilon),
+	}
+	share(len(w), func(from, to int) {
+		var narrow *C.uint16_t
+		if half != nil {
+			narrow = (*C.uint16_t)(unsafe.Pointer(&half[from]))
+		}
+		at := func(x []float32) *C.float { return (*C.float)(&x[from]) }
+		C.adamw(at(w), at(m), at(v), at(g), narrow, C.long(to-from), &step)
+	})
 	return nil
 }
 

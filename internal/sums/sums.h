@@ -7,6 +7,16 @@ void set_half(float *to, const uint16_t *d, long n);
 void add_half(float *to, const uint16_t *d, long n);
 void add_float(float *to, const float *d, long n);
 
+// A step of AdamW: what the gradient is multiplied with, the rate over the bias of
+// m, the root of that of v, and what the weight is multiplied with.
+struct step {
+    float scale, rate, root, keep, beta1, rest1, beta2, rest2, epsilon; // a rest is 1 - beta
+};
+
+// Moves n weights w with their moments m and v by the gradients g, and sets half,
+// where it is not NULL, to the weights in bf16.
+void adamw(float *w, float *m, float *v, const float *g, uint16_t *half, long n, const struct step *s);
+
 // Rows from..to of sum [n, k] (+)= yᵀ·x, for y [rows, n] and x [rows, k] of f32
 // or, if half, bf16. from is a multiple of GROUP. It returns 0 without memory.
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,

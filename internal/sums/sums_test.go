@@ -1,6 +1,7 @@
 package sums
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -56,11 +57,65 @@ func TestAddRows(t *testing.T) {
 	}
 }
 
+// TestAdamW holds three steps against the same in f64, with decay and the copy in
+// bf16 and without.
+func TestAdamW(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{0, 1, 37, 3*smallest + 5} {
+		for _, halved := range []bool{false, true} {
+			step := Step{Scale: 0.5, Rate: 1e-2, Root: 1.5, Keep: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+			var half []bfloat16.BFloat16
+			if halved {
+				step.Keep, half = 0.99, make([]bfloat16.BFloat16, n)
+			}
+			w, m, v, g := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+			want, mean, square := make([]float64, n), make([]float64, n), make([]float64, n)
+			for i := range n {
+				w[i] = float32(r.NormFloat64())
+				want[i] = float64(w[i])
+			}
+			for range 3 {
+				for i := range n {
+					g[i] = float32(r.NormFloat64())
+					d := float64(g[i]) * 0.5
+					mean[i], square[i] = 0.9*mean[i]+0.1*d, 0.999*square[i]+0.001*d*d
+					want[i] = want[i]*float64(step.Keep) - 1e-2*mean[i]/(1.5*math.Sqrt(square[i])+1e-8)
+				}
+				if err := AdamW(step, w, m, v, g, half); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range n {
+				if math.Abs(float64(w[i])-want[i]) > 2e-6 || math.Abs(float64(m[i])-mean[i]) > 1e-6 || math.Abs(float64(v[i])-square[i]) > 1e-6 {
+					t.Fatalf("weight %d of %d is %v with %v and %v; expected %v with %v and %v", i, n, w[i], m[i], v[i], want[i], mean[i], square[i])
+				}
+				if halved && half[i] != bfloat16.FromFloat32(w[i]) {
+					t.Fatalf("weight %d of %d is %v in bf16; expected %v", i, n, half[i], bfloat16.FromFloat32(w[i]))
+				}
+			}
+		}
+	}
+	if err := AdamW(Step{}, make([]float32, 2), make([]float32, 2), make([]float32, 1), make([]float32, 2), nil); err == nil {
+		t.Error("two weights have one mean square")
+	}
+}
+
 func BenchmarkAdd(b *testing.B) {
 	sum, d := make([]float32, 1<<24), make([]bfloat16.BFloat16, 1<<24)
 	b.SetBytes(10 << 24)
 	for b.Loop() {
 		if err := Add(sum, d, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAdamW(b *testing.B) {
+	const n = 1 << 23
+	w, m, v, g, half := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]bfloat16.BFloat16, n)
+	b.SetBytes(n * (4*4 + 3*4 + 2))
+	for b.Loop() {
+		if err := AdamW(Step{Scale: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, w, m, v, g, half); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -279,11 +279,10 @@ func New(e *Engine, dims ...int) (t *tensors.Tensor, err error) {
 	return t, err
 }
 
-// Memory is the memory of a tensor of f32 itself, on a device that computes
-// OnHost. It is gone when the tensor is freed, and is set only by who made the
-// tensor with New.
-func Memory(t *tensors.Tensor) (flat []float32, err error) {
-	err = View(t, func(data []float32) error {
+// Memory is the memory of a tensor itself, on a device that computes OnHost. It is
+// gone when the tensor is freed, and is set only by who owns the tensor.
+func Memory[T Number](t *tensors.Tensor) (flat []T, err error) {
+	err = View(t, func(data []T) error {
 		flat = data
 		return nil
 	})
