@@ -1,16 +1,22 @@
 package tape
 
-// termsPerCall bounds the loss terms of one call of a head, and so the logits
-// held at once: termsPerCall x V.
-const termsPerCall = 256
+// TermsPerCall bounds the loss terms of one call of a head, and so the logits held
+// at once, that number x V. A GPU takes more at once.
+func TermsPerCall(onHost bool) int {
+	if onHost {
+		return 128
+	}
+	return 512
+}
 
 // Terms runs a head over loss terms, a bounded number at a time. The head takes
 // states, sources [L] and targets [L] of i32 and weights [L] of f32, and gives
 // an f32 scalar; the loss is the sum of the returned scalars.
 func (t *Tape) Terms(head Bound, states *Value, sources, targets []int32, weights []float32) ([]*Value, error) {
 	var losses []*Value
-	for lo := 0; lo < len(sources); lo += termsPerCall {
-		hi := min(lo+termsPerCall, len(sources))
+	most := TermsPerCall(t.OnHost())
+	for lo := 0; lo < len(sources); lo += most {
+		hi := min(lo+most, len(sources))
 		from, err := t.Ints(sources[lo:hi], hi-lo)
 		if err != nil {
 			return nil, err

@@ -247,6 +247,11 @@ func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (row
 	return newRows(all, about, packing(d.runner.Engine.OnHost()).Pack, d.model.Loss), err
 }
 
+// onHost says whether the backend computes in the host's memory.
+func onHost(c config.Engine) bool {
+	return c.Backend == "" || c.Backend == config.DefaultEngine().Backend
+}
+
 // packing is how a decoder's rows become micro-batches.
 func packing(onHost bool) batch.Packing {
 	if onHost {

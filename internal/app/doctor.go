@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 
 	"gorqa/arch/llama"
 	"gorqa/arch/t5"
@@ -97,7 +100,7 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", err
 		}
-		return needFusion(c, holding{half: d.half}, d.c).against(availableMemory())
+		return needFusion(c, holding{half: d.half}, d.c).against(d.availableMemory())
 	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
@@ -169,13 +172,16 @@ func (d *doctor) model() (_ string, err error) {
 			return "", fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", path, w.Name, shape, w.Dims)
 		}
 	}
-	return need.against(availableMemory())
+	return need.against(d.availableMemory())
 }
 
 // against says what is needed and what is there.
 func (need memory) against(there int64) (string, error) {
-	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB, available %.1f GB",
-		need.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation), gigabytes(there))
+	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB",
+		need.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation))
+	if there > 0 {
+		found += fmt.Sprintf(", available %.1f GB", gigabytes(there))
+	}
 	if most := max(need.Training, need.Evaluation); there > 0 && most > there {
 		return "", fmt.Errorf("%s; expected %.1f GB at least; lower %s, or take a smaller model or a larger machine", found, gigabytes(most), need.Setting)
 	}
@@ -203,8 +209,8 @@ type holding struct {
 // logits of one call of the head; for evaluation the weights as training holds
 // them and the key/value cache.
 func needDecoder(c llama.Config, h holding, s config.Train) memory {
-	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width)
-	positions := int64(max(packing(s.Backend == config.DefaultEngine().Backend).Capacity, s.MaxSeqLength))
+	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
+	positions := int64(max(packing(onHost(s.Engine)).Capacity, s.MaxSeqLength))
 	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth) // in f32
 	perLayer := 4*attended + int64(2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
 	cache := int64(s.PerDeviceEvalBatchSize) * int64(s.MaxSeqLength+s.EvalMaxNewTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
@@ -221,12 +227,12 @@ const program = 700 << 20
 // bytes gives those of an activation; of all n weights, with gradients, moments
 // and, where graphs read bf16, f32 masters of those that are trained; and of one
 // call of the head with the gradients that it makes.
-func (h holding) bytes(n, vocabulary, model int) (width, weights, head int64) {
+func (h holding) bytes(n, vocabulary, model, terms int) (width, weights, head int64) {
 	width, state := int64(4), int64(12)
 	if h.half {
 		width, state = 2, 16
 	}
-	head = int64(vocabulary) * 3 * 256 * 4
+	head = int64(vocabulary) * 3 * int64(terms) * 4
 	if h.adapter > 0 {
 		scales := int64(h.quantised) / nn.QuantBlock * 4
 		if h.bits == 4 {
@@ -241,7 +247,7 @@ func (h holding) bytes(n, vocabulary, model int) (width, weights, head int64) {
 // a micro-batch's passages, what each decoder layer keeps of their states, and
 // in evaluation each layer's keys and values of them.
 func needFusion(c t5.Config, h holding, s config.Train) memory {
-	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width)
+	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
 	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
 	positions := max(int64(batch.DefaultFusionPacking().Capacity), row)
@@ -257,9 +263,20 @@ func needFusion(c t5.Config, h holding, s config.Train) memory {
 
 func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
-// availableMemory is what the system could still give, in bytes, or 0 where it
-// does not tell.
-func availableMemory() int64 {
+// availableMemory is what the system, or its first GPU where that computes, could
+// still give, in bytes, or 0 where it does not tell.
+func (d *doctor) availableMemory() int64 {
+	if !onHost(d.c.Engine) {
+		free, err := exec.CommandContext(d.ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0").Output()
+		if err != nil {
+			return 0
+		}
+		mib, err := strconv.ParseInt(strings.TrimSpace(string(free)), 10, 64)
+		if err != nil {
+			return 0
+		}
+		return mib << 20
+	}
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0
