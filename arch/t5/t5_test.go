@@ -197,6 +197,11 @@ func TestLadder(t *testing.T) {
 				}
 			})
 			t.Run("one passage", func(t *testing.T) { compare(t, g, run(t, m, r, alone().Pack(rows))) })
+			t.Run("one passage, gradients by graphs alone", func(t *testing.T) { // as on a GPU
+				graphs := tape.NewRunner(r.Engine, r.Params)
+				graphs.Graphs = true
+				compare(t, g, run(t, m, graphs, alone().Pack(rows)))
+			})
 			t.Run("fusion", func(t *testing.T) {
 				g := golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")
 				packs := small().Pack(fused(t, g))

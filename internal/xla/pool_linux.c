@@ -22,7 +22,7 @@ enum {
     HUGE = 2 << 20,    // its address is a multiple of this, a huge page's size
     PAGE = 1 << 12,    // its header is the page before it
     STEP = 1 << 16,    // its size is a multiple of this
-    SLACK = 32 << 20, // how much more may be held than was ever in use
+    SLACK = 32 << 20,  // how much more may be held than was ever in use
     KEPT = 4096,       // how many buffers may be kept
 };
 
