@@ -210,7 +210,7 @@ type holding struct {
 // them and the key/value cache.
 func needDecoder(c llama.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
-	positions := int64(max(packing(onHost(s.Engine)).Capacity, s.MaxSeqLength))
+	positions := largest(s, packing(onHost(s.Engine)).Capacity, int64(s.MaxSeqLength))
 	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth) // in f32
 	perLayer := 4*attended + int64(2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
 	cache := int64(s.PerDeviceEvalBatchSize) * int64(s.MaxSeqLength+s.EvalMaxNewTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
@@ -219,6 +219,11 @@ func needDecoder(c llama.Config, h holding, s config.Train) memory {
 		Training:   held + positions*perLayer*int64(c.Layers) + head + program,
 		Evaluation: held + cache*2 + program,
 	}
+}
+
+// largest is how many positions the largest micro-batch has, of rows of that length.
+func largest(s config.Train, capacity int, row int64) int64 {
+	return max(row, min(int64(capacity), row*int64(s.PerDeviceTrainBatchSize)))
 }
 
 // program is the engine, compiled code, the embedding model and the tokenizer.
@@ -250,7 +255,7 @@ func needFusion(c t5.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
 	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
-	positions := max(int64(batch.DefaultFusionPacking().Capacity), row)
+	positions := largest(s, batch.DefaultFusionPacking().Capacity, row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
 	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width
