@@ -20,18 +20,13 @@ INLINE VF FN(roots)(VF x) {
 
 // moved moves LANES weights.
 INLINE void FN(moved)(float *w, float *m, float *v, const float *g, uint16_t *half, const struct step *s) {
-    VF x, mean, square, d;
-    memcpy(&x, w, sizeof x);
-    memcpy(&mean, m, sizeof x);
-    memcpy(&square, v, sizeof x);
-    memcpy(&d, g, sizeof x);
-    d *= s->scale;
-    mean = mean * s->beta1 + d * s->rest1;
-    square = square * s->beta2 + d * d * s->rest2;
-    x = x * s->keep - s->rate * (mean / (FN(roots)(square) * s->root + s->epsilon));
-    memcpy(w, &x, sizeof x);
-    memcpy(m, &mean, sizeof x);
-    memcpy(v, &square, sizeof x);
+    VF d = AT(g) * s->scale;
+    VF mean = AT(m) * s->beta1 + d * s->rest1;
+    VF square = AT(v) * s->beta2 + d * d * s->rest2;
+    VF x = AT(w) * s->keep - s->rate * (mean / (FN(roots)(square) * s->root + s->epsilon));
+    AT(w) = x;
+    AT(m) = mean;
+    AT(v) = square;
     if (half) { // the nearest, of two the even one
         FN(words) bits = (FN(words))x;
         bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
@@ -46,6 +41,8 @@ INLINE void FN(moved)(float *w, float *m, float *v, const float *g, uint16_t *ha
 }
 
 static void FN(adamw)(float *w, float *m, float *v, const float *g, uint16_t *half, long n, const struct step *s) {
+    const struct step own = *s; // which no weight is part of
+    s = &own;
     long i = 0;
     for (; i + LANES <= n; i += LANES) FN(moved)(w + i, m + i, v + i, g + i, half ? half + i : NULL, s);
     if (i == n) return;
