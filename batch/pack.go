@@ -28,9 +28,13 @@ func DefaultPacking() Packing {
 	return Packing{Capacity: 1024, Round: 128, Terms: 64, Share: true}
 }
 
-// WidePacking is for a GPU, which small micro-batches leave idle and whose graphs
-// take longer to compile: larger ones, of fewer shapes.
-func WidePacking() Packing {
+// PackingFor is DefaultPacking on the host. A GPU is left idle by small
+// micro-batches, and its graphs take longer to compile: there they are larger, of
+// fewer shapes.
+func PackingFor(onHost bool) Packing {
+	if onHost {
+		return DefaultPacking()
+	}
 	return Packing{Capacity: 4096, Round: 512, Terms: 256, Share: true}
 }
 

@@ -227,7 +227,7 @@ func order(prompts [][]int32) []int {
 // terms.
 func (g *Generator) packing() batch.Packing {
 	if !g.runner.Engine.OnHost() {
-		p := batch.WidePacking()
+		p := batch.PackingFor(false)
 		p.Round, p.Terms = p.Capacity/2, 1
 		return p
 	}

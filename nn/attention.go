@@ -126,14 +126,7 @@ func (b bands) mask(global bool) *Node {
 // scores gives the masked, scaled scores [N, blocks, G, Block, M] in f32 of
 // queries [N, blocks, G, Block, C] and keys [N, blocks, M, C] or, global, [N, M, C].
 func (b bands) scores(q, k *Node, global bool) *Node {
-	c := q.Shape().Dim(-1)
-	var s *Node
-	if global {
-		s = dot(q, k, []int{4}, []int{0}, []int{2}, []int{0})
-	} else {
-		s = dot(q, k, []int{4}, []int{0, 1}, []int{3}, []int{0, 1})
-	}
-	s = MulScalar(cast(s, dtypes.Float32), 1/math.Sqrt(float64(c)))
+	s := MulScalar(meet(q, k, global), 1/math.Sqrt(float64(q.Shape().Dim(-1))))
 	m := s.Shape().Dimensions[4]
 	seen := BroadcastToDims(Reshape(b.mask(global), 1, b.blocks, 1, b.Block, m), s.Shape().Dimensions...)
 	return Where(seen, s, Scalar(s.Graph(), dtypes.Float32, -1e9))
@@ -158,6 +151,15 @@ func (b bands) keys(x *Node, global bool) *Node {
 		return SliceAxis(x, 1, AxisRange(0, b.global))
 	}
 	return b.windows(x)
+}
+
+// meet multiplies x [N, blocks, G, Block, C] with each of a part's keys to
+// [N, blocks, G, Block, M] in f32.
+func meet(x, keys *Node, global bool) *Node {
+	if global {
+		return cast(dot(x, keys, []int{4}, []int{0}, []int{2}, []int{0}), dtypes.Float32)
+	}
+	return cast(dot(x, keys, []int{4}, []int{0, 1}, []int{3}, []int{0, 1}), dtypes.Float32)
 }
 
 // weigh multiplies p [N, blocks, G, Block, M] with a part's keys to [N, blocks, G, Block, C].
@@ -230,13 +232,8 @@ func AttentionVJP(t Tree, q, k, v, o, lse, dO *Node) (dq, dk, dv *Node) {
 		keys := b.keys(k, global)
 		s := b.scores(q, keys, global)
 		p := Exp(Sub(s, BroadcastToShape(lse, s.Shape())))
-		var dp *Node
-		if values := b.keys(v, global); global {
-			dp = dot(dO, values, []int{4}, []int{0}, []int{2}, []int{0})
-		} else {
-			dp = dot(dO, values, []int{4}, []int{0, 1}, []int{3}, []int{0, 1})
-		}
-		ds := MulScalar(Mul(p, Sub(cast(dp, dtypes.Float32), BroadcastToShape(delta, s.Shape()))), scale)
+		dp := meet(dO, b.keys(v, global), global)
+		ds := MulScalar(Mul(p, Sub(dp, BroadcastToShape(delta, s.Shape()))), scale)
 		add(&dv, b.gather(cast(p, kind), dO, global))
 		add(&dk, b.gather(cast(ds, kind), q, global))
 		add(&dq, cast(weigh(cast(ds, kind), keys, global), dtypes.Float32))

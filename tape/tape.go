@@ -602,7 +602,8 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 	for i, v := range r.in {
 		carried[i] = v.flows && v.grad != nil && !slices.Contains(r.in[:i], v)
 	}
-	f, err := t.runner.backward(r, carried)
+	summed := t.runner.summed(r)
+	f, err := t.runner.backward(r, carried, summed)
 	if err != nil {
 		return err
 	}
@@ -612,8 +613,8 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 			args = append(args, v.grad)
 		}
 	}
-	for _, q := range t.runner.summed(r) {
-		args = append(args, q.Grad)
+	for _, w := range summed {
+		args = append(args, w.param.Grad)
 	}
 	results, err := f.Call(args...)
 	if err != nil {
@@ -669,13 +670,13 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 
 // summed are the weights whose gradients so far a record's backward function
 // adds to.
-func (r *Runner) summed(rec *call) (sums []*Param) {
+func (r *Runner) summed(rec *call) (summed []binding) {
 	for _, w := range rec.weights {
 		if r.InGraphs() && w.param.Trained && w.param.Grad != nil {
-			sums = append(sums, w.param)
+			summed = append(summed, w)
 		}
 	}
-	return sums
+	return summed
 }
 
 // backward finds or makes the backward function of a record's variant. Its
@@ -683,20 +684,17 @@ func (r *Runner) summed(rec *call) (sums []*Param) {
 // its outputs and the sums so far of those of carried inputs and of the weights'
 // gradients; its outputs are the cotangents of the inputs that want one and what
 // the terms of the weights' gradients are made of, or their sums.
-func (r *Runner) backward(rec *call, carried []bool) (*compiled, error) {
+func (r *Runner) backward(rec *call, carried []bool, summed []binding) (*compiled, error) {
 	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
 	var wanted []bool
 	for _, v := range rec.in {
 		wanted = append(wanted, v.flows)
 	}
-	sums := r.summed(rec)
 	mode += fmt.Sprintf(" inputs %v carried %v sums %t", wanted, carried, r.InGraphs())
 	added := map[string]bool{}
-	for _, w := range rec.weights {
-		if slices.Contains(sums, w.param) {
-			added[w.local] = true
-			mode += " " + w.local
-		}
+	for _, w := range summed {
+		added[w.local] = true
+		mode += " " + w.local
 	}
 	block, names := rec.bound.block, rec.locals()
 	trained := rec.trained()

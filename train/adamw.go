@@ -34,7 +34,7 @@ func DefaultAdam() Adam {
 // a few at a time so that never more than those are held twice.
 type Optimiser struct {
 	adam    Adam
-	graphs  bool
+	groups  [][]*tape.Param // each moved by one call; nil where weights are moved in place
 	engine  *xla.Engine
 	params  *tape.Params
 	steps   int // updates done
@@ -48,16 +48,12 @@ type moment struct{ mean, square *tensors.Tensor }
 // NewOptimiser makes an optimiser of a runner's weights with empty moments.
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 	e := r.Engine
-	o := &Optimiser{adam: a, graphs: r.InGraphs(), engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
+	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
 	for _, q := range r.Params.All() {
 		if !q.Trained {
 			continue
 		}
-		n := 1
-		for _, d := range q.Dims {
-			n *= d
-		}
-		zero := make([]float32, n)
+		zero := make([]float32, q.Size())
 		mean, err := xla.FromHost(e, zero, q.Dims...)
 		if err != nil {
 			return nil, err
@@ -67,6 +63,9 @@ func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 			return nil, err
 		}
 		o.moments[q.Name] = &moment{mean, square}
+	}
+	if r.InGraphs() {
+		o.groups = groups(r.Params.All())
 	}
 	return o, nil
 }
@@ -117,7 +116,7 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 		scale *= min(1, o.adam.MaxGradNorm/(norm+1e-6))
 	}
 	matrices, tables := o.step(rate, scale), o.step(rate*o.adam.Tables, scale)
-	if o.graphs {
+	if o.groups != nil {
 		return o.updateByGraphs(matrices, tables)
 	}
 	for _, q := range o.params.All() {
@@ -180,7 +179,7 @@ func (o *Optimiser) updateByGraphs(step, ofTables sums.Step) error {
 	if err != nil {
 		return err
 	}
-	for _, group := range o.groups() {
+	for _, group := range o.groups {
 		if err := o.update(group, matrices, tables); err != nil {
 			return fmt.Errorf("updating %s: %w", group[0].Name, err)
 		}
@@ -193,9 +192,9 @@ const together = 16 << 20
 
 // groups cuts the trained weights where a new layer begins, so that layers make
 // groups alike, for which one graph is compiled.
-func (o *Optimiser) groups() (groups [][]*tape.Param) {
+func groups(params []*tape.Param) (groups [][]*tape.Param) {
 	layer, size := "", 0
-	for _, q := range o.params.All() {
+	for _, q := range params {
 		if !q.Trained {
 			continue
 		}

@@ -242,10 +242,7 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	}
 	adam := train.DefaultAdam()
 	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
-	packing, never := batch.DefaultPacking(), func(int) bool { return false }
-	if !e.OnHost() {
-		packing = batch.WidePacking()
-	}
+	packing, never := batch.PackingFor(e.OnHost()), func(int) bool { return false }
 	timedRows, timedTokens, started := 0, 0, time.Now()
 	loop := train.Loop[*batch.Decoder]{
 		Engine: e, Runner: r, Loss: m.Loss, Adam: adam, EvalAt: never, SaveAt: never,

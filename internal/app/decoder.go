@@ -244,20 +244,12 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {
 	all, err := d.encoder.Rows(examples, contexts)
 	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
-	return newRows(all, about, packing(d.runner.Engine.OnHost()).Pack, d.model.Loss), err
+	return newRows(all, about, batch.PackingFor(d.runner.Engine.OnHost()).Pack, d.model.Loss), err
 }
 
 // onHost says whether the backend computes in the host's memory.
 func onHost(c config.Engine) bool {
 	return c.Backend == "" || c.Backend == config.DefaultEngine().Backend
-}
-
-// packing is how a decoder's rows become micro-batches.
-func packing(onHost bool) batch.Packing {
-	if onHost {
-		return batch.DefaultPacking()
-	}
-	return batch.WidePacking()
 }
 
 // save writes what is trained, with the prompt's template beside it.
