@@ -4,6 +4,11 @@
 #include <stdlib.h>
 
 #include "../flash/isa.h"
+#include "../share/share.h"
+
+static share_function *share;
+
+void few_share_by(void *run) { share = (share_function *)run; }
 
 #define KERNEL "../few/kernel.h"
 #include "../flash/widths.h"
@@ -89,7 +94,7 @@ void few_product(int half, const void *w, const void *x, float *y, int m, int k,
 #ifdef WIDE_X86
     if (half && few_halves()) p.kernel = product_half;
 #endif
-    few_share(product_share, &p, workers);
+    share(product_share, &p, workers);
 }
 
 // to the nearest, of two the even one.
@@ -174,7 +179,7 @@ int few_attend(few_cache **caches, int rows, int heads, int slide, const float *
     long room = (long)heads / caches[0]->heads * (longest + 16);
     struct attention a = {caches, rows, heads, slide, q, o, malloc(sizeof(float) * room * workers), room};
     if (!a.scores) return -1;
-    few_share(attention_share, &a, workers);
+    share(attention_share, &a, workers);
     free(a.scores);
     return 0;
 }

@@ -5,7 +5,7 @@ package few
 
 /*
 #cgo CFLAGS: -O3
-#cgo LDFLAGS: -lm -lpthread
+#cgo LDFLAGS: -lm
 #include "few.h"
 */
 import "C"
@@ -15,8 +15,12 @@ import (
 	"runtime"
 	"unsafe"
 
+	"gorqa/internal/share"
+
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
+
+func init() { C.few_share_by(share.Function()) }
 
 // Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
 type Matrix struct {

@@ -35,6 +35,5 @@ int few_append(few_cache *c, const float *k, const float *v, const int *places, 
 // its cache holds, to o. It gives -1 where there is no memory.
 int few_attend(few_cache **caches, int rows, int heads, int slide, const float *q, float *o, int workers);
 
-// few_share has every worker do its share of a job, and waits.
-typedef void few_job(void *arg, int worker, int workers);
-void few_share(few_job *job, void *arg, int workers);
+// few_share_by has work shared by share_run of package share.
+void few_share_by(void *run);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../share/share.h"
 #include "isa.h"
 
 #define KERNEL "kernel.h"
@@ -22,16 +23,72 @@
 #define CHOOSE(name) WIDEST(name)
 #endif
 
-void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
-                   float *lse) {
+static share_function *share;
+
+void flash_share_by(void *run) { share = (share_function *)run; }
+
+// job is what both are told.
+typedef struct {
+    const shape *s;
+    const int *bounds;
+    int parts;
+    const float *q, *k, *v;
+    const unsigned char *sees;
+    const int *depth, *start, *reach;
+    float *o, *lse;
+    const float *out, *stats, *dO; // o and lse, backwards
+    float *sums, *dq, *dk, *dv;
+} job;
+
+static void forward_share(void *of, int worker, int workers) {
+    const job *j = of;
+    const shape *s = j->s;
     forward_kernel *kernel = CHOOSE(forward);
-    kernel(s, from, to, q, k, v, sees, depth, start, reach, o, lse);
+    for (int i = worker; i < j->parts; i += workers)
+        kernel(s, j->bounds[i], j->bounds[i + 1], j->q, j->k, j->v, j->sees, j->depth, j->start, j->reach, j->o, j->lse);
 }
 
-void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start,
-                    const int *reach, float *dq, float *dk, float *dv) {
+void flash_forward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
+                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+                   float *lse) {
+    job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .o = o, .lse = lse};
+    share(forward_share, &j, parts);
+}
+
+// sums_size is how many values one part has for dk, and as many for dv.
+static long sums_size(const shape *s) { return (long)s->kv * s->padded * ((s->width + 31) / 32 * 32); }
+
+static void backward_share(void *of, int worker, int workers) {
+    const job *j = of;
+    const shape *s = j->s;
     backward_kernel *kernel = CHOOSE(backward);
-    kernel(s, from, to, q, k, v, o, lse, dO, sees, depth, start, reach, dq, dk, dv);
+    for (int i = worker; i < j->parts; i += workers) {
+        float *dk = j->sums + 2 * i * sums_size(s);
+        kernel(s, j->bounds[i], j->bounds[i + 1], j->q, j->k, j->v, j->out, j->stats, j->dO, j->sees, j->depth, j->start,
+               j->reach, j->dq, dk, dk + sums_size(s));
+    }
+}
+
+// add_share sets some positions of dk and dv to the sums over all parts.
+static void add_share(void *of, int worker, int workers) {
+    const job *j = of;
+    const shape *s = j->s;
+    const long wide = (s->width + 31) / 32 * 32;
+    for (long p = (long)s->positions * worker / workers; p < (long)s->positions * (worker + 1) / workers; p++)
+        for (int h = 0; h < s->kv; h++)
+            for (int second = 0; second < 2; second++) {
+                float *to = (second ? j->dv : j->dk) + (p * s->kv + h) * s->width;
+                const float *from = j->sums + second * sums_size(s) + (h * (long)s->padded + p) * wide;
+                memcpy(to, from, sizeof *to * s->width);
+                for (int i = 1; i < j->parts; i++)
+                    for (int c = 0; c < s->width; c++) to[c] += from[2 * i * sums_size(s) + c];
+            }
+}
+
+void flash_backward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
+                    const float *o, const float *lse, const float *dO, const unsigned char *sees, const int *depth,
+                    const int *start, const int *reach, float *sums, float *dq, float *dk, float *dv) {
+    job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .out = o, .stats = lse, .dO = dO, .sums = sums, .dq = dq, .dk = dk, .dv = dv};
+    share(backward_share, &j, parts);
+    share(add_share, &j, parts);
 }

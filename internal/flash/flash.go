@@ -19,8 +19,11 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync"
+
+	"gorqa/internal/share"
 )
+
+func init() { C.flash_share_by(share.Function()) }
 
 const tile = C.TILE
 
@@ -42,7 +45,7 @@ type plan struct {
 	c                   C.shape
 	depth, start, reach []int32 // padded to whole tiles with keys that nobody sees
 	sees                []uint8 // [tiles, tiles] what a tile of queries sees of a tile of keys
-	bounds              []int   // of each worker's items
+	bounds              []int32 // between the parts that items are divided into
 }
 
 // newPlan checks a batch and divides its items by the tiles that they see.
@@ -89,24 +92,18 @@ func newPlan(s Shape) (*plan, error) {
 		}
 	}
 	workers, items := min(runtime.GOMAXPROCS(0), tiles*s.Heads), tiles*s.Heads
-	p.bounds = []int{0}
+	p.bounds = []int32{0}
 	for item, sum := 0, 0; item < items; item++ {
 		sum += costs[item%tiles]
 		if sum*workers >= total*len(p.bounds) {
-			p.bounds = append(p.bounds, item+1)
+			p.bounds = append(p.bounds, int32(item+1))
 		}
 	}
 	return p, nil
 }
 
-// each runs every worker's items at once.
-func (p *plan) each(run func(worker int, from, to C.int)) {
-	var wait sync.WaitGroup
-	for i := range len(p.bounds) - 1 {
-		wait.Go(func() { run(i, C.int(p.bounds[i]), C.int(p.bounds[i+1])) })
-	}
-	wait.Wait()
-}
+// parts is how many parts items are divided into.
+func (p *plan) parts() int { return len(p.bounds) - 1 }
 
 func lengths(want int, slices ...[]float32) error {
 	for _, s := range slices {
@@ -133,10 +130,7 @@ func Forward(s Shape, q, k, v, o, lse []float32) error {
 			return err
 		}
 	}
-	p.each(func(_ int, from, to C.int) {
-		c := p.c
-		C.flash_forward(&c, from, to, floats(q), floats(k), floats(v), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
-	})
+	C.flash_forward(&p.c, ints(p.bounds), C.int(p.parts()), floats(q), floats(k), floats(v), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
 	return nil
 }
 
@@ -154,32 +148,7 @@ func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
 			return err
 		}
 	}
-	workers, wide := len(p.bounds)-1, (s.Width+31)/32*32
-	sums := make([][2][]float32, workers) // dk and dv [N, padded, wide] of each worker
-	p.each(func(i int, from, to C.int) {
-		size := s.KVHeads * len(p.reach) * wide
-		both := make([]float32, 2*size)
-		sums[i] = [2][]float32{both[:size], both[size:]}
-		c := p.c
-		C.flash_backward(&c, from, to, floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(dq), floats(sums[i][0]), floats(sums[i][1]))
-	})
-	var wait sync.WaitGroup
-	for j, out := range [][]float32{dk, dv} {
-		wait.Go(func() {
-			for i := range n {
-				for h := range s.KVHeads {
-					to := out[(i*s.KVHeads+h)*s.Width:][:s.Width]
-					at := (h*len(p.reach) + i) * wide
-					copy(to, sums[0][j][at:])
-					for _, w := range sums[1:] {
-						for x, d := range w[j][at : at+s.Width] {
-							to[x] += d
-						}
-					}
-				}
-			}
-		})
-	}
-	wait.Wait()
+	sums := make([]float32, p.parts()*2*s.KVHeads*len(p.reach)*((s.Width+31)/32*32))
+	C.flash_backward(&p.c, ints(p.bounds), C.int(p.parts()), floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(sums), floats(dq), floats(dk), floats(dv))
 	return nil
 }

@@ -23,9 +23,13 @@ typedef void backward_kernel(const shape *s, int from, int to, const float *q, c
                              const float *o, const float *lse, const float *dO, const unsigned char *sees,
                              const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv);
 
-void flash_forward(const shape *s, int from, int to, const float *q, const float *k, const float *v,
+// Both divide the items into parts, of which part i ends at bounds[i + 1], and share
+// them by share_run of package share. sums [parts, 2, N, padded, 32·ceil(C/32)] is
+// room for each part's dk and dv, all zeros.
+void flash_share_by(void *run);
+void flash_forward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
                    const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
                    float *lse);
-void flash_backward(const shape *s, int from, int to, const float *q, const float *k, const float *v, const float *o,
-                    const float *lse, const float *dO, const unsigned char *sees, const int *depth, const int *start,
-                    const int *reach, float *dq, float *dk, float *dv);
+void flash_backward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
+                    const float *o, const float *lse, const float *dO, const unsigned char *sees, const int *depth,
+                    const int *start, const int *reach, float *sums, float *dq, float *dk, float *dv);

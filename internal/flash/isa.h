@@ -1,8 +1,8 @@
 // Kernels are written once, over GCC's vector types, and compiled for each width
 // of vector registers: FN gives each its name, WIDEST takes that of the widest
-// that the processor has. widths.h compiles it for all. Packages few and sums include
-// these headers too, which the go command does not see: after a change in one, rebuild
-// them (go build -a).
+// that the processor has. widths.h compiles it for all. Packages few, product and sums
+// include these headers too, which the go command does not see: after a change in one,
+// rebuild them (go build -a).
 
 #include <stdint.h>
 #include <string.h>

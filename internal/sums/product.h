@@ -1,35 +1,17 @@
 // A product of two matrices that are summed over their rows, for names ending in
-// ISA. It is included once for each width of vectors; PAIRS says that values are
-// bf16, multiplied two rows at a time (VDPBF16PS).
+// ISA. It is included once for each width of vectors.
 
 #include "../flash/vector.h"
 
 #define ROWS (LANES == 16 ? 8 : 4) // of a tile of the sum
 #define WIDTH (3 * LANES) // of a panel of x
-#define DEPTH (PAIRS ? 2 * MOST_STEPS : MOST_STEPS / 2) // rows that are packed at once
 
-#if PAIRS
-#define STEPS(rows) (((rows) + 1) / 2)
-#else
-#define STEPS(rows) (rows)
-#endif
-
-// columns at.. of n, zeros after the last, of the rows that make step s: f32, or
-// bf16 in pairs with the first row's in the low half.
-INLINE VF FN(step)(const void *from, long ld, long rows, long s, long at, long n, int half) {
-#if PAIRS
-    long low = 2 * s, left = n - at;
-    __mmask16 mask = left >= 16 ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
-    const uint16_t *p = (const uint16_t *)from + low * ld + at;
-    __m512i a = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, p));
-    __m512i b = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(low + 1 < rows ? mask : 0, p + ld));
-    return (VF)_mm512_or_si512(a, _mm512_slli_epi32(b, 16));
-#else
-    if (at + LANES <= n) return FN(values)(from, s * ld + at, half);
+// columns at.. of n, zeros after the last, of row s.
+INLINE VF FN(step)(const void *from, long s, long at, long n, int half) {
+    if (at + LANES <= n) return FN(values)(from, s * n + at, half);
     VF x = {0};
-    for (int l = 0; l < LANES && at + l < n; l++) x[l] = FN(value)(from, s * ld + at + l, half);
+    for (int l = 0; l < LANES && at + l < n; l++) x[l] = FN(value)(from, s * n + at + l, half);
     return x;
-#endif
 }
 
 // adds a tile of ROWS columns of y by a panel of x to sum, where it has rows and columns.
@@ -44,12 +26,7 @@ INLINE void FN(tile)(float *sum, long ld, long rows, long columns, const float *
         VF b[3] = {AT(x), AT(x + LANES), AT(x + 2 * LANES)};
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; r++) {
-#if PAIRS
-            __m512bh c = (__m512bh)_mm512_set1_ps(y[r]);
-            for (int v = 0; v < 3; v++) a[r][v] = (VF)_mm512_dpbf16_ps((__m512)a[r][v], (__m512bh)b[v], c);
-#else
             for (int v = 0; v < 3; v++) a[r][v] += y[r] * b[v];
-#endif
         }
     }
 #pragma GCC unroll 8
@@ -71,16 +48,16 @@ static void FN(product)(float *sum, const void *y, const void *x, int half, long
     const long size = half ? 2 : 4, groups = (to - from + GROUP - 1) / GROUP;
     float *panel = scratch, *columns = scratch + PANEL_FLOATS;
     for (long r0 = 0; r0 < rows; r0 += DEPTH, first = 0) {
-        const long part = rows - r0 < DEPTH ? rows - r0 : DEPTH, steps = STEPS(part);
+        const long steps = rows - r0 < DEPTH ? rows - r0 : DEPTH;
         const char *y0 = (const char *)y + r0 * n * size, *x0 = (const char *)x + r0 * k * size;
         for (long g = 0; g < groups; g++)
             for (long s = 0; s < steps; s++)
                 for (int c = 0; c < GROUP; c += LANES)
-                    AT(columns + (g * steps + s) * GROUP + c) = FN(step)(y0, n, part, s, from + g * GROUP + c, n, half);
+                    AT(columns + (g * steps + s) * GROUP + c) = FN(step)(y0, s, from + g * GROUP + c, n, half);
         for (long k0 = 0; k0 < k; k0 += WIDTH) {
             for (long s = 0; s < steps; s++)
                 for (int v = 0; v < 3; v++)
-                    AT(panel + s * WIDTH + v * LANES) = FN(step)(x0, k, part, s, k0 + v * LANES, k, half);
+                    AT(panel + s * WIDTH + v * LANES) = FN(step)(x0, s, k0 + v * LANES, k, half);
             for (long i = from; i < to; i += ROWS) {
                 const float *at = columns + (i - from) / GROUP * steps * GROUP + (i - from) % GROUP;
                 FN(tile)(sum + i * k + k0, k, to - i, k - k0, at, panel, steps, first);
@@ -91,6 +68,4 @@ static void FN(product)(float *sum, const void *y, const void *x, int half, long
 
 #undef ROWS
 #undef WIDTH
-#undef DEPTH
-#undef STEPS
 #include "../flash/unvector.h"

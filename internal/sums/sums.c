@@ -30,37 +30,19 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
     for (long i = 0; i < n; i++) to[i] += d[i];
 }
 
-// How many steps of a product are packed at once, and floats for those of the
-// widest panel of x.
-#define MOST_STEPS 512
-#define PANEL_FLOATS (48 * MOST_STEPS)
+// How many rows of a product are packed at once, and floats for those of the widest
+// panel of x.
+#define DEPTH 256
+#define PANEL_FLOATS (48 * DEPTH)
 
-#define PAIRS 0
 #define KERNEL "../sums/product.h"
 #include "../flash/widths.h"
-#undef PAIRS
-
-#ifdef WIDE_X86
-#define PAIRS 1
-#define ISA _half
-#define LANES 16
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
-#include "product.h"
-#pragma GCC pop_options
-#endif
-
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
                 int first) {
     long columns = (to - from + GROUP - 1) / GROUP * GROUP;
-    float *scratch = malloc(sizeof(float) * (PANEL_FLOATS + MOST_STEPS * columns));
+    float *scratch = malloc(sizeof(float) * (PANEL_FLOATS + DEPTH * columns));
     if (!scratch) return 0;
-#ifdef WIDE_X86
-    if (half && HAS("avx512bf16"))
-        product_half(sum, y, x, half, rows, n, k, from, to, first, scratch);
-    else
-#endif
-        WIDEST(product)(sum, y, x, half, rows, n, k, from, to, first, scratch);
+    WIDEST(product)(sum, y, x, half, rows, n, k, from, to, first, scratch);
     free(scratch);
     return 1;
 }

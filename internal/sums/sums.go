@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"gorqa/internal/product"
+
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
@@ -90,7 +92,10 @@ func AddProduct[T float32 | bfloat16.BFloat16](sum []float32, y, x []T, n, k int
 		return fmt.Errorf("sums: a product of %d by %d values to %d x %d", len(y), len(x), n, k)
 	}
 	var half C.int
-	if _, ok := any(y).([]bfloat16.BFloat16); ok {
+	if narrow, ok := any(y).([]bfloat16.BFloat16); ok {
+		if product.Usable() {
+			return product.Add(sum, narrow, any(x).([]bfloat16.BFloat16), n, k, first)
+		}
 		half = 1
 	}
 	rows, set := C.long(len(y)/n), C.int(0)

@@ -3,7 +3,7 @@ package xla
 // Compiled graphs are kept on disk beside the plugin, since a layer takes a
 // second or two to compile for each number of positions. go-xla has no call for
 // that, so the plugin's own entry for compiling is replaced by one that looks for
-// the file first. The code that oneDNN makes cannot be kept: this plugin crashes
+// the file first. It also gives a program its foreign calls. The code that oneDNN makes cannot be kept: this plugin crashes
 // on it.
 
 /*
@@ -26,19 +26,21 @@ static int divert(const char *path) {
 	return 1;
 }
 
-static void *compile_anew(compile_args *args) { return compile(args); }
-
-// ok says whether there is no error, and frees it.
-static int ok(void *error) {
-	struct { size_t size; void *extension, *error; } args = {sizeof args, NULL, error};
-	if (error) plugin->functions[ERROR_DESTROY](&args);
-	return !error;
+// compile_text compiles a text in the place of the program's own.
+static void *compile_text(compile_args *args, const char *text, size_t size) {
+	const program *own = args->program;
+	program changed = *own;
+	changed.code = text, changed.code_size = size;
+	args->program = &changed;
+	void *error = compile(args);
+	args->program = own;
+	return error;
 }
 
 // load sets what was compiled from what serialize gave, and says whether it could.
 static int load(compile_args *args, const void *bytes, size_t size) {
 	load_args load = {sizeof load, NULL, args->client, bytes, size, NULL, NULL, 0};
-	if (!ok(plugin->functions[DESERIALIZE](&load))) return 0;
+	if (!ok(plugin, plugin->functions[DESERIALIZE](&load))) return 0;
 	args->loaded = load.loaded;
 	return 1;
 }
@@ -47,11 +49,11 @@ static int load(compile_args *args, const void *bytes, size_t size) {
 static serialize_args serialize(compile_args *args) {
 	serialize_args out = {sizeof out};
 	struct { size_t size; void *extension, *loaded, *executable; } get = {sizeof get, NULL, args->loaded, NULL};
-	if (!ok(plugin->functions[GET_EXECUTABLE](&get))) return out;
+	if (!ok(plugin, plugin->functions[GET_EXECUTABLE](&get))) return out;
 	out.executable = get.executable;
-	if (!ok(plugin->functions[SERIALIZE](&out))) out.owner = NULL;
+	if (!ok(plugin, plugin->functions[SERIALIZE](&out))) out.owner = NULL;
 	struct { size_t size; void *extension, *executable; } destroy = {sizeof destroy, NULL, get.executable};
-	ok(plugin->functions[EXECUTABLE_DESTROY](&destroy));
+	ok(plugin, plugin->functions[EXECUTABLE_DESTROY](&destroy));
 	return out;
 }
 
@@ -87,7 +89,14 @@ var kept atomic.Pointer[store]
 // unused is how long a compiled graph that nobody reads is kept.
 const unused = 30 * 24 * time.Hour
 
-// keepCompiled has the loaded plugin keep what it compiles for a device of that
+// divert has the loaded plugin compile by gorqaCompile, where it can.
+func divert(plugin string) bool {
+	path := C.CString(plugin)
+	defer C.free(unsafe.Pointer(path))
+	return C.divert(path) == 1
+}
+
+// keepCompiled has the diverted plugin keep what it compiles for a device of that
 // description, where it can.
 func keepCompiled(plugin, device string) {
 	flags := os.Getenv("XLA_FLAGS")
@@ -109,12 +118,8 @@ func keepCompiled(plugin, device string) {
 	if os.MkdirAll(s.dir, 0o755) != nil {
 		return // in a folder that others own
 	}
-	path := C.CString(plugin)
-	defer C.free(unsafe.Pointer(path))
-	if C.divert(path) == 1 {
-		s.prune()
-		kept.Store(s)
-	}
+	s.prune()
+	kept.Store(s)
 }
 
 // prune removes what nobody has read for long.
@@ -167,18 +172,25 @@ func (s *store) write(name string, code []byte) {
 //export gorqaCompile
 func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
+	text := unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size)
+	if products.Load() {
+		text = withProducts(text)
+	}
+	compile := func() unsafe.Pointer {
+		return C.compile_text(args, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)))
+	}
 	if s == nil {
-		return C.compile_anew(args)
+		return compile()
 	}
 	h := sha256.New()
 	h.Write(s.salt)
 	h.Write(unsafe.Slice((*byte)(unsafe.Pointer(args.options)), args.options_size))
-	h.Write(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
+	h.Write(text)
 	name := hex.EncodeToString(h.Sum(nil))
 	if code := s.read(name); len(code) > 0 && C.load(args, unsafe.Pointer(&code[0]), C.size_t(len(code))) == 1 {
 		return nil
 	}
-	if err := C.compile_anew(args); err != nil {
+	if err := compile(); err != nil {
 		return err
 	}
 	if out := C.serialize(args); out.owner != nil {

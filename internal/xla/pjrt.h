@@ -30,15 +30,17 @@ enum {
 
 typedef struct {
 	size_t size;
+	void *extension;
+	const char *code;
+	size_t code_size;
+	const char *format;
+	size_t format_size;
+} program;
+
+typedef struct {
+	size_t size;
 	void *extension, *client;
-	const struct {
-		size_t size;
-		void *extension;
-		char *code;
-		size_t code_size;
-		const char *format;
-		size_t format_size;
-	} *program;
+	const program *program;
 	const char *options;
 	size_t options_size;
 	void *loaded; // out
@@ -78,4 +80,11 @@ static inline api *api_of(const char *path) {
 	api *(*get)(void) = library ? (api * (*)(void)) dlsym(library, "GetPjrtApi") : NULL;
 	api *found = get ? get() : NULL;
 	return found && found->version.major == 0 && found->size >= sizeof *found ? found : NULL;
+}
+
+// ok says whether there is no error, and frees it.
+static inline int ok(api *plugin, void *error) {
+	struct { size_t size; void *extension, *error; } args = {sizeof args, NULL, error};
+	if (error) plugin->functions[ERROR_DESTROY](&args);
+	return !error;
 }

@@ -66,7 +66,12 @@ func Open(variant, plugin string) (*Engine, error) {
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
 	e := &Engine{backend: backend, onHost: variant == "cpu", helpers: map[string]*Func{}}
-	keepCompiled(plugin, backend.DeviceDescription(0))
+	if divert(plugin) {
+		keepCompiled(plugin, backend.DeviceDescription(0))
+		if e.onHost {
+			offerProducts(plugin)
+		}
+	}
 	if !e.onHost {
 		runAhead(plugin)
 	}

@@ -1,0 +1,54 @@
+// Parts of XLA's interface to foreign calls, from openxla's xla/ffi/api/c_api.h, of
+// version 0: places and sizes never change within one.
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { METADATA = 1, EXECUTING = 3 };
+typedef struct {
+    size_t size;
+    void *extension;
+    int major, minor;
+} ffi_version;
+
+typedef struct {
+    size_t size;
+    void *extension;
+    ffi_version version; // functions follow
+} ffi_api;
+
+typedef struct {
+    size_t size;
+    void *extension;
+    int dtype;
+    void *data;
+    int64_t rank, *dims;
+} ffi_buffer;
+
+typedef struct {
+    size_t size;
+    void *extension;
+    int64_t count;
+    int *types;
+    ffi_buffer **list;
+} ffi_buffers;
+
+// An extension of a frame whose type is METADATA asks for the version.
+typedef struct {
+    size_t size;
+    int type;
+    void *next;
+    struct {
+        size_t size;
+        ffi_version version;
+    } *metadata;
+} ffi_metadata;
+
+typedef struct {
+    size_t size;
+    ffi_metadata *extension;
+    const ffi_api *api;
+    void *context;
+    int stage;
+    ffi_buffers in, out; // attributes follow
+} ffi_frame;
