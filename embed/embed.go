@@ -48,9 +48,18 @@ type Options struct {
 }
 
 // DefaultOptions returns mean pooling, normalised, in batches of 1024 tokens: a
-// small encoder's activations then stay near the cache.
+// small encoder's activations then stay near the processor's cache.
 func DefaultOptions() Options {
 	return Options{Pooling: []Pooling{Mean}, Normalise: true, BatchTokens: 1024}
+}
+
+// OptionsFor is DefaultOptions on the host, and larger batches on a GPU.
+func OptionsFor(onHost bool) Options {
+	opt := DefaultOptions()
+	if !onHost {
+		opt.BatchTokens = 8192
+	}
+	return opt
 }
 
 // Validate reports settings that cannot be used.
@@ -173,19 +182,34 @@ const maxRows = 64
 // up rounds to a multiple of step.
 func up(n, step int) int { return (n + step - 1) / step * step }
 
-// run embeds one batch and stores its vectors in out. Sizes are rounded up so that
-// few shapes arise.
-func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
+// sizes gives the shape of a batch of so many tokens and rows, the longest of which
+// has that many. They are rounded up so that few shapes arise: on the host little, so
+// that a question costs little; elsewhere, where a shape takes seconds to compile and
+// small batches leave the device idle, to powers of two.
+func sizes(tokens, rows, longest int, onHost bool) bert.Pack {
+	if !onHost {
+		return bert.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
+	}
 	step := 128
-	if p.tokens <= step { // a question
+	if tokens <= step { // a question
 		step = 32
 	}
-	in := bert.Pack{Size: up(p.tokens, step), Tall: 1, Wide: up(len(ids[p.rows[0]]), min(step, 64))}
+	return bert.Pack{Size: up(tokens, step), Tall: power(rows, 1), Wide: up(longest, min(step, 64))}
+}
+
+// power rounds to a power of two times least.
+func power(n, least int) int {
+	for least < n {
+		least *= 2
+	}
+	return least
+}
+
+// run embeds one batch and stores its vectors in out.
+func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
+	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), !m.runner.InGraphs())
 	for _, row := range p.rows {
 		in.Rows = append(in.Rows, ids[row])
-	}
-	for in.Tall < len(p.rows) {
-		in.Tall *= 2
 	}
 	t := m.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()

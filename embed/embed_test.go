@@ -64,6 +64,14 @@ func TestVectorsParity(t *testing.T) {
 	for i, v := range got {
 		g.Compare(t, fmt.Sprintf("mean.%d", i), v)
 	}
+	r.Graphs = true // and in the shapes of a GPU
+	if got, err = m.Vectors(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		g.Compare(t, fmt.Sprintf("mean.%d", i), v)
+	}
+	r.Graphs = false
 
 	opt.Normalise = true
 	unit, err := New(r, c, opt)

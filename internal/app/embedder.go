@@ -66,7 +66,7 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 	if err := loadEncoder(ctx, x.params, source, config, content); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
-	opt := embed.DefaultOptions()
+	opt := embed.OptionsFor(e.OnHost())
 	opt.Pooling, opt.Normalise = x.settings.Pooling, x.settings.Normalise
 	if x.model, err = embed.New(tape.NewRunner(e, x.params), config, opt); err != nil {
 		return nil, errors.Join(err, x.params.Free())
