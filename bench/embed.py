@@ -1,4 +1,4 @@
-"""Sentence vectors with sentence-transformers, float32, its own batches of 32 by length.
+"""Sentence vectors with sentence-transformers, in float32 or, if half, bf16, its own batches of 32 by length.
 
     python embed.py '{"model": FOLDER, "texts": "texts.json"}'
 """
@@ -8,8 +8,10 @@ from sentence_transformers import SentenceTransformer
 
 import peer
 
-args = peer.arguments(model=None, texts=None, batch=32, limit=0)
+args = peer.arguments(model=None, texts=None, batch=32, limit=0, half=False)
 model = SentenceTransformer(args["model"], device=args["device"], local_files_only=True)
+if args["half"]:
+    model = model.bfloat16()
 texts = peer.load_json(args["texts"])
 texts = texts[: args["limit"] or len(texts)]
 model.encode(texts[:2])

@@ -83,6 +83,11 @@ PAIRS = {
         ("embed", {"model": MINILM, "texts": TEXTS}),
         ("embed.py", {"model": MINILM, "texts": TEXTS}),
     ),
+    "embed16": (
+        "1,758 documents by MiniLM, both in bf16 throughout; sentence-transformers",
+        ("embed", {"model": MINILM, "texts": TEXTS, "half": True}),
+        ("embed.py", {"model": MINILM, "texts": TEXTS, "half": True}),
+    ),
     "train4": (
         "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
         ("train", {"model": SMOLLM2, "rows": ROWS}),
@@ -178,7 +183,7 @@ def page(measured, first, args):
         "Written by `make bench` (`bench/run.py`). Rows a second and peak resident memory (GiB) are medians of "
         f"{args.rounds} rounds in which both sides ran in turn; the ratio is the median of the rounds' ratios, with the "
         "smallest and largest. The first training steps, which pay for what is made once, are not timed; what gorqa "
-        "compiles it keeps on disk, so that the first round alone pays for it. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
+        "compiles it keeps on disk, so that the first round alone pays for it. " + ("gorqa and the peers computed in bf16 over f32 weights; embedding in f32 where nothing else is said, but for gorqa's in evaluation." if args.bf16 else "gorqa and the peers computed in f32: this processor has no bf16 products."),
         "",
         f"Machine: {machine()}. " + ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) + ". "
         f"Measured on {datetime.date.today().isoformat()}; load average at the end {os.getloadavg()[0]:.1f}.",
@@ -186,7 +191,15 @@ def page(measured, first, args):
         "| what; against what | gorqa, rows/s | peer, rows/s | ratio | gorqa, GiB | peer, GiB | outcome |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    return "\n".join(lines + [row(name, results) for name, results in measured.items()] + ["", first]) + "\n"
+    return "\n".join(lines + [row(name, results) for name, results in measured.items()] + ["", first]) + "\n" + kept(args.out)
+
+
+def kept(path):
+    """The sections of an earlier page, about other machines, as they are."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as f:
+        return "".join(f.read().partition("\n## ")[1:])
 
 
 def main():

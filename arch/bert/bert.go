@@ -285,6 +285,7 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, attend tape.Part) ([]*
 func (m *Model) native(p Pack) tape.Native {
 	shape := flash.Shape{
 		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
+		Half:  m.dtype == dtypes.BFloat16,
 		Depth: make([]int32, p.Size), Start: make([]int32, p.Size), Reach: make([]int32, p.Size),
 	}
 	n := 0
