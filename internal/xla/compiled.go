@@ -3,8 +3,8 @@ package xla
 // Compiled graphs are kept on disk beside the plugin, since a layer takes a
 // second or two to compile for each number of positions. go-xla has no call for
 // that, so the plugin's own entry for compiling is replaced by one that looks for
-// the file first. It also gives a program its foreign calls. The code that oneDNN makes cannot be kept: this plugin crashes
-// on it.
+// the file first. The code that oneDNN makes cannot be kept: this plugin crashes on
+// it. Programs get their foreign calls there too (products.go).
 
 /*
 #cgo linux LDFLAGS: -ldl
