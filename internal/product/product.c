@@ -23,7 +23,6 @@ enum { ROWS = 6, HEIGHT = 64 * ROWS }; // of a tile, and at most of a unit of wo
 // while one panel after the other passes by them.
 #define BLOCK (384 << 10)
 
-
 // job is a product [m, n] under way. A unit of work is a panel and a block of rows.
 typedef struct job {
     const uint16_t *x, *w; // x [m, k]
@@ -33,7 +32,7 @@ typedef struct job {
     uint32_t *pairs;       // of it, [tiles, depth, ROWS]
     long m, k, n;
     int across, first;
-    long panels, height, units; // blocks of so many rows
+    long panels, height, units; // height: rows of a block
     void (*unit)(struct job *j, long u);
     atomic_long next;
 } job;
@@ -178,7 +177,7 @@ typedef struct {
 } place;
 
 static place of(const job *j, long u) {
-    place p = {u % j->panels * PANEL, 0, u / j->panels * j->height};
+    place p = {.c0 = u % j->panels * PANEL, .m0 = u / j->panels * j->height};
     p.columns = j->n - p.c0 < PANEL ? j->n - p.c0 : PANEL;
     p.m1 = p.m0 + j->height < j->m ? p.m0 + j->height : j->m;
     p.wide = (int)upwards(p.columns, 16);
@@ -241,7 +240,7 @@ static void work(void *of, int worker, int workers) {
     for (long u; (u = atomic_fetch_add(&j->next, 1)) < j->units;) j->unit(j, u);
 }
 
-// small is how many products of two numbers one worker does as fast.
+// SMALL is how many products of two numbers one worker does as fast.
 #define SMALL (1 << 18)
 
 // run has units worked on. Blocks are made smaller until there are enough to share.
