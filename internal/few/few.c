@@ -65,13 +65,7 @@ static void product_half(int half, const void *weights, const void *rows, float 
 #pragma GCC pop_options
 #endif
 
-int few_halves(void) {
-#ifdef WIDE_X86
-    return HAS("avx512bf16") != 0;
-#else
-    return 0;
-#endif
-}
+int few_halves(void) { return HALVES; }
 
 typedef void product_kernel(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to);
 

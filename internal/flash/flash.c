@@ -18,7 +18,7 @@
 #endif
 
 #ifdef WIDE_X86
-#define CHOOSE(name) (s->half && HAS("avx512bf16") ? name##_half : WIDEST(name))
+#define CHOOSE(name) (s->half && HALVES ? name##_half : WIDEST(name))
 #else
 #define CHOOSE(name) WIDEST(name)
 #endif
@@ -56,7 +56,7 @@ void flash_forward(const shape *s, const int *bounds, int parts, const float *q,
 }
 
 // sums_size is how many values one part has for dk, and as many for dv.
-static long sums_size(const shape *s) { return (long)s->kv * s->padded * ((s->width + 31) / 32 * 32); }
+static long sums_size(const shape *s) { return (long)s->kv * s->padded * flash_wide(s); }
 
 static void backward_share(void *of, int worker, int workers) {
     const job *j = of;
@@ -73,7 +73,7 @@ static void backward_share(void *of, int worker, int workers) {
 static void add_share(void *of, int worker, int workers) {
     const job *j = of;
     const shape *s = j->s;
-    const long wide = (s->width + 31) / 32 * 32;
+    const long wide = flash_wide(s);
     for (long p = (long)s->positions * worker / workers; p < (long)s->positions * (worker + 1) / workers; p++)
         for (int h = 0; h < s->kv; h++)
             for (int second = 0; second < 2; second++) {

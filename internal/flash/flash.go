@@ -148,7 +148,7 @@ func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
 			return err
 		}
 	}
-	sums := make([]float32, p.parts()*2*s.KVHeads*len(p.reach)*((s.Width+31)/32*32))
+	sums := make([]float32, p.parts()*2*s.KVHeads*len(p.reach)*int(C.flash_wide(&p.c)))
 	C.flash_backward(&p.c, ints(p.bounds), C.int(p.parts()), floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(sums), floats(dq), floats(dk), floats(dv))
 	return nil
 }

@@ -11,6 +11,9 @@ typedef struct {
     float scale;           // of the scores
 } shape;
 
+// flash_wide is C, rounded up to whole vectors, in what is summed by parts.
+static inline int flash_wide(const shape *s) { return (s->width + 31) / 32 * 32; }
+
 // What a tile of queries sees of a tile of keys: sees[query tile * tiles + key tile].
 enum { NOTHING, PART, ALL };
 
@@ -24,7 +27,7 @@ typedef void backward_kernel(const shape *s, int from, int to, const float *q, c
                              const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv);
 
 // Both divide the items into parts, of which part i ends at bounds[i + 1], and share
-// them by share_run of package share. sums [parts, 2, N, padded, 32·ceil(C/32)] is
+// them by share_run of package share. sums [parts, 2, N, padded, flash_wide] is
 // room for each part's dk and dv, all zeros.
 void flash_share_by(void *run);
 void flash_forward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,

@@ -79,7 +79,7 @@ static void half_turn(pair *to, const float *from, long stride, int rows, int c,
 static void forward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                          const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
                          float *lse) {
-    const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
+    const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     const size_t tile = (size_t)TILE * wide / 2;                     // pairs
     pair *kt = (pair *)scratch_avx512((2 * (size_t)tiles + 1) * tile + TILE * TILE / 2);
@@ -138,7 +138,7 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
 static void backward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                           const float *o, const float *lse, const float *dO, const unsigned char *sees,
                           const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
-    const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
+    const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t row = (size_t)s->padded * wide, tile = (size_t)TILE * wide / 2, square = TILE * TILE / 2;
     pair *kt = (pair *)scratch_avx512((3 * (size_t)tiles + 4) * tile + 3 * square);

@@ -21,6 +21,9 @@
     (HAS("avx512f") && HAS("avx512bw") && HAS("avx512dq") && HAS("avx512vl") ? name##_avx512                \
      : HAS("avx2") && HAS("fma")                                             ? name##_avx2                  \
                                                                              : name##_plain)
+// whether kernels that multiply bf16 with bf16 may run
+#define HALVES (HAS("avx512bf16") && HAS("avx512bw") && HAS("avx512dq") && HAS("avx512vl"))
 #else
 #define WIDEST(name) name##_plain
+#define HALVES 0
 #endif

@@ -140,7 +140,7 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
 static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
                          const float *o, const float *lse, const float *dO, const unsigned char *sees,
                          const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
-    const int c = s->width, wide = (c + 31) / 32 * 32, tiles = s->padded / TILE;
+    const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t column = (size_t)s->padded * c, row = (size_t)s->padded * wide, tile = (size_t)TILE * wide;
     float *kt = FN(scratch)(2 * column + row + 3 * tile + 2 * TILE * TILE);

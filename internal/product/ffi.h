@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 enum { METADATA = 1, EXECUTING = 3 };
+
 typedef struct {
     size_t size;
     void *extension;

@@ -225,15 +225,13 @@ static void add_unit(job *j, long u) {
     }
 }
 #pragma GCC pop_options
-
-int product_usable(void) { return HAS("avx512bf16") && HAS("avx512vl") && HAS("avx512bw") && HAS("avx512dq"); }
 #else
 static void set_unit(job *j, long u) {}
 static void pack_unit(job *j, long u) {}
 static void add_unit(job *j, long u) {}
-
-int product_usable(void) { return 0; }
 #endif
+
+int product_usable(void) { return HALVES; }
 
 static void work(void *of, int worker, int workers) {
     job *j = of;

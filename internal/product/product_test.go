@@ -110,19 +110,3 @@ func BenchmarkMultiply(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkAdd(b *testing.B) {
-	random := rand.New(rand.NewPCG(1, 2))
-	for _, size := range [][3]int{{1024, 1536, 576}, {1024, 576, 1536}, {1024, 192, 576}, {256, 49152, 576}} {
-		rows, n, k := size[0], size[1], size[2]
-		y, x, sum := values(random, rows*n), values(random, rows*k), make([]float32, n*k)
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			for b.Loop() {
-				if err := product.Add(sum, y, x, n, k, false); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(2*float64(rows*n*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-	}
-}

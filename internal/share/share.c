@@ -50,9 +50,9 @@ static void *work(void *which) {
     return NULL;
 }
 
-// starts threads up to a number of workers, the caller among them. It gives how
-// many there are. Signals are Go's threads' business.
-static int start(int workers) {
+// starts threads up to a number of workers, the caller among them. Signals are Go's
+// threads' business.
+static void start(int workers) {
     sigset_t every, before;
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -63,7 +63,6 @@ static int start(int workers) {
         while (atomic_load(&unfinished)) pause_briefly();
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return threads + 1;
 }
 
 // Linux may wake a thread on the processor of the caller, which is busy, and leave

@@ -37,6 +37,7 @@ WIDE void add_float(float *restrict to, const float *restrict d, long n) {
 
 #define KERNEL "../sums/product.h"
 #include "../flash/widths.h"
+
 int add_product(float *sum, const void *y, const void *x, int half, long rows, long n, long k, long from, long to,
                 int first) {
     long columns = (to - from + GROUP - 1) / GROUP * GROUP;
