@@ -299,7 +299,7 @@ func DefaultDoctor() Doctor { return Doctor{Train: DefaultTrain("")} }
 
 func (c *Doctor) declare(s *set) {
 	s.section("Forecast")
-	s.boolean(&c.Forecast, "forecast", "try two steps and two batches of answers, and say how long the run will take and what memory; asks for all that a training does")
+	s.boolean(&c.Forecast, "forecast", "try two steps and some answers, and say how long the run will take and what memory; asks for all that a training does")
 	c.Train.declare(s)
 }
 

@@ -219,54 +219,97 @@ func gatherPlaces(in []*Node) []*Node {
 	return []*Node{Gather(Reshape(all, n*m, c), InsertAxes(where, -1))}
 }
 
-func (d *graphs) step(rows []*row, sample *Sampling) (next []int32, err error) {
+// On a GPU a call costs as much as some twenty of its kernels, and a graph of all
+// layers takes long to compile; rows that end are noticed up to three steps late.
+const (
+	layersOnGPU = 6
+	aheadOnGPU  = 4
+)
+
+func (d *graphs) steps(rows []*row, sample *Sampling) (next [][]int32, err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
-	tokens, positions := make([]int32, d.batch), make([]int32, d.batch)
-	first, every := make([]int32, d.batch), make([]int32, d.batch)
-	for i := range every {
-		first[i], every[i] = int32(d.length), int32(i)
-	}
+	tokens, positions, first := make([]int32, d.batch), make([]int32, d.batch), slices.Repeat([]int32{int32(d.length)}, d.batch)
 	for _, r := range rows {
 		tokens[r.slot], positions[r.slot] = r.tokens[len(r.tokens)-1], int32(r.cached())
 		first[r.slot] = int32(d.length - r.old)
 	}
-	x, err := d.model.Embed(t, tokens)
-	if err != nil {
-		return nil, err
+	var s state
+	for _, in := range []struct {
+		to   **tape.Value
+		flat []int32
+		dims []int
+	}{{&s.tokens, tokens, []int{d.batch}}, {&s.positions, positions, []int{d.batch}}, {&s.first, first, []int{d.batch}}, {&s.place, []int32{int32(d.place)}, nil}} {
+		if *in.to, err = t.Ints(in.flat, in.dims...); err != nil {
+			return nil, err
+		}
 	}
-	depth, err := t.Ints(positions, d.batch)
-	if err != nil {
-		return nil, err
-	}
-	start, err := t.Ints(first, d.batch)
-	if err != nil {
-		return nil, err
-	}
-	place, err := t.Ints([]int32{int32(d.place)})
-	if err != nil {
-		return nil, err
-	}
-	for l := range d.layers {
-		c := &d.layers[l]
-		out, err := t.Call(d.model.Step(l), x, depth, start, place,
-			held(c.oldK), held(c.oldV), held(c.recentK), held(c.recentV))
+	if sample != nil {
+		x, err := d.step(t, s)
 		if err != nil {
 			return nil, err
 		}
-		err = xla.Free(c.recentK, c.recentV)
-		c.recentK, c.recentV = take(out[1]), take(out[2])
+		drawn, err := d.draw(t, rows, x, sample)
+		return [][]int32{drawn}, err
+	}
+	var taken []*tape.Value
+	for range min(d.ahead, recent-d.place) {
+		x, err := d.step(t, s)
+		if err != nil {
+			return nil, err
+		}
+		if s.tokens, s.positions, s.place, err = d.model.Likeliest(t, x, s.positions, s.place); err != nil {
+			return nil, err
+		}
+		taken = append(taken, s.tokens)
+	}
+	for _, ids := range taken {
+		all, err := xla.ToHost[int32](ids.Tensor)
+		if err != nil {
+			return nil, err
+		}
+		of := make([]int32, len(rows))
+		for i, r := range rows {
+			of[i] = all[r.slot]
+		}
+		next = append(next, of)
+	}
+	return next, nil
+}
+
+// state is what a step reads beside the caches: each row's last token, its
+// position, the first place of the cache that is the row's own [B], and the place
+// of the step, a scalar.
+type state struct{ tokens, positions, first, place *tape.Value }
+
+// step runs one token of each row through the layers, to [B, D].
+func (d *graphs) step(t *tape.Tape, s state) (*tape.Value, error) {
+	x, err := d.model.EmbedIDs(t, s.tokens)
+	if err != nil {
+		return nil, err
+	}
+	for from := 0; from < len(d.layers); from += d.group {
+		to := min(from+d.group, len(d.layers))
+		in := []*tape.Value{x, s.positions, s.first, s.place}
+		for _, c := range d.layers[from:to] {
+			in = append(in, held(c.oldK), held(c.oldV), held(c.recentK), held(c.recentV))
+		}
+		out, err := t.Call(d.model.Step(from, to), in...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range d.layers[from:to] {
+			c := &d.layers[from+i]
+			err = errors.Join(err, xla.Free(c.recentK, c.recentV))
+			c.recentK, c.recentV = take(out[1+2*i]), take(out[2+2*i])
+		}
 		if err != nil {
 			return nil, err
 		}
 		x = out[0]
 	}
-	logits, err := d.model.Head(t, x, every)
-	if err != nil {
-		return nil, err
-	}
 	d.place++
-	return d.choose(rows, logits.Tensor, sample)
+	return x, nil
 }
 
 // held is a value for a tape to read, which stays the caller's.
@@ -279,35 +322,22 @@ func take(v *tape.Value) *tensors.Tensor {
 	return x
 }
 
-// choose gives each row's next token by the logits [B, V]: the likeliest, or a
-// draw.
-func (d *graphs) choose(rows []*row, logits *tensors.Tensor, sample *Sampling) ([]int32, error) {
+// draw gives each row's next token by the last layer's output x [B, D].
+func (d *graphs) draw(t *tape.Tape, rows []*row, x *tape.Value, sample *Sampling) ([]int32, error) {
+	every := make([]int32, d.batch)
+	for i := range every {
+		every[i] = int32(i)
+	}
+	logits, err := d.model.Head(t, x, every)
+	if err != nil {
+		return nil, err
+	}
 	next := make([]int32, len(rows))
-	if sample != nil {
-		return next, xla.View(logits, func(all []float32) error {
-			v := len(all) / d.batch
-			for i, r := range rows {
-				next[i] = sample.draw(all[r.slot*v:(r.slot+1)*v], r.numbers)
-			}
-			return nil
-		})
-	}
-	likeliest, err := d.runner.Engine.Shared("generate: likeliest", func(in []*Node) []*Node {
-		return []*Node{ArgMax(in[0], -1, dtypes.Int32)}
+	return next, xla.View(logits.Tensor, func(all []float32) error {
+		v := len(all) / d.batch
+		for i, r := range rows {
+			next[i] = sample.draw(all[r.slot*v:(r.slot+1)*v], r.numbers)
+		}
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	out, err := likeliest.Call(logits)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := xla.ToHost[int32](out[0])
-	if err := errors.Join(err, xla.Free(out...)); err != nil {
-		return nil, err
-	}
-	for i, r := range rows {
-		next[i] = ids[r.slot]
-	}
-	return next, nil
 }

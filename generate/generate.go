@@ -18,11 +18,19 @@ type Generator struct {
 	model  *llama.Model
 	runner *tape.Runner
 	graphs bool // decode by graphs on the host too; for tests
+	group  int  // layers in one graph of a step
+	ahead  int  // greedy steps taken before their tokens are read
 }
 
 // New makes a generator on the runner's weights, which are read at every call:
 // after a training step it answers with the updated ones.
-func New(m *llama.Model, r *tape.Runner) *Generator { return &Generator{model: m, runner: r} }
+func New(m *llama.Model, r *tape.Runner) *Generator {
+	g := &Generator{model: m, runner: r, group: 1, ahead: 1}
+	if !r.Engine.OnHost() { // whose calls cost more than what they compute
+		g.group, g.ahead = layersOnGPU, aheadOnGPU
+	}
+	return g
+}
 
 // row is one prompt and its answer so far.
 type row struct {
@@ -45,8 +53,9 @@ type memory interface {
 	full() bool
 	// join prefills rows, which it adds to those under way.
 	join(ctx context.Context, under, joining []*row) error
-	// step gives the next token of each row under way.
-	step(rows []*row, sample *Sampling) ([]int32, error)
+	// steps gives the next tokens of the rows under way: one or more times one of
+	// each row.
+	steps(rows []*row, sample *Sampling) ([][]int32, error)
 	// leave gives up what is held for a row.
 	leave(r *row)
 	free() error
@@ -155,30 +164,41 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 				return nil, err
 			}
 		}
-		next, err := d.memory.step(d.rows, opt.Sample)
+		steps, err := d.memory.steps(d.rows, opt.Sample)
 		if err != nil {
 			return nil, err
 		}
-		for i, r := range d.rows {
-			r.tokens = append(r.tokens, next[i])
-		}
-		ended := 0
-		d.rows = slices.DeleteFunc(d.rows, func(r *row) bool {
-			answer := r.tokens[r.start:]
-			stop := stopLength(answer, opt.Stops)
-			if stop == 0 && len(answer) < opt.MaxNewTokens {
-				return false
+		rows := d.rows
+		d.rows = nil
+		for i, r := range rows {
+			if !r.extend(steps, i, opt) {
+				d.rows = append(d.rows, r)
+				continue
 			}
-			answers[r.prompt] = answer[:len(answer)-stop]
+			answers[r.prompt] = r.tokens[r.start:]
 			d.memory.leave(r)
-			ended++
-			return true
-		})
+		}
+		ended := len(rows) - len(d.rows)
 		if done += ended; ended > 0 && opt.Progress != nil {
 			opt.Progress(done, total)
 		}
 	}
 	return answers, nil
+}
+
+// extend adds the row's tokens, those in place i of each step, until its answer
+// ends, and cuts off the stop sequence.
+func (r *row) extend(steps [][]int32, i int, opt Options) (ended bool) {
+	for _, next := range steps {
+		r.tokens = append(r.tokens, next[i])
+		answer := r.tokens[r.start:]
+		stop := stopLength(answer, opt.Stops)
+		if stop > 0 || len(answer) == opt.MaxNewTokens {
+			r.tokens = r.tokens[:len(r.tokens)-stop]
+			return true
+		}
+	}
+	return false
 }
 
 // stopLength is the length of the longest stop sequence that answer ends in.

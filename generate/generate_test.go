@@ -147,8 +147,11 @@ func TestTinyModels(t *testing.T) {
 			m, r := load(t, c.name, false)
 			g := New(m, r)
 			testEqualsForward(t, g, c.why)
-			byGraphs := &Generator{model: m, runner: r, graphs: true}
-			t.Run("by graphs", func(t *testing.T) { testEqualsForward(t, byGraphs, c.why) })
+			t.Run("by graphs", func(t *testing.T) {
+				testEqualsForward(t, &Generator{model: m, runner: r, graphs: true, group: 1, ahead: 1}, c.why)
+			})
+			byGraphs := &Generator{model: m, runner: r, graphs: true, group: 2, ahead: aheadOnGPU}
+			t.Run("by graphs, as on a GPU", func(t *testing.T) { testEqualsForward(t, byGraphs, c.why) })
 			if c.name != "llama" {
 				return
 			}

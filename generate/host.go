@@ -99,7 +99,7 @@ func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
 	return nil
 }
 
-func (d *host) step(rows []*row, sample *Sampling) ([]int32, error) {
+func (d *host) steps(rows []*row, sample *Sampling) ([][]int32, error) {
 	tokens, pasts := make([]int32, len(rows)), make([]llama.Past, len(rows))
 	for i, r := range rows {
 		tokens[i], pasts[i] = r.tokens[len(r.tokens)-1], r.past
@@ -117,5 +117,5 @@ func (d *host) step(rows []*row, sample *Sampling) ([]int32, error) {
 			next[i] = int32(slices.Index(of, slices.Max(of)))
 		}
 	}
-	return next, nil
+	return [][]int32{next}, nil
 }

@@ -9,6 +9,7 @@ package nn
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -55,6 +56,18 @@ func (w *Weights) Get(name string) *Node {
 		panic(fmt.Errorf("nn: no weight %q in this block", name))
 	}
 	return n
+}
+
+// Under are the weights under a prefix, for a block made of several like ones. No
+// gradients are collected for them.
+func (w *Weights) Under(prefix string) *Weights {
+	nodes := map[string]*Node{}
+	for name, n := range w.nodes {
+		if local, ok := strings.CutPrefix(name, prefix); ok {
+			nodes[local] = n
+		}
+	}
+	return NewWeights(nodes, nil, w.adapter, 0, false)
 }
 
 // Has says whether the block has a weight of that name (biases, adapters).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"gorqa/internal/sums"
 	"gorqa/internal/xla"
@@ -50,6 +51,12 @@ type Source interface {
 	Float32(name string) ([]float32, error)
 }
 
+// halves is a Source that gives weights which are stored in bf16 as they are, in
+// little-endian order as the device's; nil for others.
+type halves interface {
+	BF16(name string) ([]byte, error)
+}
+
 // Load adds all the weights of a model, each checked against its dimensions.
 // each, where it is not nil, sees the values of every weight.
 func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, each func([]float32)) error {
@@ -63,6 +70,15 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 		}
 		if !slices.Equal(shape, w.Dims) {
 			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
+		}
+		if each == nil && !trained && p.half && len(w.Dims) > 1 && p.bits[w.Name] == 0 {
+			added, err := p.addHalf(w, s)
+			if err != nil {
+				return err
+			}
+			if added {
+				continue
+			}
 		}
 		values, err := s.Float32(w.Name)
 		if err != nil {
@@ -96,16 +112,38 @@ func NewParams(e *xla.Engine, half bool) *Params {
 // Add puts f32 host values on the device as a weight. Frozen weights keep no
 // master copy; vectors (norms, biases) are computed with in f32 always.
 func (p *Params) Add(w Weight, values []float32, trained bool) error {
-	if _, ok := p.byName[w.Name]; ok {
-		return fmt.Errorf("weight %s: added twice", w.Name)
-	}
 	q := &Param{Weight: w, Trained: trained, Decay: len(w.Dims) > 1}
 	if err := p.SetHost(q, values); err != nil {
 		return fmt.Errorf("weight %s: %w", w.Name, err)
 	}
+	return p.add(q)
+}
+
+func (p *Params) add(q *Param) error {
+	if _, ok := p.byName[q.Name]; ok {
+		return fmt.Errorf("weight %s: added twice", q.Name)
+	}
 	p.list = append(p.list, q)
-	p.byName[w.Name] = q
+	p.byName[q.Name] = q
 	return nil
+}
+
+// addHalf is Add for a frozen matrix whose bits the source has as graphs read them.
+func (p *Params) addHalf(w Weight, s Source) (added bool, err error) {
+	from, ok := s.(halves)
+	if !ok {
+		return false, nil
+	}
+	raw, err := from.BF16(w.Name)
+	if raw == nil || err != nil {
+		return false, err
+	}
+	q := &Param{Weight: w, Decay: true}
+	values := unsafe.Slice((*bfloat16.BFloat16)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/2)
+	if q.Compute, err = xla.FromHost(p.engine, values, w.Dims...); err != nil {
+		return false, fmt.Errorf("weight %s: %w", w.Name, err)
+	}
+	return true, p.add(q)
 }
 
 // Quantise has these weights, matrices whose rows are whole blocks, held in 8 or

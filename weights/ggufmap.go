@@ -98,7 +98,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 			continue
 		}
 		m.names = append(m.names, hf)
-		m.tensors[hf] = tensor{t.shape, func() ([]float32, error) {
+		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
 			values, err := f.float32s(t)
 			if err == nil && rotaryHeads > 0 {
 				values = unpermute(values, t.shape[0], rotaryHeads)

@@ -53,6 +53,7 @@ type Model struct {
 type tensor struct {
 	shape []int
 	read  func() ([]float32, error)
+	bf16  func() ([]byte, error) // nil where it is not stored so
 }
 
 // Open opens a Hugging Face folder (config.json and safetensors, one file or
@@ -192,8 +193,13 @@ func (m *Model) openShard(name string) (*File, error) {
 
 func (m *Model) add(file *File, names []string) {
 	for _, name := range names {
+		info := file.tensors[name]
+		t := tensor{shape: info.Shape, read: func() ([]float32, error) { return file.Float32(name) }}
+		if info.DType == BF16 {
+			t.bf16 = func() ([]byte, error) { return file.BF16(name) }
+		}
 		m.names = append(m.names, name)
-		m.tensors[name] = tensor{file.tensors[name].Shape, func() ([]float32, error) { return file.Float32(name) }}
+		m.tensors[name] = t
 	}
 }
 
@@ -275,6 +281,15 @@ func (m *Model) Float32(name string) ([]float32, error) {
 		return nil, fmt.Errorf("%s: no tensor %q among its %d", m.path, name, len(m.names))
 	}
 	return t.read()
+}
+
+// BF16 gives the values of a tensor that is stored in bf16 as they are, in
+// little-endian order, and nil of another.
+func (m *Model) BF16(name string) ([]byte, error) {
+	if t := m.tensors[name]; t.bf16 != nil {
+		return t.bf16()
+	}
+	return nil, nil
 }
 
 // Tokenizer is the model's tokenizer.json; of a GGUF file, the one that its

@@ -222,6 +222,23 @@ func (f *File) Float32(name string) ([]float32, error) {
 	return values, nil
 }
 
+// BF16 gives the values of a tensor of format BF16 as they are stored, in
+// little-endian order.
+func (f *File) BF16(name string) ([]byte, error) {
+	info, ok := f.tensors[name]
+	if !ok {
+		return nil, f.missing(name)
+	}
+	if info.DType != BF16 {
+		return nil, fmt.Errorf("%s: tensor %q: format %s; expected BF16", f.path, name, info.DType)
+	}
+	raw := make([]byte, info.end-info.begin)
+	if _, err := f.file.ReadAt(raw, info.begin); err != nil {
+		return nil, fmt.Errorf("%s: byte %d: tensor %q: %w", f.path, info.begin, name, err)
+	}
+	return raw, nil
+}
+
 // Int32 reads a tensor of format I32.
 func (f *File) Int32(name string) ([]int32, error) {
 	return integers[int32](f, name, I32)

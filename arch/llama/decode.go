@@ -8,6 +8,7 @@ import (
 	"gorqa/nn"
 	"gorqa/tape"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -49,27 +50,64 @@ func (m *Model) cachedBlock() *tape.Block {
 	}
 }
 
-// Step gives layer i bound to its weights for one new token in each of B rows
-// (see nn.Cache). Its inputs are x [B, D], positions [B], first [B], place
-// (scalar), old k and v [N, B, P, C], recent k and v [N, B, R, C]; its outputs
-// x [B, D] and the new recent k and v.
-func (m *Model) Step(i int) tape.Bound {
-	slide := m.Config.Slide[i]
-	block, ok := m.step[slide]
+// Step gives the layers from..to-1 bound to their weights for one new token in
+// each of B rows (see nn.Cache). Its inputs are x [B, D], positions [B], first
+// [B], place (scalar), and for each layer old k and v [N, B, P, C], recent k and v
+// [N, B, R, C]; its outputs x [B, D] and each layer's new recent k and v.
+func (m *Model) Step(from, to int) tape.Bound {
+	slides := m.Config.Slide[from:to]
+	key := fmt.Sprint(slides)
+	block, ok := m.step[key]
 	if !ok {
-		block = &tape.Block{
-			Name: fmt.Sprintf("step slide=%d", slide), Weights: layerWeights(), Outputs: 3,
-			Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-				q, newK, newV := m.attended(w, in[0], in[1])
-				c := nn.Cache{Positions: in[1], First: in[2], Place: in[3], Slide: slide}
-				o, k, v := c.Attend(q, newK, newV, in[4], in[5], in[6], in[7])
-				y, _, _, _ := m.mix(w, in[0], merge(m.headsLast(o)))
-				return []*Node{y, k, v}, nil
-			},
+		block = &tape.Block{Name: "step slides=" + key, Outputs: 1 + 2*len(slides)}
+		for i := range slides {
+			for _, name := range layerWeights() {
+				block.Weights = append(block.Weights, layerPrefix(i)+name)
+			}
 		}
-		m.step[slide] = block
+		block.Forward = func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			out = []*Node{in[0]}
+			for i, slide := range slides {
+				layer, caches := w.Under(layerPrefix(i)), in[4+4*i:]
+				q, newK, newV := m.attended(layer, out[0], in[1])
+				c := nn.Cache{Positions: in[1], First: in[2], Place: in[3], Slide: slide}
+				o, k, v := c.Attend(q, newK, newV, caches[0], caches[1], caches[2], caches[3])
+				out[0], _, _, _ = m.mix(layer, out[0], merge(m.headsLast(o)))
+				out = append(out, k, v)
+			}
+			return out, nil
+		}
+		m.step[key] = block
 	}
-	return block.At(layerPrefix(i))
+	var names []string
+	for i := from; i < to; i++ {
+		for _, name := range layerWeights() {
+			names = append(names, layerPrefix(i)+name)
+		}
+	}
+	return block.Named(names...)
+}
+
+// Likeliest takes the last layer's output x [B, D] to the likeliest next tokens
+// [B], and what a step reads beside them one token further: positions [B] and
+// place (scalar).
+func (m *Model) Likeliest(t *tape.Tape, x, positions, place *tape.Value) (tokens, nextPositions, nextPlace *tape.Value, err error) {
+	out, err := t.Call(m.likeliest, x, positions, place)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return out[0], out[1], out[2], nil
+}
+
+// likeliestBlock is Likeliest's graph.
+func (m *Model) likeliestBlock() *tape.Block {
+	return &tape.Block{
+		Name: "likeliest", Weights: []string{"norm", "head.weight"}, Outputs: 3,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			h := nn.RMSNorm(in[0], w.Get("norm"), m.Config.Epsilon)
+			return []*Node{ArgMax(f32(nn.Linear(w, "head", h)), -1, dtypes.Int32), OnePlus(in[1]), OnePlus(in[2])}, nil
+		},
+	}
 }
 
 // attended gives q [N, G, S, C], k and v [N, S, C] of x [S, D] at positions [S].

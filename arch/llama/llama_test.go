@@ -1,9 +1,11 @@
 package llama
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"gorqa/batch"
@@ -11,6 +13,9 @@ import (
 	"gorqa/internal/golden"
 	"gorqa/internal/xla"
 	"gorqa/tape"
+	"gorqa/weights"
+
+	"github.com/gomlx/compute/dtypes"
 )
 
 // tiny are the models of testdata, each made by parity/make_models.py.
@@ -154,5 +159,52 @@ func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, 
 			grad[i] /= float32(b.Terms)
 		}
 		g.Compare(t, "grad."+p.Name, grad)
+	}
+}
+
+// TestStoredInBF16 loads weights that are stored as graphs read them, without a
+// detour over f32.
+func TestStoredInBF16(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "bf16")
+	if err := weights.Convert(t.Context(), filepath.Join("testdata", "llama"), folder, weights.BF16); err != nil {
+		t.Fatal(err)
+	}
+	source, err := weights.Open(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := ParseConfig(source.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	direct, widened := tape.NewParams(e, true), tape.NewParams(e, true)
+	err = errors.Join(
+		direct.Load(t.Context(), c.Weights(), source, false, nil),
+		widened.Load(t.Context(), c.Weights(), struct{ tape.Source }{source}, false, nil),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range direct.All() {
+		if len(p.Dims) > 1 && p.Compute.DType() != dtypes.BFloat16 {
+			t.Errorf("%s is %s", p.Name, p.Compute.DType())
+		}
+		got, err := direct.Host(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := widened.Host(widened.Get(p.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s differs", p.Name)
+		}
 	}
 }

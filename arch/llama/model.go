@@ -18,13 +18,13 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed, angles, head, logits, cached tape.Bound
+	embed, angles, head, logits, cached, likeliest tape.Bound
 
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
 	layers        map[attentionKind]*tape.Block // whole, with it
 	graphs        bool                          // attention is a graph on the host too; for tests
-	step          map[int]*tape.Block           // by sliding window
+	step          map[string]*tape.Block        // by the sliding windows of its layers
 }
 
 // attentionKind is what is static in attention's graph beside the input shapes.
@@ -33,7 +33,7 @@ type attentionKind struct{ global, window, slide int }
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
-	m.step = map[int]*tape.Block{}
+	m.step = map[string]*tape.Block{}
 	if half {
 		m.dtype = dtypes.BFloat16
 	}
@@ -42,6 +42,7 @@ func New(c Config, half bool) *Model {
 	m.before, m.after = m.beforeBlock(), m.afterBlock()
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
 	m.logits = m.logitsBlock().Named("model.norm.weight", c.HeadName())
+	m.likeliest = m.likeliestBlock().Named("model.norm.weight", c.HeadName())
 	return m
 }
 
@@ -177,7 +178,12 @@ func (m *Model) Embed(t *tape.Tape, ids []int32) (*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.Call(m.embed, in)
+	return m.EmbedIDs(t, in)
+}
+
+// EmbedIDs is Embed for ids that are on the device.
+func (m *Model) EmbedIDs(t *tape.Tape, ids *tape.Value) (*tape.Value, error) {
+	out, err := t.Call(m.embed, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,12 @@ func (d *doctor) forecast() {
 			return "", err
 		}
 		ready = true
-		return "from two steps and two batches of answers", r.openOn(d.ctx, d.xla, d.half)
+		return "from two steps and a batch of answers, each tried twice", r.openOn(d.ctx, d.xla, d.half)
 	})
 	if ready && d.bad == 0 {
-		d.check("training", func() (string, error) { return d.tryStep(r) })
+		// Even two steps can teach a model to say nothing.
 		d.check("evaluation", func() (string, error) { return d.tryAnswers(r) })
+		d.check("training", func() (string, error) { return d.tryStep(r) })
 	}
 }
 
@@ -75,9 +76,9 @@ func (d *doctor) tryStep(r *run) (string, error) {
 		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory())), nil
 }
 
-// tryAnswers answers a batch of questions twice, at most in the length of its
-// longest gold answer: the untrained model may go on for longer than the trained
-// one will.
+// tryAnswers answers a batch of questions, once as the model answers now and once
+// at most in the length of the longest gold answer, as it may be expected to once
+// it is trained.
 func (d *doctor) tryAnswers(r *run) (string, error) {
 	if r.evaluation == nil {
 		return "", nil
@@ -86,29 +87,44 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 	if len(from) == 0 {
 		from = r.eval
 	}
-	some := make([]rqa.Example, min(r.c.PerDeviceEvalBatchSize, len(from)))
-	g, longest := r.c.Generation, 0
+	some, longest := make([]rqa.Example, min(r.c.PerDeviceEvalBatchSize, len(from))), 0
 	for i := range some {
 		some[i] = from[i*len(from)/len(some)]
 		longest = max(longest, len(r.generator.loaded().encoder.Tokenizer.Encode(some[i].GoldAnswer, false))+1)
 	}
-	g.EvalMaxNewTokens = min(g.EvalMaxNewTokens, longest)
-	if err := r.generator.useGeneration(g, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+	now, err := d.answer(r, some, r.c.EvalMaxNewTokens)
+	if err != nil {
 		return "", err
+	}
+	gold := now
+	if longest < r.c.EvalMaxNewTokens {
+		if gold, err = d.answer(r, some, longest); err != nil {
+			return "", err
+		}
+	}
+	evals, tests, early := r.evaluations()
+	late := evals*len(r.eval) + tests*len(r.testing) - early
+	return fmt.Sprintf("about %.3g s a row as the model answers now, %.3g if answers are as long as the gold ones: %d times %d rows and %d times %d test rows, %v, %d of the answers before training; peak memory so far %.1f GB",
+		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory())), nil
+}
+
+// answer gives the seconds a row that an evaluation of the rows takes, all its
+// graphs compiled, if answers may have so many tokens.
+func (d *doctor) answer(r *run, rows []rqa.Example, tokens int) (float64, error) {
+	g := r.c.Generation
+	g.EvalMaxNewTokens = tokens
+	if err := r.generator.useGeneration(g, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+		return 0, err
 	}
 	var took time.Duration
 	for range 2 {
 		started := time.Now()
-		if _, err := r.evaluation.run(d.ctx, "eval", some); err != nil {
-			return "", err
+		if _, err := r.evaluation.run(d.ctx, "eval", rows); err != nil {
+			return 0, err
 		}
 		took = time.Since(started)
 	}
-	row := took.Seconds() / float64(len(some))
-	evals, tests := r.evaluations()
-	all := row * float64(evals*len(r.eval)+tests*len(r.testing))
-	return fmt.Sprintf("about %.3g s a row: %d times %d rows and %d times %d test rows, %v, if answers are as long as the gold ones; peak memory so far %.1f GB",
-		row, evals, len(r.eval), tests, len(r.testing), seconds(all), gigabytes(peakMemory())), nil
+	return took.Seconds() / float64(len(rows)), nil
 }
 
 func seconds(s float64) time.Duration {

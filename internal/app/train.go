@@ -385,11 +385,12 @@ func (r *run) plan() (recipe.Plan, error) {
 	return p, nil
 }
 
-// evaluations is how often a run scores the validation set, and the test set.
-func (r *run) evaluations() (evals, tests int) {
+// evaluations is how often a run scores the validation set, and the test set, and
+// how many answers of these the model makes as it is now.
+func (r *run) evaluations() (evals, tests, early int) {
 	plan, err := r.plan()
 	if err != nil || !r.c.DoTrain {
-		return min(1, len(r.eval)), min(1, len(r.testing))
+		return min(1, len(r.eval)), min(1, len(r.testing)), len(r.eval) + len(r.testing)
 	}
 	total := r.c.TotalSteps(plan.StepsPerEpoch())
 	due := r.loop(plan, total).EvalAt
@@ -400,11 +401,13 @@ func (r *run) evaluations() (evals, tests int) {
 	}
 	if r.c.EvalOnStart && len(r.eval) > 0 {
 		evals++
+		early += len(r.eval)
 	}
 	if r.c.TestOnStart && len(r.testing) > 0 {
 		tests++
+		early += len(r.testing)
 	}
-	return evals, tests + min(1, len(r.testing))
+	return evals, tests + min(1, len(r.testing)), early
 }
 
 // at says at which steps something is due.
