@@ -66,6 +66,7 @@ type figures struct {
 	RowsPerSecond   float64            `json:"rows_per_second"`
 	TokensPerSecond float64            `json:"tokens_per_second,omitempty"`
 	PeakRSS         float64            `json:"peak_rss_gb"`
+	PeakDevice      float64            `json:"peak_device_gb,omitempty"` // of a GPU's memory
 	Loss            []float64          `json:"loss,omitempty"`
 	Scores          map[string]float64 `json:"scores,omitempty"`
 	Versions        map[string]string  `json:"versions"`
@@ -109,6 +110,7 @@ func run(ctx context.Context, args []string) error {
 	if f.PeakRSS, err = peak(); err != nil {
 		return err
 	}
+	f.PeakDevice = float64(e.PeakMemory()) / (1 << 30)
 	f.Versions = map[string]string{"go": runtime.Version()}
 	return json.NewEncoder(os.Stdout).Encode(f)
 }

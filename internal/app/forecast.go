@@ -73,7 +73,7 @@ func (d *doctor) tryStep(r *run) (string, error) {
 	last := steps[1]
 	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.tokens)) * float64(last.Rows) / float64(last.Tokens)
 	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
-		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory())), nil
+		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.xla))), nil
 }
 
 // tryAnswers answers a batch of questions, once as the model answers now and once
@@ -105,7 +105,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 	evals, tests, early := r.evaluations()
 	late := evals*len(r.eval) + tests*len(r.testing) - early
 	return fmt.Sprintf("about %.3g s a row as the model answers now, %.3g if answers are as long as the gold ones: %d times %d rows and %d times %d test rows, %v, %d of the answers before training; peak memory so far %.1f GB",
-		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory())), nil
+		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.xla))), nil
 }
 
 // answer gives the seconds a row that an evaluation of the rows takes, all its

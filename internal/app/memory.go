@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+
+	"gorqa/internal/xla"
 )
 
-// peakMemory is the process's largest resident size so far in bytes, or 0
-// where the system does not tell.
-func peakMemory() int64 {
+// peakMemory is the most memory taken so far where the engine computes, in bytes: a
+// GPU's own, else the process's largest resident size; 0 where nobody tells.
+func peakMemory(e *xla.Engine) int64 {
+	if !e.OnHost() {
+		return e.PeakMemory()
+	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0

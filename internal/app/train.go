@@ -300,7 +300,7 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 			r.done = s.Number
 			return r.show.Step(report.Step{
 				Step: s.Number, Steps: total, Epoch: s.Epoch, Loss: s.Loss, LearningRate: s.Rate, GradNorm: s.GradNorm,
-				Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(),
+				Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(r.generator.loaded().runner.Engine),
 			})
 		},
 	}

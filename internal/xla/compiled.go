@@ -86,6 +86,9 @@ type store struct {
 // kept is the process's store, nil for none.
 var kept atomic.Pointer[store]
 
+// client is the plugin's, once something was compiled.
+var client atomic.Pointer[byte]
+
 // unused is how long a compiled graph that nobody reads is kept.
 const unused = 30 * 24 * time.Hour
 
@@ -172,6 +175,7 @@ func (s *store) write(name string, code []byte) {
 //export gorqaCompile
 func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
+	client.Store((*byte)(args.client))
 	text := unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size)
 	if products.Load() {
 		text = withProducts(text)

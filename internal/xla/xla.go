@@ -28,6 +28,7 @@ import (
 type Engine struct {
 	backend compute.Backend
 	onHost  bool
+	plugin  string // its path
 	mu      sync.Mutex
 	helpers map[string]*Func
 }
@@ -65,7 +66,7 @@ func Open(variant, plugin string) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
-	e := &Engine{backend: backend, onHost: variant == "cpu", helpers: map[string]*Func{}}
+	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, helpers: map[string]*Func{}}
 	if divert(plugin) {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
