@@ -69,7 +69,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -170,13 +172,26 @@ func (s *store) write(name string, code []byte) {
 	}
 }
 
+// numbered is how a text begins: its function's name, and how many graphs of that go-xla had
+// built by then.
+var numbered = regexp.MustCompile(`^module @\w+(_\d+) \{`)
+
+// unnumbered is a text that does not depend on what was compiled before it.
+func unnumbered(text []byte) []byte {
+	m := numbered.FindSubmatchIndex(text)
+	if m == nil {
+		return text
+	}
+	return slices.Concat(text[:m[2]], text[m[3]:])
+}
+
 // gorqaCompile takes the place of PJRT_Client_Compile.
 //
 //export gorqaCompile
 func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
 	client.Store((*byte)(args.client))
-	text := unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size)
+	text := unnumbered(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
 	if products.Load() {
 		text = withProducts(text)
 	}
