@@ -67,6 +67,15 @@ func DefaultFusionPacking() FusionPacking {
 	return FusionPacking{Capacity: 8192, Encode: 2048, Round: 64, Answers: 16, Terms: 64}
 }
 
+// FusionPackingFor is DefaultFusionPacking on the host, and larger with fewer shapes
+// on a GPU, as PackingFor.
+func FusionPackingFor(onHost bool) FusionPacking {
+	if onHost {
+		return DefaultFusionPacking()
+	}
+	return FusionPacking{Capacity: 16384, Encode: 8192, Round: 128, Answers: 32, Terms: 512}
+}
+
 // Validate reports every setting that cannot be.
 func (p FusionPacking) Validate() error {
 	var problems []error

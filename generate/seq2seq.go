@@ -101,7 +101,7 @@ func (s *Seq2Seq) generate(ctx context.Context, rows [][][]int32, opt Beams) ([]
 	if 2*opt.Beams > c.Vocabulary {
 		return nil, fmt.Errorf("%d beams; expected at most half of the vocabulary of %d", opt.Beams, c.Vocabulary)
 	}
-	packing := batch.DefaultFusionPacking()
+	packing := batch.FusionPackingFor(s.runner.Engine.OnHost())
 	packing.Start = int32(c.Start)
 	packed := make([]batch.FusionRow, len(rows))
 	size := func(r batch.FusionRow) int { return len(slices.Concat(r.Passages...)) }

@@ -2,6 +2,7 @@ package t5
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/gomlx/compute/dtypes"
 
@@ -60,7 +61,8 @@ func New(c Config, half bool) *Model {
 	return m
 }
 
-// idsRound is what the number of embedded ids is rounded up to, for few shapes.
+// idsRound is what the number of embedded ids is rounded up to, for few shapes; on a
+// GPU the number becomes a power of two.
 const idsRound = 512
 
 // Loss runs the model over a micro-batch. Each returned value is an f32
@@ -149,9 +151,11 @@ func (m *Model) words(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 			all = append(all, g.Tokens[i*g.Width:i*g.Width+int(n)]...)
 		}
 	}
-	for len(all)%idsRound != 0 {
-		all = append(all, 0)
+	rounded := (len(all) + idsRound - 1) / idsRound * idsRound
+	if !t.OnHost() {
+		rounded = 1 << bits.Len(uint(rounded-1))
 	}
+	all = append(all, make([]int32, rounded-len(all))...)
 	ids, err := t.Ints(all, len(all))
 	if err != nil {
 		return nil, err

@@ -255,7 +255,7 @@ func needFusion(c t5.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
 	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
-	positions := largest(s, batch.DefaultFusionPacking().Capacity, row)
+	positions := largest(s, batch.FusionPackingFor(onHost(s.Engine)).Capacity, row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
 	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width

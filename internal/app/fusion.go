@@ -262,7 +262,7 @@ func (f *fusion) say(a generate.Answer) string {
 
 func (f *fusion) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {
 	all, err := f.text.Rows(examples, contexts)
-	packing := batch.DefaultFusionPacking()
+	packing := batch.FusionPackingFor(f.runner.Engine.OnHost())
 	packing.Start = int32(f.model.Config.Start)
 	about := func(r batch.FusionRow) (index, tokens, terms int) {
 		return r.Index, len(slices.Concat(r.Passages...)) + len(r.Answer), len(r.Answer)
