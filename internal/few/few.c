@@ -10,12 +10,17 @@ static share_function *share;
 
 void few_share_by(void *run) { share = (share_function *)run; }
 
+// A processor that computes at the rate at which weights arrive does neither at that
+// rate unless they come to its second-level cache well ahead: kernels ask for what is
+// so many bytes further. What is behind the last of them does no harm.
+#define AHEAD 8192
+#define COMES(p) __builtin_prefetch((const char *)(p) + AHEAD, 0, 2)
+
 #define KERNEL "../few/kernel.h"
 #include "../flash/widths.h"
 
 #ifdef WIDE_X86
 // bf16 with bf16 (VDPBF16PS), sums in f32.
-#define AHEAD 4096 // bytes of the weights; what is behind the last of them does no harm
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
 static void product_half(int half, const void *weights, const void *rows, float *y, long ldy, int m, int k, int from,
@@ -31,8 +36,8 @@ static void product_half(int half, const void *weights, const void *rows, float 
             int j = 0;
             for (; j + 32 <= k; j += 32) {
                 __m512bh u = (__m512bh)_mm512_loadu_si512(w0 + j), v = (__m512bh)_mm512_loadu_si512(w1 + j);
-                _mm_prefetch((const char *)(w0 + j) + AHEAD, _MM_HINT_T0);
-                _mm_prefetch((const char *)(w1 + j) + AHEAD, _MM_HINT_T0);
+                COMES(w0 + j);
+                COMES(w1 + j);
 #pragma GCC unroll 8
                 for (int r = 0; r < 8; r++) {
                     __m512bh p = (__m512bh)_mm512_loadu_si512(x + (long)(i + r) * k + j);

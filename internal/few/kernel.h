@@ -7,6 +7,7 @@
 
 INLINE void FN(block)(const int half, const void *w, const float *x, float *y, long ldy, int m, int k, int from,
                       int to) {
+    const int size = half ? 2 : 4;
     for (int n = from; n < to; n += 2) {
         long w0 = (long)n * k, w1 = n + 1 < to ? w0 + k : w0;
         for (int i = 0; i < m; i += ROWS) {
@@ -14,6 +15,8 @@ INLINE void FN(block)(const int half, const void *w, const float *x, float *y, l
             int j = 0;
             for (; j + LANES <= k; j += LANES) {
                 VF a = FN(values)(w, w0 + j, half), b = FN(values)(w, w1 + j, half);
+                COMES((const char *)w + (w0 + j) * size);
+                COMES((const char *)w + (w1 + j) * size);
 #pragma GCC unroll 8
                 for (int r = 0; r < ROWS; r++) {
                     VF v = AT(x + (long)(i + r) * k + j);
