@@ -16,7 +16,9 @@ func TestCache(t *testing.T) {
 	for _, c := range []struct {
 		heads, kv, width, slide int
 		half                    bool
-	}{{1, 1, 5, 0, false}, {9, 3, 64, 0, false}, {9, 3, 64, 0, true}, {4, 1, 80, 30, true}, {4, 2, 12, 7, false}} {
+	}{
+		{1, 1, 5, 0, false}, {9, 3, 64, 0, false}, {9, 3, 64, 0, true}, {4, 1, 80, 30, true}, {4, 2, 12, 7, false}, {7, 1, 96, 31, true},
+	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			var caches []*Cache
 			var keys, values [][]float32 // of each row [tokens, N, C]
@@ -69,7 +71,11 @@ func TestCache(t *testing.T) {
 						for i := from; i < n; i++ {
 							want += p[i] / sum * of(values[row], i, j)
 						}
-						if d := math.Abs(float64(o[at+j]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
+						near := 2e-5
+						if c.half { // weights may be rounded to bf16
+							near = 3e-3
+						}
+						if d := math.Abs(float64(o[at+j]) - want); !(d <= near*(1+math.Abs(want))) {
 							t.Fatalf("row %d, head %d: o[%d] is %g, expected %g", row, h, j, o[at+j], want)
 						}
 					}

@@ -67,6 +67,104 @@ static void product_half(int half, const void *weights, const void *rows, float 
         }
     }
 }
+
+// o [G, 32·J] = p·v / total: weights p [G, n] in pairs, their rows room values apart, and values
+// v [n, c], whose last row stands in for one behind it where n is odd.
+static inline __attribute__((always_inline)) void values_half(const int G, const int J, int n, int c, const uint16_t *p,
+                                                              long room, const uint16_t *v, const float *total,
+                                                              float *o) {
+    __m512 low[4][2], high[4][2];
+#pragma GCC unroll 4
+    for (int h = 0; h < G; h++)
+#pragma GCC unroll 2
+        for (int j = 0; j < J; j++) low[h][j] = high[h][j] = _mm512_setzero_ps();
+    for (int i = 0; i < n; i += 2) {
+        const uint16_t *one = v + (long)i * c, *two = i + 1 < n ? one + c : one;
+        __m512bh w[4];
+#pragma GCC unroll 4
+        for (int h = 0; h < G; h++) {
+            int pair;
+            memcpy(&pair, p + h * room + i, sizeof pair);
+            w[h] = (__m512bh)_mm512_set1_epi32(pair);
+        }
+#pragma GCC unroll 2
+        for (int j = 0; j < J; j++) {
+            __m512i a = _mm512_loadu_si512(one + 32 * j), b = _mm512_loadu_si512(two + 32 * j);
+            __m512bh x = (__m512bh)_mm512_unpacklo_epi16(a, b), y = (__m512bh)_mm512_unpackhi_epi16(a, b);
+#pragma GCC unroll 4
+            for (int h = 0; h < G; h++) {
+                low[h][j] = _mm512_dpbf16_ps(low[h][j], w[h], x);
+                high[h][j] = _mm512_dpbf16_ps(high[h][j], w[h], y);
+            }
+        }
+    }
+    // Of each 8 columns the first 4 are in low.
+    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+#pragma GCC unroll 4
+    for (int h = 0; h < G; h++)
+#pragma GCC unroll 2
+        for (int j = 0; j < J; j++) {
+            __m512 by = _mm512_set1_ps(total[h]);
+            float *to = o + h * c + 32 * j;
+            _mm512_storeu_ps(to, _mm512_div_ps(_mm512_permutex2var_ps(low[h][j], first, high[h][j]), by));
+            _mm512_storeu_ps(to + 16, _mm512_div_ps(_mm512_permutex2var_ps(low[h][j], second, high[h][j]), by));
+        }
+}
+
+// cached for keys and values in bf16, c a multiple of 32 and at most 256; queries and weights
+// are rounded to bf16.
+static void cached_half(int half, int g, int c, int from, int to, float scale, const float *q, const void *keys,
+                        const void *values, float *scores, float *o) {
+    int n = to - from, padded = (n + 15) / 16 * 16;
+    const uint16_t *k = (const uint16_t *)keys + (long)from * c, *v = (const uint16_t *)values + (long)from * c;
+    (void)half; // they are
+    for (int h = 0; h < g; h++) {
+        __m512bh query[8];
+        for (int j = 0; j < c; j += 32)
+            query[j / 32] = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(q + h * c + j + 16), _mm512_loadu_ps(q + h * c + j));
+        for (int i = 0; i < padded; i += 16) {
+            vf_avx512 x[16];
+#pragma GCC unroll 16
+            for (int l = 0; l < 16; l++) {
+                const uint16_t *key = k + (long)(i + l < n ? i + l : n - 1) * c;
+                __m512 a = _mm512_setzero_ps();
+                for (int j = 0; j < c; j += 32)
+                    a = _mm512_dpbf16_ps(a, query[j / 32], (__m512bh)_mm512_loadu_si512(key + j));
+                x[l] = (vf_avx512)a;
+            }
+            *(vf_avx512 *)(scores + h * padded + i) = sums_avx512(x) * scale;
+        }
+    }
+    float total[g];
+    weigh_avx512(g, n, scores, total);
+    for (int h = 0; h < g; h++) // in their place: halves are written behind what is read
+        for (int i = 0; i < padded; i += 16) {
+            float *row = scores + h * padded;
+            _mm256_storeu_si256((__m256i *)((uint16_t *)row + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(row + i)));
+        }
+    const uint16_t *p = (const uint16_t *)scores;
+    const long room = 2 * (long)padded;
+    for (int h = 0; h < g; h += 4)
+        for (int j = 0; j < c; j += 64) {
+            const int wide = j + 64 <= c;
+#define VALUES(G) \
+    case G: \
+        if (wide) \
+            values_half(G, 2, n, c, p + h * room, room, v + j, total + h, o + h * c + j); \
+        else \
+            values_half(G, 1, n, c, p + h * room, room, v + j, total + h, o + h * c + j); \
+        break
+            switch (g - h) {
+                VALUES(1);
+                VALUES(2);
+                VALUES(3);
+            default:
+                VALUES(4);
+            }
+#undef VALUES
+        }
+}
 #pragma GCC pop_options
 #endif
 
@@ -159,6 +257,10 @@ static void attention_share(void *arg, int worker, int workers) {
     struct attention *a = arg;
     void (*kernel)(int, int, int, int, int, float, const float *, const void *, const void *, float *, float *);
     kernel = WIDEST(cached);
+#ifdef WIDE_X86
+    int width = a->caches[0]->width;
+    if (a->caches[0]->half && width % 32 == 0 && width <= 256 && few_halves()) kernel = cached_half;
+#endif
     int kv = a->caches[0]->heads, group = a->heads / kv;
     for (int item = worker; item < a->rows * kv; item += workers) {
         int row = item / kv, h = item % kv;

@@ -58,6 +58,24 @@ static void FN(gate)(float *g, const float *u, long n) {
     for (; i < n; i++) g[i] = g[i] / (1.0f + expf(-g[i])) * u[i];
 }
 
+// e^s over its sum for g rows of n scores, before the division: the sums are the
+// totals. There is room for n rounded up to LANES; the rest becomes next to 0.
+INLINE void FN(weigh)(int g, int n, float *scores, float *total) {
+    int padded = (n + LANES - 1) / LANES * LANES;
+    for (int h = 0; h < g; h++) {
+        float *row = scores + h * padded;
+        for (int i = n; i < padded; i++) row[i] = -1e30f;
+        VF best = AT(row), add = {0};
+        for (int i = LANES; i < padded; i += LANES) best = FN(greater)(best, AT(row + i));
+        float high = FN(most)(best);
+        for (int i = 0; i < padded; i += LANES) {
+            AT(row + i) = FN(power)(AT(row + i) - high);
+            add += AT(row + i);
+        }
+        total[h] = FN(sum)(add);
+    }
+}
+
 // Attention of one new token of a row: g query heads q [g, c] over the keys and
 // values from..to of their head, k and v [.., c], to o [g, c]. scores has room
 // for g times the keys rounded up to LANES.
@@ -82,18 +100,7 @@ INLINE void FN(attend)(const int half, int g, int c, int from, int to, float sca
             AT(scores + h * padded + i) = all * scale;
         }
     float total[g];
-    for (int h = 0; h < g; h++) {
-        float *row = scores + h * padded;
-        for (int i = n; i < padded; i++) row[i] = -1e30f;
-        VF best = AT(row), add = {0};
-        for (int i = LANES; i < padded; i += LANES) best = FN(greater)(best, AT(row + i));
-        float high = FN(most)(best);
-        for (int i = 0; i < padded; i += LANES) {
-            AT(row + i) = FN(power)(AT(row + i) - high);
-            add += AT(row + i);
-        }
-        total[h] = FN(sum)(add);
-    }
+    FN(weigh)(g, n, scores, total);
     for (int h = 0; h < g; h++) {
         const float *row = scores + h * padded;
         for (int j = 0; j < whole; j += LANES) {
