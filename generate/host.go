@@ -3,7 +3,6 @@ package generate
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
@@ -114,8 +113,19 @@ func (d *host) steps(rows []*row, sample *Sampling) ([][]int32, error) {
 		if sample != nil {
 			next[i] = sample.draw(of, r.numbers)
 		} else {
-			next[i] = int32(slices.Index(of, slices.Max(of)))
+			next[i] = likeliest(of)
 		}
 	}
 	return [][]int32{next}, nil
+}
+
+// likeliest is the place of the largest logit, the first of several.
+func likeliest(logits []float32) int32 {
+	at := 0
+	for i, x := range logits {
+		if x > logits[at] {
+			at = i
+		}
+	}
+	return int32(at)
 }

@@ -24,6 +24,7 @@ type Host struct {
 	head    few.Matrix
 	norm    []float32
 	layers  []hostLayer
+	scratch few.Scratch
 }
 
 // hostLayer are a layer's weights by their local names.
@@ -122,7 +123,7 @@ func (p Past) Free() {
 }
 
 // Step runs B rows one token further, each behind its past, to which the token
-// is added: tokens [B] to logits [B, V].
+// is added: tokens [B] to logits [B, V], which hold until the next step.
 func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 	c, rows := h.config, len(tokens)
 	if len(pasts) != rows || rows == 0 {
@@ -146,7 +147,8 @@ func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 			return nil, err
 		}
 	}
-	logits, err := few.Multiply(normed(x, h.norm, c.Epsilon), rows, h.head)
+	h.scratch.Reset()
+	logits, err := h.scratch.Multiply(h.normed(x, h.norm), rows, h.head)
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +157,15 @@ func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 
 // layer runs x [B, D] through layer i, in place.
 func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Cache) error {
+	h.scratch.Reset()
 	c, l := h.config, h.layers[i]
-	qkv, err := h.linear(l, normed(x, l.vectors["input_layernorm.weight"], c.Epsilon), len(caches), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), len(caches), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 	if err != nil {
 		return err
 	}
 	for j, name := range []string{"self_attn.q_norm.weight", "self_attn.k_norm.weight"} {
 		if w := l.vectors[name]; c.QKNorm {
-			qkv[j] = normed(qkv[j], w, c.Epsilon)
+			qkv[j] = h.normed(qkv[j], w)
 		}
 		rotate(qkv[j], angles, c.HeadWidth)
 	}
@@ -171,7 +174,7 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 			return err
 		}
 	}
-	o := make([]float32, len(qkv[0]))
+	o := h.scratch.Floats(len(qkv[0]))
 	if err := few.Attend(caches, c.Heads, c.Slide[i], qkv[0], o); err != nil {
 		return err
 	}
@@ -180,7 +183,7 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 		return err
 	}
 	add(x, out[0])
-	inner, err := h.linear(l, normed(x, l.vectors["post_attention_layernorm.weight"], c.Epsilon), len(caches), "mlp.gate_proj", "mlp.up_proj")
+	inner, err := h.linear(l, h.normed(x, l.vectors["post_attention_layernorm.weight"]), len(caches), "mlp.gate_proj", "mlp.up_proj")
 	if err != nil {
 		return err
 	}
@@ -203,18 +206,18 @@ func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]
 		}
 		ms = append(ms, m)
 	}
-	ys, err := few.Multiply(x, rows, ms...)
+	ys, err := h.scratch.Multiply(x, rows, ms...)
 	if err != nil {
 		return nil, err
 	}
 	for i, name := range names {
 		y := ys[i]
 		if a, ok := l.matrices[name+".lora_A.weight"]; ok {
-			low, err := few.Multiply(x, rows, a)
+			low, err := h.scratch.Multiply(x, rows, a)
 			if err != nil {
 				return nil, err
 			}
-			up, err := few.Multiply(low[0], rows, l.matrices[name+".lora_B.weight"])
+			up, err := h.scratch.Multiply(low[0], rows, l.matrices[name+".lora_B.weight"])
 			if err != nil {
 				return nil, err
 			}
@@ -232,14 +235,14 @@ func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]
 }
 
 // normed is nn.RMSNorm of rows as wide as the weight.
-func normed(x, weight []float32, epsilon float64) []float32 {
-	y, n := make([]float32, len(x)), len(weight)
+func (h *Host) normed(x, weight []float32) []float32 {
+	y, n := h.scratch.Floats(len(x)), len(weight)
 	for from := 0; from < len(x); from += n {
 		var sum float32
 		for _, v := range x[from : from+n] {
 			sum += v * v
 		}
-		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+epsilon))
+		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+h.config.Epsilon))
 		for j, w := range weight {
 			y[from+j] = x[from+j] * scale * w
 		}

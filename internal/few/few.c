@@ -68,6 +68,14 @@ static void product_half(int half, const void *weights, const void *rows, float 
     }
 }
 
+// few_round for as many values as fill vectors; gives their number.
+static long round_half(uint16_t *to, const float *from, long n) {
+    long i = 0;
+    for (; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+    return i;
+}
+
 // o [G, 32·J] = p·v / total: weights p [G, n] in pairs, their rows room values apart, and values
 // v [n, c], whose last row stands in for one behind it where n is odd.
 static inline __attribute__((always_inline)) void values_half(const int G, const int J, int n, int c, const uint16_t *p,
@@ -196,7 +204,11 @@ void few_product(int half, const void *w, const void *x, float *y, int m, int k,
 
 // to the nearest, of two the even one.
 void few_round(uint16_t *to, const float *from, long n) {
-    for (long i = 0; i < n; i++) {
+    long i = 0;
+#ifdef WIDE_X86
+    if (few_halves()) i = round_half(to, from, n);
+#endif
+    for (; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, from + i, sizeof bits);
         to[i] = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;

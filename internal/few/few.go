@@ -55,10 +55,39 @@ func (m Matrix) Row(i int, to []float32) {
 	}
 }
 
-// Multiply gives x·Mᵀ [rows, Out] for x [rows, In] and each of the matrices,
-// which have one In. Rows are rounded to bf16 where a matrix is bf16 and the
+// Scratch is memory for what is soon given up, so that a step of decoding leaves the
+// garbage collector nothing. The zero value is ready. It is not safe for concurrent use.
+type Scratch struct {
+	block []float32
+	used  int
+	half  []uint16
+}
+
+// Floats gives n values that nobody else holds since the last Reset; what they are is
+// left open.
+func (s *Scratch) Floats(n int) []float32 {
+	if s.used+n > len(s.block) {
+		s.block, s.used = make([]float32, 2*(s.used+n)), 0
+	}
+	s.used += n
+	return s.block[s.used-n : s.used : s.used]
+}
+
+// halves gives n values until it is called again.
+func (s *Scratch) halves(n int) []uint16 {
+	if n > len(s.half) {
+		s.half = make([]uint16, n)
+	}
+	return s.half[:n]
+}
+
+// Reset takes back all that was given.
+func (s *Scratch) Reset() { s.used = 0 }
+
+// Multiply gives x·Mᵀ [rows, Out], in memory of s, for x [rows, In] and each of the
+// matrices, which have one In. Rows are rounded to bf16 where a matrix is bf16 and the
 // processor has such products.
-func Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, error) {
+func (s *Scratch) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, error) {
 	if rows < 1 || len(ms) == 0 {
 		return nil, fmt.Errorf("few: %d rows, %d matrices", rows, len(ms))
 	}
@@ -73,14 +102,14 @@ func Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, error) {
 		if m.In != in {
 			return nil, fmt.Errorf("few: matrices of %d and %d columns", in, m.In)
 		}
-		ys[i] = make([]float32, rows*m.Out)
+		ys[i] = s.Floats(rows * m.Out)
 		if m.half != nil && C.few_halves() != 0 {
 			if half == nil {
-				half = make([]uint16, padded*in)
+				half = s.halves(padded * in)
 				C.few_round((*C.uint16_t)(&half[0]), (*C.float)(&x[0]), C.long(len(x)))
 			}
 		} else if full == nil {
-			full = make([]float32, padded*in)
+			full = s.Floats(padded * in)
 			copy(full, x)
 		}
 	}

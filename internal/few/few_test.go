@@ -12,6 +12,7 @@ import (
 // TestMultiply holds products of f32 and of bf16 weights against float64 ones.
 func TestMultiply(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
+	var s Scratch // holds what the case before left in it
 	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
 		x := random(r, c.rows*c.in)
 		full, half := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
@@ -27,7 +28,8 @@ func TestMultiply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ys, err := Multiply(x, c.rows, a, b)
+		s.Reset()
+		ys, err := s.Multiply(x, c.rows, a, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +54,7 @@ func TestMultiply(t *testing.T) {
 		t.Error("5 values are taken for 2 x 3")
 	}
 	m, _ := NewMatrix(make([]float32, 6), 2, 3)
-	if _, err := Multiply(make([]float32, 4), 1, m); err == nil {
+	if _, err := s.Multiply(make([]float32, 4), 1, m); err == nil {
 		t.Error("4 values are taken for a row of 3")
 	}
 }
@@ -97,10 +99,12 @@ func BenchmarkMultiply(b *testing.B) {
 		x := make([]float32, rows*in)
 		for bytes, ms := range map[int][]Matrix{4: full, 2: half} {
 			b.Run(fmt.Sprintf("rows=%d/bytes=%d", rows, bytes), func(b *testing.B) {
+				var s Scratch
 				b.SetBytes(int64(out * in * layers * bytes))
 				for b.Loop() {
 					for _, m := range ms {
-						if _, err := Multiply(x, rows, m); err != nil {
+						s.Reset()
+						if _, err := s.Multiply(x, rows, m); err != nil {
 							b.Fatal(err)
 						}
 					}
