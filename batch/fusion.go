@@ -98,7 +98,7 @@ func (p FusionPacking) Pack(rows []FusionRow) []*Fusion {
 	slices.SortStableFunc(rows, func(a, b FusionRow) int { return cmp.Compare(b.size(), a.size()) })
 	var out []*Fusion
 	for len(rows) > 0 {
-		n := powerOfTwo(min(p.Capacity/p.states(rows[0].size()), len(rows)))
+		n := powerWithin(min(p.Capacity/p.states(rows[0].size()), len(rows)))
 		out = append(out, p.layOut(rows[:n]))
 		rows = rows[n:]
 	}
@@ -106,16 +106,7 @@ func (p FusionPacking) Pack(rows []FusionRow) []*Fusion {
 }
 
 // states is K for a row of that many encoder states.
-func (p FusionPacking) states(size int) int { return roundUp(max(1, size), 4*p.Round) }
-
-// powerOfTwo is the largest power of two that is at most n, and at least 1.
-func powerOfTwo(n int) int {
-	power := 1
-	for 2*power <= n {
-		power *= 2
-	}
-	return power
-}
+func (p FusionPacking) states(size int) int { return RoundUp(max(1, size), 4*p.Round) }
 
 // layOut packs rows, the one of most states first, into one micro-batch.
 func (p FusionPacking) layOut(rows []FusionRow) *Fusion {
@@ -135,7 +126,7 @@ func (p FusionPacking) WithAnswers(f *Fusion, answers [][]int32) *Fusion {
 	for _, a := range answers {
 		out.Width = max(out.Width, len(a))
 	}
-	out.Width = roundUp(out.Width, p.Answers)
+	out.Width = RoundUp(out.Width, p.Answers)
 	out.Tokens = make([]int32, len(answers)*out.Width)
 	for i, answer := range answers {
 		at := i * out.Width
@@ -150,7 +141,7 @@ func (p FusionPacking) WithAnswers(f *Fusion, answers [][]int32) *Fusion {
 		}
 		out.Terms += len(answer)
 	}
-	for i, end := len(out.Weights), roundUp(len(out.Weights), p.Terms); i < end; i++ {
+	for i, end := len(out.Weights), RoundUp(len(out.Weights), p.Terms); i < end; i++ {
 		out.Sources, out.Targets, out.Weights = append(out.Sources, 0), append(out.Targets, 0), append(out.Weights, 0)
 	}
 	return out
@@ -170,7 +161,7 @@ func (p FusionPacking) group(rows []FusionRow) []Passages {
 			if len(tokens) == 0 {
 				continue
 			}
-			w := roundUp(len(tokens), p.Round)
+			w := RoundUp(len(tokens), p.Round)
 			if byWidth[w] == nil {
 				widths = append(widths, w)
 			}
@@ -181,7 +172,7 @@ func (p FusionPacking) group(rows []FusionRow) []Passages {
 	var out []Passages
 	for _, w := range widths {
 		for left := byWidth[w]; len(left) > 0; {
-			n := powerOfTwo(min(p.Encode/w, len(left)))
+			n := powerWithin(min(p.Encode/w, len(left)))
 			g := Passages{Width: w, Tokens: make([]int32, n*w)}
 			for i, x := range left[:n] {
 				copy(g.Tokens[i*w:], x.tokens)

@@ -175,22 +175,20 @@ func (p Packing) reach(d *Decoder) (global, window int) {
 			window = max(window, int(path[n-1]-path[shared])+1)
 		}
 	}
-	return roundUp(shared, (p.Round+1)/2), min(roundUp(window, p.Round), roundUp(len(d.Tokens), p.Round))
+	return RoundUp(shared, (p.Round+1)/2), min(RoundUp(window, p.Round), RoundUp(len(d.Tokens), p.Round))
 }
 
 // pad fills a micro-batch up to whole shapes with positions and loss terms
 // that count for nothing.
 func (d *Decoder) pad(p Packing) {
-	for i, end := len(d.Tokens), roundUp(len(d.Tokens), p.Round); i < end; i++ {
+	for i, end := len(d.Tokens), RoundUp(len(d.Tokens), p.Round); i < end; i++ {
 		d.Tokens = append(d.Tokens, 0)
 		d.Positions = append(d.Positions, 0)
 		d.Reach = append(d.Reach, int32(i))
 	}
-	for i, end := len(d.Weights), roundUp(len(d.Weights), p.Terms); i < end; i++ {
+	for i, end := len(d.Weights), RoundUp(len(d.Weights), p.Terms); i < end; i++ {
 		d.Sources = append(d.Sources, 0)
 		d.Targets = append(d.Targets, 0)
 		d.Weights = append(d.Weights, 0)
 	}
 }
-
-func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

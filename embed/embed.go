@@ -17,6 +17,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
 	"gorqa/arch/bert"
+	"gorqa/batch"
 	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
@@ -179,30 +180,20 @@ func packs(ids [][]int32, budget int) []pack {
 // maxRows bounds the rectangle that a batch is pooled in.
 const maxRows = 64
 
-// up rounds to a multiple of step.
-func up(n, step int) int { return (n + step - 1) / step * step }
-
 // sizes gives the shape of a batch of so many tokens and rows, the longest of which
 // has that many. They are rounded up so that few shapes arise: on the host little, so
 // that a question costs little; elsewhere, where a shape takes seconds to compile and
 // small batches leave the device idle, to powers of two.
 func sizes(tokens, rows, longest int, onHost bool) bert.Pack {
 	if !onHost {
+		power := func(n, least int) int { return batch.PowerOfTwo(max(n, least)) }
 		return bert.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
 	}
 	step := 128
 	if tokens <= step { // a question
 		step = 32
 	}
-	return bert.Pack{Size: up(tokens, step), Tall: power(rows, 1), Wide: up(longest, min(step, 64))}
-}
-
-// power rounds to a power of two times least.
-func power(n, least int) int {
-	for least < n {
-		least *= 2
-	}
-	return least
+	return bert.Pack{Size: batch.RoundUp(tokens, step), Tall: batch.PowerOfTwo(rows), Wide: batch.RoundUp(longest, min(step, 64))}
 }
 
 // run embeds one batch and stores its vectors in out.

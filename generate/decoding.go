@@ -3,7 +3,6 @@ package generate
 import (
 	"context"
 	"errors"
-	"math/bits"
 	"slices"
 
 	"gorqa/arch/llama"
@@ -55,7 +54,7 @@ func (d *graphs) batchFor(n int) int {
 	if !d.runner.Engine.OnHost() {
 		return d.size
 	}
-	return min(1<<bits.Len(uint(n-1)), d.size)
+	return min(batch.PowerOfTwo(n), d.size)
 }
 
 // lengthFor is P for n tokens: n rounded up to a multiple of 128, on a GPU of 512,
@@ -65,8 +64,7 @@ func (d *graphs) lengthFor(n int) int {
 	if !d.runner.Engine.OnHost() {
 		least = 512
 	}
-	step := max(least, 1<<bits.Len(uint(max(n, 1)-1))/8)
-	return max(1, (n+step-1)/step) * step
+	return batch.RoundUp(max(n, 1), max(least, batch.PowerOfTwo(n)/8))
 }
 
 // join moves what the cache holds for the rows under way to a cache that fits

@@ -121,7 +121,7 @@ func (p *Params) Add(w Weight, values []float32, trained bool) error {
 
 func (p *Params) add(q *Param) error {
 	if _, ok := p.byName[q.Name]; ok {
-		return fmt.Errorf("weight %s: added twice", q.Name)
+		return errors.Join(fmt.Errorf("weight %s: added twice", q.Name), xla.Free(q.Master, q.Compute, q.Scale))
 	}
 	p.list = append(p.list, q)
 	p.byName[q.Name] = q

@@ -2,7 +2,6 @@ package t5
 
 import (
 	"fmt"
-	"math/bits"
 
 	"github.com/gomlx/compute/dtypes"
 
@@ -151,9 +150,9 @@ func (m *Model) words(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 			all = append(all, g.Tokens[i*g.Width:i*g.Width+int(n)]...)
 		}
 	}
-	rounded := (len(all) + idsRound - 1) / idsRound * idsRound
+	rounded := batch.RoundUp(len(all), idsRound)
 	if !t.OnHost() {
-		rounded = 1 << bits.Len(uint(rounded-1))
+		rounded = batch.PowerOfTwo(rounded)
 	}
 	all = append(all, make([]int32, rounded-len(all))...)
 	ids, err := t.Ints(all, len(all))

@@ -10,9 +10,9 @@ static share_function *share;
 
 void few_share_by(void *run) { share = (share_function *)run; }
 
-// A processor that computes at the rate at which weights arrive does neither at that
-// rate unless they come to its second-level cache well ahead: kernels ask for what is
-// so many bytes further. What is behind the last of them does no harm.
+// Products take about as long as their weights take to arrive. The two go on at once only if
+// weights are asked for well ahead, so many bytes, and into the second-level cache: into the
+// first they took turns, at half the rate. What is asked for behind the last does no harm.
 #define AHEAD 8192
 #define COMES(p) __builtin_prefetch((const char *)(p) + AHEAD, 0, 2)
 
