@@ -71,8 +71,8 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 		if !slices.Equal(shape, w.Dims) {
 			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
 		}
-		if each == nil && !trained && p.half && len(w.Dims) > 1 && p.bits[w.Name] == 0 {
-			added, err := p.addHalf(w, s)
+		if each == nil && !trained {
+			added, err := p.addStored(w, s)
 			if err != nil {
 				return err
 			}
@@ -128,17 +128,17 @@ func (p *Params) add(q *Param) error {
 	return nil
 }
 
-// addHalf is Add for a frozen matrix whose bits the source has as graphs read them.
-func (p *Params) addHalf(w Weight, s Source) (added bool, err error) {
+// addStored is Add for a frozen weight, if the source has it as graphs read it.
+func (p *Params) addStored(w Weight, s Source) (added bool, err error) {
+	q := &Param{Weight: w, Decay: len(w.Dims) > 1}
 	from, ok := s.(halves)
-	if !ok {
+	if !ok || !p.Halved(q) || p.bits[w.Name] > 0 {
 		return false, nil
 	}
 	raw, err := from.BF16(w.Name)
 	if raw == nil || err != nil {
 		return false, err
 	}
-	q := &Param{Weight: w, Decay: true}
 	values := unsafe.Slice((*bfloat16.BFloat16)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/2)
 	if q.Compute, err = xla.FromHost(p.engine, values, w.Dims...); err != nil {
 		return false, fmt.Errorf("weight %s: %w", w.Name, err)

@@ -59,12 +59,7 @@ func (m *Model) Step(from, to int) tape.Bound {
 	key := fmt.Sprint(slides)
 	block, ok := m.step[key]
 	if !ok {
-		block = &tape.Block{Name: "step slides=" + key, Outputs: 1 + 2*len(slides)}
-		for i := range slides {
-			for _, name := range layerWeights() {
-				block.Weights = append(block.Weights, layerPrefix(i)+name)
-			}
-		}
+		block = &tape.Block{Name: "step slides=" + key, Weights: layerWeights(0, len(slides)), Outputs: 1 + 2*len(slides)}
 		block.Forward = func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			out = []*Node{in[0]}
 			for i, slide := range slides {
@@ -79,13 +74,7 @@ func (m *Model) Step(from, to int) tape.Bound {
 		}
 		m.step[key] = block
 	}
-	var names []string
-	for i := from; i < to; i++ {
-		for _, name := range layerWeights() {
-			names = append(names, layerPrefix(i)+name)
-		}
-	}
-	return block.Named(names...)
+	return block.Named(layerWeights(from, to)...)
 }
 
 // Likeliest takes the last layer's output x [B, D] to the likeliest next tokens
@@ -104,8 +93,7 @@ func (m *Model) likeliestBlock() *tape.Block {
 	return &tape.Block{
 		Name: "likeliest", Weights: []string{"norm", "head.weight"}, Outputs: 3,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			h := nn.RMSNorm(in[0], w.Get("norm"), m.Config.Epsilon)
-			return []*Node{ArgMax(f32(nn.Linear(w, "head", h)), -1, dtypes.Int32), OnePlus(in[1]), OnePlus(in[2])}, nil
+			return []*Node{ArgMax(m.toLogits(w, in[0]), -1, dtypes.Int32), OnePlus(in[1]), OnePlus(in[2])}, nil
 		},
 	}
 }
@@ -117,5 +105,13 @@ func (m *Model) attended(w *nn.Weights, x, positions *Node) (q, k, v *Node) {
 	return m.queries(h.q), m.keys(h.k), m.keys(h.v)
 }
 
-// layerWeights are the local names of all of a layer's weights.
-func layerWeights() []string { return slices.Concat(beforeWeights, afterWeights) }
+// layerWeights are the names of all weights of the layers from..to-1.
+func layerWeights(from, to int) []string {
+	var names []string
+	for i := from; i < to; i++ {
+		for _, name := range slices.Concat(beforeWeights, afterWeights) {
+			names = append(names, layerPrefix(i)+name)
+		}
+	}
+	return names
+}

@@ -463,8 +463,12 @@ func (m *Model) logitsBlock() *tape.Block {
 	return &tape.Block{
 		Name: "logits", Weights: []string{"norm", "head.weight"}, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			h := nn.RMSNorm(Gather(in[0], InsertAxes(in[1], -1)), w.Get("norm"), m.Config.Epsilon)
-			return []*Node{ConvertDType(nn.Linear(w, "head", h), dtypes.Float32)}, nil
+			return []*Node{m.toLogits(w, Gather(in[0], InsertAxes(in[1], -1)))}, nil
 		},
 	}
+}
+
+// toLogits gives the logits [L, V] in f32 of the last layer's output x [L, D].
+func (m *Model) toLogits(w *nn.Weights, x *Node) *Node {
+	return f32(nn.Linear(w, "head", nn.RMSNorm(x, w.Get("norm"), m.Config.Epsilon)))
 }

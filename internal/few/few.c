@@ -147,10 +147,7 @@ static void cached_half(int half, int g, int c, int from, int to, float scale, c
     float total[g];
     weigh_avx512(g, n, scores, total);
     for (int h = 0; h < g; h++) // in their place: halves are written behind what is read
-        for (int i = 0; i < padded; i += 16) {
-            float *row = scores + h * padded;
-            _mm256_storeu_si256((__m256i *)((uint16_t *)row + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(row + i)));
-        }
+        round_half((uint16_t *)(scores + h * padded), scores + h * padded, padded);
     const uint16_t *p = (const uint16_t *)scores;
     const long room = 2 * (long)padded;
     for (int h = 0; h < g; h += 4)

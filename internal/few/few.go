@@ -103,7 +103,7 @@ func (s *Scratch) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, er
 			return nil, fmt.Errorf("few: matrices of %d and %d columns", in, m.In)
 		}
 		ys[i] = s.Floats(rows * m.Out)
-		if m.half != nil && C.few_halves() != 0 {
+		if m.half != nil && rounds() {
 			if half == nil {
 				half = s.halves(padded * in)
 				C.few_round((*C.uint16_t)(&half[0]), (*C.float)(&x[0]), C.long(len(x)))
@@ -126,6 +126,9 @@ func (s *Scratch) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, er
 	}
 	return ys, nil
 }
+
+// rounds says whether bf16 is multiplied with bf16, to which rows are then rounded.
+func rounds() bool { return C.few_halves() != 0 }
 
 // smallest is how many weights are worth a worker.
 const smallest = 1 << 14

@@ -47,8 +47,14 @@ func TestCompiled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if y, err := xla.ToHost[float32](out[0]); err != nil || y[0] != 2*values[0] {
-			t.Fatalf("twice %v is %v (%v)", values, y, err)
+		y, err := xla.ToHost[float32](out[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range values {
+			if y[i] != 2*v {
+				t.Fatalf("twice %v is %v", values, y)
+			}
 		}
 	}
 	twice := func() *xla.Func {
