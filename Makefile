@@ -66,8 +66,9 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 # At most two packages at a time: those that train keep every core busy and
 # hold gigabytes, so more at once would only be slower.
 .PHONY: test
-test: fetch ## run every test
+test: fetch ## run every test, and the device's as on a GPU
 	go test -p 2 -timeout 15m ./...
+	GORQA_TEST_ENGINE=standin go test -p 2 -timeout 15m ./nn ./arch/... ./generate ./embed
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and whether go.mod is tidy

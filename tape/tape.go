@@ -154,6 +154,12 @@ type Tape struct {
 // OnHost says whether Native may be used.
 func (t *Tape) OnHost() bool { return t.runner.Engine.OnHost() }
 
+// FusesCausal says whether nn.Causal is right for heads of that shape, which is tried
+// at the first call, and there is no native code for them.
+func (t *Tape) FusesCausal(heads, kvHeads, width int) bool {
+	return !t.OnHost() && nn.CheckCausal(t.runner.Engine, heads, kvHeads, width) == nil
+}
+
 // New starts a tape; only a training tape can be walked backwards.
 func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
 

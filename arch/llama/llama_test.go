@@ -27,8 +27,14 @@ var tiny = []struct{ name, why string }{
 	{"qwen3", "norms on queries and keys, heads wider than D/H"},
 }
 
-// load puts a tiny model on the device, every weight trained.
+// load puts a tiny model on the device in f32, every weight trained.
 func load(t *testing.T, name string) (*Model, *tape.Runner) {
+	t.Helper()
+	return loadIn(t, name, false)
+}
+
+// loadIn is load for a model that computes in bf16 (half) or f32.
+func loadIn(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("testdata", name)
 	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -40,7 +46,7 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
-	p := tape.NewParams(e, false)
+	p := tape.NewParams(e, half)
 	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
 	for _, w := range c.Weights() {
 		a, ok := arrays[w.Name]
@@ -63,7 +69,7 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 			t.Error(err)
 		}
 	})
-	return New(c, false), tape.NewRunner(e, p)
+	return New(c, half), tape.NewRunner(e, p)
 }
 
 // rows packs the golden's rows one after another, padded to S positions.

@@ -28,7 +28,20 @@ type Model struct {
 }
 
 // attentionKind is what is static in attention's graph beside the input shapes.
-type attentionKind struct{ global, window, slide int }
+type attentionKind struct {
+	row                   bool // one causal row, by the device's fused kernel; the rest is 0 then
+	global, window, slide int
+}
+
+// kind says how a layer of that sliding window attends over a micro-batch in a graph.
+func (m *Model) kind(t *tape.Tape, b *batch.Decoder, slide int) attentionKind {
+	c := m.Config
+	alone := len(b.Paths) == 1 && (slide == 0 || len(b.Paths[0]) <= slide) && m.dtype == dtypes.BFloat16
+	if alone && t.FusesCausal(c.Heads, c.KVHeads, c.HeadWidth) {
+		return attentionKind{row: true}
+	}
+	return attentionKind{global: b.Global, window: b.Window, slide: slide}
+}
 
 // New makes the blocks of a decoder that computes in bf16 (half) or f32.
 func New(c Config, half bool) *Model {
@@ -74,7 +87,7 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
 	for i := range m.Config.Layers {
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 			if tree := shared.tree; tree != nil {
-				block := m.layerBlock(attentionKind{b.Global, b.Window, m.Config.Slide[i]})
+				block := m.layerBlock(m.kind(t, b, m.Config.Slide[i]))
 				return t.Call(block.At(layerPrefix(i)), in[0], shared.angles[0], shared.angles[1], tree[0], tree[1])
 			}
 			_, out, err := m.layer(t, i, in[0], shared)
@@ -129,7 +142,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 			return shared, err
 		}
 		shared.tree = []*tape.Value{positions, reach}
-		attention = func(slide int) tape.Part { return m.graph(b, slide, positions, reach) }
+		attention = func(slide int) tape.Part { return m.graph(m.kind(t, b, slide), positions, reach) }
 	}
 	for _, slide := range m.Config.Slide {
 		if shared.attend[slide] == nil {
@@ -160,8 +173,7 @@ func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
 }
 
 // graph is the same as a graph, over positions and reach [S].
-func (m *Model) graph(b *batch.Decoder, slide int, positions, reach *tape.Value) tape.Part {
-	kind := attentionKind{b.Global, b.Window, slide}
+func (m *Model) graph(kind attentionKind, positions, reach *tape.Value) tape.Part {
 	block, ok := m.attention[kind]
 	if !ok {
 		block = m.attentionBlock(kind)
@@ -286,21 +298,42 @@ func (m *Model) afterBlock() *tape.Block {
 // attentionBlock is attention as a graph: q [S, H, C], k and v [S, N, C],
 // positions and reach [S] to o [S, H, C].
 func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
-	tree := func(in []*Node) nn.Tree {
-		return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
-	}
 	return &tape.Block{
 		Name: fmt.Sprintf("attention%+v", kind), Outputs: 1,
 		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
-			o, lse := nn.Attention(tree(in), q, k, v)
+			if kind.row {
+				o, _ := m.outcome(kind, in, nil)
+				return []*Node{o}, nil
+			}
+			o, lse := nn.Attention(kind.tree(in), m.queries(in[0]), m.keys(in[1]), m.keys(in[2]))
 			return []*Node{f32(m.headsLast(o))}, []*Node{o, lse}
 		},
 		Backward: func(_ *nn.Weights, in, kept, dOut []*Node) []*Node {
-			q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
-			dq, dk, dv := nn.AttentionVJP(tree(in), q, k, v, kept[0], kept[1], m.queries(dOut[0]))
-			return []*Node{f32(m.headsLast(dq)), f32(m.headsLast(dk)), f32(m.headsLast(dv)), nil, nil}
+			_, back := m.outcome(kind, in, kept)
+			return append(back(dOut[0]), nil, nil)
 		},
+	}
+}
+
+func (kind attentionKind) tree(in []*Node) nn.Tree {
+	return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
+}
+
+// outcome is attentionBlock's outcome o [S, H, C] in f32 once more, from what it kept
+// or, for a row, which keeps nothing, made again; back takes the cotangent of o to
+// those of q, k and v, in f32.
+func (m *Model) outcome(kind attentionKind, in, kept []*Node) (o *Node, back func(dO *Node) []*Node) {
+	if kind.row {
+		o, back := nn.Causal(m.cast(in[0]), m.cast(in[1]), m.cast(in[2]))
+		return f32(o), func(dO *Node) []*Node {
+			dq, dk, dv := back(m.cast(dO))
+			return []*Node{f32(dq), f32(dk), f32(dv)}
+		}
+	}
+	return f32(m.headsLast(kept[0])), func(dO *Node) []*Node {
+		q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
+		dq, dk, dv := nn.AttentionVJP(kind.tree(in), q, k, v, kept[0], kept[1], m.queries(dO))
+		return []*Node{f32(m.headsLast(dq)), f32(m.headsLast(dk)), f32(m.headsLast(dv))}
 	}
 }
 
@@ -328,10 +361,15 @@ func (m *Model) layerBlock(kind attentionKind) *tape.Block {
 			return out, slices.Concat(all(h, m.cast), keptAttention, keptAfter, keptBefore)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			h, keptAttention, keptAfter, keptBefore := all(kept[:3], f32), kept[3:5], kept[5:8], kept[8:]
-			dAfter := after.Backward(w, []*Node{in[0], f32(m.headsLast(kept[3]))}, keptAfter, dOut)
-			dh := attention.Backward(w, slices.Concat(h, in[3:]), keptAttention, dAfter[1:])
-			dx := before.Backward(w, in[:3], keptBefore, dh[:3])
+			h, kept := all(kept[:3], f32), kept[3:]
+			var keptAttention []*Node
+			if !kind.row {
+				keptAttention, kept = kept[:2], kept[2:]
+			}
+			keptAfter, keptBefore := kept[:3], kept[3:]
+			o, back := m.outcome(kind, slices.Concat(h, in[3:]), keptAttention)
+			dAfter := after.Backward(w, []*Node{in[0], o}, keptAfter, dOut)
+			dx := before.Backward(w, in[:3], keptBefore, back(dAfter[1]))
 			return []*Node{Add(dAfter[0], dx[0]), nil, nil, nil, nil}
 		},
 	}

@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -77,6 +78,58 @@ func TestTreesEqualRows(t *testing.T) {
 			golden.Compare(t, "loss", []float32{got}, []float32{want}, golden.Tolerance{Absolute: 1e-5, Relative: 1e-5})
 			for n, w := range wantGrads {
 				golden.Compare(t, n, gotGrads[n], w, golden.Tolerance{Absolute: 2e-4, Relative: 1e-4})
+			}
+		})
+	}
+}
+
+// TestRowAlone shows that the loss and gradients of a row which has a micro-batch for
+// itself are as near to those in f32 by the device's fused kernel, which is of bf16, as
+// by the graph of a tree, with gradient checkpointing too.
+func TestRowAlone(t *testing.T) {
+	if enginetest.Open(t).OnHost() {
+		t.Skip("the host has no fused kernel; make test runs this with GORQA_TEST_ENGINE=standin")
+	}
+	for _, name := range []string{"llama", "mistral", "qwen3"} {
+		t.Run(name, func(t *testing.T) {
+			m, r := loadIn(t, name, true)
+			rnd := rand.New(rand.NewPCG(9, 10))
+			row := batch.Row{From: 20}
+			for range 100 {
+				row.Tokens = append(row.Tokens, int32(rnd.IntN(96)))
+			}
+			if name == "mistral" {
+				row.Tokens, row.From = row.Tokens[:8], 2 // within the sliding window
+			}
+			fused := batch.PackingFor(false).Pack([]batch.Row{row})[0]
+			tree := *fused
+			tree.Paths = append(tree.Paths, tree.Paths[0])
+			if a, b := m.kind(r.New(true), fused, m.Config.Slide[0]), m.kind(r.New(true), &tree, m.Config.Slide[0]); !a.row || b.row {
+				t.Fatalf("attention of kinds %+v and %+v", a, b)
+			}
+			exact, exactRunner := load(t, name)
+			loss, truth := gradients(t, exact, exactRunner, []*batch.Decoder{&tree})
+			off := func(grad, want []float32) float64 { // as a part of its size
+				var off, size float64
+				for i, w := range want {
+					off += math.Pow(float64(grad[i]-w), 2)
+					size += math.Pow(float64(w), 2)
+				}
+				return math.Sqrt(off / size)
+			}
+			_, graph := gradients(t, m, r, []*batch.Decoder{&tree})
+			for _, r.Recompute = range []bool{false, true} {
+				got, grads := gradients(t, m, r, []*batch.Decoder{fused})
+				golden.Compare(t, "loss", []float32{got}, []float32{loss}, golden.Tolerance{Relative: 2e-3})
+				for n, want := range truth {
+					if by, than := off(grads[n], want), off(graph[n], want); !(by <= 2*than) {
+						t.Errorf("%s is off by %.2g of its size, and %.2g by the graph", n, by, than)
+					}
+				}
+			}
+			long := batch.PackingFor(false).Pack([]batch.Row{{Tokens: slices.Repeat(row.Tokens, 9)}})[0]
+			if kind := m.kind(r.New(true), long, m.Config.Slide[0]); kind.row != (m.Config.Slide[0] == 0) {
+				t.Errorf("a row of %d tokens in a window of %d: %+v", len(long.Paths[0]), m.Config.Slide[0], kind)
 			}
 		})
 	}

@@ -34,6 +34,9 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	d := &doctor{ctx: ctx, c: c.Train, show: show, out: s}
 	d.check("engine", d.engine)
 	d.check("model", d.model)
+	if d.decoder != nil && d.xla != nil && !d.xla.OnHost() {
+		d.check("attention", d.attention)
+	}
 	for _, f := range []struct{ name, path string }{{"train_file", c.TrainFile}, {"eval_file", c.EvalFile}, {"test_file", c.TestFile}} {
 		d.check(f.name, func() (string, error) { return d.rows(f.path) })
 	}
@@ -57,6 +60,8 @@ type doctor struct {
 	bad  int
 	xla  *xla.Engine
 	half bool
+
+	decoder *llama.Config // once model has found one
 }
 
 // check runs one check and prints a line: what was found, or what is wrong. An
@@ -166,6 +171,7 @@ func (d *doctor) model() (_ string, err error) {
 			return "", err
 		}
 		of, need = c.Weights(), needDecoder(c, h, d.c)
+		d.decoder = &c
 	}
 	for _, w := range of {
 		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
@@ -173,6 +179,17 @@ func (d *doctor) model() (_ string, err error) {
 		}
 	}
 	return need.against(d.availableMemory())
+}
+
+// attention says how a GPU attends over a row that has a micro-batch for itself.
+func (d *doctor) attention() (string, error) {
+	if !d.half {
+		return "as a graph, in f32", nil
+	}
+	if err := nn.CheckCausal(d.xla, d.decoder.Heads, d.decoder.KVHeads, d.decoder.HeadWidth); err != nil {
+		return fmt.Sprintf("as a graph; a row alone in its micro-batch takes more memory so (%v)", err), nil
+	}
+	return "by cuDNN where a row has a micro-batch for itself, else as a graph", nil
 }
 
 // against says what is needed and what is there.

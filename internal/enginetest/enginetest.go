@@ -6,8 +6,13 @@ package enginetest
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -19,7 +24,10 @@ import (
 )
 
 var open = sync.OnceValues(func() (*xla.Engine, error) {
-	variant := cmp.Or(os.Getenv("GORQA_TEST_ENGINE"), "cpu")
+	variant := Name()
+	if variant == StandIn {
+		return standIn()
+	}
 	path, err := fetch.Engine(context.Background(), fetch.Options{Variant: variant})
 	if err != nil {
 		return nil, err
@@ -27,8 +35,41 @@ var open = sync.OnceValues(func() (*xla.Engine, error) {
 	return xla.Open(variant, path)
 })
 
-// Open gives the process's one engine: the CPU's, or the one that
-// GORQA_TEST_ENGINE names, such as cuda13. It stays open until the process
+// StandIn is the CPU's plugin in the place of CUDA's, which takes a GPU's way.
+const StandIn = "standin"
+
+// Name is the engine that GORQA_TEST_ENGINE names, or the CPU's.
+func Name() string { return cmp.Or(os.Getenv("GORQA_TEST_ENGINE"), "cpu") }
+
+// Program names the file in which the stand-in leaves the last program that calls
+// cuDNN, while it is set.
+const Program = "GORQA_STANDIN_PROGRAM"
+
+// standIn opens StandIn.
+func standIn() (*xla.Engine, error) {
+	cpu, err := fetch.Engine(context.Background(), fetch.Options{Variant: "cpu"})
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "gorqa-cuda-standin-")
+	if err != nil {
+		return nil, err
+	}
+	plugin := filepath.Join(dir, "plugin.so")
+	_, here, _, _ := runtime.Caller(0)
+	source := filepath.Join(filepath.Dir(here), "testdata", "standin.c")
+	out, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), "-O2", "-shared", "-fPIC", "-o", plugin, source, "-ldl", "-lm").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("compiling the stand-in for CUDA: %w\n%s", err, out)
+	}
+	if err := os.Setenv("GORQA_STANDIN_FOR", cpu); err != nil {
+		return nil, err
+	}
+	e, err := xla.Open("cuda13", plugin)
+	return e, errors.Join(err, os.RemoveAll(dir))
+}
+
+// Open gives the process's one engine, by Name. It stays open until the process
 // ends: the plugin holds state of the whole process.
 func Open(t testing.TB) *xla.Engine {
 	t.Helper()

@@ -31,6 +31,7 @@ type Engine struct {
 	plugin  string // its path
 	mu      sync.Mutex
 	helpers map[string]*Func
+	once    sync.Map // of Once, by name
 }
 
 // Open loads a PJRT plugin, the file that fetch.Engine gives for a variant: "cpu",
@@ -205,6 +206,12 @@ func (e *Engine) Shared(name string, build func(in []*graph.Node) []*graph.Node)
 		e.helpers[name] = f
 	}
 	return f, err
+}
+
+// Once gives what a check of that name gave when it was first asked for.
+func (e *Engine) Once(name string, check func() error) error {
+	first, _ := e.once.LoadOrStore(name, sync.OnceValue(check))
+	return first.(func() error)()
 }
 
 // Free releases tensors at once instead of at the next garbage collection.
