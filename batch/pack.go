@@ -2,6 +2,7 @@ package batch
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -25,7 +26,7 @@ type Packing struct {
 
 // DefaultPacking keeps to few shapes of moderate size.
 func DefaultPacking() Packing {
-	return Packing{Capacity: 1024, Round: 128, Terms: 64, Share: true}
+	return Packing{Capacity: 1024, Round: 64, Terms: 64, Share: true}
 }
 
 // PackingFor is DefaultPacking on the host. A GPU is left idle by small
@@ -41,30 +42,15 @@ func PackingFor(onHost bool) Packing {
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // that share a long prefix stand together as a tree.
 func (p Packing) Pack(rows []Row) []*Decoder {
-	groups := p.groups(rows)
-	var packs [][]group
-	free := []int{}
-	// Best fit, largest first: the least space left over.
-	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(b.size, a.size) })
-	for _, g := range groups {
-		best := -1
-		for i, f := range free {
-			if g.size <= f && (best < 0 || f < free[best]) {
-				best = i
-			}
-		}
-		if best < 0 {
-			packs, free = append(packs, nil), append(free, max(p.Capacity, g.size))
-			best = len(packs) - 1
-		}
-		packs[best] = append(packs[best], g)
-		free[best] -= g.size
-	}
+	f := fit{Packing: p, groups: p.groups(rows)}
+	f.measure()
+	f.place()
+	f.improve()
 	var out []*Decoder
-	for _, gs := range packs {
+	for _, pack := range f.packs {
 		var members []Row
-		for _, g := range gs {
-			members = append(members, g.rows...)
+		for _, g := range pack {
+			members = append(members, f.groups[g].rows...)
 		}
 		out = append(out, p.layOut(members))
 	}
@@ -75,6 +61,125 @@ func (p Packing) Pack(rows []Row) []*Decoder {
 type group struct {
 	rows []Row
 	size int
+}
+
+// fit puts groups, which are in the order of their tokens, into micro-batches.
+type fit struct {
+	Packing
+	groups []group
+	shared [][]int // of groups a < b: the prefix that the last row of a and the first of b share
+	packs  [][]int // groups by number, ascending
+}
+
+func (f *fit) measure() {
+	f.shared = make([][]int, len(f.groups))
+	for a := range f.groups {
+		f.shared[a] = make([]int, len(f.groups))
+		if !f.Share {
+			continue
+		}
+		last := f.groups[a].rows[len(f.groups[a].rows)-1].Tokens
+		for b, least := a+1, len(last); b < len(f.groups) && least > 0; b++ {
+			least = min(least, common(last[:least], f.groups[b].rows[0].Tokens))
+			f.shared[a][b] = least
+		}
+	}
+}
+
+// size is how many positions groups need together.
+func (f *fit) size(pack []int) int {
+	n := 0
+	for i, g := range pack {
+		n += f.groups[g].size
+		if i > 0 {
+			n -= f.shared[pack[i-1]][g]
+		}
+	}
+	return n
+}
+
+// cost is what a micro-batch takes, in positions: those it is rounded up to, and what
+// each takes beside them, such as a pass over all weights and gradients. It is too
+// much beyond the capacity.
+func (f *fit) cost(pack []int) int {
+	size := f.size(pack)
+	switch {
+	case len(pack) == 0:
+		return 0
+	case len(pack) > 1 && size > f.Capacity:
+		return math.MaxInt32
+	}
+	return RoundUp(size, f.Round) + f.Round/4
+}
+
+// with is a pack with one group more, and without is one with one less.
+func with(pack []int, g int) []int {
+	at, _ := slices.BinarySearch(pack, g)
+	return slices.Insert(slices.Clone(pack), at, g)
+}
+
+func without(pack []int, at int) []int { return slices.Delete(slices.Clone(pack), at, at+1) }
+
+// place is best fit, largest first: the least space left over.
+func (f *fit) place() {
+	order := make([]int, len(f.groups))
+	for g := range order {
+		order[g] = g
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(f.groups[b].size, f.groups[a].size) })
+	for _, g := range order {
+		best, most := -1, 0
+		for i, pack := range f.packs {
+			if size := f.size(with(pack, g)); size <= f.Capacity && size > most {
+				best, most = i, size
+			}
+		}
+		if best < 0 {
+			f.packs = append(f.packs, []int{g})
+		} else {
+			f.packs[best] = with(f.packs[best], g)
+		}
+	}
+}
+
+// improve moves groups from one micro-batch to another, or in exchange for another
+// group, as long as that lowers their cost, or fills the fuller one at the same cost,
+// which leaves more room in the other.
+func (f *fit) improve() {
+	better := true
+	for pass := 0; better && pass < len(f.groups); pass++ {
+		better = false
+		for a := range f.packs {
+			for b := range f.packs {
+				better = a != b && f.exchange(a, b) || better
+			}
+		}
+	}
+	f.packs = slices.DeleteFunc(f.packs, func(pack []int) bool { return len(pack) == 0 })
+}
+
+// exchange makes the best move of a group from pack a to pack b, and says whether
+// there is one.
+func (f *fit) exchange(a, b int) bool {
+	best := [2][]int{f.packs[a], f.packs[b]}
+	least, fullest := f.cost(best[0])+f.cost(best[1]), max(f.size(best[0]), f.size(best[1]))
+	found := false
+	try := func(left, right []int) {
+		cost, full := f.cost(left)+f.cost(right), max(f.size(left), f.size(right))
+		if cost < least || cost == least && full > fullest {
+			least, fullest, best, found = cost, full, [2][]int{left, right}, true
+		}
+	}
+	for i, g := range f.packs[a] {
+		left, right := without(f.packs[a], i), with(f.packs[b], g)
+		try(left, right)
+		for _, back := range f.packs[b] {
+			at, _ := slices.BinarySearch(right, back)
+			try(with(left, back), without(right, at))
+		}
+	}
+	f.packs[a], f.packs[b] = best[0], best[1]
+	return found
 }
 
 // groups puts rows together that share more than half of the shorter one's

@@ -113,6 +113,35 @@ func TestPackShares(t *testing.T) {
 	}
 }
 
+// TestPackFits has rows that the largest-first order puts into one micro-batch more
+// than they need, or into fuller ones that are rounded up further.
+func TestPackFits(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		sizes []int
+		want  []int // positions of each micro-batch
+	}{
+		{"an exchange fills two", []int{500, 500, 300, 300, 224, 224}, []int{1024, 1024}},
+		{"a move saves rounding", []int{700, 310, 320}, []int{320, 1024}},
+		{"one more would not pay", []int{600, 500}, []int{512, 640}},
+		{"longer than the capacity", []int{2000, 24}, []int{64, 2048}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			var rows []Row
+			for i, n := range c.sizes {
+				rows = append(rows, Row{Tokens: slices.Repeat([]int32{int32(i)}, n), From: n, Index: i})
+			}
+			var got []int
+			for _, d := range DefaultPacking().Pack(rows) {
+				got = append(got, len(d.Tokens))
+			}
+			if slices.Sort(got); !slices.Equal(got, c.want) {
+				t.Errorf("micro-batches of %v positions, expected %v", got, c.want)
+			}
+		})
+	}
+}
+
 func BenchmarkPack(b *testing.B) {
 	rows := randomRows(rand.New(rand.NewPCG(3, 4)), 64)
 	for b.Loop() {
