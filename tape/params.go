@@ -13,7 +13,6 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -39,8 +38,8 @@ type Param struct {
 	Trained bool
 	Decay   bool // weight decay applies: matrices, not norms and biases
 
-	Master  *tensors.Tensor // f32, what the optimiser updates; nil for frozen weights
-	Compute *tensors.Tensor // what the graphs read; the same as Master where that is f32
+	Compute *tensors.Tensor // what the graphs read: f32, bf16, or quantised
+	Low     *tensors.Tensor // i16: what a trained weight in bf16 lacks of its f32 value, see sums.Halves; else nil
 	Scale   *tensors.Tensor // of Compute where that is quantised, in the shapes of nn.Dequantise, else nil
 	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
 }
@@ -109,8 +108,8 @@ func NewParams(e *xla.Engine, half bool) *Params {
 	return &Params{engine: e, half: half, byName: map[string]*Param{}}
 }
 
-// Add puts f32 host values on the device as a weight. Frozen weights keep no
-// master copy; vectors (norms, biases) are computed with in f32 always.
+// Add puts f32 host values on the device as a weight. Frozen weights are rounded to
+// what graphs read; vectors (norms, biases) are computed with in f32 always.
 func (p *Params) Add(w Weight, values []float32, trained bool) error {
 	q := &Param{Weight: w, Trained: trained, Decay: len(w.Dims) > 1}
 	if err := p.SetHost(q, values); err != nil {
@@ -121,7 +120,7 @@ func (p *Params) Add(w Weight, values []float32, trained bool) error {
 
 func (p *Params) add(q *Param) error {
 	if _, ok := p.byName[q.Name]; ok {
-		return errors.Join(fmt.Errorf("weight %s: added twice", q.Name), xla.Free(q.Master, q.Compute, q.Scale))
+		return errors.Join(fmt.Errorf("weight %s: added twice", q.Name), xla.Free(q.Compute, q.Low, q.Scale))
 	}
 	p.list = append(p.list, q)
 	p.byName[q.Name] = q
@@ -181,55 +180,48 @@ func (p *Params) setQuantised(q *Param, values []float32) error {
 	if err != nil {
 		return errors.Join(err, xla.Free(compute))
 	}
-	err = xla.Free(q.Master, q.Compute, q.Scale)
-	q.Master, q.Compute, q.Scale = nil, compute, scale
+	err = xla.Free(q.Compute, q.Low, q.Scale)
+	q.Compute, q.Scale = compute, scale
 	return err
-}
-
-// Set replaces a weight's value by an f32 tensor, which it takes over.
-func (p *Params) Set(q *Param, master *tensors.Tensor) error {
-	compute := master
-	if p.Halved(q) {
-		half, err := p.engine.Shared("bf16", func(in []*graph.Node) []*graph.Node {
-			return []*graph.Node{graph.ConvertDType(in[0], dtypes.BFloat16)}
-		})
-		if err != nil {
-			return err
-		}
-		out, err := half.Call(master)
-		if err != nil {
-			return err
-		}
-		compute = out[0]
-	}
-	return p.Replace(q, master, compute)
 }
 
 // SetHost replaces a weight's value by f32 host values.
 func (p *Params) SetHost(q *Param, values []float32) error {
+	if len(values) != q.Size() {
+		return fmt.Errorf("%d values for dimensions %v", len(values), q.Dims)
+	}
 	if !q.Trained && p.bits[q.Name] > 0 {
 		return p.setQuantised(q, values)
 	}
-	master, err := xla.FromHost(p.engine, values, q.Dims...)
-	if err != nil {
-		return err
+	if !p.Halved(q) {
+		whole, err := xla.FromHost(p.engine, values, q.Dims...)
+		if err != nil {
+			return err
+		}
+		return p.Replace(q, whole, nil)
 	}
-	return p.Set(q, master)
+	var low *tensors.Tensor
+	high, err := xla.Fill(p.engine, func(high []bfloat16.BFloat16) (err error) {
+		if !q.Trained {
+			return sums.Halves{High: high}.Split(values)
+		}
+		low, err = xla.Fill(p.engine, func(low []int16) error { return sums.Halves{High: high, Low: low}.Split(values) }, q.Dims...)
+		return err
+	}, q.Dims...)
+	if err != nil {
+		return errors.Join(err, xla.Free(low))
+	}
+	return p.Replace(q, high, low)
 }
 
-// Replace sets both copies of a weight and frees the old ones; compute may be
-// the same tensor as master.
-func (p *Params) Replace(q *Param, master, compute *tensors.Tensor) error {
-	err := xla.Free(q.Master, q.Compute)
-	q.Master, q.Compute = master, compute
-	if !q.Trained && compute != master {
-		err = errors.Join(err, xla.Free(master))
-		q.Master = nil
-	}
+// Replace sets what a weight is held in and frees the old.
+func (p *Params) Replace(q *Param, compute, low *tensors.Tensor) error {
+	err := xla.Free(q.Compute, q.Low)
+	q.Compute, q.Low = compute, low
 	return err
 }
 
-// Halved says whether a weight's compute copy is bf16.
+// Halved says whether graphs read a weight in bf16.
 func (p *Params) Halved(q *Param) bool { return p.half && len(q.Dims) > 1 }
 
 // Half says whether activations are bf16.
@@ -251,24 +243,26 @@ func (p *Params) Get(name string) *Param { return p.byName[name] }
 
 // Host copies a weight's value to the host as f32.
 func (p *Params) Host(q *Param) ([]float32, error) {
-	if q.Master != nil {
-		return xla.ToHost[float32](q.Master)
-	}
 	if q.Scale != nil {
 		return hostQuantised(q)
 	}
 	if !p.Halved(q) {
 		return xla.ToHost[float32](q.Compute)
 	}
-	half, err := xla.ToHost[bfloat16.BFloat16](q.Compute)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float32, len(half))
-	for i, v := range half {
-		out[i] = v.Float32()
-	}
-	return out, nil
+	out := make([]float32, q.Size())
+	err := q.Halves(func(h sums.Halves) error { return h.Join(out) })
+	return out, err
+}
+
+// Halves gives fn a weight in bf16, without Low where it is frozen. What fn sets is
+// the weight's new value where the engine computes OnHost.
+func (q *Param) Halves(fn func(sums.Halves) error) error {
+	return xla.View(q.Compute, func(high []bfloat16.BFloat16) error {
+		if q.Low == nil {
+			return fn(sums.Halves{High: high})
+		}
+		return xla.View(q.Low, func(low []int16) error { return fn(sums.Halves{High: high, Low: low}) })
+	})
 }
 
 // hostQuantised is Host for a weight that is held in 8 or 4 bits.
@@ -345,7 +339,7 @@ func (p *Params) ClearGradients() error {
 func (p *Params) Free() error {
 	err := p.ClearGradients()
 	for _, q := range p.list {
-		err = errors.Join(err, xla.Free(q.Master, q.Compute, q.Scale))
+		err = errors.Join(err, xla.Free(q.Compute, q.Low, q.Scale))
 	}
 	return err
 }

@@ -11,7 +11,6 @@ import (
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/dtypes/bfloat16"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -53,12 +52,12 @@ func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 		if !q.Trained {
 			continue
 		}
-		zero := make([]float32, q.Size())
-		mean, err := xla.FromHost(e, zero, q.Dims...)
+		zeros := func([]float32) error { return nil }
+		mean, err := xla.Fill(e, zeros, q.Dims...)
 		if err != nil {
 			return nil, err
 		}
-		square, err := xla.FromHost(e, zero, q.Dims...)
+		square, err := xla.Fill(e, zeros, q.Dims...)
 		if err != nil {
 			return nil, err
 		}
@@ -151,19 +150,18 @@ func (o *Optimiser) step(rate, scale float64) sums.Step {
 // updateInPlace moves a weight in the host's memory.
 func (o *Optimiser) updateInPlace(q *tape.Param, step sums.Step) (err error) {
 	m := o.moments[q.Name]
-	var memory [4][]float32
-	for i, t := range []*tensors.Tensor{q.Master, m.mean, m.square, q.Grad} {
+	var memory [3][]float32
+	for i, t := range []*tensors.Tensor{m.mean, m.square, q.Grad} {
 		if memory[i], err = xla.Memory[float32](t); err != nil {
 			return err
 		}
 	}
-	var half []bfloat16.BFloat16
-	if o.params.Halved(q) {
-		if half, err = xla.Memory[bfloat16.BFloat16](q.Compute); err != nil {
-			return err
-		}
+	mean, square, grad := memory[0], memory[1], memory[2]
+	if q.Low != nil {
+		err = q.Halves(func(w sums.Halves) error { return sums.AdamWHalves(step, w, mean, square, grad) })
+	} else {
+		err = xla.View(q.Compute, func(w []float32) error { return sums.AdamW(step, w, mean, square, grad) })
 	}
-	err = sums.AdamW(step, memory[0], memory[1], memory[2], memory[3], half)
 	err = errors.Join(err, xla.Free(q.Grad))
 	q.Grad = nil
 	return err
@@ -223,49 +221,69 @@ func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor
 	in := []*tensors.Tensor{matrices, tables}
 	for _, q := range group {
 		m := o.moments[q.Name]
-		in = append(in, q.Master, m.mean, m.square, q.Grad)
+		if in = append(in, q.Compute); q.Low != nil {
+			in = append(in, q.Low)
+		}
+		in = append(in, m.mean, m.square, q.Grad)
 	}
 	out, err := f.Call(in...)
 	if err != nil {
 		return err
 	}
+	next := func() *tensors.Tensor {
+		t := out[0]
+		out = out[1:]
+		return t
+	}
 	for _, q := range group {
 		m := o.moments[q.Name]
 		err = errors.Join(err, xla.Free(m.mean, m.square, q.Grad))
 		q.Grad = nil
-		master, compute := out[0], out[0]
-		m.mean, m.square, out = out[1], out[2], out[3:]
-		if o.params.Halved(q) {
-			compute, out = out[0], out[1:]
+		var low *tensors.Tensor
+		compute := next()
+		if q.Low != nil {
+			low = next()
 		}
-		err = errors.Join(err, o.params.Replace(q, master, compute))
+		m.mean, m.square = next(), next()
+		err = errors.Join(err, o.params.Replace(q, compute, low))
 	}
 	return err
 }
 
 // function is the update of a group of weights, given the numbers of matrices and
-// of tables: (w, m, v, g) of each -> (w, m, v and, for bf16 compute, w again in
-// bf16) of each.
+// of tables: (w, m, v, g) of each -> (w, m, v) of each, w being two halves for bf16
+// compute.
 func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
 	kinds := make([]struct{ decay, table, halved bool }, len(group))
 	for i, q := range group {
-		kinds[i].decay, kinds[i].table, kinds[i].halved = q.Decay, q.Table, o.params.Halved(q)
+		kinds[i].decay, kinds[i].table, kinds[i].halved = q.Decay, q.Table, q.Low != nil
 	}
 	key := fmt.Sprint(kinds)
 	if f, ok := o.funcs[key]; ok {
 		return f, nil
 	}
 	f, err := o.engine.Func("adamw", func(in []*Node) (out []*Node) {
-		for i, k := range kinds {
-			hyper := in[0]
+		matrices, tables := in[0], in[1]
+		in = in[2:]
+		for _, k := range kinds {
+			hyper := matrices
 			if k.table {
-				hyper = in[1]
+				hyper = tables
 			}
-			w, m, v := o.adam.updated(k.decay, hyper, in[2+4*i:6+4*i])
-			out = append(out, w, m, v)
+			w := in[0]
 			if k.halved {
-				out = append(out, ConvertDType(w, dtypes.BFloat16))
+				w = join(in[0], in[1])
+				in = in[1:]
 			}
+			w, m, v := o.adam.updated(k.decay, hyper, w, in[1], in[2], in[3])
+			in = in[4:]
+			if k.halved {
+				high, low := split(w)
+				out = append(out, high, low)
+			} else {
+				out = append(out, w)
+			}
+			out = append(out, m, v)
 		}
 		return out
 	})
@@ -275,13 +293,30 @@ func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
 	return f, err
 }
 
-// updated is a weight and its moments one step on from in, (w, m, v, g).
-func (a Adam) updated(decay bool, hyper *Node, in []*Node) (w, m, v *Node) {
-	w, m, v = in[0], in[1], in[2]
+// upper is the bits of a bf16 as those of an f32, in i32. XLA takes a conversion to
+// bf16 and back for none.
+func upper(high *Node) *Node {
+	return BitwiseShiftLeftScalar(ConvertDType(Bitcast(high, dtypes.Uint16), dtypes.Int32), int32(16))
+}
+
+// join is f32 values of sums.Halves, high in bf16 and low in i16, and split the
+// reverse.
+func join(high, low *Node) *Node {
+	return Bitcast(Add(upper(high), ConvertDType(low, dtypes.Int32)), dtypes.Float32)
+}
+
+func split(w *Node) (high, low *Node) {
+	high = ConvertDType(w, dtypes.BFloat16)
+	rest := Sub(Bitcast(w, dtypes.Int32), upper(high))
+	return high, ConvertDType(MinScalar(rest, math.MaxInt16), dtypes.Int16)
+}
+
+// updated is a weight and its moments one step on by the gradient g.
+func (a Adam) updated(decay bool, hyper, w, m, v, g *Node) (nextW, nextM, nextV *Node) {
 	h := func(i int) *Node {
 		return BroadcastToShape(Squeeze(Slice(hyper, AxisElem(i)), 0), w.Shape())
 	}
-	grad := Mul(in[3], h(0))
+	grad := Mul(g, h(0))
 	m = Add(MulScalar(m, a.Beta1), MulScalar(grad, 1-a.Beta1))
 	v = Add(MulScalar(v, a.Beta2), MulScalar(Square(grad), 1-a.Beta2))
 	if decay {

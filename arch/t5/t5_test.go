@@ -292,11 +292,11 @@ func TestTables(t *testing.T) {
 	moved := func(tables float64) map[string][]float32 {
 		m, r := load(t, tiny[0].name, false)
 		packs := alone().Pack(single(t, golden.Load(t, filepath.Join("testdata", tiny[0].name))))
-		before := masters(t, r)
+		before := valuesOf(t, r)
 		adam := train.DefaultAdam()
 		adam.Tables = tables
 		enginetest.Optimise(t, r, m.Loss, packs, terms(packs), adam, train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
-		after := masters(t, r)
+		after := valuesOf(t, r)
 		for name, values := range after {
 			for i := range values {
 				values[i] -= before[name][i]
@@ -374,12 +374,12 @@ func TestDropout(t *testing.T) {
 	}
 }
 
-// masters gives the values of all weights.
-func masters(t *testing.T, r *tape.Runner) map[string][]float32 {
+// valuesOf gives the values of all weights.
+func valuesOf(t *testing.T, r *tape.Runner) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
 	for _, p := range r.Params.All() {
-		values, err := xla.ToHost[float32](p.Master)
+		values, err := r.Params.Host(p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -247,12 +247,12 @@ func largest(s config.Train, capacity int, row int64) int64 {
 const program = 700 << 20
 
 // bytes gives those of an activation; of all n weights, with gradients, moments
-// and, where graphs read bf16, f32 masters of those that are trained; and of one
-// call of the head with the gradients that it makes.
+// and, where graphs read bf16, what that lacks of f32 of those that are trained; and
+// of one call of the head with the gradients that it makes.
 func (h holding) bytes(n, vocabulary, model, terms int) (width, weights, head int64) {
 	width, state := int64(4), int64(12)
 	if h.half {
-		width, state = 2, 16
+		width, state = 2, 14
 	}
 	head = int64(vocabulary) * 3 * int64(terms) * 4
 	if h.adapter > 0 {

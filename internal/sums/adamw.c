@@ -7,6 +7,6 @@
 #define KERNEL "../sums/adamw.h"
 #include "../flash/widths.h"
 
-void adamw(float *w, float *m, float *v, const float *g, uint16_t *half, long n, const struct step *s) {
-    WIDEST(adamw)(w, m, v, g, half, n, s);
+void adamw(float *w, uint16_t *high, int16_t *low, float *m, float *v, const float *g, long n, const struct step *s) {
+    WIDEST(adamw)(w, high, low, m, v, g, n, s);
 }

@@ -61,26 +61,92 @@ type Step struct {
 	Epsilon      float32
 }
 
-// AdamW moves the weights w and their moments m and v one step on by the gradients
-// g, and sets half, where it is not nil, to the weights in bf16.
-func AdamW(s Step, w, m, v, g []float32, half []bfloat16.BFloat16) error {
-	if n := len(w); len(m) != n || len(v) != n || len(g) != n || half != nil && len(half) != n {
-		return fmt.Errorf("sums: %d weights with moments of %d and %d, %d gradients and %d values in bf16", n, len(m), len(v), len(g), len(half))
+// Halves are f32 values in two parts: High, the nearest bf16, and Low, what is to be
+// added to the bits of High, the lower 16 being zeros, to have those of the value. A
+// value half a step above an even High, which is one more than Low can be, is the next
+// smaller f32. Without Low they are values rounded to bf16.
+type Halves struct {
+	High []bfloat16.BFloat16
+	Low  []int16
+}
+
+func (h Halves) check(n int) error {
+	if len(h.High) != n || h.Low != nil && len(h.Low) != n {
+		return fmt.Errorf("sums: halves of %d and %d values for %d", len(h.High), len(h.Low), n)
 	}
-	if len(w) == 0 {
+	return nil
+}
+
+// from are pointers to the halves from a place on, NULL for none.
+func (h Halves) from(at int) (high *C.uint16_t, low *C.int16_t) {
+	if h.High != nil {
+		high = (*C.uint16_t)(unsafe.Pointer(&h.High[at]))
+	}
+	if h.Low != nil {
+		low = (*C.int16_t)(unsafe.Pointer(&h.Low[at]))
+	}
+	return high, low
+}
+
+// Split sets halves to values.
+func (h Halves) Split(values []float32) error {
+	if err := h.check(len(values)); err != nil || len(values) == 0 {
+		return err
+	}
+	share(len(values), func(from, to int) {
+		high, low := h.from(from)
+		C.split((*C.float)(&values[from]), high, low, C.long(to-from))
+	})
+	return nil
+}
+
+// Join sets values to what the halves are.
+func (h Halves) Join(values []float32) error {
+	if err := h.check(len(values)); err != nil || len(values) == 0 {
+		return err
+	}
+	share(len(values), func(from, to int) {
+		high, low := h.from(from)
+		C.join((*C.float)(&values[from]), high, low, C.long(to-from))
+	})
+	return nil
+}
+
+// AdamW moves the weights w and their moments m and v one step on by the gradients g.
+func AdamW(s Step, w, m, v, g []float32) error {
+	if len(w) != len(m) {
+		return fmt.Errorf("sums: %d weights with %d moments", len(w), len(m))
+	}
+	return s.move(w, Halves{}, m, v, g)
+}
+
+// AdamWHalves is AdamW for weights in halves.
+func AdamWHalves(s Step, w Halves, m, v, g []float32) error {
+	if err := w.check(len(m)); err != nil || w.Low == nil {
+		return errors.Join(err, fmt.Errorf("sums: weights of %d and %d halves with %d moments", len(w.High), len(w.Low), len(m)))
+	}
+	return s.move(nil, w, m, v, g)
+}
+
+func (s Step) move(w []float32, halves Halves, m, v, g []float32) error {
+	if n := len(m); len(v) != n || len(g) != n {
+		return fmt.Errorf("sums: moments of %d and %d, %d gradients", len(m), len(v), len(g))
+	}
+	if len(m) == 0 {
 		return nil
 	}
 	step := C.struct_step{
 		C.float(s.Scale), C.float(s.Rate), C.float(s.Root), C.float(s.Keep),
 		C.float(s.Beta1), C.float(1 - s.Beta1), C.float(s.Beta2), C.float(1 - s.Beta2), C.float(s.Epsilon),
 	}
-	share(len(w), func(from, to int) {
-		var narrow *C.uint16_t
-		if half != nil {
-			narrow = (*C.uint16_t)(unsafe.Pointer(&half[from]))
+	share(len(m), func(from, to int) {
+		var whole *C.float
+		if w != nil {
+			whole = (*C.float)(&w[from])
 		}
+		high, low := halves.from(from)
 		at := func(x []float32) *C.float { return (*C.float)(&x[from]) }
-		C.adamw(at(w), at(m), at(v), at(g), narrow, C.long(to-from), &step)
+		C.adamw(whole, high, low, at(m), at(v), at(g), C.long(to-from), &step)
 	})
 	return nil
 }

@@ -13,9 +13,15 @@ struct step {
     float scale, rate, root, keep, beta1, rest1, beta2, rest2, epsilon; // a rest is 1 - beta
 };
 
-// Moves n weights w with their moments m and v by the gradients g, and sets half,
-// where it is not NULL, to the weights in bf16.
-void adamw(float *w, float *m, float *v, const float *g, uint16_t *half, long n, const struct step *s);
+// A float in two halves is high, the nearest bf16, and low, what is to be added to
+// its bits, high's before the 16 that it lacks. Half a step above an even high is one
+// more than low can be: it becomes the next smaller float.
+void split(const float *x, uint16_t *high, int16_t *low, long n); // low: NULL if not wanted
+void join(float *x, const uint16_t *high, const int16_t *low, long n);
+
+// Moves n weights w, or where that is NULL those of high and low, with their moments m
+// and v by the gradients g.
+void adamw(float *w, uint16_t *high, int16_t *low, float *m, float *v, const float *g, long n, const struct step *s);
 
 // Rows from..to of sum [n, k] (+)= yᵀ·x, for y [rows, n] and x [rows, k] of f32
 // or, if half, bf16. from is a multiple of GROUP. It returns 0 without memory.

@@ -1,6 +1,7 @@
 package sums
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -57,22 +58,69 @@ func TestAddRows(t *testing.T) {
 	}
 }
 
-// TestAdamW holds three steps against the same in f64, with decay and the copy in
-// bf16 and without.
+// TestHalves shows that halves give values back, all but those half a step above an
+// even one, and that the upper half is what rounding to bf16 gives.
+func TestHalves(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	values := []float32{0, 1, -1, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, float32(math.Inf(1))}
+	for range 3*smallest + 5 {
+		values = append(values, float32(r.NormFloat64()))
+	}
+	const tie = 1 << 15
+	for bits := uint32(0x3f800000); bits < 0x3f840000; bits += tie - 1 { // near and on ties
+		values = append(values, math.Float32frombits(bits), -math.Float32frombits(bits), math.Float32frombits(bits/tie*tie))
+	}
+	h := Halves{make([]bfloat16.BFloat16, len(values)), make([]int16, len(values))}
+	back := make([]float32, len(values))
+	if err := errors.Join(h.Split(values), h.Join(back)); err != nil {
+		t.Fatal(err)
+	}
+	ties := 0
+	for i, x := range values {
+		want := math.Float32bits(x)
+		if want%(2*tie) == tie && want/(2*tie)%2 == 0 {
+			want, ties = want-1, ties+1
+		}
+		if math.Float32bits(back[i]) != want || h.High[i] != bfloat16.FromFloat32(x) {
+			t.Errorf("%x is %x and %d, together %x", math.Float32bits(x), h.High[i], h.Low[i], math.Float32bits(back[i]))
+		}
+	}
+	if ties < 3 {
+		t.Errorf("%d ties were tried", ties)
+	}
+	rounded := Halves{High: make([]bfloat16.BFloat16, len(values))}
+	if err := errors.Join(rounded.Split(values), rounded.Join(back)); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range values {
+		if want := bfloat16.FromFloat32(x); back[i] != want.Float32() {
+			t.Errorf("%v is %v when rounded", x, back[i])
+		}
+	}
+	if err := h.Split(values[1:]); err == nil {
+		t.Error("one value more in halves than there are")
+	}
+}
+
+// TestAdamW holds three steps against the same in f64, with decay and in halves and
+// without.
 func TestAdamW(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{0, 1, 37, 3*smallest + 5} {
 		for _, halved := range []bool{false, true} {
 			step := Step{Scale: 0.5, Rate: 1e-2, Root: 1.5, Keep: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
-			var half []bfloat16.BFloat16
-			if halved {
-				step.Keep, half = 0.99, make([]bfloat16.BFloat16, n)
-			}
 			w, m, v, g := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 			want, mean, square := make([]float64, n), make([]float64, n), make([]float64, n)
 			for i := range n {
 				w[i] = float32(r.NormFloat64())
 				want[i] = float64(w[i])
+			}
+			halves := Halves{make([]bfloat16.BFloat16, n), make([]int16, n)}
+			if err := halves.Split(w); err != nil {
+				t.Fatal(err)
+			}
+			if halved {
+				step.Keep = 0.99
 			}
 			for range 3 {
 				for i := range n {
@@ -81,7 +129,18 @@ func TestAdamW(t *testing.T) {
 					mean[i], square[i] = 0.9*mean[i]+0.1*d, 0.999*square[i]+0.001*d*d
 					want[i] = want[i]*float64(step.Keep) - 1e-2*mean[i]/(1.5*math.Sqrt(square[i])+1e-8)
 				}
-				if err := AdamW(step, w, m, v, g, half); err != nil {
+				var err error
+				if halved {
+					err = AdamWHalves(step, halves, m, v, g)
+				} else {
+					err = AdamW(step, w, m, v, g)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if halved {
+				if err := halves.Join(w); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -89,14 +148,15 @@ func TestAdamW(t *testing.T) {
 				if math.Abs(float64(w[i])-want[i]) > 2e-6 || math.Abs(float64(m[i])-mean[i]) > 1e-6 || math.Abs(float64(v[i])-square[i]) > 1e-6 {
 					t.Fatalf("weight %d of %d is %v with %v and %v; expected %v with %v and %v", i, n, w[i], m[i], v[i], want[i], mean[i], square[i])
 				}
-				if halved && half[i] != bfloat16.FromFloat32(w[i]) {
-					t.Fatalf("weight %d of %d is %v in bf16; expected %v", i, n, half[i], bfloat16.FromFloat32(w[i]))
+				if halved && halves.High[i] != bfloat16.FromFloat32(w[i]) {
+					t.Fatalf("weight %d of %d is %v in bf16; expected %v", i, n, halves.High[i], bfloat16.FromFloat32(w[i]))
 				}
 			}
 		}
 	}
-	if err := AdamW(Step{}, make([]float32, 2), make([]float32, 2), make([]float32, 1), make([]float32, 2), nil); err == nil {
-		t.Error("two weights have one mean square")
+	two, one := make([]float32, 2), make([]float32, 1)
+	if AdamW(Step{}, two, two, one, two) == nil || AdamW(Step{}, one, two, two, two) == nil || AdamWHalves(Step{}, Halves{}, two, two, two) == nil {
+		t.Error("two moments of one weight")
 	}
 }
 
@@ -112,10 +172,11 @@ func BenchmarkAdd(b *testing.B) {
 
 func BenchmarkAdamW(b *testing.B) {
 	const n = 1 << 23
-	w, m, v, g, half := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]bfloat16.BFloat16, n)
-	b.SetBytes(n * (4*4 + 3*4 + 2))
+	m, v, g := make([]float32, n), make([]float32, n), make([]float32, n)
+	w := Halves{make([]bfloat16.BFloat16, n), make([]int16, n)}
+	b.SetBytes(n * (4*4 + 3*4))
 	for b.Loop() {
-		if err := AdamW(Step{Scale: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, w, m, v, g, half); err != nil {
+		if err := AdamWHalves(Step{Scale: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, w, m, v, g); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -228,28 +228,34 @@ func Free(ts ...*tensors.Tensor) error {
 
 // Number is what crosses between host and device.
 type Number interface {
-	float32 | int32 | int8 | uint8 | bool | bfloat16.BFloat16
+	float32 | int32 | int16 | int8 | uint8 | bool | bfloat16.BFloat16
 }
 
 // FromHost copies flat host values to the device under the given dimensions.
 func FromHost[T Number](e *Engine, flat []T, dims ...int) (*tensors.Tensor, error) {
-	size := 1
-	for _, d := range dims {
-		size *= d
-	}
-	if size != len(flat) {
-		return nil, fmt.Errorf("engine: %d values for dimensions %v", len(flat), dims)
-	}
-	var t *tensors.Tensor
-	err := Catch(func() (err error) {
-		shape := shapes.Make(dtypes.FromGenericsType[T](), dims...)
-		t, err = tensors.FromShapeForBackend(e.backend, 0, shape)
-		if err != nil {
+	return Fill(e, func(to []T) error {
+		if len(to) != len(flat) {
+			return fmt.Errorf("engine: %d values for dimensions %v", len(flat), dims)
+		}
+		copy(to, flat)
+		return nil
+	}, dims...)
+}
+
+// Fill makes a tensor of the values that fn sets, zeros before.
+func Fill[T Number](e *Engine, fn func(flat []T) error, dims ...int) (t *tensors.Tensor, err error) {
+	err = Catch(func() (err error) {
+		if t, err = tensors.FromShapeForBackend(e.backend, 0, shapes.Make(dtypes.FromGenericsType[T](), dims...)); err != nil {
 			return err
 		}
-		return t.MutableFlatData(func(data any) { copy(data.([]T), flat) })
+		var inner error
+		err = t.MutableFlatData(func(data any) { inner = fn(data.([]T)) })
+		return errors.Join(err, inner)
 	})
-	return t, err
+	if err != nil {
+		return nil, errors.Join(err, Free(t))
+	}
+	return t, nil
 }
 
 // ToHost copies a tensor's values to the host.
