@@ -81,17 +81,9 @@ func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (e
 
 // keep adds a layer's keys and values [S, N, C] to the pasts of a pack's rows.
 func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
-	keys, err := xla.Memory[float32](k.Tensor)
-	if err != nil {
-		return err
-	}
-	values, err := xla.Memory[float32](v.Tensor)
-	if err != nil {
-		return err
-	}
 	for i, index := range pack.Rows {
 		r := rows[index]
-		if err := r.past[layer].Append(keys, values, pack.Paths[i][:r.cached()]); err != nil {
+		if err := r.past.Add(layer, k, v, pack.Paths[i][:r.cached()]); err != nil {
 			return err
 		}
 	}

@@ -317,7 +317,7 @@ func addProduct[T float32 | bfloat16.BFloat16](sum []float32, dims []int, y, x *
 // comes is the first term.
 func (p *Params) gradient(q *Param) (sum []float32, first bool, err error) {
 	if first = q.Grad == nil; first {
-		if q.Grad, err = xla.New(p.engine, q.Dims...); err != nil {
+		if q.Grad, err = xla.New[float32](p.engine, q.Dims...); err != nil {
 			return nil, first, err
 		}
 	}

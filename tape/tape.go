@@ -38,13 +38,13 @@ type Block struct {
 	Backward func(w *nn.Weights, in, kept, dOut []*graph.Node) (dIn []*graph.Node)
 }
 
-// Native is a piece of a model that is no graph: it works on f32 values in the
-// host's memory, where the engine computes OnHost.
-type Native struct {
-	Outputs, Kept [][]int // dimensions of the outputs, and of what Backward wants kept
-	Forward       func(in, out, kept [][]float32) error
+// Native is a piece of a model that is no graph: it works on values in the host's
+// memory, where the engine computes OnHost, f32 or bf16 as the model's activations are.
+type Native[T xla.Number] struct {
+	Outputs, Kept [][]int // dimensions of the outputs, and of what Backward wants kept in f32
+	Forward       func(in, out [][]T, kept [][]float32) error
 	// Backward sets the cotangents of all inputs.
-	Backward func(in, out, kept, dOut, dIn [][]float32) error
+	Backward func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error
 }
 
 // Bound is a block with the full names of its weights.
@@ -263,36 +263,26 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 	return rec.out, nil
 }
 
-// Native runs a native piece forwards.
-func (t *Tape) Native(n Native, in ...*Value) ([]*Value, error) {
-	rec := &native{native: n, in: in}
+// Run runs a native piece forwards.
+func (n Native[T]) Run(t *Tape, in ...*Value) ([]*Value, error) {
+	rec := &native[T]{native: n, in: in}
 	flows := false
 	for _, v := range in {
 		flows = flows || v.flows
 	}
-	made := func(dims [][]int) (ts []*tensors.Tensor, err error) {
-		for _, d := range dims {
-			x, err := xla.New(t.runner.Engine, d...)
-			if err != nil {
-				return ts, errors.Join(err, xla.Free(ts...))
-			}
-			ts = append(ts, x)
-		}
-		return ts, nil
-	}
-	out, err := made(n.Outputs)
+	out, err := made[T](t, n.Outputs)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range out {
 		rec.out = append(rec.out, t.value(x, flows && t.train))
 	}
-	if rec.kept, err = made(n.Kept); err != nil {
+	if rec.kept, err = made[float32](t, n.Kept); err != nil {
 		return nil, err
 	}
-	memory, err := memories(tensorsOf(in), out, rec.kept)
+	memory, kept, err := rec.memories(tensorsOf(in), out)
 	if err == nil {
-		err = n.Forward(memory[0], memory[1], memory[2])
+		err = n.Forward(memory[0], memory[1], kept)
 	}
 	if err != nil {
 		return nil, errors.Join(err, rec.free())
@@ -304,28 +294,40 @@ func (t *Tape) Native(n Native, in ...*Value) ([]*Value, error) {
 	return rec.out, nil
 }
 
+// made makes tensors of these dimensions, whose values are yet to be set.
+func made[T xla.Number](t *Tape, dims [][]int) (ts []*tensors.Tensor, err error) {
+	for _, d := range dims {
+		x, err := xla.New[T](t.runner.Engine, d...)
+		if err != nil {
+			return nil, errors.Join(err, xla.Free(ts...))
+		}
+		ts = append(ts, x)
+	}
+	return ts, nil
+}
+
 // native is a record of Native.
-type native struct {
-	native  Native
+type native[T xla.Number] struct {
+	native  Native[T]
 	in, out []*Value
 	kept    []*tensors.Tensor
 }
 
-func (n *native) outputs() []*Value { return n.out }
-func (n *native) free() error       { return xla.Free(n.kept...) }
+func (n *native[T]) outputs() []*Value { return n.out }
+func (n *native[T]) free() error       { return xla.Free(n.kept...) }
 
-func (n *native) back(t *Tape, dOut []*tensors.Tensor) error {
-	var dIn []*tensors.Tensor
+func (n *native[T]) back(t *Tape, dOut []*tensors.Tensor) error {
+	var dims [][]int
 	for _, v := range n.in {
-		d, err := xla.New(t.runner.Engine, v.Tensor.Shape().Dimensions...)
-		if err != nil {
-			return errors.Join(err, xla.Free(dIn...))
-		}
-		dIn = append(dIn, d)
+		dims = append(dims, v.Tensor.Shape().Dimensions)
 	}
-	memory, err := memories(tensorsOf(n.in), tensorsOf(n.out), n.kept, dOut, dIn)
+	dIn, err := made[T](t, dims)
+	if err != nil {
+		return err
+	}
+	memory, kept, err := n.memories(tensorsOf(n.in), tensorsOf(n.out), dOut, dIn)
 	if err == nil {
-		err = n.native.Backward(memory[0], memory[1], memory[2], memory[3], memory[4])
+		err = n.native.Backward(memory[0], memory[1], kept, memory[2], memory[3])
 	}
 	if err != nil {
 		return errors.Join(err, xla.Free(dIn...))
@@ -340,17 +342,26 @@ func (n *native) back(t *Tape, dOut []*tensors.Tensor) error {
 	return errors.Join(err, n.free())
 }
 
-// memories gives the host's view of lists of tensors.
-func memories(lists ...[]*tensors.Tensor) ([][][]float32, error) {
-	out := make([][][]float32, len(lists))
-	for i, list := range lists {
-		for _, x := range list {
-			flat, err := xla.Memory[float32](x)
-			if err != nil {
-				return nil, err
-			}
-			out[i] = append(out[i], flat)
+// memories gives the host's view of lists of tensors and of what is kept.
+func (n *native[T]) memories(lists ...[]*tensors.Tensor) (out [][][]T, kept [][]float32, err error) {
+	for _, list := range lists {
+		flat, err := memory[T](list)
+		if err != nil {
+			return nil, nil, err
 		}
+		out = append(out, flat)
+	}
+	kept, err = memory[float32](n.kept)
+	return out, kept, err
+}
+
+func memory[T xla.Number](ts []*tensors.Tensor) (out [][]T, err error) {
+	for _, x := range ts {
+		flat, err := xla.Memory[T](x)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, flat)
 	}
 	return out, nil
 }

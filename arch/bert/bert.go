@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
@@ -225,8 +226,7 @@ func (m *Model) Hidden(t *tape.Tape, p Pack) (out Packed, err error) {
 	}
 	var attend tape.Part
 	if t.OnHost() && !m.graphs {
-		native := m.native(p)
-		attend = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
+		attend = m.native(p)
 	} else {
 		back, err := t.Ints(back, p.Size)
 		if err != nil {
@@ -282,10 +282,9 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, attend tape.Part) ([]*
 
 // native is attention within the rows of a pack in the host's memory. The
 // positions behind the last row see themselves.
-func (m *Model) native(p Pack) tape.Native {
+func (m *Model) native(p Pack) tape.Part {
 	shape := flash.Shape{
 		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
-		Half:  m.dtype == dtypes.BFloat16,
 		Depth: make([]int32, p.Size), Start: make([]int32, p.Size), Reach: make([]int32, p.Size),
 	}
 	n := 0
@@ -299,13 +298,21 @@ func (m *Model) native(p Pack) tape.Native {
 		}
 		n = end
 	}
-	return tape.Native{
-		Outputs: [][]int{{p.Size, shape.Heads, shape.Width}},
-		Kept:    [][]int{{shape.Heads, p.Size}},
-		Forward: func(in, out, kept [][]float32) error {
-			return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
+	if m.dtype == dtypes.BFloat16 {
+		return native[bfloat16.BFloat16](shape)
+	}
+	return native[float32](shape)
+}
+
+func native[T flash.Number](s flash.Shape) tape.Part {
+	native := tape.Native[T]{
+		Outputs: [][]int{{len(s.Reach), s.Heads, s.Width}},
+		Kept:    [][]int{{s.Heads, len(s.Reach)}},
+		Forward: func(in, out [][]T, kept [][]float32) error {
+			return flash.Forward(s, in[0], in[1], in[2], out[0], kept[0])
 		},
 	}
+	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return native.Run(t, in...) }
 }
 
 // embedBlock takes ids and their places in their rows [P] i32 to x [P, D]: words,
@@ -324,13 +331,13 @@ func (m *Model) embedBlock() *tape.Block {
 	}
 }
 
-// beforeBlock takes x [P, D] to the queries, keys and values [P, H, C] in f32.
+// beforeBlock takes x [P, D] to the queries, keys and values [P, H, C].
 func (m *Model) beforeBlock() *tape.Block {
 	return &tape.Block{
 		Name: "bert before", Weights: beforeWeights, Outputs: 3,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			for _, part := range []string{"query", "key", "value"} {
-				y := ConvertDType(nn.Linear(w, "attention.self."+part, in[0]), dtypes.Float32)
+				y := nn.Linear(w, "attention.self."+part, in[0])
 				out = append(out, Reshape(y, in[0].Shape().Dimensions[0], m.Config.Heads, m.Config.Width/m.Config.Heads))
 			}
 			return out, nil
@@ -348,7 +355,7 @@ func (m *Model) attentionBlock() *tape.Block {
 			at, lengths, back := in[3], in[4], in[5]
 			b, s, h, c := at.Shape().Dimensions[0], at.Shape().Dimensions[1], in[0].Shape().Dimensions[1], in[0].Shape().Dimensions[2]
 			heads := func(x *Node) *Node { // [B, H, S, C]
-				return TransposeAllAxes(Gather(ConvertDType(x, m.dtype), InsertAxes(at, -1)), 0, 2, 1, 3)
+				return TransposeAllAxes(Gather(x, InsertAxes(at, -1)), 0, 2, 1, 3)
 			}
 			scores := ConvertDType(dot(heads(in[0]), heads(in[1]), 3), dtypes.Float32) // [B, H, S, S]
 			shape := scores.Shape()
@@ -360,7 +367,7 @@ func (m *Model) attentionBlock() *tape.Block {
 			sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
 			o := ConvertDType(dot(ConvertDType(p, m.dtype), heads(in[2]), 2), dtypes.Float32)
 			o = Div(o, BroadcastToDims(sum, b, h, s, c))
-			o = Reshape(TransposeAllAxes(o, 0, 2, 1, 3), b*s, h, c)
+			o = Reshape(TransposeAllAxes(ConvertDType(o, m.dtype), 0, 2, 1, 3), b*s, h, c)
 			return []*Node{Gather(o, InsertAxes(back, -1))}, nil
 		},
 	}
@@ -374,7 +381,7 @@ func (m *Model) afterBlock() *tape.Block {
 		Name: "bert after", Weights: afterWeights, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			x := in[0]
-			a := ConvertDType(Reshape(in[1], x.Shape().Dimensions...), m.dtype)
+			a := Reshape(in[1], x.Shape().Dimensions...)
 			x = m.norm(w, "attention.output.LayerNorm", Add(x, nn.Linear(w, "attention.output.dense", a)))
 			y := gelu(nn.Linear(w, "intermediate.dense", x))
 			return []*Node{m.norm(w, "output.LayerNorm", Add(x, nn.Linear(w, "output.dense", y)))}, nil

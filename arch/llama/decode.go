@@ -13,7 +13,7 @@ import (
 )
 
 // Prefill runs layer i over a micro-batch, x [S, D] to y [S, D], and gives its
-// keys and values [S, N, C] in f32. Of the last layer only these are wanted: its
+// keys and values [S, N, C]. Of the last layer only these are wanted: its
 // y is nil.
 func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k, v *tape.Value, err error) {
 	if i == m.Config.Layers-1 {

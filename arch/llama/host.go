@@ -99,6 +99,20 @@ func hostMatrix(p *tape.Param) (m few.Matrix, err error) {
 // Past are the keys and values of one row, layer by layer.
 type Past []*few.Cache
 
+// Add adds a layer's keys and values at the given places of Prefill's k and v [S, N, C].
+func (p Past) Add(layer int, k, v *tape.Value, places []int32) error {
+	if k.Tensor.DType() == dtypes.BFloat16 {
+		return addPast[bfloat16.BFloat16](p[layer], k, v, places)
+	}
+	return addPast[float32](p[layer], k, v, places)
+}
+
+func addPast[T float32 | bfloat16.BFloat16](c *few.Cache, k, v *tape.Value, places []int32) error {
+	return xla.View(k.Tensor, func(keys []T) error {
+		return xla.View(v.Tensor, func(values []T) error { return few.Append(c, keys, values, places) })
+	})
+}
+
 // Past makes an empty one.
 func (h *Host) Past() Past {
 	p := make(Past, h.config.Layers)
@@ -170,7 +184,7 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 		rotate(qkv[j], angles, c.HeadWidth)
 	}
 	for r, cache := range caches {
-		if err := cache.Append(qkv[1], qkv[2], []int32{int32(r)}); err != nil {
+		if err := few.Append(cache, qkv[1], qkv[2], []int32{int32(r)}); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -156,20 +157,27 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
 	shape := flash.Shape{
 		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
-		Slide: slide, Half: m.dtype == dtypes.BFloat16, Depth: b.Positions, Reach: b.Reach,
+		Slide: slide, Depth: b.Positions, Reach: b.Reach,
 	}
-	n := len(b.Tokens)
-	native := tape.Native{
-		Outputs: [][]int{{n, shape.Heads, shape.Width}},
-		Kept:    [][]int{{shape.Heads, n}},
-		Forward: func(in, out, kept [][]float32) error {
-			return flash.Forward(shape, in[0], in[1], in[2], out[0], kept[0])
+	if m.dtype == dtypes.BFloat16 {
+		return native[bfloat16.BFloat16](shape)
+	}
+	return native[float32](shape)
+}
+
+func native[T flash.Number](s flash.Shape) tape.Part {
+	n := len(s.Reach)
+	native := tape.Native[T]{
+		Outputs: [][]int{{n, s.Heads, s.Width}},
+		Kept:    [][]int{{s.Heads, n}},
+		Forward: func(in, out [][]T, kept [][]float32) error {
+			return flash.Forward(s, in[0], in[1], in[2], out[0], kept[0])
 		},
-		Backward: func(in, out, kept, dOut, dIn [][]float32) error {
-			return flash.Backward(shape, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
+		Backward: func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error {
+			return flash.Backward(s, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
 		},
 	}
-	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return t.Native(native, in...) }
+	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return native.Run(t, in...) }
 }
 
 // graph is the same as a graph, over positions and reach [S].
@@ -245,7 +253,7 @@ var (
 )
 
 // beforeBlock is a layer up to attention: x [S, D] and the angles [S, C/2] to
-// q [S, H, C], k and v [S, N, C] in f32. It keeps only what qwen3's norms need.
+// q [S, H, C], k and v [S, N, C]. It keeps only what qwen3's norms need.
 func (m *Model) beforeBlock() *tape.Block {
 	return &tape.Block{
 		Name: "before attention", Weights: beforeWeights, Outputs: 3,
@@ -254,31 +262,31 @@ func (m *Model) beforeBlock() *tape.Block {
 			if m.Config.QKNorm {
 				kept = []*Node{h.rawQ, h.rawK}
 			}
-			return []*Node{f32(h.q), f32(h.k), f32(h.v)}, kept
+			return []*Node{h.q, h.k, h.v}, kept
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
 			eps, x, cos, back := m.Config.Epsilon, in[0], in[1], Neg(in[2])
-			dq, dk := m.cast(nn.Rotate(dOut[0], cos, back)), m.cast(nn.Rotate(dOut[1], cos, back))
+			dq, dk := nn.Rotate(dOut[0], cos, back), nn.Rotate(dOut[1], cos, back)
 			if m.Config.QKNorm {
 				dq = nn.RMSNormVJP(w, "self_attn.q_norm.weight", kept[0], dq, eps)
 				dk = nn.RMSNormVJP(w, "self_attn.k_norm.weight", kept[1], dk, eps)
 			}
 			h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), eps)
 			dh := Add(nn.LinearVJP(w, "self_attn.q_proj", h, merge(dq)), nn.LinearVJP(w, "self_attn.k_proj", h, merge(dk)))
-			dh = Add(dh, nn.LinearVJP(w, "self_attn.v_proj", h, merge(m.cast(dOut[2]))))
+			dh = Add(dh, nn.LinearVJP(w, "self_attn.v_proj", h, merge(dOut[2])))
 			return []*Node{nn.RMSNormVJP(w, "input_layernorm.weight", x, dh, eps), nil, nil}
 		},
 	}
 }
 
 // afterBlock is a layer from attention on: its input x [S, D] and attention's
-// outcome o [S, H, C] in f32 to its output [S, D]. It keeps the products that
+// outcome o [S, H, C] to its output [S, D]. It keeps the products that
 // cost a matrix multiplication and computes norms and gates again.
 func (m *Model) afterBlock() *tape.Block {
 	return &tape.Block{
 		Name: "after attention", Weights: afterWeights, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			y, mid, gate, up := m.mix(w, in[0], merge(m.cast(in[1])))
+			y, mid, gate, up := m.mix(w, in[0], merge(in[1]))
 			return []*Node{y}, []*Node{mid, gate, up}
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
@@ -289,8 +297,8 @@ func (m *Model) afterBlock() *tape.Block {
 			h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), eps)
 			dh := Add(nn.LinearVJP(w, "mlp.gate_proj", h, d[0]), nn.LinearVJP(w, "mlp.up_proj", h, d[1]))
 			dMid := Add(dOut[0], nn.RMSNormVJP(w, "post_attention_layernorm.weight", mid, dh, eps))
-			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(m.cast(in[1])), dMid)
-			return []*Node{dMid, f32(m.split(dO, m.Config.Heads))}
+			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(in[1]), dMid)
+			return []*Node{dMid, m.split(dO, m.Config.Heads)}
 		},
 	}
 }
@@ -306,7 +314,7 @@ func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
 				return []*Node{o}, nil
 			}
 			o, lse := nn.Attention(kind.tree(in), m.queries(in[0]), m.keys(in[1]), m.keys(in[2]))
-			return []*Node{f32(m.headsLast(o))}, []*Node{o, lse}
+			return []*Node{m.headsLast(o)}, []*Node{o, lse}
 		},
 		Backward: func(_ *nn.Weights, in, kept, dOut []*Node) []*Node {
 			_, back := m.outcome(kind, in, kept)
@@ -319,21 +327,21 @@ func (kind attentionKind) tree(in []*Node) nn.Tree {
 	return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
 }
 
-// outcome is attentionBlock's outcome o [S, H, C] in f32 once more, from what it kept
-// or, for a row, which keeps nothing, made again; back takes the cotangent of o to
-// those of q, k and v, in f32.
+// outcome is attentionBlock's outcome o [S, H, C] once more, from what it kept or, for
+// a row, which keeps nothing, made again; back takes the cotangent of o to those of
+// q, k and v.
 func (m *Model) outcome(kind attentionKind, in, kept []*Node) (o *Node, back func(dO *Node) []*Node) {
 	if kind.row {
-		o, back := nn.Causal(m.cast(in[0]), m.cast(in[1]), m.cast(in[2]))
-		return f32(o), func(dO *Node) []*Node {
-			dq, dk, dv := back(m.cast(dO))
-			return []*Node{f32(dq), f32(dk), f32(dv)}
+		o, back := nn.Causal(in[0], in[1], in[2])
+		return o, func(dO *Node) []*Node {
+			dq, dk, dv := back(dO)
+			return []*Node{dq, dk, dv}
 		}
 	}
-	return f32(m.headsLast(kept[0])), func(dO *Node) []*Node {
+	return m.headsLast(kept[0]), func(dO *Node) []*Node {
 		q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
 		dq, dk, dv := nn.AttentionVJP(kind.tree(in), q, k, v, kept[0], kept[1], m.queries(dO))
-		return []*Node{f32(m.headsLast(dq)), f32(m.headsLast(dk)), f32(m.headsLast(dv))}
+		return []*Node{m.headsLast(dq), m.headsLast(dk), m.headsLast(dv)}
 	}
 }
 
@@ -345,23 +353,16 @@ func (m *Model) layerBlock(kind attentionKind) *tape.Block {
 		return block
 	}
 	before, attention, after := m.before, m.attentionBlock(kind), m.after
-	all := func(x []*Node, to func(*Node) *Node) []*Node {
-		out := make([]*Node, len(x))
-		for i := range x {
-			out[i] = to(x[i])
-		}
-		return out
-	}
 	block := &tape.Block{
 		Name: fmt.Sprintf("layer%+v", kind), Weights: slices.Concat(beforeWeights, afterWeights), Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h, keptBefore := before.Forward(w, in[:3])
 			o, keptAttention := attention.Forward(w, slices.Concat(h, in[3:]))
 			out, keptAfter := after.Forward(w, []*Node{in[0], o[0]})
-			return out, slices.Concat(all(h, m.cast), keptAttention, keptAfter, keptBefore)
+			return out, slices.Concat(h, keptAttention, keptAfter, keptBefore)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			h, kept := all(kept[:3], f32), kept[3:]
+			h, kept := kept[:3], kept[3:]
 			var keptAttention []*Node
 			if !kind.row {
 				keptAttention, kept = kept[:2], kept[2:]
@@ -420,11 +421,11 @@ func merge(x *Node) *Node {
 // queries turns q [S, H, C] into what nn works on, [N, G, S, C].
 func (m *Model) queries(q *Node) *Node {
 	s, n := q.Shape().Dimensions[0], m.Config.KVHeads
-	return TransposeAllAxes(Reshape(m.cast(q), s, n, m.Config.Heads/n, m.Config.HeadWidth), 1, 2, 0, 3)
+	return TransposeAllAxes(Reshape(q, s, n, m.Config.Heads/n, m.Config.HeadWidth), 1, 2, 0, 3)
 }
 
 // keys turns keys or values [S, N, C] into [N, S, C].
-func (m *Model) keys(k *Node) *Node { return TransposeAllAxes(m.cast(k), 1, 0, 2) }
+func (m *Model) keys(k *Node) *Node { return TransposeAllAxes(k, 1, 0, 2) }
 
 // headsLast undoes queries and keys.
 func (m *Model) headsLast(x *Node) *Node {

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"unsafe"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // Cache holds the keys and values of one row in one layer, a token after the
@@ -42,10 +44,18 @@ func (c *Cache) Length() int { return int(c.c.length) }
 // Reset empties the cache and keeps its memory.
 func (c *Cache) Reset() { c.c.length = 0 }
 
-// Append adds the keys and values at the given places of k and v [.., N, C].
-func (c *Cache) Append(k, v []float32, places []int32) error {
+// Append adds the keys and values at the given places of k and v [.., N, C]. A cache
+// of f32 takes f32 alone.
+func Append[T float32 | bfloat16.BFloat16](c *Cache, k, v []T, places []int32) error {
 	if len(places) == 0 {
 		return nil
+	}
+	half := C.int(0)
+	if _, ok := any(k).([]bfloat16.BFloat16); ok {
+		half = 1
+	}
+	if half > c.c.half {
+		return errors.New("few: bf16 keys to a cache of f32")
 	}
 	size := int(c.c.heads * c.c.width)
 	for _, p := range places {
@@ -53,7 +63,7 @@ func (c *Cache) Append(k, v []float32, places []int32) error {
 			return fmt.Errorf("few: place %d of %d keys and %d values", p, len(k)/size, len(v)/size)
 		}
 	}
-	if C.few_append(c.c, (*C.float)(&k[0]), (*C.float)(&v[0]), (*C.int)(&places[0]), C.int(len(places))) != 0 {
+	if C.few_append(c.c, unsafe.Pointer(&k[0]), unsafe.Pointer(&v[0]), half, (*C.int)(&places[0]), C.int(len(places))) != 0 {
 		return errMemory
 	}
 	return nil

@@ -27,7 +27,7 @@ func TestCache(t *testing.T) {
 				k, v := random(r, n*size), random(r, n*size)
 				x := NewCache(c.kv, c.width, c.half)
 				defer x.Free()
-				if err := x.Append(make([]float32, size), make([]float32, size), []int32{0}); err != nil {
+				if err := Append(x, make([]float32, size), make([]float32, size), []int32{0}); err != nil {
 					t.Fatal(err)
 				}
 				x.Reset()
@@ -36,7 +36,7 @@ func TestCache(t *testing.T) {
 					places[i] = int32(i)
 				}
 				for _, part := range [][]int32{places[:n/2], places[n/2:]} {
-					if err := x.Append(k, v, part); err != nil {
+					if err := Append(x, k, v, part); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -85,7 +85,7 @@ func TestCache(t *testing.T) {
 			}
 		})
 	}
-	if err := NewCache(2, 4, false).Append(make([]float32, 8), make([]float32, 8), []int32{1}); err == nil {
+	if err := Append(NewCache(2, 4, false), make([]float32, 8), make([]float32, 8), []int32{1}); err == nil {
 		t.Error("a place behind the end is taken")
 	}
 }
@@ -99,7 +99,7 @@ func BenchmarkCache(b *testing.B) {
 			for range 8 {
 				x := NewCache(3, 64, half)
 				places := make([]int32, 1100)
-				if err := x.Append(random(r, 192), random(r, 192), places); err != nil {
+				if err := Append(x, random(r, 192), random(r, 192), places); err != nil {
 					b.Fatal(err)
 				}
 				caches = append(caches, x)

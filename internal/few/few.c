@@ -234,22 +234,23 @@ static int grow(few_cache *c, int tokens) {
     return 0;
 }
 
-static void store(few_cache *c, void *to, const float *x, const int *places, int n) {
+static void store(few_cache *c, void *to, const void *x, int half, const int *places, int n) {
+    const size_t value = c->half ? 2 : 4;
     for (int h = 0; h < c->heads; h++)
         for (int i = 0; i < n; i++) {
-            const float *from = x + ((long)places[i] * c->heads + h) * c->width;
-            long at = ((long)h * c->room + c->length + i) * c->width;
-            if (c->half)
-                few_round((uint16_t *)to + at, from, c->width);
+            const long from = ((long)places[i] * c->heads + h) * c->width;
+            const long at = ((long)h * c->room + c->length + i) * c->width;
+            if (c->half && !half)
+                few_round((uint16_t *)to + at, (const float *)x + from, c->width);
             else
-                memcpy((float *)to + at, from, sizeof(float) * c->width);
+                memcpy((char *)to + at * value, (const char *)x + from * value, value * c->width);
         }
 }
 
-int few_append(few_cache *c, const float *k, const float *v, const int *places, int n) {
+int few_append(few_cache *c, const void *k, const void *v, int half, const int *places, int n) {
     if (c->length + n > c->room && grow(c, c->length + n)) return -1;
-    store(c, c->keys, k, places, n);
-    store(c, c->values, v, places, n);
+    store(c, c->keys, k, half, places, n);
+    store(c, c->values, v, half, places, n);
     c->length += n;
     return 0;
 }

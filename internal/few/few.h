@@ -27,9 +27,9 @@ typedef struct {
     void *keys, *values;
 } few_cache;
 
-// few_append adds the keys and values at n places of k and v [.., heads, width].
-// It gives -1 where there is no memory.
-int few_append(few_cache *c, const float *k, const float *v, const int *places, int n);
+// few_append adds the keys and values at n places of k and v [.., heads, width], which
+// are bf16 (half), as the cache's are then, or f32. It gives -1 where there is no memory.
+int few_append(few_cache *c, const void *k, const void *v, int half, const int *places, int n);
 
 // few_attend is attention from the new tokens q [rows, heads, width], each to what
 // its cache holds, to o. It gives -1 where there is no memory.

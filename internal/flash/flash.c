@@ -9,7 +9,7 @@
 #define KERNEL "kernel.h"
 #include "widths.h"
 
-// half.h's kernels multiply in bf16.
+// half.h's kernels multiply in bf16, which is what they read.
 #ifdef WIDE_X86
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
@@ -18,12 +18,14 @@
 #endif
 
 #ifdef WIDE_X86
-#define CHOOSE(name) (s->half && HALVES ? name##_half : WIDEST(name))
+#define CHOOSE(name) (s->products ? name##_half : WIDEST(name))
 #else
 #define CHOOSE(name) WIDEST(name)
 #endif
 
 static share_function *share;
+
+int flash_products(void) { return HALVES; }
 
 void flash_share_by(void *run) { share = (share_function *)run; }
 
@@ -32,12 +34,15 @@ typedef struct {
     const shape *s;
     const int *bounds;
     int parts;
-    const float *q, *k, *v;
+    const void *q, *k, *v;
     const unsigned char *sees;
     const int *depth, *start, *reach;
-    float *o, *lse;
-    const float *out, *stats, *dO; // o and lse, backwards
-    float *sums, *dq, *dk, *dv;
+    void *o;
+    float *lse;
+    const void *out, *dO; // o and lse, backwards
+    const float *stats;
+    float *sums;
+    void *dq, *dk, *dv;
 } job;
 
 static void forward_share(void *of, int worker, int workers) {
@@ -48,8 +53,8 @@ static void forward_share(void *of, int worker, int workers) {
         kernel(s, j->bounds[i], j->bounds[i + 1], j->q, j->k, j->v, j->sees, j->depth, j->start, j->reach, j->o, j->lse);
 }
 
-void flash_forward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
-                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+void flash_forward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
+                   const unsigned char *sees, const int *depth, const int *start, const int *reach, void *o,
                    float *lse) {
     job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .o = o, .lse = lse};
     share(forward_share, &j, parts);
@@ -77,17 +82,18 @@ static void add_share(void *of, int worker, int workers) {
     for (long p = (long)s->positions * worker / workers; p < (long)s->positions * (worker + 1) / workers; p++)
         for (int h = 0; h < s->kv; h++)
             for (int second = 0; second < 2; second++) {
-                float *to = (second ? j->dv : j->dk) + (p * s->kv + h) * s->width;
                 const float *from = j->sums + second * sums_size(s) + (h * (long)s->padded + p) * wide;
-                memcpy(to, from, sizeof *to * s->width);
-                for (int i = 1; i < j->parts; i++)
-                    for (int c = 0; c < s->width; c++) to[c] += from[2 * i * sums_size(s) + c];
+                for (int c = 0; c < s->width; c++) {
+                    float sum = from[c];
+                    for (int i = 1; i < j->parts; i++) sum += from[2 * i * sums_size(s) + c];
+                    set_plain(second ? j->dv : j->dk, (p * s->kv + h) * s->width + c, sum, s->half);
+                }
             }
 }
 
-void flash_backward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
-                    const float *o, const float *lse, const float *dO, const unsigned char *sees, const int *depth,
-                    const int *start, const int *reach, float *sums, float *dq, float *dk, float *dv) {
+void flash_backward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
+                    const void *o, const float *lse, const void *dO, const unsigned char *sees, const int *depth,
+                    const int *start, const int *reach, float *sums, void *dq, void *dk, void *dv) {
     job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .out = o, .stats = lse, .dO = dO, .sums = sums, .dq = dq, .dk = dk, .dv = dv};
     share(backward_share, &j, parts);
     share(add_share, &j, parts);

@@ -19,13 +19,19 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"unsafe"
 
 	"gorqa/internal/share"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 func init() { C.flash_share_by(share.Function()) }
 
 const tile = C.TILE
+
+// products is whether values in bf16 are multiplied as such.
+var products = C.flash_products()
 
 // Shape describes a batch: S packed positions of H query heads and N key and
 // value heads, each C wide. Position q sees position k when Start[k] <= q <=
@@ -34,7 +40,6 @@ const tile = C.TILE
 type Shape struct {
 	Heads, KVHeads, Width int
 	Slide                 int     // 0 for none
-	Half                  bool    // the values are bf16's: products are rounded to bf16 too where the processor is faster at it
 	Depth                 []int32 // S depths in the row
 	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
 	Reach                 []int32 // S
@@ -49,7 +54,7 @@ type plan struct {
 }
 
 // newPlan checks a batch and divides its items by the tiles that they see.
-func newPlan(s Shape) (*plan, error) {
+func newPlan(s Shape, half bool) (*plan, error) {
 	n := len(s.Reach)
 	if n == 0 || len(s.Depth) != n || s.Start != nil && len(s.Start) != n || s.KVHeads < 1 || s.Heads < s.KVHeads || s.Heads%s.KVHeads != 0 || s.Width < 1 {
 		return nil, fmt.Errorf("flash: %d reaches, %d starts, %d depths, %d heads over %d of width %d", n, len(s.Start), len(s.Depth), s.Heads, s.KVHeads, s.Width)
@@ -64,8 +69,8 @@ func newPlan(s Shape) (*plan, error) {
 		positions: C.int(n), padded: C.int(tiles * tile), heads: C.int(s.Heads), kv: C.int(s.KVHeads),
 		width: C.int(s.Width), slide: C.int(s.Slide), scale: C.float(1 / math.Sqrt(float64(s.Width))),
 	}
-	if s.Half {
-		p.c.half = 1
+	if half {
+		p.c.half, p.c.products = 1, products
 	}
 	for i := range p.start {
 		p.start[i] = int32(i)
@@ -105,7 +110,11 @@ func newPlan(s Shape) (*plan, error) {
 // parts is how many parts items are divided into.
 func (p *plan) parts() int { return len(p.bounds) - 1 }
 
-func lengths(want int, slices ...[]float32) error {
+// Number is what values are: f32, or bf16, of which probabilities and the cotangents of
+// scores are rounded to bf16 too where the processor multiplies it (AVX512-BF16).
+type Number interface{ float32 | bfloat16.BFloat16 }
+
+func lengths[T Number](want int, slices ...[]T) error {
 	for _, s := range slices {
 		if len(s) != want {
 			return fmt.Errorf("flash: %d values; expected %d", len(s), want)
@@ -114,13 +123,19 @@ func lengths(want int, slices ...[]float32) error {
 	return nil
 }
 
-func floats(s []float32) *C.float { return (*C.float)(&s[0]) }
-func ints(s []int32) *C.int       { return (*C.int)(&s[0]) }
+func isHalf[T Number](s []T) bool {
+	_, half := any(s).([]bfloat16.BFloat16)
+	return half
+}
+
+func values[T Number](s []T) unsafe.Pointer { return unsafe.Pointer(&s[0]) }
+func floats(s []float32) *C.float           { return (*C.float)(&s[0]) }
+func ints(s []int32) *C.int                 { return (*C.int)(&s[0]) }
 
 // Forward fills o [S, H, C] and the log-sum-exp of each query's scores lse
 // [H, S] from q [S, H, C], k and v [S, N, C].
-func Forward(s Shape, q, k, v, o, lse []float32) error {
-	p, err := newPlan(s)
+func Forward[T Number](s Shape, q, k, v, o []T, lse []float32) error {
+	p, err := newPlan(s, isHalf(q))
 	if err != nil {
 		return err
 	}
@@ -130,15 +145,15 @@ func Forward(s Shape, q, k, v, o, lse []float32) error {
 			return err
 		}
 	}
-	C.flash_forward(&p.c, ints(p.bounds), C.int(p.parts()), floats(q), floats(k), floats(v), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(o), floats(lse))
+	C.flash_forward(&p.c, ints(p.bounds), C.int(p.parts()), values(q), values(k), values(v), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), values(o), floats(lse))
 	return nil
 }
 
 // Backward fills the cotangents dq [S, H, C], dk and dv [S, N, C] for dO
 // [S, H, C]; o and lse are Forward's. The probabilities are computed again.
 // The sums over heads depend, in their last bits, on the number of workers.
-func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
-	p, err := newPlan(s)
+func Backward[T Number](s Shape, q, k, v, o []T, lse []float32, dO, dq, dk, dv []T) error {
+	p, err := newPlan(s, isHalf(q))
 	if err != nil {
 		return err
 	}
@@ -149,6 +164,6 @@ func Backward(s Shape, q, k, v, o, lse, dO, dq, dk, dv []float32) error {
 		}
 	}
 	sums := make([]float32, p.parts()*2*s.KVHeads*len(p.reach)*int(C.flash_wide(&p.c)))
-	C.flash_backward(&p.c, ints(p.bounds), C.int(p.parts()), floats(q), floats(k), floats(v), floats(o), floats(lse), floats(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(sums), floats(dq), floats(dk), floats(dv))
+	C.flash_backward(&p.c, ints(p.bounds), C.int(p.parts()), values(q), values(k), values(v), values(o), floats(lse), values(dO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(sums), values(dq), values(dk), values(dv))
 	return nil
 }

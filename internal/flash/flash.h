@@ -7,7 +7,8 @@ typedef struct {
     int positions, padded; // S, and S rounded up to whole tiles
     int heads, kv, width;  // H, N, C
     int slide;             // sliding window in depth, 0 for none
-    int half;              // products of bf16 will do
+    int half;              // q, k, v, o and their cotangents are bf16, else f32
+    int products;          // and what is summed over is rounded to bf16 too, see flash_products
     float scale;           // of the scores
 } shape;
 
@@ -19,20 +20,23 @@ enum { NOTHING, PART, ALL };
 
 // forward and backward do the items from..to; item i is the tile of queries
 // i % tiles of head i / tiles.
-typedef void forward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                            const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+typedef void forward_kernel(const shape *s, int from, int to, const void *q, const void *k, const void *v,
+                            const unsigned char *sees, const int *depth, const int *start, const int *reach, void *o,
                             float *lse);
-typedef void backward_kernel(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                             const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                             const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv);
+typedef void backward_kernel(const shape *s, int from, int to, const void *q, const void *k, const void *v,
+                             const void *o, const float *lse, const void *dO, const unsigned char *sees,
+                             const int *depth, const int *start, const int *reach, void *dq, float *dk, float *dv);
 
 // Both divide the items into parts, of which part i ends at bounds[i + 1], and share
 // them by share_run of package share. sums [parts, 2, N, padded, flash_wide] is
 // room for each part's dk and dv, all zeros.
 void flash_share_by(void *run);
-void flash_forward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
-                   const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+
+// flash_products is whether the processor multiplies bf16.
+int flash_products(void);
+void flash_forward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
+                   const unsigned char *sees, const int *depth, const int *start, const int *reach, void *o,
                    float *lse);
-void flash_backward(const shape *s, const int *bounds, int parts, const float *q, const float *k, const float *v,
-                    const float *o, const float *lse, const float *dO, const unsigned char *sees, const int *depth,
-                    const int *start, const int *reach, float *sums, float *dq, float *dk, float *dv);
+void flash_backward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
+                    const void *o, const float *lse, const void *dO, const unsigned char *sees, const int *depth,
+                    const int *start, const int *reach, float *sums, void *dq, void *dk, void *dv);

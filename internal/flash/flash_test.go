@@ -104,22 +104,49 @@ type result struct {
 	want []float64
 }
 
-// attended runs both over values that draw makes.
-func attended(t *testing.T, s Shape, r *rand.Rand, draw func(r *rand.Rand, n int) []float32) []result {
+// attended runs both over random values.
+func attended[T Number](t *testing.T, s Shape, r *rand.Rand) []result {
 	t.Helper()
 	n := len(s.Reach)
 	wide, narrow := n*s.Heads*s.Width, n*s.KVHeads*s.Width
-	q, k, v, dO := draw(r, wide), draw(r, narrow), draw(r, narrow), draw(r, wide)
-	o, lse := make([]float32, wide), make([]float32, n*s.Heads)
-	dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
+	q, k, v, dO := numbers[T](random(r, wide)), numbers[T](random(r, narrow)), numbers[T](random(r, narrow)), numbers[T](random(r, wide))
+	o, lse := make([]T, wide), make([]float32, n*s.Heads)
+	dq, dk, dv := make([]T, wide), make([]T, narrow), make([]T, narrow)
 	if err := Forward(s, q, k, v, o, lse); err != nil {
 		t.Fatal(err)
 	}
 	if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
 		t.Fatal(err)
 	}
-	wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, q, k, v, dO)
-	return []result{{"o", o, wantO}, {"lse", lse, wantLSE}, {"dq", dq, wantDQ}, {"dk", dk, wantDK}, {"dv", dv, wantDV}}
+	wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, plain(q), plain(k), plain(v), plain(dO))
+	return []result{{"o", plain(o), wantO}, {"lse", lse, wantLSE}, {"dq", plain(dq), wantDQ}, {"dk", plain(dk), wantDK}, {"dv", plain(dv), wantDV}}
+}
+
+// numbers are values as T, and plain the reverse.
+func numbers[T Number](x []float32) []T {
+	out := make([]T, len(x))
+	switch to := any(out).(type) {
+	case []float32:
+		copy(to, x)
+	case []bfloat16.BFloat16:
+		for i, v := range x {
+			to[i] = bfloat16.FromFloat32(v)
+		}
+	}
+	return out
+}
+
+func plain[T Number](x []T) []float32 {
+	out := make([]float32, len(x))
+	switch from := any(x).(type) {
+	case []float32:
+		copy(out, from)
+	case []bfloat16.BFloat16:
+		for i, v := range from {
+			out[i] = v.Float32()
+		}
+	}
+	return out
 }
 
 func TestAgainstTheFormula(t *testing.T) {
@@ -143,7 +170,7 @@ func TestAgainstTheFormula(t *testing.T) {
 			if c.whole {
 				s.Start, s.Reach = rows(r, c.n)
 			}
-			for _, x := range attended(t, s, r, random) {
+			for _, x := range attended[float32](t, s, r) {
 				for i, want := range x.want {
 					if d := math.Abs(float64(x.got[i]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
 						t.Fatalf("%s[%d] is %g, expected %g", x.name, i, x.got[i], want)
@@ -154,17 +181,26 @@ func TestAgainstTheFormula(t *testing.T) {
 	}
 }
 
-// TestHalf holds the products of bf16 against the formula over the same values:
+// TestHalf holds values of bf16 against the formula over the same values:
 // what is rounded to 8 bits on the way costs about a part in 500.
 func TestHalf(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for _, c := range []struct{ n, heads, kv, width, slide int }{
-		{1, 1, 1, 8, 0}, {23, 2, 1, 5, 0}, {300, 9, 3, 64, 0}, {200, 4, 2, 80, 50}, {130, 2, 2, 128, 0},
+	for _, c := range []struct {
+		n, heads, kv, width, slide int
+		widened                    bool // as on a processor that does not multiply bf16
+	}{
+		{1, 1, 1, 8, 0, false}, {23, 2, 1, 5, 0, false}, {300, 9, 3, 64, 0, false}, {200, 4, 2, 80, 50, false}, {130, 2, 2, 128, 0, false},
+		{23, 2, 1, 5, 0, true}, {300, 9, 3, 64, 0, true},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Half: true}
+			s := Shape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
 			s.Depth, s.Reach = tree(r, c.n)
-			for _, x := range attended(t, s, r, halves) {
+			if c.widened {
+				was := products
+				defer func() { products = was }()
+				products = 0
+			}
+			for _, x := range attended[bfloat16.BFloat16](t, s, r) {
 				var off, size float64
 				for i, want := range x.want {
 					d := float64(x.got[i]) - want
@@ -178,21 +214,12 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// halves are random values of bf16.
-func halves(r *rand.Rand, n int) []float32 {
-	out := random(r, n)
-	for i, x := range out {
-		out[i] = bfloat16.FromFloat32(x).Float32()
-	}
-	return out
-}
-
 func TestWrongLengths(t *testing.T) {
 	s := Shape{Heads: 2, KVHeads: 1, Width: 4, Depth: []int32{0, 1}, Reach: []int32{1, 1}}
 	if err := Forward(s, make([]float32, 16), make([]float32, 8), make([]float32, 7), make([]float32, 16), make([]float32, 4)); err == nil {
 		t.Error("a short v is taken")
 	}
-	if err := Forward(Shape{Heads: 3, KVHeads: 2, Width: 4}, nil, nil, nil, nil, nil); err == nil {
+	if err := Forward[float32](Shape{Heads: 3, KVHeads: 2, Width: 4}, nil, nil, nil, nil, nil); err == nil {
 		t.Error("3 heads over 2 are taken")
 	}
 }
@@ -200,38 +227,39 @@ func TestWrongLengths(t *testing.T) {
 // BenchmarkAttention is one layer's attention at the shape of SmolLM2-135M over
 // rows of 360 tokens, or one row.
 func BenchmarkAttention(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for _, c := range []struct {
-		n, row int
-		half   bool
-	}{{1024, 360, false}, {1024, 360, true}, {1024, 1024, false}, {2048, 2048, false}, {2048, 2048, true}} {
-		s := Shape{Heads: 9, KVHeads: 3, Width: 64, Half: c.half}
-		pairs := 0
-		for i := range c.n {
-			s.Depth = append(s.Depth, int32(i%c.row))
-			s.Reach = append(s.Reach, int32(min(c.n, (i/c.row+1)*c.row)-1))
-			pairs += i%c.row + 1
-		}
-		wide, narrow := c.n*9*64, c.n*3*64
-		q, k, v, dO := random(r, wide), random(r, narrow), random(r, narrow), random(r, wide)
-		o, lse := make([]float32, wide), make([]float32, c.n*9)
-		dq, dk, dv := make([]float32, wide), make([]float32, narrow), make([]float32, narrow)
-		name := fmt.Sprintf("positions=%d/row=%d/half=%t/", c.n, c.row, c.half)
-		b.Run(name+"forward", func(b *testing.B) {
-			for b.Loop() {
-				if err := Forward(s, q, k, v, o, lse); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)*float64(pairs)*9*64*4/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-		b.Run(name+"backward", func(b *testing.B) {
-			for b.Loop() {
-				if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)*float64(pairs)*9*64*10/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+	for _, c := range []struct{ n, row int }{{1024, 360}, {1024, 1024}, {2048, 2048}} {
+		b.Run(fmt.Sprintf("positions=%d/row=%d/f32", c.n, c.row), func(b *testing.B) { benchmark[float32](b, c.n, c.row) })
+		b.Run(fmt.Sprintf("positions=%d/row=%d/bf16", c.n, c.row), func(b *testing.B) { benchmark[bfloat16.BFloat16](b, c.n, c.row) })
 	}
+}
+
+func benchmark[T Number](b *testing.B, n, row int) {
+	r := rand.New(rand.NewPCG(1, 2))
+	s := Shape{Heads: 9, KVHeads: 3, Width: 64}
+	pairs := 0
+	for i := range n {
+		s.Depth = append(s.Depth, int32(i%row))
+		s.Reach = append(s.Reach, int32(min(n, (i/row+1)*row)-1))
+		pairs += i%row + 1
+	}
+	wide, narrow := n*9*64, n*3*64
+	q, k, v, dO := numbers[T](random(r, wide)), numbers[T](random(r, narrow)), numbers[T](random(r, narrow)), numbers[T](random(r, wide))
+	o, lse := make([]T, wide), make([]float32, n*9)
+	dq, dk, dv := make([]T, wide), make([]T, narrow), make([]T, narrow)
+	b.Run("forward", func(b *testing.B) {
+		for b.Loop() {
+			if err := Forward(s, q, k, v, o, lse); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)*float64(pairs)*9*64*4/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	})
+	b.Run("backward", func(b *testing.B) {
+		for b.Loop() {
+			if err := Backward(s, q, k, v, o, lse, dO, dq, dk, dv); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)*float64(pairs)*9*64*10/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	})
 }

@@ -38,47 +38,56 @@ static void half_product(int n, int k, const pair *a, long ar, long ac, const pa
 
 static inline __m256i half_round(__m512 x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 
-static inline __m512i half_pairs(__m512 low, __m512 high) {
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(half_round(low)),
-                           _mm512_slli_epi32(_mm512_cvtepu16_epi32(half_round(high)), 16));
+static inline __m512i half_pairs(__m256i low, __m256i high) {
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+}
+
+static inline __m512 half_wide(__m256i x) { return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16); }
+
+static inline __mmask16 half_left(int j, int c) {
+    return c - j >= 16 ? 0xffff : c > j ? (__mmask16)((1u << (c - j)) - 1) : 0;
 }
 
 // up to 16 values of a row of c, zeros after its end or where there is no row.
-static inline __m512 half_take(const float *row, int j, int c, int there) {
-    int left = there ? c - j : 0;
-    __mmask16 mask = left >= 16 ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
-    return _mm512_maskz_loadu_ps(mask, row + j);
+static inline __m256i half_take(const uint16_t *row, int j, int c, int there) {
+    return _mm256_maskz_loadu_epi16(there ? half_left(j, c) : 0, row + j);
+}
+
+// sets up to 16 values of a row of c.
+static inline void half_put(uint16_t *row, int j, int c, __m512 x) {
+    _mm256_mask_storeu_epi16(row + j, half_left(j, c), half_round(x));
 }
 
 // a tile of rows of width c, stride apart, in pairs along the rows: [TILE, wide/2].
-static void half_along(pair *to, const float *from, long stride, int rows, int c, int wide) {
+static void half_along(pair *to, const uint16_t *from, long stride, int rows, int c, int wide) {
     for (int i = 0; i < TILE; i++)
         for (int j = 0; j < wide; j += 16)
-            _mm256_storeu_si256((__m256i *)(to + (i * wide + j) / 2),
-                                half_round(half_take(from + i * stride, j, c, i < rows)));
+            _mm256_storeu_si256((__m256i *)(to + (i * wide + j) / 2), half_take(from + i * stride, j, c, i < rows));
 }
 
 // the same in pairs of rows: [TILE/2, wide].
-static void half_across(pair *to, const float *from, long stride, int rows, int c, int wide) {
+static void half_across(pair *to, const uint16_t *from, long stride, int rows, int c, int wide) {
     for (int i = 0; i < TILE; i += 2)
         for (int j = 0; j < wide; j += 16) {
-            const float *row = from + i * stride;
-            __m512 low = half_take(row, j, c, i < rows), high = half_take(row + stride, j, c, i + 1 < rows);
-            _mm512_storeu_si512(to + i / 2 * wide + j, half_pairs(low, high));
+            const uint16_t *row = from + i * stride;
+            _mm512_storeu_si512(to + i / 2 * wide + j,
+                                half_pairs(half_take(row, j, c, i < rows), half_take(row + stride, j, c, i + 1 < rows)));
         }
 }
 
 // the same transposed, in pairs along the rows: [wide/2, TILE].
-static void half_turn(pair *to, const float *from, long stride, int rows, int c, int wide) {
+static void half_turn(pair *to, const uint16_t *from, long stride, int rows, int c, int wide) {
     pair flat[TILE * wide / 2];
     half_along(flat, from, stride, rows, c, wide);
     for (int i = 0; i < TILE; i++)
         for (int j = 0; j < wide / 2; j++) to[j * TILE + i] = flat[i * (wide / 2) + j];
 }
 
-static void forward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+static void forward_half(const shape *s, int from, int to, const void *qh, const void *kh, const void *vh,
+                         const unsigned char *sees, const int *depth, const int *start, const int *reach, void *oh,
                          float *lse) {
+    const uint16_t *q = qh, *k = kh, *v = vh;
+    uint16_t *o = oh;
     const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
     const size_t tile = (size_t)TILE * wide / 2;                     // pairs
@@ -127,7 +136,8 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
             half_product(wide, TILE / 2, ps, TILE / 2, 1, vs + t * tile, wide, acc, wide, 1);
         }
         for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < c; j++) o[(first + i) * across + (long)h * c + j] = acc[i * wide + j] / total[i];
+            for (int j = 0; j < wide; j += 16)
+                half_put(o + (first + i) * across + (long)h * c, j, c, _mm512_loadu_ps(acc + i * wide + j) / total[i]);
             lse[(size_t)h * s->positions + first + i] = top[i] + logf(total[i]);
         }
     }
@@ -135,9 +145,10 @@ static void forward_half(const shape *s, int from, int to, const float *q, const
     free(acc);
 }
 
-static void backward_half(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                          const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                          const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
+static void backward_half(const shape *s, int from, int to, const void *q, const void *kv, const void *vv,
+                          const void *o, const float *lse, const void *dO, const unsigned char *sees,
+                          const int *depth, const int *start, const int *reach, void *dq, float *dk, float *dv) {
+    const uint16_t *k = kv, *v = vv;
     const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t row = (size_t)s->padded * wide, tile = (size_t)TILE * wide / 2, square = TILE * TILE / 2;
@@ -148,8 +159,8 @@ static void backward_half(const shape *s, int from, int to, const float *q, cons
     for (int item = from, loaded = -1; item < to; item++) {
         int h = item / tiles, qt = item % tiles, n = h / (s->heads / s->kv), first = qt * TILE;
         int rows = filled_avx512(s, qt);
-        const float *qh = q + first * across + (long)h * c, *dh = dO + first * across + (long)h * c,
-                    *oh = o + first * across + (long)h * c;
+        const long at = first * across + (long)h * c;
+        const uint16_t *qh = (const uint16_t *)q + at, *dh = (const uint16_t *)dO + at, *oh = (const uint16_t *)o + at;
         for (int t = 0; n != loaded && t < tiles; t++) {
             int some = filled_avx512(s, t);
             half_turn(kt + t * tile, k + t * TILE * below + n * c, below, some, c, wide);
@@ -167,7 +178,8 @@ static void backward_half(const shape *s, int from, int to, const float *q, cons
         for (int i = 0; i < rows; i++) {
             high[i] = lse[(size_t)h * s->positions + first + i];
             __m512 sum = _mm512_setzero_ps();
-            for (int j = 0; j < wide; j += 16) sum += half_take(dh + i * across, j, c, 1) * half_take(oh + i * across, j, c, 1);
+            for (int j = 0; j < wide; j += 16)
+                sum += half_wide(half_take(dh + i * across, j, c, 1)) * half_wide(half_take(oh + i * across, j, c, 1));
             delta[i] = _mm512_reduce_add_ps(sum);
         }
         float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
@@ -180,20 +192,21 @@ static void backward_half(const shape *s, int from, int to, const float *q, cons
                 for (int j = 0; j < TILE; j += 16) {
                     __m512 x[2], e[2];
                     for (int r = 0; r < 2; r++) {
-                        const float *at = p + (i + r) * TILE + j, *d = dp + (i + r) * TILE + j;
-                        x[r] = (__m512)power_avx512((vf_avx512)(_mm512_loadu_ps(at) * s->scale - high[i + r]));
+                        const float *score = p + (i + r) * TILE + j, *d = dp + (i + r) * TILE + j;
+                        x[r] = (__m512)power_avx512((vf_avx512)(_mm512_loadu_ps(score) * s->scale - high[i + r]));
                         e[r] = x[r] * (_mm512_loadu_ps(d) - delta[i + r]) * s->scale;
                         _mm256_storeu_si256((__m256i *)(ea + ((i + r) * TILE + j) / 2), half_round(e[r]));
                     }
-                    _mm512_storeu_si512(ps + i / 2 * TILE + j, half_pairs(x[0], x[1]));
-                    _mm512_storeu_si512(es + i / 2 * TILE + j, half_pairs(e[0], e[1]));
+                    _mm512_storeu_si512(ps + i / 2 * TILE + j, half_pairs(half_round(x[0]), half_round(x[1])));
+                    _mm512_storeu_si512(es + i / 2 * TILE + j, half_pairs(half_round(e[0]), half_round(e[1])));
                 }
             half_product(wide, TILE / 2, ps, 1, TILE, ds, wide, dvn + t * 2 * tile, wide, 1);
             half_product(wide, TILE / 2, es, 1, TILE, qs, wide, dkn + t * 2 * tile, wide, 1);
             half_product(wide, TILE / 2, ea, TILE / 2, 1, ks + t * tile, wide, acc, wide, 1);
         }
         for (int i = 0; i < rows; i++)
-            for (int j = 0; j < c; j++) dq[(first + i) * across + (long)h * c + j] = acc[i * wide + j];
+            for (int j = 0; j < wide; j += 16)
+                half_put((uint16_t *)dq + at + i * across, j, c, _mm512_loadu_ps(acc + i * wide + j));
     }
     free(kt);
     free(acc);

@@ -42,18 +42,26 @@ static void FN(product)(int n, int k, const float *a, long ar, long ac, const fl
         FN(rows)(TILE % ROWS ? TILE % ROWS : 1, n, k, a + i * ar, ar, ac, b, ldb, c + i * ldc, ldc, add);
 }
 
-// copies a tile of rows of width c, stride apart, into rows of width wide.
-static void FN(load)(float *to, const float *from, long stride, int rows, int c, int wide, float scale) {
-    memset(to, 0, sizeof(float) * TILE * wide);
+// copies a tile of rows of width c, stride apart from a place on, into rows of width wide.
+INLINE void FN(load_as)(float *to, const void *from, long at, long stride, int rows, int c, int wide, float scale,
+                        const int half) {
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < c; j++) to[i * wide + j] = from[i * stride + j] * scale;
+        for (int j = 0; j < c; j++) to[i * wide + j] = FN(value)(from, at + i * stride + j, half) * scale;
+}
+
+static void FN(load)(const shape *s, float *to, const void *from, long at, long stride, int rows, int wide, float scale) {
+    memset(to, 0, sizeof(float) * TILE * wide);
+    if (s->half)
+        FN(load_as)(to, from, at, stride, rows, s->width, wide, scale, 1);
+    else
+        FN(load_as)(to, from, at, stride, rows, s->width, wide, scale, 0);
 }
 
 // the same, transposed: [c, TILE].
-static void FN(turn)(float *to, const float *from, long stride, int rows, int c) {
-    memset(to, 0, sizeof(float) * TILE * c);
+static void FN(turn)(const shape *s, float *to, const void *from, long at, long stride, int rows) {
+    memset(to, 0, sizeof(float) * TILE * s->width);
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < c; j++) to[j * TILE + i] = from[i * stride + j];
+        for (int j = 0; j < s->width; j++) to[j * TILE + i] = FN(value)(from, at + i * stride + j, s->half);
 }
 
 // how many positions a tile holds.
@@ -81,8 +89,8 @@ static float *FN(scratch)(size_t floats) {
     return p;
 }
 
-static void FN(forward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                        const unsigned char *sees, const int *depth, const int *start, const int *reach, float *o,
+static void FN(forward)(const shape *s, int from, int to, const void *q, const void *k, const void *v,
+                        const unsigned char *sees, const int *depth, const int *start, const int *reach, void *o,
                         float *lse) {
     const int c = s->width, wide = (c + 2 * LANES - 1) / (2 * LANES) * (2 * LANES), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c; // strides of q and of k
@@ -94,11 +102,11 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
         int rows = FN(filled)(s, qt);
         for (int t = 0; n != loaded && t < tiles; t++) {
             int some = FN(filled)(s, t);
-            FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
-            FN(load)(vs + (size_t)t * TILE * wide, v + t * TILE * below + n * c, below, some, c, wide, 1);
+            FN(turn)(s, kt + (size_t)t * TILE * c, k, t * TILE * below + n * c, below, some);
+            FN(load)(s, vs + (size_t)t * TILE * wide, v, t * TILE * below + n * c, below, some, wide, 1);
         }
         loaded = n;
-        FN(load)(qs, q + first * across + (long)h * c, across, rows, c, wide, s->scale);
+        FN(load)(s, qs, q, first * across + (long)h * c, across, rows, wide, s->scale);
         memset(acc, 0, sizeof(float) * TILE * wide);
         float top[TILE], total[TILE];
         for (int i = 0; i < TILE; i++) top[i] = -1e29f, total[i] = 0;
@@ -128,7 +136,7 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
             FN(product)(wide, TILE, p, TILE, 1, vs + (size_t)t * TILE * wide, wide, acc, wide, 1);
         }
         for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < c; j++) o[(first + i) * across + (long)h * c + j] = acc[i * wide + j] / total[i];
+            for (int j = 0; j < c; j++) FN(set)(o, (first + i) * across + (long)h * c + j, acc[i * wide + j] / total[i], s->half);
             lse[(size_t)h * s->positions + first + i] = top[i] + logf(total[i]);
         }
     }
@@ -137,9 +145,9 @@ static void FN(forward)(const shape *s, int from, int to, const float *q, const 
 
 // dk and dv are sums of this call's items, [N, padded, wide] with wide the
 // width padded to 32 floats; dq is whole.
-static void FN(backward)(const shape *s, int from, int to, const float *q, const float *k, const float *v,
-                         const float *o, const float *lse, const float *dO, const unsigned char *sees,
-                         const int *depth, const int *start, const int *reach, float *dq, float *dk, float *dv) {
+static void FN(backward)(const shape *s, int from, int to, const void *q, const void *k, const void *v,
+                         const void *o, const float *lse, const void *dO, const unsigned char *sees,
+                         const int *depth, const int *start, const int *reach, void *dq, float *dk, float *dv) {
     const int c = s->width, wide = flash_wide(s), tiles = s->padded / TILE;
     const long across = (long)s->heads * c, below = (long)s->kv * c;
     const size_t column = (size_t)s->padded * c, row = (size_t)s->padded * wide, tile = (size_t)TILE * wide;
@@ -151,19 +159,20 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
         int rows = FN(filled)(s, qt);
         for (int t = 0; n != loaded && t < tiles; t++) {
             int some = FN(filled)(s, t);
-            FN(turn)(kt + (size_t)t * TILE * c, k + t * TILE * below + n * c, below, some, c);
-            FN(turn)(vt + (size_t)t * TILE * c, v + t * TILE * below + n * c, below, some, c);
-            FN(load)(ks + (size_t)t * TILE * wide, k + t * TILE * below + n * c, below, some, c, wide, 1);
+            FN(turn)(s, kt + (size_t)t * TILE * c, k, t * TILE * below + n * c, below, some);
+            FN(turn)(s, vt + (size_t)t * TILE * c, v, t * TILE * below + n * c, below, some);
+            FN(load)(s, ks + (size_t)t * TILE * wide, k, t * TILE * below + n * c, below, some, wide, 1);
         }
         loaded = n;
-        FN(load)(qs, q + first * across + (long)h * c, across, rows, c, wide, s->scale);
-        FN(load)(ds, dO + first * across + (long)h * c, across, rows, c, wide, 1);
+        const long at = first * across + (long)h * c;
+        FN(load)(s, qs, q, at, across, rows, wide, s->scale);
+        FN(load)(s, ds, dO, at, across, rows, wide, 1);
         memset(acc, 0, sizeof(float) * tile);
         float high[TILE], delta[TILE];
         for (int i = 0; i < TILE; i++) high[i] = 1e30f, delta[i] = 0;
         for (int i = 0; i < rows; i++) {
             high[i] = lse[(size_t)h * s->positions + first + i];
-            for (int j = 0; j < c; j++) delta[i] += ds[i * wide + j] * o[(first + i) * across + (long)h * c + j];
+            for (int j = 0; j < c; j++) delta[i] += ds[i * wide + j] * FN(value)(o, at + i * across + j, s->half);
         }
         float *dkn = dk + (size_t)n * row, *dvn = dv + (size_t)n * row;
         for (int t = 0; t < tiles; t++) {
@@ -173,9 +182,9 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
             if (sees[qt * tiles + t] == PART) FN(mask)(s, p, qt, t, depth, start, reach);
             for (int i = 0; i < TILE; i++)
                 for (int j = 0; j < TILE; j += LANES) {
-                    float *at = p + i * TILE + j, *d = dp + i * TILE + j;
-                    VF x = FN(power)(AT(at) - high[i]);
-                    AT(at) = x;
+                    float *score = p + i * TILE + j, *d = dp + i * TILE + j;
+                    VF x = FN(power)(AT(score) - high[i]);
+                    AT(score) = x;
                     AT(d) = x * (AT(d) - delta[i]);
                 }
             FN(product)(wide, TILE, p, 1, TILE, ds, wide, dvn + t * tile, wide, 1);
@@ -183,8 +192,7 @@ static void FN(backward)(const shape *s, int from, int to, const float *q, const
             FN(product)(wide, TILE, dp, TILE, 1, ks + t * tile, wide, acc, wide, 1);
         }
         for (int i = 0; i < rows; i++)
-            for (int j = 0; j < c; j++)
-                dq[(first + i) * across + (long)h * c + j] = acc[i * wide + j] * s->scale;
+            for (int j = 0; j < c; j++) FN(set)(dq, at + i * across + j, acc[i * wide + j] * s->scale, s->half);
     }
     free(kt);
 }

@@ -85,6 +85,16 @@ INLINE float FN(value)(const void *p, long at, const int half) {
     return x;
 }
 
+INLINE void FN(set)(void *p, long at, float x, const int half) {
+    if (!half) {
+        ((float *)p)[at] = x;
+        return;
+    }
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    ((uint16_t *)p)[at] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16); // the nearest, of two the even one
+}
+
 INLINE VF FN(values)(const void *p, long at, const int half) {
     if (!half) return AT((const float *)p + at);
 #if LANES == 16 // GCC does this in halves

@@ -284,12 +284,12 @@ func View[T Number](t *tensors.Tensor, fn func(flat []T) error) error {
 	return errors.Join(err, inner)
 }
 
-// New makes a tensor of f32, on a device that computes OnHost, whose values are
-// yet to be set through Memory.
-func New(e *Engine, dims ...int) (t *tensors.Tensor, err error) {
+// New makes a tensor, on a device that computes OnHost, whose values are yet to be set
+// through Memory.
+func New[T Number](e *Engine, dims ...int) (t *tensors.Tensor, err error) {
 	err = Catch(func() error {
 		// tensors' own function would set them to zero.
-		buffer, _, err := e.backend.NewSharedBuffer(0, shapes.Make(dtypes.Float32, dims...))
+		buffer, _, err := e.backend.NewSharedBuffer(0, shapes.Make(dtypes.FromGenericsType[T](), dims...))
 		if err == nil {
 			t, err = tensors.FromBuffer(buffer)
 		}
