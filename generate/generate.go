@@ -251,5 +251,5 @@ func (g *Generator) packing() batch.Packing {
 		p.Round, p.Terms = p.Capacity/2, 1
 		return p
 	}
-	return batch.Packing{Capacity: 2048, Round: 128, Terms: 1, Share: true}
+	return batch.Packing{Capacity: 2048, Round: 64, Terms: 1, Share: true}
 }

@@ -23,7 +23,7 @@ func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k
 		}
 		return nil, h[1], h[2], xla.Free(h[0].Tensor)
 	}
-	h, out, err := m.layer(t, i, x, shared)
+	h, out, err := m.layer(t, i, x, shared, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -19,7 +19,7 @@ type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
 
-	embed, angles, head, logits, cached, likeliest tape.Bound
+	embed, angles, pick, head, logits, cached, likeliest tape.Bound
 
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
@@ -53,6 +53,7 @@ func New(c Config, half bool) *Model {
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")
 	m.angles, m.cached = m.anglesBlock().Named(), m.cachedBlock().Named()
+	m.pick = m.pickBlock().Named()
 	m.before, m.after = m.beforeBlock(), m.afterBlock()
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
 	m.logits = m.logitsBlock().Named("model.norm.weight", c.HeadName())
@@ -67,44 +68,53 @@ const queryBlock = 256
 // scalar, the summed negative log-likelihood of some of the loss terms; the
 // loss of the micro-batch is their sum.
 func (m *Model) Loss(t *tape.Tape, b *batch.Decoder) ([]*tape.Value, error) {
-	x, err := m.Hidden(t, b)
+	x, sources, err := m.Hidden(t, b, b.Sources)
 	if err != nil {
 		return nil, err
 	}
-	return t.Terms(m.head, x, b.Sources, b.Targets, b.Weights)
+	return t.Terms(m.head, x, sources, b.Targets, b.Weights)
 }
 
-// Hidden runs embedding and layers over a micro-batch and returns the last
-// layer's output [S, D], before the final norm.
-func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder) (*tape.Value, error) {
-	x, err := m.Embed(t, b.Tokens)
-	if err != nil {
-		return nil, err
+// Hidden runs embedding and layers over a micro-batch and returns the last layer's
+// output x, before the final norm, of the given places at least: [S, D], or on the
+// host, where the last layer does no more than is asked for, [L, D]. in says where in
+// it they are.
+func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.Value, in []int32, err error) {
+	if x, err = m.Embed(t, b.Tokens); err != nil {
+		return nil, nil, err
 	}
 	shared, err := m.Share(t, b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	in = places
 	for i := range m.Config.Layers {
+		var only []int32
+		if i == m.Config.Layers-1 && shared.tree == nil {
+			only, in = places, make([]int32, len(places))
+			for p := range in {
+				in[p] = int32(p)
+			}
+		}
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 			if tree := shared.tree; tree != nil {
 				block := m.layerBlock(m.kind(t, b, m.Config.Slide[i]))
 				return t.Call(block.At(layerPrefix(i)), in[0], shared.angles[0], shared.angles[1], tree[0], tree[1])
 			}
-			_, out, err := m.layer(t, i, in[0], shared)
+			_, out, err := m.layer(t, i, in[0], shared, only)
 			return out, err
 		}, x)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		x = out[0]
 	}
-	return x, nil
+	return x, in, nil
 }
 
 // layer runs layer i over x [S, D]; h are its q [S, H, C], k and v [S, N, C]
-// and attention's outcome [S, H, C].
-func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared) (h, out []*tape.Value, err error) {
+// and attention's outcome [S, H, C]. Its output is [S, D], or of some places only.
+func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared, only []int32) (h, out []*tape.Value, err error) {
 	prefix := layerPrefix(i)
 	if h, err = t.Call(m.before.At(prefix), x, shared.angles[0], shared.angles[1]); err != nil {
 		return nil, nil, err
@@ -113,8 +123,38 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared) (h, out
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err = t.Call(m.after.At(prefix), x, o[0])
-	return append(h, o...), out, err
+	h = append(h, o...)
+	if only == nil {
+		out, err = t.Call(m.after.At(prefix), x, o[0])
+		return h, out, err
+	}
+	places, err := t.Ints(only, len(only))
+	if err != nil {
+		return nil, nil, err
+	}
+	some, err := t.Call(m.pick, x, o[0], places)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err = t.Call(m.after.At(prefix), some[0], some[1])
+	return h, out, err
+}
+
+// pickBlock takes a layer's input x [S, D], attention's outcome o [S, H, C] and places
+// [L] to what stands there, [L, D] and [L, H, C].
+func (m *Model) pickBlock() *tape.Block {
+	return &tape.Block{
+		Name: "pick", Outputs: 2,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			at := InsertAxes(in[2], -1)
+			return []*Node{Gather(in[0], at), Gather(in[1], at)}, nil
+		},
+		Backward: func(_ *nn.Weights, in, kept, dOut []*Node) []*Node {
+			at := InsertAxes(in[2], -1)
+			back := func(x, d *Node) *Node { return ScatterSum(ZerosLike(x), at, d, false, false) }
+			return []*Node{back(in[0], dOut[0]), back(in[1], dOut[1]), nil}
+		},
+	}
 }
 
 func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
@@ -476,11 +516,11 @@ func (m *Model) headBlock() *tape.Block {
 // Logits gives the logits [L, V] in f32 at the given positions of a
 // micro-batch; tests and scoring use it.
 func (m *Model) Logits(t *tape.Tape, b *batch.Decoder, at []int32) (*tape.Value, error) {
-	x, err := m.Hidden(t, b)
+	x, in, err := m.Hidden(t, b, at)
 	if err != nil {
 		return nil, err
 	}
-	return m.Head(t, x, at)
+	return m.Head(t, x, in)
 }
 
 // Head gives the logits [L, V] in f32 of the given places of the last layer's

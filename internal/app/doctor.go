@@ -228,8 +228,8 @@ type holding struct {
 func needDecoder(c llama.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	positions := largest(s, batch.PackingFor(onHost(s.Engine)).Capacity, int64(s.MaxSeqLength))
-	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth) // in f32
-	perLayer := 4*attended + int64(2*c.Width+2*c.Inner)*width + int64(4*c.Heads)
+	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth)
+	perLayer := (attended+int64(2*c.Width+2*c.Inner))*width + int64(4*c.Heads)
 	cache := int64(s.PerDeviceEvalBatchSize) * int64(s.MaxSeqLength+s.EvalMaxNewTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
 	return memory{
 		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_seq_length",
