@@ -187,9 +187,6 @@ func (p *Params) setQuantised(q *Param, values []float32) error {
 
 // SetHost replaces a weight's value by f32 host values.
 func (p *Params) SetHost(q *Param, values []float32) error {
-	if len(values) != q.Size() {
-		return fmt.Errorf("%d values for dimensions %v", len(values), q.Dims)
-	}
 	if !q.Trained && p.bits[q.Name] > 0 {
 		return p.setQuantised(q, values)
 	}

@@ -5,7 +5,7 @@
 // layer backwards) instead of one of thirty times the size: it compiles in
 // about a second per input shape, and only what a block chooses to keep stays
 // in memory between the two walks. Package tape knows nothing of what the
-// blocks compute.
+// blocks compute; attention on the host, which is no block, is a part of it.
 package tape
 
 import (

@@ -48,11 +48,11 @@ type moment struct{ mean, square *tensors.Tensor }
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 	e := r.Engine
 	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
+	zeros := func([]float32) error { return nil }
 	for _, q := range r.Params.All() {
 		if !q.Trained {
 			continue
 		}
-		zeros := func([]float32) error { return nil }
 		mean, err := xla.Fill(e, zeros, q.Dims...)
 		if err != nil {
 			return nil, err

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
@@ -298,21 +297,7 @@ func (m *Model) native(p Pack) tape.Part {
 		}
 		n = end
 	}
-	if m.dtype == dtypes.BFloat16 {
-		return native[bfloat16.BFloat16](shape)
-	}
-	return native[float32](shape)
-}
-
-func native[T flash.Number](s flash.Shape) tape.Part {
-	native := tape.Native[T]{
-		Outputs: [][]int{{len(s.Reach), s.Heads, s.Width}},
-		Kept:    [][]int{{s.Heads, len(s.Reach)}},
-		Forward: func(in, out [][]T, kept [][]float32) error {
-			return flash.Forward(s, in[0], in[1], in[2], out[0], kept[0])
-		},
-	}
-	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return native.Run(t, in...) }
+	return tape.Attention(shape, m.dtype == dtypes.BFloat16)
 }
 
 // embedBlock takes ids and their places in their rows [P] i32 to x [P, D]: words,

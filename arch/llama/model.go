@@ -10,7 +10,6 @@ import (
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/dtypes/bfloat16"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -77,9 +76,9 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Decoder) ([]*tape.Value, error) {
 
 // Hidden runs embedding and layers over a micro-batch and returns the last layer's
 // output x, before the final norm, of the given places at least: [S, D], or on the
-// host, where the last layer does no more than is asked for, [L, D]. in says where in
+// host, where the last layer does no more than is asked for, [L, D]. at says where in
 // it they are.
-func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.Value, in []int32, err error) {
+func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.Value, at []int32, err error) {
 	if x, err = m.Embed(t, b.Tokens); err != nil {
 		return nil, nil, err
 	}
@@ -87,13 +86,13 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 	if err != nil {
 		return nil, nil, err
 	}
-	in = places
+	at = places
 	for i := range m.Config.Layers {
 		var only []int32
-		if i == m.Config.Layers-1 && shared.tree == nil {
-			only, in = places, make([]int32, len(places))
-			for p := range in {
-				in[p] = int32(p)
+		if i == m.Config.Layers-1 && shared.tree == nil && len(places) > 0 {
+			only, at = places, make([]int32, len(places))
+			for p := range at {
+				at[p] = int32(p)
 			}
 		}
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
@@ -109,7 +108,7 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 		}
 		x = out[0]
 	}
-	return x, in, nil
+	return x, at, nil
 }
 
 // layer runs layer i over x [S, D]; h are its q [S, H, C], k and v [S, N, C]
@@ -195,29 +194,10 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 
 // native is attention over a micro-batch's trees in the host's memory.
 func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
-	shape := flash.Shape{
+	return tape.Attention(flash.Shape{
 		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
 		Slide: slide, Depth: b.Positions, Reach: b.Reach,
-	}
-	if m.dtype == dtypes.BFloat16 {
-		return native[bfloat16.BFloat16](shape)
-	}
-	return native[float32](shape)
-}
-
-func native[T flash.Number](s flash.Shape) tape.Part {
-	n := len(s.Reach)
-	native := tape.Native[T]{
-		Outputs: [][]int{{n, s.Heads, s.Width}},
-		Kept:    [][]int{{s.Heads, n}},
-		Forward: func(in, out [][]T, kept [][]float32) error {
-			return flash.Forward(s, in[0], in[1], in[2], out[0], kept[0])
-		},
-		Backward: func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error {
-			return flash.Backward(s, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
-		},
-	}
-	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) { return native.Run(t, in...) }
+	}, m.dtype == dtypes.BFloat16)
 }
 
 // graph is the same as a graph, over positions and reach [S].
@@ -516,11 +496,11 @@ func (m *Model) headBlock() *tape.Block {
 // Logits gives the logits [L, V] in f32 at the given positions of a
 // micro-batch; tests and scoring use it.
 func (m *Model) Logits(t *tape.Tape, b *batch.Decoder, at []int32) (*tape.Value, error) {
-	x, in, err := m.Hidden(t, b, at)
+	x, at, err := m.Hidden(t, b, at)
 	if err != nil {
 		return nil, err
 	}
-	return m.Head(t, x, in)
+	return m.Head(t, x, at)
 }
 
 // Head gives the logits [L, V] in f32 of the given places of the last layer's

@@ -35,10 +35,17 @@ func TestCache(t *testing.T) {
 				for i := range places {
 					places[i] = int32(i)
 				}
-				for _, part := range [][]int32{places[:n/2], places[n/2:]} {
-					if err := Append(x, k, v, part); err != nil {
-						t.Fatal(err)
-					}
+				if err := Append(x, k, v, places[:n/2]); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if c.half { // as they come from graphs
+					err = Append(x, halves(k), halves(v), places[n/2:])
+				} else {
+					err = Append(x, k, v, places[n/2:])
+				}
+				if err != nil {
+					t.Fatal(err)
 				}
 				caches, keys, values = append(caches, x), append(keys, k), append(values, v)
 			}
@@ -88,6 +95,9 @@ func TestCache(t *testing.T) {
 	if err := Append(NewCache(2, 4, false), make([]float32, 8), make([]float32, 8), []int32{1}); err == nil {
 		t.Error("a place behind the end is taken")
 	}
+	if err := Append(NewCache(2, 4, false), make([]bfloat16.BFloat16, 8), make([]bfloat16.BFloat16, 8), []int32{0}); err == nil {
+		t.Error("a cache of f32 takes bf16")
+	}
 }
 
 // BenchmarkCache is one layer of SmolLM2-135M over 8 rows of 1,100 tokens.
@@ -113,6 +123,14 @@ func BenchmarkCache(b *testing.B) {
 			}
 		})
 	}
+}
+
+func halves(x []float32) []bfloat16.BFloat16 {
+	out := make([]bfloat16.BFloat16, len(x))
+	for i, v := range x {
+		out[i] = bfloat16.FromFloat32(v)
+	}
+	return out
 }
 
 // random are values that bf16 holds too.

@@ -6,9 +6,11 @@
 // glibc's manual. Buffers under LARGE stay glibc's, in one arena a processor: it would
 // make eight, and what each keeps free of XLA's many threads is lost.
 
+#define _GNU_SOURCE
 #include <features.h>
 #ifdef __GLIBC__
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -172,6 +174,11 @@ void free(void *p) {
         keep(p);
     else
         __libc_free(p);
+}
+
+size_t malloc_usable_size(void *p) {
+    size_t (*glibc)(void *) = (size_t(*)(void *))dlsym(RTLD_NEXT, "malloc_usable_size");
+    return ours(p) ? head(p)->touched : glibc(p);
 }
 
 void *realloc(void *p, size_t size) {
