@@ -244,7 +244,7 @@ func largest(s config.Train, capacity int, row int64) int64 {
 }
 
 // program is the engine, compiled code, the embedding model and the tokenizer.
-const program = 700 << 20
+const program = 550 << 20
 
 // bytes gives those of an activation; of all n weights, with gradients, moments
 // and, where graphs read bf16, what that lacks of f32 of those that are trained; and
