@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef void *function(void *args);
 
@@ -20,6 +21,7 @@ typedef struct {
 
 enum {
 	ERROR_DESTROY = 0,
+	CLIENT_CREATE = 10,
 	CLIENT_ADDRESSABLE_DEVICES = 16,
 	CLIENT_COMPILE = 20,
 	DEVICE_MEMORY_STATS = 34,
@@ -89,4 +91,30 @@ static inline int ok(api *plugin, void *error) {
 	struct { size_t size; void *extension, *error; } args = {sizeof args, NULL, error};
 	if (error) plugin->functions[ERROR_DESTROY](&args);
 	return !error;
+}
+
+// extension is one of a table's list; of FFI, whose handlers are foreign calls.
+typedef struct extension {
+	size_t size;
+	int type;
+	struct extension *next;
+	function *functions[3]; // of FFI
+} extension;
+
+enum { FFI = 5 };
+
+// add_handler has a plugin know a handler by name on the host, and says whether it does.
+static inline int add_handler(api *plugin, const char *name, void *handler) {
+	struct {
+		size_t size;
+		const char *name;
+		size_t name_size;
+		void *handler;
+		const char *platform;
+		size_t platform_size;
+		int traits;
+	} args = {sizeof args, name, strlen(name), handler, "Host", 4, 0};
+	for (extension *e = plugin->extension; e; e = e->next)
+		if (e->type == FFI && e->size >= sizeof *e) return ok(plugin, e->functions[2](&args));
+	return 0;
 }

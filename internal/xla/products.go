@@ -5,38 +5,14 @@ package xla
 
 /*
 #include <stdlib.h>
-#include <string.h>
 #include "pjrt.h"
 
-enum { FFI = 5, MINOR = 115 }; // before it a handler was registered by other arguments
-
-typedef struct extension {
-	size_t size;
-	int type;
-	struct extension *next;
-	function *functions[3]; // of FFI
-} extension;
-
-typedef struct {
-	size_t size;
-	const char *name;
-	size_t name_size;
-	void *handler;
-	const char *platform;
-	size_t platform_size;
-	int traits;
-} handler_args;
+enum { MINOR = 115 }; // before it a handler was registered by other arguments
 
 // offer has the loaded plugin at path know a handler by name, and says whether it does.
 static int offer(const char *path, const char *name, void *handler) {
 	api *found = api_of(path);
-	if (found && found->version.minor < MINOR) return 0;
-	for (extension *e = found ? found->extension : NULL; e; e = e->next) {
-		if (e->type != FFI || e->size < sizeof *e) continue;
-		handler_args args = {sizeof args, name, strlen(name), handler, "Host", 4, 0};
-		return ok(found, e->functions[2](&args));
-	}
-	return 0;
+	return found && found->version.minor >= MINOR && add_handler(found, name, handler);
 }
 */
 import "C"

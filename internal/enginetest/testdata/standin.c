@@ -11,8 +11,6 @@
 #include "../../product/ffi.h"
 #include "../../xla/pjrt.h"
 
-enum { CLIENT_CREATE = 10, FFI = 5 };
-
 static function *create, *compile;
 
 static void *create_without_options(void *p) {
@@ -152,26 +150,6 @@ static void *compile_known(void *p) {
 	return error;
 }
 
-static void offer(api *plugin, const char *name, void *handler) {
-	typedef struct extension {
-		size_t size;
-		int type;
-		struct extension *next;
-		function *functions[3];
-	} extension;
-	struct {
-		size_t size;
-		const char *name;
-		size_t name_size;
-		void *handler;
-		const char *platform;
-		size_t platform_size;
-		int traits;
-	} args = {sizeof args, name, strlen(name), handler, "Host", 4, 0};
-	for (extension *e = plugin->extension; e; e = e->next)
-		if (e->type == FFI && !ok(plugin, e->functions[2](&args))) abort();
-}
-
 // GORQA_STANDIN_FOR is the CPU's plugin.
 api *GetPjrtApi(void) {
 	static api *plugin;
@@ -183,7 +161,6 @@ api *GetPjrtApi(void) {
 	create = plugin->functions[CLIENT_CREATE], compile = plugin->functions[CLIENT_COMPILE];
 	plugin->functions[CLIENT_CREATE] = create_without_options;
 	plugin->functions[CLIENT_COMPILE] = compile_known;
-	offer(plugin, "__cudnn$fmhaSoftmax", forward);
-	offer(plugin, "__cudnn$fmhaSoftmaxBackward", backward);
+	if (!add_handler(plugin, "__cudnn$fmhaSoftmax", forward) || !add_handler(plugin, "__cudnn$fmhaSoftmaxBackward", backward)) abort();
 	return plugin;
 }
