@@ -98,18 +98,21 @@ func (f *fit) size(pack []int) int {
 	return n
 }
 
-// cost is what a micro-batch takes, in positions: those it is rounded up to, and what
-// each takes beside them, such as a pass over all weights and gradients. It is too
-// much beyond the capacity.
-func (f *fit) cost(pack []int) int {
-	size := f.size(pack)
-	switch {
-	case len(pack) == 0:
-		return 0
-	case len(pack) > 1 && size > f.Capacity:
-		return math.MaxInt32
+// cost is what two micro-batches take, in positions: those they are rounded up to, and
+// what each takes beside them, such as a pass over all weights and gradients. It is too
+// much beyond the capacity. fullest is the size of the larger one.
+func (f *fit) cost(packs [2][]int) (cost, fullest int) {
+	for _, pack := range packs {
+		size := f.size(pack)
+		switch {
+		case len(pack) > 1 && size > f.Capacity:
+			cost += math.MaxInt32
+		case len(pack) > 0:
+			cost += RoundUp(size, f.Round) + f.Round/4
+		}
+		fullest = max(fullest, size)
 	}
-	return RoundUp(size, f.Round) + f.Round/4
+	return cost, fullest
 }
 
 // with is a pack with one group more, and without is one with one less.
@@ -162,12 +165,12 @@ func (f *fit) improve() {
 // there is one.
 func (f *fit) exchange(a, b int) bool {
 	best := [2][]int{f.packs[a], f.packs[b]}
-	least, fullest := f.cost(best[0])+f.cost(best[1]), max(f.size(best[0]), f.size(best[1]))
+	least, fullest := f.cost(best)
 	found := false
 	try := func(left, right []int) {
-		cost, full := f.cost(left)+f.cost(right), max(f.size(left), f.size(right))
-		if cost < least || cost == least && full > fullest {
-			least, fullest, best, found = cost, full, [2][]int{left, right}, true
+		packs := [2][]int{left, right}
+		if cost, full := f.cost(packs); cost < least || cost == least && full > fullest {
+			least, fullest, best, found = cost, full, packs, true
 		}
 	}
 	for i, g := range f.packs[a] {

@@ -180,6 +180,12 @@ func (b bands) gather(p, x *Node, global bool) *Node {
 	return b.unwindow(dot(p, x, []int{2, 3}, []int{0, 1}, []int{2, 3}, []int{0, 1}))
 }
 
+// Grouped is x [S, H, C] by the N key/value heads, [N, G, S, C].
+func Grouped(x *Node, kvHeads int) *Node {
+	d := x.Shape().Dimensions
+	return TransposeAllAxes(Reshape(x, d[0], kvHeads, d[1]/kvHeads, d[2]), 1, 2, 0, 3)
+}
+
 // Attention is softmax(q·kᵀ/√C)·v over the tree, in blocks along the diagonal.
 // q is [N, G, S, C], k and v [N, S, C]; it returns o [N, G, S, C] in the type of
 // q and the log-sum-exp of each row of scores [N, G, S] in f32.

@@ -16,15 +16,12 @@ import (
 // Causal is Attention over one row, by the backend's fused kernel (cuDNN's on CUDA,
 // which holds no scores): q [S, H, C], k and v [S, N, C] in bf16 to o [S, H, C]. back
 // gives their cotangents for that of o.
-func Causal(q, k, v *Node) (o *Node, back func(dO *Node) (dq, dk, dv *Node)) {
+func Causal(q, k, v *Node) (o *Node, back func(dO *Node) []*Node) {
 	options := &compute.ScaledDotProductAttentionConfig{Causal: true}
 	fused, _ := BackendFusedScaledDotProductAttention(InsertAxes(q, 0), InsertAxes(k, 0), InsertAxes(v, 0),
 		compute.AttentionAxesLayoutBSHD, options)
 	o = Squeeze(fused, 0)
-	return o, func(dO *Node) (dq, dk, dv *Node) {
-		d := Pullback([]*Node{o}, []*Node{dO}, []*Node{q, k, v})
-		return d[0], d[1], d[2]
-	}
+	return o, func(dO *Node) []*Node { return Pullback([]*Node{o}, []*Node{dO}, []*Node{q, k, v}) }
 }
 
 // CheckCausal says why Causal is not to be used for heads of that shape on an
@@ -56,14 +53,14 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 	f, err := e.Func("check causal", func(in []*Node) []*Node {
 		var q, k, v, dO = half(in[0]), half(in[1]), half(in[2]), half(in[3])
 		o, back := Causal(q, k, v)
-		dq, dk, dv := back(dO)
+		d := back(dO)
 		last := BroadcastToDims(Scalar(q.Graph(), dtypes.Int32, s-1), s)
 		tree := Tree{Positions: last, Reach: last, Window: s, Block: 256}
-		q, dO = grouped(q, kvHeads), grouped(dO, kvHeads)
+		q, dO = Grouped(q, kvHeads), Grouped(dO, kvHeads)
 		k, v = TransposeAllAxes(k, 1, 0, 2), TransposeAllAxes(v, 1, 0, 2)
 		want, lse := Attention(tree, q, k, v)
 		wantQ, wantK, wantV := AttentionVJP(tree, q, k, v, want, lse, dO)
-		got := []*Node{grouped(o, kvHeads), grouped(dq, kvHeads), TransposeAllAxes(dk, 1, 0, 2), TransposeAllAxes(dv, 1, 0, 2)}
+		got := []*Node{Grouped(o, kvHeads), Grouped(d[0], kvHeads), TransposeAllAxes(d[1], 1, 0, 2), TransposeAllAxes(d[2], 1, 0, 2)}
 		var size, off []*Node
 		for i, w := range []*Node{want, wantQ, wantK, wantV} {
 			w = cast(w, dtypes.Float32)
@@ -98,9 +95,3 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 }
 
 func half(x *Node) *Node { return cast(x, dtypes.BFloat16) }
-
-// grouped is x [S, H, C] as [N, G, S, C].
-func grouped(x *Node, kvHeads int) *Node {
-	d := x.Shape().Dimensions
-	return TransposeAllAxes(Reshape(x, d[0], kvHeads, d[1]/kvHeads, d[2]), 1, 2, 0, 3)
-}

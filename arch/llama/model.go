@@ -97,7 +97,7 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 		}
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 			if tree := shared.tree; tree != nil {
-				block := m.layerBlock(m.kind(t, b, m.Config.Slide[i]))
+				block := m.layerBlock(shared.kinds[m.Config.Slide[i]])
 				return t.Call(block.At(layerPrefix(i)), in[0], shared.angles[0], shared.angles[1], tree[0], tree[1])
 			}
 			_, out, err := m.layer(t, i, in[0], shared, only)
@@ -163,6 +163,8 @@ type Shared struct {
 	angles []*tape.Value     // rotary: cos and sin [S, C/2]
 	attend map[int]tape.Part // by sliding window: q [S, H, C], k and v [S, N, C] to o [S, H, C]
 	tree   []*tape.Value     // positions and reach [S], where attention is a graph
+
+	kinds map[int]attentionKind // then: by sliding window
 }
 
 // Share makes ready what all layers share over a micro-batch.
@@ -181,8 +183,11 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 		if err != nil {
 			return shared, err
 		}
-		shared.tree = []*tape.Value{positions, reach}
-		attention = func(slide int) tape.Part { return m.graph(m.kind(t, b, slide), positions, reach) }
+		shared.tree, shared.kinds = []*tape.Value{positions, reach}, map[int]attentionKind{}
+		attention = func(slide int) tape.Part {
+			shared.kinds[slide] = m.kind(t, b, slide)
+			return m.graph(shared.kinds[slide], positions, reach)
+		}
 	}
 	for _, slide := range m.Config.Slide {
 		if shared.attend[slide] == nil {
@@ -352,11 +357,7 @@ func (kind attentionKind) tree(in []*Node) nn.Tree {
 // q, k and v.
 func (m *Model) outcome(kind attentionKind, in, kept []*Node) (o *Node, back func(dO *Node) []*Node) {
 	if kind.row {
-		o, back := nn.Causal(in[0], in[1], in[2])
-		return o, func(dO *Node) []*Node {
-			dq, dk, dv := back(dO)
-			return []*Node{dq, dk, dv}
-		}
+		return nn.Causal(in[0], in[1], in[2])
 	}
 	return m.headsLast(kept[0]), func(dO *Node) []*Node {
 		q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
@@ -439,10 +440,7 @@ func merge(x *Node) *Node {
 }
 
 // queries turns q [S, H, C] into what nn works on, [N, G, S, C].
-func (m *Model) queries(q *Node) *Node {
-	s, n := q.Shape().Dimensions[0], m.Config.KVHeads
-	return TransposeAllAxes(Reshape(q, s, n, m.Config.Heads/n, m.Config.HeadWidth), 1, 2, 0, 3)
-}
+func (m *Model) queries(q *Node) *Node { return nn.Grouped(q, m.Config.KVHeads) }
 
 // keys turns keys or values [S, N, C] into [N, S, C].
 func (m *Model) keys(k *Node) *Node { return TransposeAllAxes(k, 1, 0, 2) }

@@ -90,24 +90,22 @@ func (h Halves) from(at int) (high *C.uint16_t, low *C.int16_t) {
 
 // Split sets halves to values.
 func (h Halves) Split(values []float32) error {
-	if err := h.check(len(values)); err != nil || len(values) == 0 {
-		return err
-	}
-	share(len(values), func(from, to int) {
-		high, low := h.from(from)
-		C.split((*C.float)(&values[from]), high, low, C.long(to-from))
-	})
-	return nil
+	return h.each(values, func(x *C.float, high *C.uint16_t, low *C.int16_t, n C.long) { C.split(x, high, low, n) })
 }
 
 // Join sets values to what the halves are.
 func (h Halves) Join(values []float32) error {
+	return h.each(values, func(x *C.float, high *C.uint16_t, low *C.int16_t, n C.long) { C.join(x, high, low, n) })
+}
+
+// each does work on values and their halves in parts, each on a processor.
+func (h Halves) each(values []float32, work func(x *C.float, high *C.uint16_t, low *C.int16_t, n C.long)) error {
 	if err := h.check(len(values)); err != nil || len(values) == 0 {
 		return err
 	}
 	share(len(values), func(from, to int) {
 		high, low := h.from(from)
-		C.join((*C.float)(&values[from]), high, low, C.long(to-from))
+		work((*C.float)(&values[from]), high, low, C.long(to-from))
 	})
 	return nil
 }
