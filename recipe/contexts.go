@@ -177,8 +177,8 @@ func GoldPool(examples []rqa.Example) []rqa.Document {
 // BuildContexts chooses the passages of every example: its gold ones, then the
 // best of the retriever's ranking for the bare question until there are K + 1,
 // no passage twice. Two passages are the same where their source and content
-// are, or their text. A row has fewer only where the retriever's documents are
-// used up. The same rows, ranking and options give the same contexts, whatever
+// are, or their text. A row has fewer only where the retriever finds no more:
+// its documents are used up, or none shares a word with the question. The same rows, ranking and options give the same contexts, whatever
 // stands in other rows.
 func BuildContexts(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, opt ContextOptions) ([]Context, error) {
 	if err := opt.Validate(); err != nil {
@@ -258,7 +258,7 @@ func (b *builder) build(ctx context.Context, rows []int) error {
 				return fmt.Errorf("contexts: row %d: %w", row, err)
 			}
 			full := b.context(row, ranking)
-			if !full && depth < len(b.docs) {
+			if !full && len(ranking) == depth && depth < len(b.docs) {
 				short = append(short, row)
 			}
 		}
@@ -294,7 +294,7 @@ func (b *builder) context(row int, ranking []Passage) (full bool) {
 		size = opt.MinK + random.IntN(opt.MaxK-opt.MinK+1) + 1
 	}
 
-	c := Context{Row: row}
+	c := Context{Row: row, Passages: []Passage{}}
 	seen := seen{}
 	for _, d := range x.GoldDocs {
 		p := Passage{ID: d.Key(), From: Gold, Document: d}

@@ -147,6 +147,26 @@ func TestBuildContexts(t *testing.T) {
 	}
 }
 
+// A ranking that ends early, as BM25's does where no other document shares a
+// word, is not asked for again.
+func TestShortRanking(t *testing.T) {
+	r := &ring{docs: letters(200), alter: func(lists [][]retrieve.Hit) ([][]retrieve.Hit, error) {
+		lists[0], lists[1] = lists[0][:1], nil
+		return lists, nil
+	}}
+	rows := []rqa.Example{{Question: "1", GoldDocs: docs("a")}, {Question: "2", GoldDocs: docs("a")}}
+	got, err := BuildContexts(t.Context(), rows, r, DefaultContextOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"gold:a/0 retrieved:b/1", "gold:a/0"}, []string{show(got[0]), show(got[1])}); diff != "" {
+		t.Error(diff)
+	}
+	if r.calls != 1 {
+		t.Errorf("%d calls; once expected", r.calls)
+	}
+}
+
 // manyRows are rows on 20 documents, one gold passage each.
 func manyRows(n int) []rqa.Example {
 	pool := letters(20)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"unicode"
 
 	"gorqa/rqa"
 )
@@ -109,37 +107,35 @@ func NewBM25(docs []rqa.Document, opt BM25Options) (*BM25, error) {
 // Documents returns the documents that hits point into.
 func (x *BM25) Documents() []rqa.Document { return x.docs }
 
-// TopK returns the k documents of the highest BM25 score for each query. A word
-// that stands twice in a query counts twice.
+// TopK returns the documents of the highest BM25 score for each query, k at
+// most: a document that shares no word with the query is not found, whatever its
+// place in the list. A word that stands twice in a query counts twice.
 func (x *BM25) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
 	if err := checkK(k, len(x.docs)); err != nil {
 		return nil, err
 	}
 	out := make([][]Hit, len(queries))
 	scores := make([]float64, len(x.docs))
+	shares := make([]bool, len(x.docs)) // a word with the query; its weight may be 0
 	for q, query := range queries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		clear(scores)
+		clear(shares)
 		for _, w := range Words(query) {
 			for _, p := range x.postings[w] {
 				scores[p.doc] += p.weight
+				shares[p.doc] = true
 			}
 		}
 		best := ranking{k: k}
 		for i, s := range scores {
-			best.offer(Hit{Index: i, Score: float32(s)})
+			if shares[i] {
+				best.offer(Hit{Index: i, Score: float32(s)})
+			}
 		}
 		out[q] = best.sorted()
 	}
 	return out, nil
-}
-
-// Words splits a text into lower-case runs of letters, marks, digits and
-// underscores: what BM25 counts.
-func Words(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !(unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsNumber(r) || r == '_')
-	})
 }

@@ -53,8 +53,10 @@ type Hit struct {
 // Retriever ranks a fixed list of documents.
 type Retriever interface {
 	// TopK returns the k best documents for each query, best first; equal
-	// scores stand in the order of the documents. A k below 1 or above the
-	// number of documents is an error.
+	// scores stand in the order of the documents. There are fewer than k only
+	// where nothing speaks for the others, as with BM25 for a question that
+	// shares no word with them. A k below 1 or above the number of documents
+	// is an error.
 	TopK(ctx context.Context, queries []string, k int) ([][]Hit, error)
 	// Documents returns the list that hits point into. It must not be changed.
 	Documents() []rqa.Document

@@ -67,7 +67,8 @@ func NewHybrid(opt HybridOptions, parts ...Retriever) (*Hybrid, error) {
 // Documents returns the documents that hits point into.
 func (h *Hybrid) Documents() []rqa.Document { return h.parts[0].Documents() }
 
-// TopK returns the k documents of the highest fused score for each query.
+// TopK returns the k documents of the highest fused score for each query. A
+// document that none of the rankings holds is not found.
 func (h *Hybrid) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
 	n := len(h.Documents())
 	if err := checkK(k, n); err != nil {

@@ -362,6 +362,12 @@ type golden struct {
 	Faire struct {
 		Top10 [][][2]float64 `json:"top10"`
 	} `json:"faire"`
+	Unspaced struct {
+		Documents []string    `json:"documents"`
+		Queries   []string    `json:"queries"`
+		Words     [][]string  `json:"words"`
+		Scores    [][]float64 `json:"scores"`
+	} `json:"unspaced"`
 }
 
 func readGolden(t *testing.T) golden {
@@ -389,12 +395,89 @@ func TestBM25MadeUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for q, want := range g.MadeUp.Scores {
+		if found := len(hits[q]); found != 0 && g.MadeUp.Queries[q] == "unseen" || found == 0 && q < 12 {
+			t.Errorf("query %d: %d documents found", q, found)
+		}
+		for i, score := range want {
+			if score != 0 && !slices.ContainsFunc(hits[q], func(h retrieve.Hit) bool { return h.Index == i }) {
+				t.Errorf("query %d: document %d is not found; rank_bm25 gives it %v", q, i, score)
+			}
+		}
 		for _, h := range hits[q] {
 			if math.Abs(float64(h.Score)-want[h.Index]) > g.Tolerance*max(1, want[h.Index]) {
 				t.Errorf("query %d, document %d: score %v; rank_bm25 has %v", q, h.Index, h.Score, want[h.Index])
 			}
 		}
 	}
+}
+
+func TestBM25Unspaced(t *testing.T) {
+	t.Parallel()
+	g := readGolden(t).Unspaced
+	bodies := make([]rqa.Document, len(g.Documents))
+	for i, d := range g.Documents {
+		bodies[i] = rqa.Document{Content: d, Formatted: d}
+		if diff := cmp.Diff(g.Words[i], retrieve.Words(d)); diff != "" {
+			t.Errorf("document %d (-want +got)\n%s", i, diff)
+		}
+	}
+	x, err := retrieve.NewBM25(bodies, retrieve.DefaultBM25Options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits, err := x.TopK(t.Context(), g.Queries, len(bodies))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := []int{0, 2, 2, 3, 4, 5, 6, 7, -1, -1} // the document that answers; -1: nothing is found
+	for q, want := range g.Scores {
+		best := -1
+		if len(hits[q]) > 0 {
+			best = hits[q][0].Index
+		}
+		if best != first[q] {
+			t.Errorf("%s: document %d is the best; %d expected", g.Queries[q], best, first[q])
+		}
+		for _, h := range hits[q] {
+			if math.Abs(float64(h.Score)-want[h.Index]) > 1e-6*max(1, want[h.Index]) {
+				t.Errorf("%s, document %d: score %v; rank_bm25 has %v", g.Queries[q], h.Index, h.Score, want[h.Index])
+			}
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, why, text string
+		want            []string
+	}{
+		{"spaced", "runs of letters, lower-case", "Free Returns, 30_days!", []string{"free", "returns", "30_days"}},
+		{"accents", "marks stay with their letters", "naïve cafe\u0301", []string{"naïve", "cafe\u0301"}},
+		{"korean", "is written with spaces", "환불은 무료입니다", []string{"환불은", "무료입니다"}},
+		{"pairs", "Chinese has no spaces", "退货免费", []string{"退货", "货免", "免费"}},
+		{"alone", "one character is a word", "猫", []string{"猫"}},
+		{"mixed", "letters and digits beside them stay whole", "第12章Go编程", []string{"第", "12", "章", "go", "编程"}},
+		{"long vowel", "belongs to the katakana", "コーヒー", []string{"コー", "ーヒ", "ヒー"}},
+		{"widths", "a full-width word is the usual one, half-width katakana too", "ＧＯ　ﾃｽﾄ", []string{"go", "テス", "スト"}},
+		{"thai", "vowel signs and tones stay with their letter", "กี่วัน", []string{"กี่วั", "วัน"}},
+		{"mark first", "nothing to stand on", "\u0301中文", []string{"\u0301", "中文"}},
+	} {
+		if diff := cmp.Diff(test.want, retrieve.Words(test.text)); diff != "" {
+			t.Errorf("%s: %s (-want +got)\n%s", test.name, test.why, diff)
+		}
+	}
+}
+
+func FuzzWords(f *testing.F) {
+	f.Add("退货 Go第3章 กี่วัน\u0301")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, w := range retrieve.Words(text) {
+			if w == "" || strings.ContainsAny(w, " \t\n.,") {
+				t.Fatalf("the word %q of %q", w, text)
+			}
+		}
+	})
 }
 
 func TestBM25Faire(t *testing.T) {
@@ -477,9 +560,8 @@ func TestBM25Errors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	none := []retrieve.Hit{{Index: 0}, {Index: 1}}
-	if diff := cmp.Diff([][]retrieve.Hit{none, none}, got); diff != "" {
-		t.Errorf("documents without a word (-want +got)\n%s", diff)
+	if diff := cmp.Diff([][]retrieve.Hit{nil, nil}, got); diff != "" {
+		t.Errorf("documents without a word are not found by their place in the file (-want +got)\n%s", diff)
 	}
 	_, err = x.TopK(t.Context(), []string{"word"}, 3)
 	wantError(t, "fewer documents than k", err, []string{"k is 3"})
@@ -495,7 +577,8 @@ func TestHybrid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The word ranking begins with apple tart, apple pie, pear tart, plum cake.
+	// The word ranking is apple tart, apple pie, pear tart: plum cake and the
+	// breads share no word.
 	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 	if err != nil {
 		t.Fatal(err)
@@ -509,7 +592,7 @@ func TestHybrid(t *testing.T) {
 		t.Fatal(err)
 	}
 	rrf := func(a, b int) float32 { return float32(1/float64(60+a) + 1/float64(60+b)) }
-	want := []retrieve.Hit{{Index: 1, Score: rrf(1, 3)}, {Index: 2, Score: rrf(3, 1)}, {Index: 0, Score: rrf(4, 2)}, {Index: 3, Score: rrf(2, 4)}}
+	want := []retrieve.Hit{{Index: 1, Score: rrf(1, 3)}, {Index: 2, Score: rrf(3, 1)}, {Index: 0, Score: rrf(4, 2)}, {Index: 3, Score: float32(1 / float64(60+2))}}
 	if diff := cmp.Diff([][]retrieve.Hit{want}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

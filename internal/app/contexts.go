@@ -159,7 +159,7 @@ func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passag
 		p.embedder, dense = endpoint, endpoint.Name()
 	}
 	words := retrieve.DefaultBM25Options()
-	bm25 := fmt.Sprintf("BM25 (k1 %v, b %v, epsilon %v)", words.K1, words.B, words.Epsilon)
+	bm25 := fmt.Sprintf("BM25 (k1 %v, b %v, epsilon %v, of documents that share a word)", words.K1, words.B, words.Epsilon)
 	switch c.Retriever {
 	case config.BM25:
 		p.name = bm25
@@ -269,11 +269,12 @@ func (p *passages) over(ctx context.Context, docs []rqa.Document) (retrieve.Retr
 
 // tell says what the contexts of rows hold.
 func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
-	passages, without, found := 0, 0, 0
+	passages, without, found, none := 0, 0, 0, 0
 	for _, c := range contexts {
 		passages += len(c.Passages)
-		gold, place := false, false
+		gold, place, hit := false, false, false
 		for _, x := range c.Passages {
+			hit = hit || x.Place > 0
 			if x.From == recipe.Gold {
 				gold, place = true, place || x.Place > 0
 			}
@@ -284,7 +285,13 @@ func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
 		if place {
 			found++
 		}
+		if !hit {
+			none++
+		}
 	}
 	p.show.Say("Passages of %s: %d rows with %.1f each, %d without a gold passage; the retriever finds %d of the other %d, too (%s)",
 		rows, len(contexts), float64(passages)/float64(len(contexts)), without, found, len(contexts)-without, kept)
+	if none > 0 {
+		p.show.Warn("%s: the retriever finds nothing for %d of %d questions, which share no word with any document; these rows have no retrieved passages", rows, none, len(contexts))
+	}
 }

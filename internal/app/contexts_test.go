@@ -21,10 +21,10 @@ import (
 // takes the files as they are.
 func TestRunContexts(t *testing.T) {
 	doc := func(text string) rqa.Document { return rqa.Document{Content: text} }
-	docs := []rqa.Document{doc("Returns are free."), doc("Free gifts are wrapped."), doc("Shipping goes by train."), doc("Norway is far away.")}
+	docs := []rqa.Document{doc("The shop: returns are free."), doc("The shop: free gifts are wrapped."), doc("The shop: shipping goes by train."), doc("The shop: Norway is far away.")}
 	rows := []rqa.Example{
-		{Question: "Are returns free?", GoldAnswer: "Yes.", GoldDocs: docs[:1]},
-		{Question: "How does shipping go?", GoldAnswer: "By train.", GoldDocs: docs[2:3]},
+		{Question: "Are returns to the shop free?", GoldAnswer: "Yes.", GoldDocs: docs[:1]},
+		{Question: "How does the shop's shipping go?", GoldAnswer: "By train.", GoldDocs: docs[2:3]},
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "documents.jsonl")
@@ -137,9 +137,9 @@ func TestContextsOfFollowUps(t *testing.T) {
 	heads := map[string]bool{}
 	for _, test := range []struct {
 		mode string
-		best string // beside the gold passage
+		best string // beside the gold passage; "": nothing, as nothing shares a word
 	}{
-		{config.Bare, "Norway is far."}, // no word of the question: in the order of the documents
+		{config.Bare, ""},
 		{config.Concat, "Shipping goes by train."},
 	} {
 		p.follow = followUps{mode: test.mode, template: prompt.Default(prompt.DefaultFormat())}
@@ -147,7 +147,11 @@ func TestContextsOfFollowUps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := contexts[0].Passages[1].Document.Content; got != test.best {
+		got := ""
+		if len(contexts[0].Passages) > 1 {
+			got = contexts[0].Passages[1].Document.Content
+		}
+		if got != test.best {
 			t.Errorf("%s: %q; %q expected", test.mode, got, test.best)
 		}
 		data, err := os.ReadFile(path)
@@ -180,7 +184,7 @@ func TestFirstQuestion(t *testing.T) {
 func TestPassagesName(t *testing.T) {
 	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
 	for _, test := range []struct{ name, why, retriever, want string }{
-		{"words", "its constants change the ranking", config.BM25, "BM25 (k1 1.5, b 0.75, epsilon 0.25)"},
+		{"words", "its constants change the ranking", config.BM25, "BM25 (k1 1.5, b 0.75, epsilon 0.25, of documents that share a word)"},
 		{"endpoint", "its model and place too", config.OpenAI, `m of http://localhost:1/v1 (dimensions 0, passage prompt "")`},
 	} {
 		c := config.DefaultPassages()
