@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/internal/modelfile"
 )
 
 // Settings are what a model's folder says about text and vectors.
@@ -201,9 +202,13 @@ func isE5(name string) bool {
 	return slices.Contains(words, "e5")
 }
 
+// maxSettings bounds one of the files, in bytes; a tokenizer_config.json with many
+// added tokens has a few million.
+const maxSettings = 64 << 20
+
 // readJSON reads a file into v and says whether it is there.
 func readJSON(path string, v any) (bool, error) {
-	data, err := os.ReadFile(path)
+	data, err := modelfile.Read(path, maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

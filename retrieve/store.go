@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/internal/modelfile"
 )
 
 // The cache file, little-endian: storeMagic; uint32 length of the embedder's
@@ -47,7 +49,7 @@ func storePath(dir, name string) string {
 // readStore reads the cache file of the embedder name. A file that is not there
 // is an empty store.
 func readStore(path, name string) (*store, error) {
-	f, err := os.Open(path)
+	f, size, err := modelfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &store{name: name, vectors: map[key][]float32{}}, nil
 	}
@@ -55,11 +57,7 @@ func readStore(path, name string) (*store, error) {
 		return nil, fmt.Errorf("retrieve: opening the vector cache: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("retrieve: opening the vector cache: %w", err)
-	}
-	s, err := decodeStore(bufio.NewReaderSize(f, 1<<20), info.Size())
+	s, err := decodeStore(bufio.NewReaderSize(f, 1<<20), size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the vector cache is damaged: %w; expected a file as gorqa wrote it; delete it to embed the documents again", path, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"unicode/utf8"
+
+	"gorqa/internal/modelfile"
 )
 
 // Tokenizer maps text to token ids and back. It is safe for concurrent use.
@@ -63,7 +65,7 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(file)
+	data, err := modelfile.Read(file, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -97,9 +99,13 @@ func Load(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
+// maxFile bounds a tokenizer's file, in bytes; the largest known tokenizer.json
+// has 35 MB.
+const maxFile = 256 << 20
+
 // beside reads a file that lies beside another, nil where there is none.
 func beside(file, name string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(filepath.Dir(file), name))
+	data, err := modelfile.Read(filepath.Join(filepath.Dir(file), name), maxFile)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}

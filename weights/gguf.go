@@ -3,11 +3,11 @@ package weights
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
+
+	"gorqa/internal/modelfile"
 )
 
 // The value types of GGUF's metadata (ggml/docs/gguf.md).
@@ -293,19 +293,12 @@ func (f *ggufFile) float32s(t ggufTensor) ([]float32, error) {
 
 // openGGUF opens the GGUF file at m.path.
 func (m *Model) openGGUF() error {
-	file, err := os.Open(m.path)
+	file, size, err := modelfile.Open(m.path)
 	if err != nil {
 		return err
 	}
 	m.closers = append(m.closers, file)
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New(m.path + ": is no regular file; expected a GGUF file")
-	}
-	parsed, err := parseGGUF(m.path, file, info.Size())
+	parsed, err := parseGGUF(m.path, file, size)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/internal/modelfile"
 )
 
 // The names of a Hugging Face folder.
@@ -98,14 +100,13 @@ func (m *Model) openFolder(ctx context.Context) error {
 		return err
 	}
 
-	single := filepath.Join(m.path, singleName)
-	if _, err := os.Stat(single); err == nil {
-		file, err := m.openShard(singleName)
-		if err != nil {
-			return err
-		}
+	file, err := m.openShard(singleName)
+	if err == nil {
 		m.add(file, file.Names())
 		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	index := filepath.Join(m.path, indexName)
 	data, err := readSmall(index)
@@ -224,16 +225,7 @@ func (m *Model) hint() string {
 }
 
 // readSmall reads a file of at most maxCompanion bytes.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxCompanion {
-		return nil, fmt.Errorf("%s: %d bytes, %v; expected a file of at most %d bytes", path, info.Size(), info.Mode().Type(), maxCompanion)
-	}
-	return os.ReadFile(path)
-}
+func readSmall(path string) ([]byte, error) { return modelfile.Read(path, maxCompanion) }
 
 // object reads a JSON object, its numbers as they are written.
 func object(data []byte) (map[string]any, error) {

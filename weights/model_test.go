@@ -155,6 +155,9 @@ func TestSavedValidate(t *testing.T) {
 	}
 }
 
+// lfsPointer is what Git LFS leaves in a file's place.
+const lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 1017112\n"
+
 func TestOpenErrors(t *testing.T) {
 	index := func(m map[string]string) string {
 		data, _ := json.Marshal(map[string]any{"weight_map": m})
@@ -175,6 +178,10 @@ func TestOpenErrors(t *testing.T) {
 		{"missing shards", "all are named", map[string]string{"config.json": "{}", indexName: index(map[string]string{"a": "1.safetensors", "b": "2.safetensors"})}, []string{"1.safetensors is missing", "2.safetensors is missing"}},
 		{"escape", "no shard outside the folder", map[string]string{"config.json": "{}", indexName: index(map[string]string{"a": "../1.safetensors", "b": "/etc/passwd"})}, []string{`"../1.safetensors" lies outside`, `"/etc/passwd" lies outside`}},
 		{"wrong shard", "the index is not of these files", map[string]string{"config.json": "{}", indexName: index(map[string]string{"a": "1.safetensors"}), "1.safetensors": string(st(`{}`))}, []string{`no tensor "a"`}},
+		{"LFS weights", "cloned without git-lfs: fetching it again by git gives the same", map[string]string{"config.json": "{}", singleName: lfsPointer}, []string{"model.safetensors: a Git LFS pointer", "git lfs pull"}},
+		{"LFS config", "any file of the folder", map[string]string{"config.json": lfsPointer}, []string{"config.json: a Git LFS pointer"}},
+		{"LFS tokenizer", "any file of the folder", map[string]string{"config.json": "{}", tokenizerName: lfsPointer}, []string{"tokenizer.json: a Git LFS pointer"}},
+		{"LFS shard", "any file of the folder", map[string]string{"config.json": "{}", indexName: index(map[string]string{"a": "1.safetensors"}), "1.safetensors": lfsPointer}, []string{"1.safetensors: a Git LFS pointer"}},
 		{"damaged", "names file and byte", map[string]string{"config.json": "{}", singleName: "xxx"}, []string{"model.safetensors: byte 0"}},
 	}
 	for _, test := range tests {

@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
+
+	"gorqa/internal/modelfile"
 )
 
 // maxHeader is the longest header that the format's own reader takes
@@ -50,18 +51,11 @@ type File struct {
 // ReadSafetensors opens a safetensors file and checks its header: every tensor
 // lies within the file, none overlaps another, none is missing bytes.
 func ReadSafetensors(path string) (*File, error) {
-	file, err := os.Open(path)
+	file, size, err := modelfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: is no regular file; expected a safetensors file", path)
-	}
-	var f *File
-	if err == nil {
-		f, err = parseSafetensors(path, file, info.Size())
-	}
+	f, err := parseSafetensors(path, file, size)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
