@@ -27,7 +27,7 @@ import (
 var (
 	// textSide works on words and token ids: no engine.
 	textSide = []string{
-		"gorqa/batch", "gorqa/config", "gorqa/evaluate", "gorqa/fetch", "gorqa/godoc", "gorqa/hub", "gorqa/internal/endpoint", "gorqa/internal/lock", "gorqa/internal/modelfile", "gorqa/judge",
+		"gorqa/batch", "gorqa/config", "gorqa/evaluate", "gorqa/fetch", "gorqa/godoc", "gorqa/hub", "gorqa/internal/endpoint", "gorqa/internal/lock", "gorqa/internal/modelfile", "gorqa/internal/redact", "gorqa/judge",
 		"gorqa/prompt", "gorqa/recipe", "gorqa/report", "gorqa/retrieve", "gorqa/rqa", "gorqa/tokenizer", "gorqa/weights",
 	}
 	// tensorSide works on tensors, in layers: a package may import those of
@@ -107,12 +107,13 @@ func rules() []rule {
 	}
 	// The text side's packages know few of each other.
 	for of, but := range map[string][]string{
-		"gorqa/rqa": nil, "gorqa/tokenizer": {"gorqa/internal/modelfile"}, "gorqa/internal/modelfile": nil, "gorqa/batch": nil, "gorqa/report": nil, "gorqa/config": nil, "gorqa/internal/endpoint": nil, "gorqa/internal/lock": nil,
+		"gorqa/rqa": nil, "gorqa/tokenizer": {"gorqa/internal/modelfile"}, "gorqa/internal/modelfile": nil, "gorqa/batch": nil, "gorqa/internal/lock": nil, "gorqa/internal/redact": nil,
+		"gorqa/report": {"gorqa/internal/redact"}, "gorqa/config": {"gorqa/internal/redact"}, "gorqa/internal/endpoint": {"gorqa/internal/redact"},
 		"gorqa/prompt": {"gorqa/rqa"}, "gorqa/retrieve": {"gorqa/rqa", "gorqa/internal/endpoint", "gorqa/internal/modelfile"}, "gorqa/godoc": {"gorqa/rqa"},
 		"gorqa/recipe":   {"gorqa/rqa", "gorqa/prompt", "gorqa/retrieve", "gorqa/tokenizer", "gorqa/batch"},
 		"gorqa/evaluate": {"gorqa/rqa", "gorqa/retrieve"},
 		"gorqa/judge":    {"gorqa/rqa", "gorqa/evaluate", "gorqa/internal/endpoint"},
-		"gorqa/fetch":    {"gorqa/internal/lock"}, "gorqa/hub": {"gorqa/internal/lock"},
+		"gorqa/fetch":    {"gorqa/internal/lock", "gorqa/internal/redact"}, "gorqa/hub": {"gorqa/internal/lock", "gorqa/internal/redact"},
 	} {
 		list = append(list, rule{
 			name: "neighbours of " + of, of: []string{of}, ban: everybody, but: but,

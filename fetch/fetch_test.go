@@ -327,3 +327,57 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+// What downloads is started outside the current folder, whose pip.py python -m
+// would run, and knows no key of other services.
+func TestDownloadElsewhere(t *testing.T) {
+	from, sum := makeWheel(t, []entry{{"pkg-1.0.dist-info/METADATA", "m"}, {"pkg/model/modules.json", "[]"}})
+	python, calls := fakePython(t, "pwd > $0.pwd; env > $0.env; cp "+from+"/*.whl $dest")
+	here := t.TempDir()
+	t.Chdir(here)
+	for name, value := range map[string]string{
+		"HF_TOKEN": "hf_secret", "OPENAI_API_KEY": "sk-secret", "AWS_SECRET_ACCESS_KEY": "aws", "PYTHONSTARTUP": "x.py", "PIP_REQUIREMENT": "more.txt",
+		"PIP_INDEX_URL": "https://mirror/simple", "https_proxy": "http://proxy:1", "PYTHONPATH": ".::/opt/lib", "PIP_FIND_LINKS": "wheels https://more/", "SSL_CERT_FILE": "ca.pem",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, name := range []string{"wheels/a", "ca.pem"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte("x"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The cache and the interpreter may be given relative to this folder.
+	if err := os.Symlink(python, "mypython"); err != nil {
+		t.Fatal(err)
+	}
+	w := wheel{name: "thing", pkg: "pkg", version: "1.0", sha256: sum, unzip: mib, path: "models/m", folder: "modules.json"}
+	if _, err := (Options{Dir: "cache", Python: "./mypython"}).get(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	read := func(kind string) string {
+		data, err := os.ReadFile(filepath.Join(here, "mypython."+kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if dir := strings.TrimSpace(read("pwd")); dir == here || !strings.HasPrefix(dir, filepath.Join(here, "cache")) {
+		t.Errorf("pip was started in %s (%s)", dir, calls)
+	}
+	env := "\n" + read("env")
+	for _, not := range []string{"secret", "AWS", "PYTHONSTARTUP", "PIP_REQUIREMENT"} {
+		if strings.Contains(env, not) {
+			t.Errorf("pip's environment has %s:\n%s", not, env)
+		}
+	}
+	for _, want := range []string{"PATH=", "PIP_INDEX_URL=https://mirror/simple", "https_proxy=http://proxy:1", "PYTHONPATH=/opt/lib", "PIP_FIND_LINKS=" + here + "/wheels https://more/", "SSL_CERT_FILE=" + here + "/ca.pem"} {
+		if !strings.Contains(env, "\n"+want) {
+			t.Errorf("pip's environment lacks %s:\n%s", want, env)
+		}
+	}
+	t.Setenv("PIP_INDEX_URL", "")
+	python, _ = fakePython(t, "echo 'Looking in https://me:hunter2@mirror/simple'; exit 1")
+	if _, err := (Options{Dir: t.TempDir(), Python: python}).get(t.Context(), w); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "https://***@mirror") {
+		t.Errorf("%v", err)
+	}
+}

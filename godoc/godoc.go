@@ -63,7 +63,11 @@ func Goroot(ctx context.Context) (string, error) {
 	if dir := os.Getenv("GOROOT"); dir != "" {
 		return dir, nil
 	}
-	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
+	// A go.mod of this folder may name a toolchain, which go would download.
+	cmd.Dir = os.TempDir()
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GO111MODULE=off", "GOWORK=off")
+	out, err := cmd.Output()
 	if dir := strings.TrimSpace(string(out)); err == nil && dir != "" {
 		return dir, nil
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"gorqa/internal/lock"
+	"gorqa/internal/redact"
 )
 
 // Options say where to look and how. Empty fields come from the environment
@@ -149,6 +150,9 @@ type repo struct {
 	dir string // in the cache
 }
 
+// address is where the hub is, without what may be secret in it.
+func (r *repo) address() string { return redact.Address(r.Endpoint) }
+
 // unreachable is an error of the network or of the hub's machines, as opposed to
 // an answer.
 type unreachable struct{ err error }
@@ -262,15 +266,28 @@ func (r *repo) list(ctx context.Context) (commit string, files []file, err error
 	if response.StatusCode != http.StatusOK {
 		return "", nil, r.refused(response, "")
 	}
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxListing))
+	if err != nil {
+		return "", nil, &unreachable{fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
+	}
+	return r.parseListing(data)
+}
+
+// maxListing bounds what the hub may say of a repository, in bytes.
+const maxListing = 64 << 20
+
+// parseListing reads what the hub says of a revision: its commit and the files
+// that matter, small ones first.
+func (r *repo) parseListing(data []byte) (commit string, files []file, err error) {
 	var info struct {
 		SHA      string `json:"sha"`
 		Siblings []file `json:"siblings"`
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<20)).Decode(&info); err != nil {
-		return "", nil, &unreachable{fmt.Errorf("%s does not answer as a hub does: %w", r.Endpoint, err)}
+	if err := json.Unmarshal(data, &info); err != nil {
+		return "", nil, &unreachable{fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
 	}
 	if !commitPattern.MatchString(info.SHA) {
-		return "", nil, fmt.Errorf("%s names commit %q; expected 40 hexadecimal digits", r.Endpoint, info.SHA)
+		return "", nil, fmt.Errorf("%s names commit %q; expected 40 hexadecimal digits", r.address(), info.SHA)
 	}
 	var all []string
 	weights := false
@@ -280,7 +297,7 @@ func (r *repo) list(ctx context.Context) (commit string, files []file, err error
 			continue
 		}
 		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || f.id() == "" || f.size() < 0 {
-			return "", nil, fmt.Errorf("%s lists file %q with hash %q and size %d; expected a name within the folder, a hash and a size", r.Endpoint, f.Name, f.id(), f.size())
+			return "", nil, fmt.Errorf("%s lists file %q with hash %q and size %d; expected a name within the folder, a hash and a size", r.address(), f.Name, f.id(), f.size())
 		}
 		weights = weights || path.Ext(f.Name) == ".safetensors"
 		files = append(files, f)
@@ -305,16 +322,34 @@ func (r *repo) get(ctx context.Context, address string, from int64) (*http.Respo
 	request.Header.Set("User-Agent", "gorqa")
 	request.Header.Set("Accept-Encoding", "identity")
 	if r.Token != "" {
-		request.Header.Set("Authorization", "Bearer "+r.Token) // net/http drops it where a redirect leaves the host
+		request.Header.Set("Authorization", "Bearer "+r.Token)
 	}
 	if from > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := http.Client{CheckRedirect: keepToken}
+	response, err := client.Do(request)
 	if err != nil {
+		// net/http names the whole address, of which a storage's query is a key.
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = fmt.Errorf("%s: %w", redact.Address(at.URL), at.Err)
+		}
 		return nil, &unreachable{fmt.Errorf("the hub is out of reach: %w; check the network and HF_ENDPOINT", err)}
 	}
 	return response, nil
+}
+
+// keepToken has the token go to the host and port that it is for. (net/http also
+// sends it to other ports and to hosts below that one.)
+func keepToken(request *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("more than 10 redirects")
+	}
+	if first := via[0].URL; request.URL.Scheme != first.Scheme || request.URL.Host != first.Host {
+		request.Header.Del("Authorization")
+	}
+	return nil
 }
 
 // refused says what a status other than success means.
@@ -323,7 +358,7 @@ func (r *repo) refused(response *http.Response, file string) error {
 	if file != "" {
 		where = file + " of " + where
 	}
-	said := first(response.Header.Get("X-Error-Message"), response.Status)
+	said := redact.Text(first(response.Header.Get("X-Error-Message"), response.Status), append(redact.InAddress(r.Endpoint), r.Token)...)
 	code := response.Header.Get("X-Error-Code")
 	token := "no token was sent: set HF_TOKEN"
 	if r.Token != "" {
@@ -337,7 +372,7 @@ func (r *repo) refused(response *http.Response, file string) error {
 	case code == "RevisionNotFound":
 		return fmt.Errorf("no %s (%s); check --revision", where, said)
 	case response.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("no %s on %s (%s); check the id", where, r.Endpoint, said)
+		return fmt.Errorf("no %s on %s (%s); check the id", where, r.address(), said)
 	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
 		return &unreachable{fmt.Errorf("the hub cannot answer now (%s); try again later", said)}
 	}

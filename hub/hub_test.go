@@ -391,3 +391,61 @@ func TestFromEnvironment(t *testing.T) {
 		t.Errorf("cache %s, %v", opt.Cache, err)
 	}
 }
+
+// The token goes to the host and port that it is for: another port of the same
+// host is another server. What the hub sends back of it is not shown.
+func TestToken(t *testing.T) {
+	s := newStand(t)
+	seen := ""
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen += r.Header.Get("Authorization")
+		http.Error(w, "no", http.StatusTeapot)
+	}))
+	defer other.Close()
+	s.status = func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, other.URL+"/elsewhere?signature=abcdef", http.StatusFound)
+		return true
+	}
+	if _, err := Resolve(t.Context(), "org/name", Options{Token: "hf_secret"}); err == nil || seen != "" {
+		t.Errorf("the other server saw %q; %v", seen, err)
+	}
+	other.Close()
+	if _, err := Resolve(t.Context(), "org/name", Options{Token: "hf_secret"}); err == nil || strings.Contains(err.Error(), "abcdef") || !strings.Contains(err.Error(), other.URL+"/elsewhere") {
+		t.Errorf("an address with a signature: %v", err)
+	}
+	s.status = func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("X-Error-Message", "no access for "+r.Header.Get("Authorization")+" at me:hunter2")
+		w.WriteHeader(http.StatusNotFound)
+		return true
+	}
+	endpoint := strings.Replace(s.URL, "://", "://me:hunter2@", 1)
+	if _, err := Resolve(t.Context(), "org/name", Options{Token: "hf_secret", Endpoint: endpoint}); err == nil || strings.Contains(err.Error(), "hf_secret") || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "no access for Bearer ***") {
+		t.Errorf("what the hub sends back: %v", err)
+	}
+}
+
+// FuzzListing reads what a hub may say of a repository: files within the folder,
+// with hash and size, or an error.
+func FuzzListing(f *testing.F) {
+	for _, seed := range []string{
+		`{"sha": "` + commit + `", "siblings": [{"rfilename": "config.json", "size": 2, "blobId": "` + commit + `"}, {"rfilename": "model.safetensors", "lfs": {"sha256": "` + strings.Repeat("a", 64) + `", "size": 9}}]}`,
+		`null`, `[]`, `{"sha": "main", "siblings": [null]}`, `{"sha": "` + commit + `", "siblings": [{"rfilename": "1_x/config.json", "size": -1, "lfs": null}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := &repo{Options: Options{Endpoint: "https://hub", Revision: "main"}, id: "org/name"}
+		sha, files, err := r.parseListing(data)
+		if err != nil {
+			return
+		}
+		if !commitPattern.MatchString(sha) || len(files) == 0 {
+			t.Errorf("commit %q, %d files", sha, len(files))
+		}
+		for _, f := range files {
+			if !filepath.IsLocal(f.Name) || !hashPattern.MatchString(f.id()) || f.size() < 0 {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+}

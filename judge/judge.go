@@ -57,7 +57,7 @@ func (o Options) Validate() error {
 		bad("%w", err)
 	}
 	if o.Key == "" && strings.Contains(o.BaseURL, "api.openai.com") {
-		bad("no key for %s; expected one; set OPENAI_API_KEY, or OPENAI_BASE_URL to an endpoint that wants none", o.BaseURL)
+		bad("no key for %s; expected one; set OPENAI_API_KEY, or OPENAI_BASE_URL to an endpoint that wants none", o.Address())
 	}
 	if o.Concurrency < 1 {
 		bad("Concurrency is %d; expected at least 1", o.Concurrency)
@@ -183,10 +183,10 @@ func (j *Judge) ask(ctx context.Context, r request) (string, error) {
 	if err != nil {
 		return "", j.opt.Explain(ctx, r.Model, err)
 	}
-	if len(answer.Choices) == 0 {
-		return "", errors.New("the endpoint gave no reply; expected one; check that the model answers chats")
+	if answer == nil || len(answer.Choices) == 0 {
+		return "", fmt.Errorf("%s, model %s: it gave no reply; expected one; check that the model answers chats", j.opt.Address(), r.Model)
 	}
-	return answer.Choices[0].Message.Content, nil
+	return j.opt.Hide(answer.Choices[0].Message.Content), nil
 }
 
 const verdictMark = "VERDICT:"

@@ -306,3 +306,35 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Whatever the endpoint says is at worst no verdict, and the key that it sends
+// back is not kept.
+func TestJudgeOddReplies(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, why, reply, want string }{
+		{"null", "no object", `null`, `the reply is "null"`},
+		{"array", "another shape", `[1]`, "JSON object"},
+		{"no choices", "nothing was said", `{"choices": []}`, "gave no reply"},
+		{"null choices", "nothing was said", `{"choices": null}`, "gave no reply"},
+		{"a null choice", "nothing was said", `{"choices": [null]}`, "the reply ends in"},
+		{"content of parts", "another shape", `{"choices": [{"message": {"content": [{"text": "VERDICT: correct"}]}}]}`, ""},
+		{"the key", "in a reason that is shown and kept", `{"choices": [{"message": {"content": "You sent sec\u0072et.\nVERDICT: correct"}}]}`, "You sent ***."},
+	} {
+		s := &standIn{before: func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, test.reply)
+			return true
+		}}
+		j := newJudge(t, s, nil)
+		got, err := j.Judge(t.Context(), answered("right"))
+		if err != nil || !strings.Contains(got[0].Reason, test.want) || strings.Contains(got[0].Reason, "secret") {
+			t.Errorf("%s: %v %+v; want %q (%s)", test.name, err, got, test.want, test.why)
+		}
+		files, _ := filepath.Glob(filepath.Join(j.opt.CacheDir, "*.json"))
+		for _, name := range files {
+			if data, err := os.ReadFile(name); err != nil || strings.Contains(string(data), "secret") {
+				t.Errorf("%s: kept with the key: %s, %v", test.name, data, err)
+			}
+		}
+	}
+}

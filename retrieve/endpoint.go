@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 	"sync/atomic"
 
 	"github.com/openai/openai-go/v3"
@@ -25,10 +25,12 @@ type EndpointOptions struct {
 }
 
 // DefaultEndpointOptions asks the default endpoint for text-embedding-3-small, 256
-// texts and 256 KiB a request.
+// texts and 256 KiB a request, whose vectors of 8192 numbers take 64 MiB as text.
 func DefaultEndpointOptions() EndpointOptions {
+	opt := endpoint.Default()
+	opt.MaxReplyBytes = 64 << 20
 	return EndpointOptions{
-		Options: endpoint.Default(), Model: openai.EmbeddingModelTextEmbedding3Small, BatchTexts: 256, BatchBytes: 256 << 10,
+		Options: opt, Model: openai.EmbeddingModelTextEmbedding3Small, BatchTexts: 256, BatchBytes: 256 << 10,
 	}
 }
 
@@ -76,7 +78,7 @@ func NewEndpoint(opt EndpointOptions) (*Endpoint, error) {
 
 // Name identifies the endpoint, its model and what changes the vector of a passage.
 func (e *Endpoint) Name() string {
-	return fmt.Sprintf("%s of %s (dimensions %d, passage prompt %q)", e.opt.Model, strings.TrimSuffix(e.opt.BaseURL, "/"), e.opt.Dimensions, e.opt.PassagePrompt)
+	return fmt.Sprintf("%s of %s (dimensions %d, passage prompt %q)", e.opt.Model, e.opt.Address(), e.opt.Dimensions, e.opt.PassagePrompt)
 }
 
 // Width returns the length of the vectors, 0 before the first answer where
@@ -128,24 +130,46 @@ func (e *Endpoint) request(ctx context.Context, texts []string) ([][]float32, er
 		}
 		return nil, err
 	}
-	if len(answer.Data) != len(texts) {
-		return nil, fmt.Errorf("embeddings endpoint %s: %d vectors for %d texts; expected one for each; check that %q is an embedding model", e.opt.BaseURL, len(answer.Data), len(texts), e.opt.Model)
+	vectors, err := e.vectors(answer, len(texts))
+	if err != nil {
+		return nil, fmt.Errorf("embeddings endpoint %s: %w; check that %q is an embedding model", e.opt.Address(), err, e.opt.Model)
 	}
-	out := make([][]float32, len(texts))
+	return vectors, nil
+}
+
+// vectors gives the vectors of a reply in the order of the texts.
+func (e *Endpoint) vectors(answer *openai.CreateEmbeddingResponse, texts int) ([][]float32, error) {
+	if answer == nil {
+		return nil, errors.New("an empty reply; expected vectors")
+	}
+	if len(answer.Data) != texts {
+		return nil, fmt.Errorf("%d vectors for %d texts; expected one for each", len(answer.Data), texts)
+	}
+	out := make([][]float32, texts)
 	for _, d := range answer.Data {
-		if d.Index < 0 || d.Index >= int64(len(texts)) || out[d.Index] != nil {
-			return nil, fmt.Errorf("embeddings endpoint %s: a vector for text %d of %d comes twice or belongs to no text; expected one for each", e.opt.BaseURL, d.Index, len(texts))
+		if d.Index < 0 || d.Index >= int64(texts) || out[d.Index] != nil {
+			return nil, fmt.Errorf("a vector for text %d of %d comes twice or belongs to no text; expected one for each", d.Index, texts)
 		}
 		width := e.width.Load()
 		if width == 0 && len(d.Embedding) > 0 && e.width.CompareAndSwap(0, int64(len(d.Embedding))) {
 			width = int64(len(d.Embedding))
+		} else if width == 0 {
+			width = e.width.Load() // another request was quicker
 		}
 		if int64(len(d.Embedding)) != width || width == 0 {
-			return nil, fmt.Errorf("embeddings endpoint %s: a vector of %d numbers; expected %d, as asked for or as came before", e.opt.BaseURL, len(d.Embedding), width)
+			return nil, fmt.Errorf("a vector of %d numbers; expected %d, as asked for or as came before", len(d.Embedding), width)
 		}
 		v := make([]float32, len(d.Embedding))
+		zero := true
 		for i, f := range d.Embedding {
 			v[i] = float32(f)
+			if math.IsNaN(float64(v[i])) || math.IsInf(float64(v[i]), 0) {
+				return nil, fmt.Errorf("a vector holds %v; expected finite numbers", f)
+			}
+			zero = zero && v[i] == 0
+		}
+		if zero {
+			return nil, fmt.Errorf("the vector of text %d of %d is all zeros, which is near to nothing; expected some other number", d.Index, texts)
 		}
 		out[d.Index] = v
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +158,13 @@ func TestEndpointErrors(t *testing.T) {
 			return true
 		}
 	}
+	say := func(text string) func(int, http.ResponseWriter, *http.Request) bool {
+		return func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, text)
+			return true
+		}
+	}
 	give := func(data ...map[string]any) func([]string) []map[string]any {
 		return func([]string) []map[string]any { return data }
 	}
@@ -178,6 +186,15 @@ func TestEndpointErrors(t *testing.T) {
 		{"outside", "a vector for no text", &standIn{answer: give(vector(5, 1))}, nil, []string{"a"}, []string{"text 5 of 1"}, 1},
 		{"width", "vectors of two widths", &standIn{answer: give(vector(0, 1, 2), vector(1, 1))}, nil, []string{"a", "b"}, []string{"1 numbers; expected 2"}, 1},
 		{"asked width", "not what was asked for", &standIn{}, func(o *retrieve.EndpointOptions) { o.Dimensions = 3 }, []string{"a"}, []string{"2 numbers; expected 3"}, 1},
+		{"another width later", "the width of the first answer holds", &standIn{answer: func(texts []string) []map[string]any {
+			return []map[string]any{vector(0, []float64{1, 2, 3}[:len(texts[0])]...)}
+		}}, func(o *retrieve.EndpointOptions) { o.BatchTexts = 1 }, []string{"ab", "abc"}, []string{"3 numbers; expected 2"}, 2},
+		{"too large", "no float32 holds it", &standIn{answer: give(vector(0, 1e300, 1))}, nil, []string{"a"}, []string{"finite"}, 1},
+		{"zeros", "a vector that points nowhere", &standIn{answer: give(vector(0, 0, 0))}, nil, []string{"a"}, []string{"text 0 of 1 is all zeros"}, 1},
+		{"null", "no object", &standIn{before: say("null")}, nil, []string{"a"}, []string{"http://127.0.0.1:", `the reply is "null"`}, 1},
+		{"nulls", "no vectors in it", &standIn{before: say(`{"data": [null]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 numbers"}, 1},
+		{"words", "numbers that are none", &standIn{before: say(`{"data": [{"index": 0, "embedding": ["a", NaN]}]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "JSON object"}, 1},
+		{"an object for a list", "another shape", &standIn{before: say(`{"data": {"0": [1, 2]}}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 vectors for 1 texts"}, 1},
 		{"no vector", "nothing in it", &standIn{answer: give(vector(0))}, nil, []string{"a"}, []string{"0 numbers"}, 1},
 		{"empty text", "nothing is sent", &standIn{}, nil, []string{"a", ""}, []string{"text 2 of 2 is empty"}, 0},
 		{"slow", "a time-out says how long it was", &standIn{before: func(_ int, _ http.ResponseWriter, r *http.Request) bool {
@@ -245,4 +262,34 @@ func TestEndpointWithoutKey(t *testing.T) {
 	if _, err := endpoint(t, s, func(o *retrieve.EndpointOptions) { o.Key = "" }).Embed(t.Context(), []string{"a"}, retrieve.Query); err != nil {
 		t.Errorf("a local endpoint that wants no key: %v", err)
 	}
+}
+
+// FuzzEndpointReply reads what a server may say: vectors for the texts, or an
+// error.
+func FuzzEndpointReply(f *testing.F) {
+	var reply atomic.Pointer[[]byte]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(*reply.Load())
+	}))
+	f.Cleanup(server.Close)
+	for _, seed := range []string{
+		`{"data": [{"index": 1, "embedding": [1, 2]}, {"index": 0, "embedding": [3, 4]}]}`, `null`, `[]`, `{"data": null}`,
+		`{"data": [{"index": 0, "embedding": "AACAPw=="}, {"embedding": {}}]}`, `{"data": [{"index": 1e9, "embedding": [1e400]}, 3]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		reply.Store(&data)
+		opt := retrieve.DefaultEndpointOptions()
+		opt.Model, opt.BaseURL, opt.Key, opt.Retries = "m", server.URL, "key", 0
+		e, err := retrieve.NewEndpoint(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Embed(t.Context(), []string{"a", "b"}, retrieve.Query)
+		if err == nil && (len(got) != 2 || len(got[0]) == 0 || len(got[0]) != len(got[1]) || len(got[0]) != e.Width()) {
+			t.Errorf("vectors %v of width %d", got, e.Width())
+		}
+	})
 }
