@@ -18,7 +18,7 @@ import (
 
 	"gorqa/arch/bert"
 	"gorqa/batch"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 )

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gorqa/arch/bert"
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/tape"
 )
 

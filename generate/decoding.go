@@ -7,7 +7,7 @@ import (
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"

@@ -12,9 +12,9 @@ import (
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 

@@ -6,7 +6,7 @@ import (
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 )
 

@@ -13,7 +13,7 @@ import (
 
 	"gorqa/arch/t5"
 	"gorqa/batch"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 )
 

@@ -13,9 +13,9 @@ import (
 
 	"gorqa/arch/t5"
 	"gorqa/batch"
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/tape"
 )
 

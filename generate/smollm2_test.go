@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"gorqa/batch"
+	"gorqa/engine/xla"
 	"gorqa/fetch"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/weights"
 
 	"github.com/google/go-cmp/cmp"

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
-	"gorqa/internal/xla"
 	"gorqa/nn"
 
 	"github.com/gomlx/gomlx/core/graph"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"

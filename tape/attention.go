@@ -1,30 +1,34 @@
 package tape
 
 import (
-	"gorqa/internal/flash"
+	"gorqa/engine/cpu"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // Attention is attention in the host's memory as a part, of values in bf16 (half) or
 // f32: q [S, H, C], k and v [S, N, C] to o [S, H, C].
-func Attention(s flash.Shape, half bool) Part {
+func Attention(s cpu.AttentionShape, half bool) Part {
 	if half {
 		return attention[bfloat16.BFloat16](s)
 	}
 	return attention[float32](s)
 }
 
-func attention[T flash.Number](s flash.Shape) Part {
+func attention[T cpu.Number](s cpu.AttentionShape) Part {
 	n := Native[T]{
 		Outputs: [][]int{{len(s.Reach), s.Heads, s.Width}},
 		Kept:    [][]int{{s.Heads, len(s.Reach)}},
 		Forward: func(in, out [][]T, kept [][]float32) error {
-			return flash.Forward(s, in[0], in[1], in[2], out[0], kept[0])
+			return attended(s, in, out, kept).Forward()
 		},
 		Backward: func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error {
-			return flash.Backward(s, in[0], in[1], in[2], out[0], kept[0], dOut[0], dIn[0], dIn[1], dIn[2])
+			return attended(s, in, out, kept).Backward(cpu.AttentionGrads[T]{DO: dOut[0], DQ: dIn[0], DK: dIn[1], DV: dIn[2]})
 		},
 	}
 	return func(t *Tape, in []*Value) ([]*Value, error) { return n.Run(t, in...) }
+}
+
+func attended[T cpu.Number](s cpu.AttentionShape, in, out [][]T, kept [][]float32) cpu.Attention[T] {
+	return cpu.Attention[T]{Shape: s, Q: in[0], K: in[1], V: in[2], O: out[0], LSE: kept[0]}
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"unsafe"
 
-	"gorqa/internal/sums"
-	"gorqa/internal/xla"
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 
 	"github.com/gomlx/compute/dtypes"
@@ -39,7 +39,7 @@ type Param struct {
 	Decay   bool // weight decay applies: matrices, not norms and biases
 
 	Compute *tensors.Tensor // what the graphs read: f32, bf16, or quantised
-	Low     *tensors.Tensor // i16: what a trained weight in bf16 lacks of its f32 value, see sums.Halves; else nil
+	Low     *tensors.Tensor // i16: what a trained weight in bf16 lacks of its f32 value, see cpu.SplitWeight; else nil
 	Scale   *tensors.Tensor // of Compute where that is quantised, in the shapes of nn.Dequantise, else nil
 	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
 }
@@ -200,9 +200,9 @@ func (p *Params) SetHost(q *Param, values []float32) error {
 	var low *tensors.Tensor
 	high, err := xla.Fill(p.engine, func(high []bfloat16.BFloat16) (err error) {
 		if !q.Trained {
-			return sums.Halves{High: high}.Split(values)
+			return cpu.SplitWeight{BF16: high}.Split(values)
 		}
-		low, err = xla.Fill(p.engine, func(low []int16) error { return sums.Halves{High: high, Low: low}.Split(values) }, q.Dims...)
+		low, err = xla.Fill(p.engine, func(low []int16) error { return cpu.SplitWeight{BF16: high, Residual: low}.Split(values) }, q.Dims...)
 		return err
 	}, q.Dims...)
 	if err != nil {
@@ -247,18 +247,18 @@ func (p *Params) Host(q *Param) ([]float32, error) {
 		return xla.ToHost[float32](q.Compute)
 	}
 	out := make([]float32, q.Size())
-	err := q.Halves(func(h sums.Halves) error { return h.Join(out) })
+	err := q.Split(func(h cpu.SplitWeight) error { return h.Join(out) })
 	return out, err
 }
 
-// Halves gives fn a weight in bf16, without Low where it is frozen. What fn sets is
+// Split gives fn a weight in bf16, without Low where it is frozen. What fn sets is
 // the weight's new value where the engine computes OnHost.
-func (q *Param) Halves(fn func(sums.Halves) error) error {
+func (q *Param) Split(fn func(cpu.SplitWeight) error) error {
 	return xla.View(q.Compute, func(high []bfloat16.BFloat16) error {
 		if q.Low == nil {
-			return fn(sums.Halves{High: high})
+			return fn(cpu.SplitWeight{BF16: high})
 		}
-		return xla.View(q.Low, func(low []int16) error { return fn(sums.Halves{High: high, Low: low}) })
+		return xla.View(q.Low, func(low []int16) error { return fn(cpu.SplitWeight{BF16: high, Residual: low}) })
 	})
 }
 
@@ -284,9 +284,9 @@ func (p *Params) addGradient(q *Param, d *tensors.Tensor) error {
 		return err
 	}
 	if d.DType() == dtypes.BFloat16 {
-		return xla.View(d, func(flat []bfloat16.BFloat16) error { return sums.Add(sum, flat, first) })
+		return xla.View(d, func(flat []bfloat16.BFloat16) error { return cpu.Accumulate(sum, flat, first) })
 	}
-	return xla.View(d, func(flat []float32) error { return sums.Add(sum, flat, first) })
+	return xla.View(d, func(flat []float32) error { return cpu.Accumulate(sum, flat, first) })
 }
 
 // addProduct adds what nn.Product is of y and x to a matrix's gradient, on the host.
@@ -304,9 +304,9 @@ func (p *Params) addProduct(q *Param, y, x *tensors.Tensor) error {
 func addProduct[T float32 | bfloat16.BFloat16](sum []float32, dims []int, y, x *tensors.Tensor, first bool) error {
 	return xla.View(x, func(flat []T) error {
 		if y.DType() == dtypes.Int32 {
-			return xla.View(y, func(at []int32) error { return sums.AddRows(sum, at, flat, dims[1], first) })
+			return xla.View(y, func(at []int32) error { return cpu.AccumulateRows(sum, at, flat, dims[1], first) })
 		}
-		return xla.View(y, func(left []T) error { return sums.AddProduct(sum, left, flat, dims[0], dims[1], first) })
+		return xla.View(y, func(left []T) error { return cpu.WeightGradGEMM(sum, left, flat, dims[0], dims[1], first) })
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 	"slices"
 	"strings"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 
 	"github.com/gomlx/compute/dtypes"
@@ -526,7 +526,7 @@ func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) [
 }
 
 // outside says whether products that gradients are made of are left to Params.
-func (r *Runner) outside() bool { return r.Engine.SumsProducts() && !r.Graphs }
+func (r *Runner) outside() bool { return r.Engine.OffloadsWeightGradGEMM() && !r.Graphs }
 
 // InGraphs says whether graphs add up gradients and move weights, as on devices
 // other than the host, or that is done in the host's memory.

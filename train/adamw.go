@@ -6,8 +6,8 @@ import (
 	"math"
 	"regexp"
 
-	"gorqa/internal/sums"
-	"gorqa/internal/xla"
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 
 	"github.com/gomlx/compute/dtypes"
@@ -137,8 +137,8 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 }
 
 // step is the step under way at the given rate, for weights that decay.
-func (o *Optimiser) step(rate, scale float64) sums.Step {
-	return sums.Step{
+func (o *Optimiser) step(rate, scale float64) cpu.AdamWStep {
+	return cpu.AdamWStep{
 		Scale: float32(scale),
 		Rate:  float32(rate / (1 - math.Pow(o.adam.Beta1, float64(o.steps)))),
 		Root:  float32(1 / math.Sqrt(1-math.Pow(o.adam.Beta2, float64(o.steps)))),
@@ -148,7 +148,7 @@ func (o *Optimiser) step(rate, scale float64) sums.Step {
 }
 
 // updateInPlace moves a weight in the host's memory.
-func (o *Optimiser) updateInPlace(q *tape.Param, step sums.Step) (err error) {
+func (o *Optimiser) updateInPlace(q *tape.Param, step cpu.AdamWStep) (err error) {
 	m := o.moments[q.Name]
 	var memory [3][]float32
 	for i, t := range []*tensors.Tensor{m.mean, m.square, q.Grad} {
@@ -158,9 +158,9 @@ func (o *Optimiser) updateInPlace(q *tape.Param, step sums.Step) (err error) {
 	}
 	mean, square, grad := memory[0], memory[1], memory[2]
 	if q.Low != nil {
-		err = q.Halves(func(w sums.Halves) error { return sums.AdamWHalves(step, w, mean, square, grad) })
+		err = q.Split(func(w cpu.SplitWeight) error { return cpu.AdamWSplit(step, w, mean, square, grad) })
 	} else {
-		err = xla.View(q.Compute, func(w []float32) error { return sums.AdamW(step, w, mean, square, grad) })
+		err = xla.View(q.Compute, func(w []float32) error { return cpu.AdamW(step, w, mean, square, grad) })
 	}
 	err = errors.Join(err, xla.Free(q.Grad))
 	q.Grad = nil
@@ -168,7 +168,7 @@ func (o *Optimiser) updateInPlace(q *tape.Param, step sums.Step) (err error) {
 }
 
 // updateByGraphs moves all weights, those of a layer by one call.
-func (o *Optimiser) updateByGraphs(step, ofTables sums.Step) error {
+func (o *Optimiser) updateByGraphs(step, ofTables cpu.AdamWStep) error {
 	matrices, err := o.hyper(step)
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func groups(params []*tape.Param) (groups [][]*tape.Param) {
 var layerOf = regexp.MustCompile(`^.*?\.\d+\.`)
 
 // hyper are the numbers of a step that a graph reads, [4].
-func (o *Optimiser) hyper(s sums.Step) (*tensors.Tensor, error) {
+func (o *Optimiser) hyper(s cpu.AdamWStep) (*tensors.Tensor, error) {
 	return xla.FromHost(o.engine, []float32{s.Scale, s.Rate, s.Root, s.Keep}, 4)
 }
 
@@ -299,7 +299,7 @@ func upper(high *Node) *Node {
 	return BitwiseShiftLeftScalar(ConvertDType(Bitcast(high, dtypes.Uint16), dtypes.Int32), int32(16))
 }
 
-// join is f32 values of sums.Halves, high in bf16 and low in i16, and split the
+// join is f32 values of cpu.SplitWeight, high in bf16 and low in i16, and split the
 // reverse.
 func join(high, low *Node) *Node {
 	return Bitcast(Add(upper(high), ConvertDType(low, dtypes.Int32)), dtypes.Float32)

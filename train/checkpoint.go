@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 	"gorqa/weights"
 

@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/tape"
 )
 

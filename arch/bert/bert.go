@@ -15,7 +15,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
-	"gorqa/internal/flash"
+	"gorqa/engine/cpu"
 	"gorqa/nn"
 	"gorqa/tape"
 )
@@ -282,7 +282,7 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, attend tape.Part) ([]*
 // native is attention within the rows of a pack in the host's memory. The
 // positions behind the last row see themselves.
 func (m *Model) native(p Pack) tape.Part {
-	shape := flash.Shape{
+	shape := cpu.AttentionShape{
 		Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.Width / m.Config.Heads,
 		Depth: make([]int32, p.Size), Start: make([]int32, p.Size), Reach: make([]int32, p.Size),
 	}

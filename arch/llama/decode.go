@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"gorqa/internal/few"
-	"gorqa/internal/xla"
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 
@@ -20,16 +20,16 @@ type Host struct {
 	config  Config
 	half    bool
 	adapter nn.Adapter
-	embed   few.Matrix
-	head    few.Matrix
+	embed   cpu.Matrix
+	head    cpu.Matrix
 	norm    []float32
 	layers  []hostLayer
-	scratch few.Scratch
+	scratch cpu.Workspace
 }
 
 // hostLayer are a layer's weights by their local names.
 type hostLayer struct {
-	matrices map[string]few.Matrix // adapters among them
+	matrices map[string]cpu.Matrix // adapters among them
 	vectors  map[string][]float32  // norms and biases
 }
 
@@ -41,7 +41,7 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 	}
 	h := &Host{config: m.Config, half: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]hostLayer, m.Config.Layers)}
 	for i := range h.layers {
-		h.layers[i] = hostLayer{map[string]few.Matrix{}, map[string][]float32{}}
+		h.layers[i] = hostLayer{map[string]cpu.Matrix{}, map[string][]float32{}}
 	}
 	for _, p := range r.Params.All() {
 		if p.Scale != nil {
@@ -81,10 +81,10 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 	return h, nil
 }
 
-func hostMatrix(p *tape.Param) (m few.Matrix, err error) {
+func hostMatrix(p *tape.Param) (m cpu.Matrix, err error) {
 	if p.Compute.DType() == dtypes.BFloat16 {
 		err = xla.View(p.Compute, func(flat []bfloat16.BFloat16) (err error) {
-			m, err = few.NewMatrix(flat, p.Dims[0], p.Dims[1])
+			m, err = cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
 			return err
 		})
 		return m, err
@@ -93,11 +93,11 @@ func hostMatrix(p *tape.Param) (m few.Matrix, err error) {
 	if err != nil {
 		return m, err
 	}
-	return few.NewMatrix(flat, p.Dims[0], p.Dims[1])
+	return cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
 }
 
 // Past are the keys and values of one row, layer by layer.
-type Past []*few.Cache
+type Past []*cpu.KVCache
 
 // Add adds a layer's keys and values at the given places of Prefill's k and v [S, N, C].
 func (p Past) Add(layer int, k, v *tape.Value, places []int32) error {
@@ -107,9 +107,9 @@ func (p Past) Add(layer int, k, v *tape.Value, places []int32) error {
 	return addPast[float32](p[layer], k, v, places)
 }
 
-func addPast[T float32 | bfloat16.BFloat16](c *few.Cache, k, v *tape.Value, places []int32) error {
+func addPast[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, places []int32) error {
 	return xla.View(k.Tensor, func(keys []T) error {
-		return xla.View(v.Tensor, func(values []T) error { return few.Append(c, keys, values, places) })
+		return xla.View(v.Tensor, func(values []T) error { return cpu.AppendKV(c, keys, values, places) })
 	})
 }
 
@@ -117,7 +117,7 @@ func addPast[T float32 | bfloat16.BFloat16](c *few.Cache, k, v *tape.Value, plac
 func (h *Host) Past() Past {
 	p := make(Past, h.config.Layers)
 	for i := range p {
-		p[i] = few.NewCache(h.config.KVHeads, h.config.HeadWidth, h.half)
+		p[i] = cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.half)
 	}
 	return p
 }
@@ -153,7 +153,7 @@ func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 		angles[i] = [2][]float32{cos, sin}
 	}
 	for i := range h.layers {
-		caches := make([]*few.Cache, rows)
+		caches := make([]*cpu.KVCache, rows)
 		for r := range pasts {
 			caches[r] = pasts[r][i]
 		}
@@ -170,7 +170,7 @@ func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 }
 
 // layer runs x [B, D] through layer i, in place.
-func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Cache) error {
+func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*cpu.KVCache) error {
 	h.scratch.Reset()
 	c, l := h.config, h.layers[i]
 	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), len(caches), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -184,12 +184,12 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 		rotate(qkv[j], angles, c.HeadWidth)
 	}
 	for r, cache := range caches {
-		if err := few.Append(cache, qkv[1], qkv[2], []int32{int32(r)}); err != nil {
+		if err := cpu.AppendKV(cache, qkv[1], qkv[2], []int32{int32(r)}); err != nil {
 			return err
 		}
 	}
 	o := h.scratch.Floats(len(qkv[0]))
-	if err := few.Attend(caches, c.Heads, c.Slide[i], qkv[0], o); err != nil {
+	if err := cpu.DecodeAttention(caches, c.Heads, c.Slide[i], qkv[0], o); err != nil {
 		return err
 	}
 	out, err := h.linear(l, o, len(caches), "self_attn.o_proj")
@@ -201,7 +201,7 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 	if err != nil {
 		return err
 	}
-	few.Gate(inner[0], inner[1])
+	cpu.SwiGLU(inner[0], inner[1])
 	down, err := h.linear(l, inner[0], len(caches), "mlp.down_proj")
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*few.Ca
 
 // linear is nn.Linear for each of the names over x [B, in].
 func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]float32, error) {
-	var ms []few.Matrix
+	var ms []cpu.Matrix
 	for _, name := range names {
 		m, ok := l.matrices[name+".weight"]
 		if !ok {

@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"gorqa/batch"
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 	"gorqa/weights"

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"gorqa/batch"
-	"gorqa/internal/flash"
+	"gorqa/engine/cpu"
 	"gorqa/nn"
 	"gorqa/tape"
 
@@ -199,7 +199,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 
 // native is attention over a micro-batch's trees in the host's memory.
 func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
-	return tape.Attention(flash.Shape{
+	return tape.Attention(cpu.AttentionShape{
 		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
 		Slide: slide, Depth: b.Positions, Reach: b.Reach,
 	}, m.dtype == dtypes.BFloat16)

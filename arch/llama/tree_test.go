@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"gorqa/batch"
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/tape"
 )
 

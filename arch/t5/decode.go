@@ -8,7 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"gorqa/batch"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 )

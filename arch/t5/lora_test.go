@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/nn"
 	"gorqa/tape"
 )

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/prompt"
 	"gorqa/recipe"
 	"gorqa/report"

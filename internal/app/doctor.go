@@ -15,7 +15,7 @@ import (
 	"gorqa/arch/t5"
 	"gorqa/batch"
 	"gorqa/config"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/report"
 	"gorqa/rqa"

@@ -15,7 +15,7 @@ import (
 
 	"gorqa/arch/bert"
 	"gorqa/embed"
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 	"gorqa/retrieve"
 	"gorqa/tape"
 	"gorqa/tokenizer"

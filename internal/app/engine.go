@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/engine/xla"
 	"gorqa/fetch"
-	"gorqa/internal/xla"
 	"gorqa/report"
 )
 

@@ -9,9 +9,9 @@ import (
 	"slices"
 
 	"gorqa/config"
+	"gorqa/engine/xla"
 	"gorqa/evaluate"
 	"gorqa/fetch"
-	"gorqa/internal/xla"
 	"gorqa/judge"
 	"gorqa/recipe"
 	"gorqa/report"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"gorqa/internal/xla"
+	"gorqa/engine/xla"
 )
 
 // peakMemory is the most memory taken so far where the engine computes, in bytes: a

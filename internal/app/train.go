@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
+	"gorqa/engine/xla"
 	"gorqa/evaluate"
-	"gorqa/internal/xla"
 	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/rqa"

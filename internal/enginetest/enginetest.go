@@ -16,9 +16,9 @@ import (
 	"sync"
 	"testing"
 
+	"gorqa/engine/xla"
 	"gorqa/fetch"
 	"gorqa/internal/golden"
-	"gorqa/internal/xla"
 	"gorqa/tape"
 	"gorqa/train"
 )

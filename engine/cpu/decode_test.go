@@ -1,0 +1,115 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// TestDecodeGEMM holds products of f32 and of bf16 weights against float64 ones.
+func TestDecodeGEMM(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var s Workspace // holds what the case before left in it
+	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
+		x := representable(r, c.rows*c.in)
+		full, half := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
+		for i := range full {
+			full[i] = float32(r.NormFloat64())
+			half[i] = bfloat16.FromFloat32(full[i])
+		}
+		a, err := NewMatrix(full, c.out, c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := NewMatrix(half, c.out, c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Reset()
+		ys, err := s.Multiply(x, c.rows, a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := make([]float32, c.in)
+		for which, m := range []Matrix{a, b} {
+			for n := range c.out {
+				m.Row(n, row)
+				for i := range c.rows {
+					var want, size float64
+					for j, w := range row {
+						p := float64(w) * float64(x[i*c.in+j])
+						want, size = want+p, size+math.Abs(p)
+					}
+					if got := float64(ys[which][i*c.out+n]); !(math.Abs(got-want) <= 1e-6*(1+size)) {
+						t.Fatalf("%v, matrix %d: row %d, output %d is %g, expected %g", c, which, i, n, got, want)
+					}
+				}
+			}
+		}
+	}
+	if _, err := NewMatrix(make([]float32, 5), 2, 3); err == nil {
+		t.Error("5 values are taken for 2 x 3")
+	}
+	m, _ := NewMatrix(make([]float32, 6), 2, 3)
+	if _, err := s.Multiply(make([]float32, 4), 1, m); err == nil {
+		t.Error("4 values are taken for a row of 3")
+	}
+}
+
+func TestSwiGLU(t *testing.T) {
+	g, u, want := make([]float32, 403), make([]float32, 403), make([]float64, 403)
+	for i := range g {
+		g[i], u[i] = float32(i-200)/2, float32(i%7)-3
+		want[i] = float64(g[i]) / (1 + math.Exp(-float64(g[i]))) * float64(u[i])
+	}
+	SwiGLU(g, u)
+	for i := range g {
+		if !(math.Abs(float64(g[i])-want[i]) <= 1e-6*(1+math.Abs(want[i]))) {
+			t.Fatalf("%d: %g, expected %g", i, g[i], want[i])
+		}
+	}
+}
+
+// BenchmarkDecodeGEMM is the up projections of SmolLM2-135M, one after the other:
+// the weights are too many to stay in a cache.
+func BenchmarkDecodeGEMM(b *testing.B) {
+	const out, in, layers = 1536, 576, 60
+	r := rand.New(rand.NewPCG(1, 2))
+	var full, half []Matrix
+	for range layers {
+		values, halves := make([]float32, out*in), make([]bfloat16.BFloat16, out*in)
+		for i := range values {
+			values[i] = float32(r.NormFloat64())
+			halves[i] = bfloat16.FromFloat32(values[i])
+		}
+		f, err := NewMatrix(values, out, in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		h, err := NewMatrix(halves, out, in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		full, half = append(full, f), append(half, h)
+	}
+	for _, rows := range []int{1, 8} {
+		x := make([]float32, rows*in)
+		for bytes, ms := range map[int][]Matrix{4: full, 2: half} {
+			b.Run(fmt.Sprintf("rows=%d/bytes=%d", rows, bytes), func(b *testing.B) {
+				var s Workspace
+				b.SetBytes(int64(out * in * layers * bytes))
+				for b.Loop() {
+					for _, m := range ms {
+						s.Reset()
+						if _, err := s.Multiply(x, rows, m); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// Sizes that fill panels, tiles and depths, and that leave a rest of each.
+var sizes = [][3]int{{1, 2, 1}, {6, 64, 64}, {7, 62, 65}, {300, 576, 192}, {253, 1538, 80}, {13, 3100, 17}, {5, 16, 16}, {64, 34, 130}}
+
+func TestGEMM(t *testing.T) {
+	if !HasGEMM() {
+		t.Skip("a processor without AVX512-BF16")
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, size := range sizes {
+		for _, across := range []bool{false, true} {
+			t.Run(fmt.Sprint(size, across), func(t *testing.T) {
+				m, k, n := size[0], size[1], size[2]
+				x, w, y := draw(random, m*k), draw(random, n*k), draw(random, m*n)
+				if err := GEMM(y, x, w, m, k, n, !across); err != nil {
+					t.Fatal(err)
+				}
+				for i := range m {
+					for j := range n {
+						var want, most float64
+						for s := range k {
+							at := j*k + s
+							if across {
+								at = s*n + j
+							}
+							term := float64(x[i*k+s].Float32()) * float64(w[at].Float32())
+							want, most = want+term, most+math.Abs(term)
+						}
+						// bf16 has 8 bits; sums in f32 are rounded at every step.
+						if got := float64(y[i*n+j].Float32()); math.Abs(got-want) > math.Abs(want)/256+most*1e-5 {
+							t.Fatalf("[%d, %d] is %g, expected %g", i, j, got, want)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestWeightGradGEMMBF16(t *testing.T) {
+	if !HasGEMM() {
+		t.Skip("a processor without AVX512-BF16")
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, size := range [][3]int{{1, 1, 1}, {128, 12, 64}, {129, 13, 65}, {1601, 70, 100}, {40, 6150, 3}, {64, 13000, 8}} {
+		rows, n, k := size[0], size[1], size[2]
+		y, x := draw(random, rows*n), draw(random, rows*k)
+		sum, before := make([]float32, n*k), make([]float32, n*k)
+		for i := range sum {
+			before[i] = float32(random.NormFloat64())
+		}
+		for _, first := range []bool{true, false} {
+			copy(sum, before)
+			if err := WeightGradGEMM(sum, y, x, n, k, first); err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				for j := range k {
+					var want, most float64
+					if !first {
+						want = float64(before[i*k+j])
+					}
+					for s := range rows {
+						term := float64(y[s*n+i].Float32()) * float64(x[s*k+j].Float32())
+						want, most = want+term, most+math.Abs(term)
+					}
+					if got := float64(sum[i*k+j]); math.Abs(got-want) > 1e-5*(most+1) {
+						t.Fatalf("%v first=%t: [%d, %d] is %g, expected %g", size, first, i, j, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkGEMM(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, size := range [][3]int{{1024, 576, 1536}, {1024, 1536, 576}, {1024, 576, 192}, {128, 576, 49152}, {1024, 576, 16}} {
+		for _, across := range []bool{false, true} {
+			m, k, n := size[0], size[1], size[2]
+			x, w, y := draw(random, m*k), draw(random, n*k), draw(random, m*n)
+			b.Run(fmt.Sprint(size, across), func(b *testing.B) {
+				for b.Loop() {
+					if err := GEMM(y, x, w, m, k, n, !across); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(2*float64(m*k*n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}

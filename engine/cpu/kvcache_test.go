@@ -1,0 +1,135 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// TestKVCache holds attention over caches of several lengths, filled in pieces,
+// against the formula.
+func TestKVCache(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, c := range []struct {
+		heads, kv, width, slide int
+		half                    bool
+	}{
+		{1, 1, 5, 0, false}, {9, 3, 64, 0, false}, {9, 3, 64, 0, true}, {4, 1, 80, 30, true}, {4, 2, 12, 7, false}, {7, 1, 96, 31, true},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			var caches []*KVCache
+			var keys, values [][]float32 // of each row [tokens, N, C]
+			size := c.kv * c.width
+			for _, n := range []int{1, 3, 16, 77, 200} {
+				k, v := representable(r, n*size), representable(r, n*size)
+				x := NewKVCache(c.kv, c.width, c.half)
+				defer x.Free()
+				if err := AppendKV(x, make([]float32, size), make([]float32, size), []int32{0}); err != nil {
+					t.Fatal(err)
+				}
+				x.Reset()
+				places := make([]int32, n)
+				for i := range places {
+					places[i] = int32(i)
+				}
+				if err := AppendKV(x, k, v, places[:n/2]); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if c.half { // as they come from graphs
+					err = AppendKV(x, numbers[bfloat16.BFloat16](k), numbers[bfloat16.BFloat16](v), places[n/2:])
+				} else {
+					err = AppendKV(x, k, v, places[n/2:])
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				caches, keys, values = append(caches, x), append(keys, k), append(values, v)
+			}
+			q := representable(r, len(caches)*c.heads*c.width)
+			o := make([]float32, len(q))
+			if err := DecodeAttention(caches, c.heads, c.slide, q, o); err != nil {
+				t.Fatal(err)
+			}
+			for row := range caches {
+				n := len(keys[row]) / size
+				from := 0
+				if c.slide > 0 {
+					from = max(0, n-c.slide)
+				}
+				for h := range c.heads {
+					at := (row*c.heads + h) * c.width
+					p, high, sum := make([]float64, n), math.Inf(-1), 0.0
+					of := func(x []float32, i, j int) float64 {
+						return float64(x[i*size+h*c.kv/c.heads*c.width+j])
+					}
+					for i := from; i < n; i++ {
+						for j := range c.width {
+							p[i] += float64(q[at+j]) * of(keys[row], i, j) / math.Sqrt(float64(c.width))
+						}
+						high = max(high, p[i])
+					}
+					for i := from; i < n; i++ {
+						p[i] = math.Exp(p[i] - high)
+						sum += p[i]
+						if c.half && c.width%32 == 0 && HasGEMM() { // as the kernel for such widths
+							p[i] = float64(bfloat16.FromFloat32(float32(p[i])).Float32())
+						}
+					}
+					for j := range c.width {
+						want := 0.0
+						for i := from; i < n; i++ {
+							want += p[i] / sum * of(values[row], i, j)
+						}
+						if d := math.Abs(float64(o[at+j]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
+							t.Fatalf("row %d, head %d: o[%d] is %g, expected %g", row, h, j, o[at+j], want)
+						}
+					}
+				}
+			}
+		})
+	}
+	if err := AppendKV(NewKVCache(2, 4, false), make([]float32, 8), make([]float32, 8), []int32{1}); err == nil {
+		t.Error("a place behind the end is taken")
+	}
+	if err := AppendKV(NewKVCache(2, 4, false), make([]bfloat16.BFloat16, 8), make([]bfloat16.BFloat16, 8), []int32{0}); err == nil {
+		t.Error("a cache of f32 takes bf16")
+	}
+}
+
+// BenchmarkKVCache is one layer of SmolLM2-135M over 8 rows of 1,100 tokens.
+func BenchmarkKVCache(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, half := range []bool{false, true} {
+		b.Run(fmt.Sprintf("half=%t", half), func(b *testing.B) {
+			var caches []*KVCache
+			for range 8 {
+				x := NewKVCache(3, 64, half)
+				places := make([]int32, 1100)
+				if err := AppendKV(x, representable(r, 192), representable(r, 192), places); err != nil {
+					b.Fatal(err)
+				}
+				caches = append(caches, x)
+			}
+			q := representable(r, 8*9*64)
+			o := make([]float32, len(q))
+			for b.Loop() {
+				if err := DecodeAttention(caches, 9, 0, q, o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// representable are values that bf16 holds too.
+func representable(r *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = bfloat16.FromFloat32(float32(r.NormFloat64())).Float32()
+	}
+	return out
+}

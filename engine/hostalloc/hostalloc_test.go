@@ -1,0 +1,61 @@
+package hostalloc
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"github.com/gomlx/go-xla/pjrt"
+)
+
+// TestPool has buffers come and go on several threads: each is all zeros at first, as
+// go-xla asks for them, and keeps what is written to it while it is held.
+func TestPool(t *testing.T) {
+	const alignment = 64
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			rnd := rand.New(rand.NewPCG(5, uint64(worker)))
+			type buffer struct {
+				words []uint64
+				mark  uint64
+			}
+			var held []buffer
+			for step := range 3000 {
+				if len(held) > 20 || len(held) > 0 && rnd.IntN(2) == 0 {
+					i := rnd.IntN(len(held))
+					b := held[i]
+					for j, w := range b.words {
+						if w != b.mark {
+							t.Errorf("word %d of %d is %x, expected %x", j, len(b.words), w, b.mark)
+							return
+						}
+					}
+					pjrt.AlignedFree(unsafe.Pointer(&b.words[0]))
+					held[i], held = held[len(held)-1], held[:len(held)-1]
+					continue
+				}
+				n := 1 << (8 + rnd.IntN(11)) // 2 KB to 2 MB, and up to twice that
+				n += rnd.IntN(n)
+				p := pjrt.AlignedAlloc(uintptr(8*n), alignment)
+				if uintptr(p)%alignment != 0 {
+					t.Errorf("%p is not aligned", p)
+				}
+				words, mark := unsafe.Slice((*uint64)(p), n), uint64(worker)<<32|uint64(step)+1
+				for j, w := range words {
+					if w != 0 {
+						t.Errorf("word %d of %d is %x at first", j, n, w)
+						return
+					}
+					words[j] = mark
+				}
+				held = append(held, buffer{words, mark})
+			}
+			for _, b := range held {
+				pjrt.AlignedFree(unsafe.Pointer(&b.words[0]))
+			}
+		})
+	}
+	all.Wait()
+}

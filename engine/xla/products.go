@@ -1,0 +1,87 @@
+package xla
+
+// Package cpu multiplies bf16 matrices faster than XLA's CPU backend does. go-xla
+// has no foreign calls, so the text of a program is changed before it is compiled.
+
+/*
+#include <stdlib.h>
+#include "pjrt.h"
+
+enum { MINOR = 115 }; // before it a handler was registered by other arguments
+
+// offer has the loaded plugin at path know a handler by name, and says whether it does.
+static int offer(const char *path, const char *name, void *handler) {
+	api *found = api_of(path);
+	return found && found->version.minor >= MINOR && add_handler(found, name, handler);
+}
+*/
+import "C"
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"unsafe"
+
+	"gorqa/engine/cpu"
+
+	processor "golang.org/x/sys/cpu"
+)
+
+// targets are the names of the calls for products with a transposed and a plain
+// second matrix, by the axis that is summed over in it.
+var targets = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
+
+// products says whether the host's plugin knows the targets.
+var products atomic.Bool
+
+// offerProducts has the loaded plugin of the host know package cpu's calls, where
+// they are faster than its own.
+func offerProducts(plugin string) {
+	if !cpu.HasGEMM() || processor.X86.HasAMXBF16 {
+		return
+	}
+	path := C.CString(plugin)
+	defer C.free(unsafe.Pointer(path))
+	for axis, target := range targets {
+		name := C.CString(target)
+		defer C.free(unsafe.Pointer(name))
+		if C.offer(path, name, cpu.GEMMHandler(axis == "1")) != 1 {
+			return
+		}
+	}
+	products.Store(true)
+}
+
+var dot = regexp.MustCompile(`"stablehlo\.dot_general"\((%\w+), (%\w+)\) \{
+ *dot_dimension_numbers = #stablehlo\.dot<
+ *lhs_batching_dimensions = \[\],
+ *rhs_batching_dimensions = \[\],
+ *lhs_contracting_dimensions = \[1\],
+ *rhs_contracting_dimensions = \[([01])\]
+>,
+ *precision_config = [^\n]*
+ *\} : \(tensor<(\d+)x(\d+)xbf16>, (tensor<\d+x\d+xbf16>)\) -> tensor<\d+x(\d+)xbf16>`)
+
+// smallest is how many products of two numbers are worth a call.
+const smallest = 1 << 16
+
+// withProducts gives a program whose products of bf16 matrices are foreign calls.
+func withProducts(program []byte) []byte {
+	return dot.ReplaceAllFunc(program, func(found []byte) []byte {
+		part := dot.FindSubmatch(found)
+		size := func(i int) int {
+			n, _ := strconv.Atoi(string(part[i])) // digits
+			return n
+		}
+		if m, k, n := size(4), size(5), size(7); k%2 != 0 || m*k*n < smallest {
+			return found
+		}
+		x := fmt.Sprintf("tensor<%sx%sxbf16>", part[4], part[5])
+		return fmt.Appendf(nil, `"stablehlo.custom_call"(%s, %s) {
+      call_target_name = "%s",
+      api_version = 4 : i32
+    } : (%s, %s) -> tensor<%sx%sxbf16>`, part[1], part[2], targets[string(part[3])], x, part[6], part[4], part[7])
+	})
+}

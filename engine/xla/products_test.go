@@ -1,0 +1,127 @@
+package xla
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gorqa/engine/cpu"
+	"gorqa/fetch"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// TestProducts multiplies matrices of bf16 in a graph, both ways, against sums in
+// f64, after another operation, so that an operand is not a parameter, and beside one
+// that is too small for a foreign call.
+func TestProducts(t *testing.T) {
+	plugin, err := fetch.Engine(context.Background(), fetch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open("cpu", plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cpu.HasGEMM() && e.OffloadsWeightGradGEMM() && !products.Load() {
+		t.Error("the plugin took no foreign calls")
+	}
+	const m, k, n = 130, 96, 70
+	random := rand.New(rand.NewPCG(5, 6))
+	draw := func(size int) []bfloat16.BFloat16 {
+		out := make([]bfloat16.BFloat16, size)
+		for i := range out {
+			out[i] = bfloat16.FromFloat32(float32(random.NormFloat64()))
+		}
+		return out
+	}
+	x, w, across := draw(m*k), draw(n*k), draw(k*n)
+	multiply := func(a, b *graph.Node, axis int) *graph.Node {
+		return graph.Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General([]int{1}, nil, []int{axis}, nil)
+	}
+	f, err := e.Func("products", func(in []*graph.Node) []*graph.Node {
+		twice := graph.Add(in[0], in[0])
+		few := graph.Slice(in[0], graph.AxisRange(0, 2), graph.AxisRange())
+		return []*graph.Node{multiply(twice, in[1], 1), multiply(twice, in[2], 0), multiply(few, in[1], 1)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in []*tensors.Tensor
+	for _, a := range []struct {
+		values []bfloat16.BFloat16
+		dims   []int
+	}{{x, []int{m, k}}, {w, []int{n, k}}, {across, []int{k, n}}} {
+		tensor, err := FromHost(e, a.values, a.dims...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, tensor)
+	}
+	out, err := f.Call(in...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for which, y := range out {
+		got, err := ToHost[bfloat16.BFloat16](y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			row, column := i/n, i%n
+			var want, most float64
+			for s := range k {
+				term := 2 * float64(x[row*k+s].Float32()) * float64(w[column*k+s].Float32())
+				switch which {
+				case 1:
+					term = 2 * float64(x[row*k+s].Float32()) * float64(across[s*n+column].Float32())
+				case 2:
+					term /= 2
+				}
+				want, most = want+term, most+math.Abs(term)
+			}
+			if got := float64(got[i].Float32()); math.Abs(got-want) > math.Abs(want)/256+most*1e-5 {
+				t.Fatalf("product %d, [%d, %d] is %g, expected %g", which, row, column, got, want)
+			}
+		}
+	}
+}
+
+func TestWithProducts(t *testing.T) {
+	program := func(x, w, y, axis string) []byte {
+		return []byte(`    %3 = "stablehlo.dot_general"(%1, %arg1) {
+      dot_dimension_numbers = #stablehlo.dot<
+  lhs_batching_dimensions = [],
+  rhs_batching_dimensions = [],
+  lhs_contracting_dimensions = [1],
+  rhs_contracting_dimensions = [` + axis + `]
+>,
+      precision_config = [#stablehlo<precision DEFAULT>, #stablehlo<precision DEFAULT>]
+    } : (tensor<` + x + `>, tensor<` + w + `>) -> tensor<` + y + `>
+`)
+	}
+	for _, c := range []struct {
+		x, w, y, axis, target string
+	}{
+		{"128x96xbf16", "64x96xbf16", "128x64xbf16", "1", "gorqa.gemm_nt"},
+		{"128x96xbf16", "96x64xbf16", "128x64xbf16", "0", "gorqa.gemm_nn"},
+		{"128x97xbf16", "64x97xbf16", "128x64xbf16", "1", ""},
+		{"8x96xbf16", "64x96xbf16", "8x64xbf16", "1", ""},
+		{"128x96xf32", "64x96xf32", "128x64xf32", "1", ""},
+		{"128x96xbf16", "64x96xbf16", "128x64xf32", "1", ""},
+	} {
+		before := program(c.x, c.w, c.y, c.axis)
+		after := withProducts(before)
+		if c.target == "" && !bytes.Equal(before, after) {
+			t.Errorf("%v is changed to\n%s", c, after)
+		}
+		if c.target != "" && (!bytes.Contains(after, []byte(`"`+c.target+`"`)) || bytes.Contains(after, []byte("dot_general"))) {
+			t.Errorf("%v is changed to\n%s", c, after)
+		}
+	}
+}

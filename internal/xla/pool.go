@@ -1,4 +1,0 @@
-package xla
-
-// #cgo LDFLAGS: -rdynamic
-import "C" // pool_linux.c
