@@ -33,6 +33,8 @@ type chat struct {
 	options     ChatOptions
 	template    *exec.Template
 	system      bool   // the template takes a system message
+	thinkingOff bool   // the template has a switch for thinking, and it is off
+	lead        string // follows what the template renders and belongs to the prompt
 	open, close string // what surrounds the answer
 	trimLeft    bool   // the template trims an assistant's message
 	trimRight   bool
@@ -43,7 +45,9 @@ type chat struct {
 // instruction of the default wording and the passages make the system
 // message or, where the template refuses one, the beginning of the first user
 // message; turns and question are messages. The format only says who speaks
-// in a turn of the history.
+// in a turn of the history. Where the template has a switch for thinking it is
+// off, and what it puts before an answer then, such as an empty block of
+// thoughts, belongs to the prompt.
 //
 // The error says why the template does not compile, or in what it cannot be
 // trained on: the conversation with the answer must begin with the prompt.
@@ -83,23 +87,47 @@ func (c *chat) probe() error {
 	if !strings.Contains(text, probeQuestion) {
 		return errors.New("the chat template leaves out the user's message; expected it in the prompt; use another --prompt_template")
 	}
+	c.thinkingOff = true
+	if off, err := c.render(conversation, true); err == nil && off != text {
+		text = off
+	} else {
+		c.thinkingOff = false
+	}
+	before := 0 // bytes of the conversation up to what it has of the answer
 	around := func(answer string) (open, close string, err error) {
 		whole, err := c.render(append(conversation[:len(conversation):len(conversation)], message{"assistant", answer}), false)
 		if err != nil {
 			return "", "", err
 		}
-		rest, ok := strings.CutPrefix(whole, text)
-		if !ok {
-			return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, text)
+		if before == 0 {
+			if before = len(text); !strings.HasPrefix(whole, text) {
+				// Some templates write the empty thoughts into the prompt alone.
+				before = strings.Index(whole, answer)
+				if !c.thinkingOff || before < 0 || !strings.HasPrefix(text, whole[:before]) {
+					return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, text)
+				}
+			}
 		}
-		open, close, ok = strings.Cut(rest, probeAnswer)
+		rest := whole[min(before, len(whole)):]
+		open, close, ok := strings.Cut(rest, probeAnswer)
 		if !ok {
 			return "", "", fmt.Errorf("the chat template leaves out the assistant's message: %q follows the prompt; expected the message in it; use another --prompt_template", rest)
+		}
+		open, ok = strings.CutPrefix(open, c.lead)
+		if !ok {
+			return "", "", fmt.Errorf("the chat template begins an assistant's message with %q or not, by its white space; expected one beginning; use another --prompt_template", c.lead)
 		}
 		return open, close, nil
 	}
 	if c.open, c.close, err = around(probeAnswer); err != nil {
 		return err
+	}
+	// Words before the message, as an empty block of thoughts, are said by the
+	// template and not by the model. A space at their end may be part of the
+	// answer's first token.
+	if strings.TrimSpace(c.open) != "" {
+		c.lead = strings.TrimRight(c.open, " ")
+		c.open = c.open[len(c.lead):]
 	}
 	if strings.TrimSpace(c.close) == "" {
 		return errors.New("the chat template puts nothing after an assistant's message; expected the model's end-of-turn token; use another --prompt_template, the model would not learn when to stop")
@@ -148,7 +176,16 @@ func (c *chat) prompt(f Format, in Input) (string, error) {
 			}
 		}
 	}
-	return c.render(messages, true)
+	return c.ask(messages)
+}
+
+// ask renders messages up to where the model begins to speak.
+func (c *chat) ask(messages []message) (string, error) {
+	text, err := c.render(messages, true)
+	if err != nil {
+		return "", err
+	}
+	return text + c.lead, nil
 }
 
 // instruction is the default wording without the dialogue.
@@ -187,6 +224,9 @@ func (c *chat) render(messages []message, addGenerationPrompt bool) (text string
 		"raise_exception":       raiseException,
 		depthKey:                new(int),
 		stepsKey:                new(int),
+	}
+	if c.thinkingOff { // as Qwen3's, SmolLM3's and GLM's templates, and DeepSeek's, call it
+		data["enable_thinking"], data["thinking"] = false, false
 	}
 	for name, token := range c.options.SpecialTokens {
 		data[name] = token

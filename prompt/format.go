@@ -34,12 +34,59 @@ func (f Format) Validate() error {
 	return errors.Join(errs...)
 }
 
-// assistant says whether the assistant speaks in a turn. LocalRQA takes its
-// assistant_prefix and the names "system" and "assistant" in any case for it
-// and everyone else for the user (local_rqa/schema/dialogue.py).
+// speaker says who speaks under a name: the format's own prefixes, and the names
+// that data sets and chat interfaces write, in any case. known is false for a name
+// that says neither.
+func (f Format) speaker(name string) (assistant, known bool) {
+	switch {
+	case name == f.AssistantPrefix:
+		return true, true
+	case name == f.UserPrefix:
+		return false, true
+	}
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case strings.ToLower(f.AssistantPrefix):
+		return true, true
+	case strings.ToLower(f.UserPrefix):
+		return false, true
+	case "assistant", // OpenAI's messages and most data sets
+		"system",  // LocalRQA's name for what answers (local_rqa/schema/dialogue.py)
+		"gpt",     // ShareGPT and what was converted to it
+		"chatgpt", // ShareGPT's older exports
+		"bot",     // chat logs, Rasa
+		"chatbot", // Cohere's messages
+		"ai",      // LangChain's messages
+		"model",   // Gemini's and Gemma's messages
+		"agent":   // MultiDoc2Dial and service dialogues
+		return true, true
+	case "user", // OpenAI's messages and most data sets
+		"human",    // ShareGPT, LangChain's messages
+		"customer", // service dialogues
+		"prompter": // OpenAssistant
+		return false, true
+	}
+	return false, false
+}
+
+// assistant says whether the assistant speaks in a turn of a known speaker.
 func (f Format) assistant(t rqa.Turn) bool {
-	return t.Speaker == f.AssistantPrefix ||
-		strings.EqualFold(t.Speaker, "system") || strings.EqualFold(t.Speaker, "assistant")
+	assistant, _ := f.speaker(t.Speaker)
+	return assistant
+}
+
+// check refuses turns of speakers that are not known.
+func (f Format) check(turns []rqa.Turn) error {
+	for i, t := range turns {
+		if _, known := f.speaker(t.Speaker); !known {
+			return fmt.Errorf("turn %d of the history is by %q; expected %s", i, clip(t.Speaker), f.speakers())
+		}
+	}
+	return nil
+}
+
+// speakers lists what a speaker may be called.
+func (f Format) speakers() string {
+	return fmt.Sprintf("%q, user or human, or %q, assistant, system, gpt, bot, ai or model", f.UserPrefix, f.AssistantPrefix)
 }
 
 // history writes the earlier turns, each "{prefix}: {message}{sep}".

@@ -14,6 +14,9 @@ var standaloneText string
 // so that it is understood without the turns before it: a request in one turn
 // of the user, without passages.
 func (t *Template) Standalone(history []rqa.Turn, question string) (string, error) {
+	if err := t.format.check(history); err != nil {
+		return "", err
+	}
 	var turns strings.Builder
 	for _, turn := range history {
 		speaker := "User"
@@ -24,7 +27,7 @@ func (t *Template) Standalone(history []rqa.Turn, question string) (string, erro
 	}
 	request := strings.NewReplacer("{history}", turns.String(), "{question}", question).Replace(strings.TrimSpace(standaloneText))
 	if t.chat != nil {
-		return t.chat.render([]message{{"user", request}}, true)
+		return t.chat.ask([]message{{"user", request}})
 	}
 	return t.format.dialogue(Input{Question: request}), nil
 }

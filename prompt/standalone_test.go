@@ -8,7 +8,7 @@ import (
 )
 
 func TestFollowUps(t *testing.T) {
-	history := []rqa.Turn{{Speaker: "USER", Message: "What is a {question}?"}, {Speaker: "assistant", Message: "A thing."}, {Speaker: "bob", Message: "Why?"}}
+	history := []rqa.Turn{{Speaker: "USER", Message: "What is a {question}?"}, {Speaker: "assistant", Message: "A thing."}, {Speaker: "human", Message: "Why?"}}
 	text := Default(DefaultFormat())
 	if got, want := text.Joined(history, "And now?"), "What is a {question}?\nWhy?\nAnd now?"; got != want {
 		t.Errorf("joined: %q; %q expected", got, want)

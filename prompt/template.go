@@ -68,14 +68,14 @@ func Default(f Format) *Template {
 // after the turns of the history, each "{prefix}: {message}{sep}". A wording
 // that opens the answer in its own way holds {history} and {question} instead
 // of {dialogue}. Braces that are meant are doubled: {{ and }}. One newline at
-// the very end is dropped, since editors add it.
+// the very end is dropped, since editors add it, and so are a byte order mark and
+// the \r of line ends, which Windows' editors add.
 //
 // The error lists every mistake, each with its line.
 func Parse(text string, f Format) (*Template, error) {
-	if rest, ok := strings.CutSuffix(text, "\n"); ok {
-		text = strings.TrimSuffix(rest, "\r")
-	}
-	return parse(text, f)
+	text = strings.TrimPrefix(text, "\uFEFF")
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	return parse(strings.TrimSuffix(text, "\n"), f)
 }
 
 // parse is Parse without the dropped newline.
@@ -193,9 +193,20 @@ func checkPlaceholders(parts []part) error {
 	return errors.Join(errs...)
 }
 
+// Speakers refuses a name that is neither a user's nor an assistant's in a
+// history: whose words they were would be a guess. expected lists the names.
+func (t *Template) Speakers(name string) (expected string, known bool) {
+	_, known = t.format.speaker(name)
+	return t.format.speakers(), known
+}
+
 // Render returns the prompt, up to where the answer begins. It fails only
-// where a model's own chat template refuses the conversation.
+// where a speaker of the history is not known, or a model's own chat template
+// refuses the conversation.
 func (t *Template) Render(in Input) (string, error) {
+	if err := t.format.check(in.History); err != nil {
+		return "", err
+	}
 	if t.chat != nil {
 		return t.chat.prompt(t.format, in)
 	}
@@ -220,8 +231,16 @@ func (t *Template) Render(in Input) (string, error) {
 // Answer returns what follows a prompt in training: the answer with what
 // opens and what closes it. For a text template that is " {answer}{sep_sys}",
 // without the space where the wording itself ends in white space; for a chat
-// template it is what the template puts around an assistant's message.
+// template it is what the template puts around an assistant's message. An answer
+// that ends in what closes it already is closed once.
 func (t *Template) Answer(text string) string {
+	closing := t.format.SepSys
+	if t.chat != nil {
+		closing = t.chat.close
+	}
+	if strings.TrimSpace(closing) != "" {
+		text = strings.TrimSuffix(strings.TrimSuffix(text, closing), strings.TrimSpace(closing))
+	}
 	if t.chat != nil {
 		return t.chat.answer(text)
 	}

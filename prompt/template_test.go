@@ -82,6 +82,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"dialogue", "the usual form", "C: {passages}\n{dialogue}", "C: P1\nP2\nUSER: H USER: Q ASSISTANT:", " a</s>"},
 		{"last newline", "editors end files with one", "{passages}\n{dialogue}\r\n", "P1\nP2\nUSER: H USER: Q ASSISTANT:", " a</s>"},
+		{"Windows", "a byte order mark and the \\r of line ends are the editor's", "\uFEFFC:\r\n{passages}\r\n{dialogue}\r\n", "C:\nP1\nP2\nUSER: H USER: Q ASSISTANT:", " a</s>"},
 		{"literal braces", "JSON in a wording", `{{"c": "{passages}"}} {dialogue}`, `{"c": "P1` + "\n" + `P2"} USER: H USER: Q ASSISTANT:`, " a</s>"},
 		{"own ending", "another tool's opening of the answer; it ends in a newline, so no space follows", "{passages}\n{history}\n# Q: {question}\n# A:\n\n", "P1\nP2\nUSER: H \n# Q: Q\n# A:\n", "a</s>"},
 		{"text after dialogue", "kept as written", "{passages}{dialogue} [/INST]", "P1\nP2USER: H USER: Q ASSISTANT: [/INST]", " a</s>"},
@@ -179,6 +180,63 @@ func TestFormatValidate(t *testing.T) {
 	err := prompt.Format{}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "user_prefix") || !strings.Contains(err.Error(), "sep_sys") {
 		t.Errorf("error is %v; want both mistakes", err)
+	}
+}
+
+// TestSpeakers maps the names that data sets write, and refuses others.
+func TestSpeakers(t *testing.T) {
+	f := prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "|", SepSys: "</s>"}
+	text, err := prompt.Parse("{passages}{dialogue}", f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chat, err := prompt.Chat(prompt.ChatOptions{Source: "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}|{% elif m.role == 'user' %}Q: {{ m.content }}|{% elif m.role == 'assistant' %}A: {{ m.content }}</s>{% endif %}{% endfor %}{% if add_generation_prompt %}A: {% endif %}"}, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		names []string
+		why   string
+		want  string
+	}{
+		{[]string{"user", "USER", "human", "Human", "customer", "prompter", "Q", "q", " user "}, "users in data sets, and the format's own", "Q: x|"},
+		{[]string{"assistant", "ASSISTANT", "system", "gpt", "chatgpt", "bot", "chatbot", "AI", "ai", "model", "agent", "A"}, "assistants in data sets, and LocalRQA's system", "A: x</s>"},
+		{[]string{"bob", "tool", "function", "narrator", "", "Q:"}, "nobody says whose words these are", ""},
+	} {
+		for _, name := range tc.names {
+			history := []rqa.Turn{{Speaker: name, Message: "x"}}
+			for kind, p := range map[string]*prompt.Template{"text": text, "chat": chat} {
+				got, err := p.Render(prompt.Input{Question: "y", History: history})
+				switch {
+				case tc.want == "" && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name))):
+					t.Errorf("%s: %q gives %q and error %v; %s", kind, name, got, err, tc.why)
+				case tc.want != "" && (err != nil || !strings.Contains(got, tc.want)):
+					t.Errorf("%s: %q gives %q and error %v, want %q; %s", kind, name, got, err, tc.want, tc.why)
+				}
+				if _, err := p.Standalone(history, "y"); (err == nil) != (tc.want != "") {
+					t.Errorf("%s: %q worded anew gives error %v", kind, name, err)
+				}
+				if _, known := p.Speakers(name); known != (tc.want != "") {
+					t.Errorf("%s: %q known: %v", kind, name, known)
+				}
+			}
+		}
+	}
+}
+
+// TestAnswerClosesOnce closes answers once that end in what closes them.
+func TestAnswerClosesOnce(t *testing.T) {
+	for _, tc := range []struct{ name, why, sep, answer, want string }{
+		{"plain", "the usual answer", "</s>", "a", " a</s>"},
+		{"closed", "data that has the end token", "</s>", "a</s>", " a</s>"},
+		{"lines", "its newlines are part of it", "\n\n###", "a\n\n###", " a\n\n###"},
+		{"white space", "a space ends no answer", " ", "a ", " a  "},
+	} {
+		f := prompt.DefaultFormat()
+		f.SepSys = tc.sep
+		if got := prompt.Default(f).Answer(tc.answer); got != tc.want {
+			t.Errorf("%s: %q, want %q; %s", tc.name, got, tc.want, tc.why)
+		}
 	}
 }
 

@@ -100,6 +100,7 @@ func readExamples(ctx context.Context, name string, r io.Reader) ([]Example, err
 			GoldAnswer:  c.nonEmpty(o, "gold_answer", "gold_answer"),
 			History:     c.turns(o, "chat_history"),
 			HardNegDocs: c.documents(o, "hard_neg_docs", "hard_neg_docs", false),
+			Line:        c.line,
 		}
 	})
 }
@@ -311,9 +312,13 @@ func kind(raw []byte) string {
 	}
 }
 
-// missing notes that a required field is absent, and names the row's fields,
+// missing notes that a required field is null, or absent, and then names the row's fields,
 // since a misspelt one is among them.
-func (c *checker) missing(o object, path, expected string) {
+func (c *checker) missing(o object, key, path, expected string) {
+	if _, there := o[key]; there {
+		c.add(c.line, path+" is null", expected, "fill it in, or remove the row")
+		return
+	}
 	have := make([]string, 0, len(o))
 	for k := range o {
 		have = append(have, fmt.Sprintf("%.40q", k))
@@ -334,7 +339,7 @@ func (c *checker) text(o object, key, path string, required bool) string {
 	raw, ok := o[key]
 	if !ok || string(raw) == "null" {
 		if required {
-			c.missing(o, path, "a string")
+			c.missing(o, key, path, "a string")
 		}
 		return ""
 	}
@@ -359,7 +364,7 @@ func (c *checker) list(o object, key, path string, required bool) []object {
 	raw, ok := o[key]
 	if !ok || string(raw) == "null" {
 		if required {
-			c.missing(o, path, "an array of objects")
+			c.missing(o, key, path, "an array of objects")
 		}
 		return nil
 	}

@@ -56,6 +56,16 @@ func TestBadExamples(t *testing.T) {
 			},
 		},
 		{
+			name: "null", why: "a field that is there and null is not missing",
+			data: `{"question":null,"gold_docs":null,"gold_answer":null,"chat_history":[{"speaker":null,"message":"m"}]}`,
+			want: []string{
+				`x.jsonl:1: question is null; expected a string; fill it in, or remove the row`,
+				`x.jsonl:1: gold_docs is null; expected an array of objects; fill it in, or remove the row`,
+				`x.jsonl:1: gold_answer is null; expected a string; fill it in, or remove the row`,
+				`x.jsonl:1: chat_history[0].speaker is null; expected a string; fill it in, or remove the row`,
+			},
+		},
+		{
 			name: "byte order mark", why: "Windows editors write one; the rest of the line is still checked",
 			data: "\xef\xbb\xbf" + `{"question":"q"}`,
 			want: []string{

@@ -36,6 +36,13 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
+	var errs []error
+	for _, p := range unknownSpeakers(x.generator.loaded().encoder.Template, c.HistoryFile, 0, history) {
+		errs = append(errs, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	if c.Question != "" {
 		return x.ask(ctx, c.Question, history, s.Out)
 	}

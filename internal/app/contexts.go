@@ -59,6 +59,14 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	case c.History == config.Concat:
 		follow.template = prompt.Default(promptFormat(c.Prompt))
 	}
+	if follow.template != nil {
+		if examples, warning, err = checkSpeakers(follow.template, c.TrainFile, examples, c.OnBadRows == "skip"); err != nil {
+			return err
+		}
+		if warning != "" {
+			show.Warn("%s", warning)
+		}
+	}
 	source, err := openPassages(ctx, engine, half, c.Passages, c.FullDatasetFilePath, c.FullDatasetIndexPath, c.Hub, show)
 	if err != nil {
 		return err

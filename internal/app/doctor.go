@@ -17,6 +17,7 @@ import (
 	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/nn"
+	"gorqa/prompt"
 	"gorqa/report"
 	"gorqa/rqa"
 	"gorqa/tape"
@@ -317,6 +318,12 @@ func (d *doctor) rows(path string) (string, error) {
 	}
 	examples, warning, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip")
 	if err != nil {
+		return "", err
+	}
+	if warning != "" {
+		d.show.Warn("%s", warning)
+	}
+	if examples, warning, err = checkSpeakers(prompt.Default(promptFormat(d.c.Prompt)), path, examples, d.c.OnBadRows == "skip"); err != nil {
 		return "", err
 	}
 	if warning != "" {

@@ -30,6 +30,9 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
+	if _, _, err := checkSpeakers(x.generator.loaded().encoder.Template, c.TestFile, examples, false); err != nil {
+		return err
+	}
 	found, err := x.run(ctx, "test", examples)
 	if err != nil {
 		return err

@@ -158,6 +158,9 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if r.c.DoTrain {
 		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
 	}
+	if err := r.checkSpeakers(); err != nil {
+		return err
+	}
 	model.runner.Recompute, model.runner.Dropout = r.c.GradientCheckpointing, r.c.DropoutRate
 	model.encoder.LearnAll = r.c.LossOn == "all"
 	if err := r.generator.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
@@ -183,6 +186,22 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	}
 	r.closers = append(r.closers, r.evaluation.close)
 	return nil
+}
+
+// checkSpeakers looks at the histories of all rows: all their problems come at once.
+func (r *run) checkSpeakers() error {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		rows *[]rqa.Example
+	}{{r.c.TrainFile, &r.training}, {r.c.EvalFile, &r.eval}, {r.c.TestFile, &r.testing}} {
+		good, warning, err := checkSpeakers(r.generator.loaded().encoder.Template, f.name, *f.rows, r.c.OnBadRows == "skip")
+		if errs = append(errs, err); warning != "" {
+			r.show.Warn("%s", warning)
+		}
+		*f.rows = good
+	}
+	return errors.Join(errs...)
 }
 
 // load puts the model on the device.
