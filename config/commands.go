@@ -105,7 +105,7 @@ func (c *Train) check(p *problems) {
 	p.differ([2]string{"train_file", c.TrainFile}, [2]string{"eval_file", c.EvalFile}, [2]string{"test_file", c.TestFile})
 	c.Prompt.check(p)
 	c.Optimiser.check(p)
-	c.Schedule.check(p)
+	c.Schedule.check(p, max(c.LearningRate, 0))
 	c.Saving.check(p)
 	c.Scoring.check(p)
 	retrieves := c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain)

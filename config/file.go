@@ -67,6 +67,18 @@ func readYAML(path string, data []byte) ([]assignment, error) {
 		}
 		seen[key.Value] = key.Line
 		a := assignment{where: fmt.Sprintf("%s:%d: ", path, key.Line), name: key.Value, values: []string{}}
+		if node.Kind == yaml.MappingNode {
+			var value map[string]any
+			err := node.Decode(&value)
+			text, jsonErr := marshal(value)
+			if err = errors.Join(err, jsonErr); err != nil {
+				problems = append(problems, fmt.Errorf("%s:%d: %s: %v; a mapping from names to values expected", path, node.Line, key.Value, err))
+				continue
+			}
+			a.values, a.nested = []string{string(text)}, true
+			given = append(given, a)
+			continue
+		}
 		nodes := []*yaml.Node{node}
 		if node.Kind == yaml.SequenceNode {
 			nodes = node.Content
@@ -142,6 +154,15 @@ func readJSON(path string, data []byte) ([]assignment, error) {
 			return nil, broken(err)
 		}
 		a := assignment{where: fmt.Sprintf("%s:%d: ", path, at), name: name, values: []string{}}
+		if object, ok := value.(map[string]any); ok {
+			text, err := marshal(object)
+			if err != nil {
+				return nil, broken(err)
+			}
+			a.values, a.nested = []string{string(text)}, true
+			given = append(given, a)
+			continue
+		}
 		parts := []any{value}
 		if many, ok := value.([]any); ok {
 			parts = many

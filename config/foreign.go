@@ -9,40 +9,35 @@ var offWords = map[string]bool{"": true, "false": true, "f": true, "no": true, "
 // refused are settings of TrainingArguments (transformers 4.36 to 5.23) and of
 // LocalRQA's scripts that would change the run and that gorqa does not have.
 var refused = map[string]string{
-	"deepspeed":                "gorqa has no DeepSpeed: leave the flag out; for less memory use --gradient_checkpointing, --bf16 and a smaller --per_device_train_batch_size with more --gradient_accumulation_steps",
-	"fsdp":                     "gorqa does not shard by FSDP: leave the flag out; for less memory use --gradient_checkpointing and --bf16",
-	"fsdp_config":              "gorqa does not shard by FSDP: leave the flag out",
-	"accelerator_config":       "gorqa does not run on accelerate: leave the flag out",
-	"parallelism_config":       "gorqa does not run on accelerate: leave the flag out",
-	"fp16":                     "gorqa does not compute in float16, which needs loss scaling: use --bf16 true, or --bf16 false for float32",
-	"fp16_full_eval":           "gorqa does not compute in float16: evaluation computes as --bf16 says",
-	"use_cpu":                  "the device is chosen by the backend: use --backend xla:cpu",
-	"no_cuda":                  "the device is chosen by the backend: use --backend xla:cpu",
-	"use_mps_device":           "the engine has no backend for Apple's GPUs: use --backend xla:cpu",
-	"dropout":                  "T5's is --dropout_rate, with train fid, and an adapter's --lora_dropout; decoders are trained without, as their config.json files ask: leave the flag out",
-	"label_smoothing_factor":   "the loss is the plain negative log-likelihood: leave the flag out",
-	"neftune_noise_alpha":      "no noise is added to embeddings: leave the flag out",
-	"optim_args":               "AdamW is set by --adam_beta1, --adam_beta2, --adam_epsilon and --weight_decay",
-	"optim_target_modules":     "all weights are trained: leave the flag out",
-	"adafactor":                "the optimiser is AdamW: leave the flag out",
-	"lr_scheduler_kwargs":      "the schedules take no arguments: use --lr_scheduler_type and --warmup_ratio or --warmup_steps",
-	"auto_find_batch_size":     "gorqa doctor compares the memory needed with the memory there: choose --per_device_train_batch_size with it",
-	"eval_delay":               "evaluation starts at once: use --eval_steps",
-	"prediction_loss_only":     "evaluation also retrieves and answers: use --do_eval false and gorqa eval, if that takes too long",
-	"dataloader_drop_last":     "every row is trained on: leave the flag out",
-	"ignore_data_skip":         "a resumed run goes on at the row where it stopped: leave the flag out",
-	"push_to_hub":              "gorqa uploads nothing: upload output_dir with Hugging Face's own tool",
-	"use_dora":                 "adapters are plain LoRA or, with --use_rslora, rsLoRA: leave the flag out",
-	"lora_modules_to_save":     "beside an adapter no weight is trained: leave the flag out",
-	"lora_target_parameters":   "adapters stand on linear layers: use --lora_target_modules",
-	"bnb_4bit_quant_type":      "4 bits are even steps, as GGUF has them: leave the flag out",
-	"max_length":               "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
-	"per_gpu_train_batch_size": "use --per_device_train_batch_size",
-	"per_gpu_eval_batch_size":  "use --per_device_eval_batch_size",
+	"fsdp":                   "gorqa does not shard by FSDP: leave the flag out; for less memory use --gradient_checkpointing and --bf16",
+	"fsdp_config":            "gorqa does not shard by FSDP: leave the flag out",
+	"accelerator_config":     "gorqa does not run on accelerate: leave the flag out",
+	"parallelism_config":     "gorqa does not run on accelerate: leave the flag out",
+	"fp16":                   "gorqa does not compute in float16, which needs loss scaling: use --bf16 true, or --bf16 false for float32",
+	"fp16_full_eval":         "gorqa does not compute in float16: evaluation computes as --bf16 says",
+	"use_mps_device":         "the engine has no backend for Apple's GPUs: use --backend xla:cpu",
+	"dropout":                "T5's is --dropout_rate, with train fid, and an adapter's --lora_dropout; decoders are trained without, as their config.json files ask: leave the flag out",
+	"label_smoothing_factor": "the loss is the plain negative log-likelihood: leave the flag out",
+	"neftune_noise_alpha":    "no noise is added to embeddings: leave the flag out",
+	"optim_args":             "AdamW is set by --adam_beta1, --adam_beta2, --adam_epsilon and --weight_decay",
+	"optim_target_modules":   "all weights are trained: leave the flag out",
+	"adafactor":              "the optimiser is AdamW: leave the flag out",
+	"auto_find_batch_size":   "gorqa doctor compares the memory needed with the memory there: choose --per_device_train_batch_size with it",
+	"eval_delay":             "evaluation starts at once: use --eval_steps",
+	"prediction_loss_only":   "evaluation also retrieves and answers: use --do_eval false and gorqa eval, if that takes too long",
+	"dataloader_drop_last":   "every row is trained on: leave the flag out",
+	"ignore_data_skip":       "a resumed run goes on at the row where it stopped: leave the flag out",
+	"push_to_hub":            "gorqa uploads nothing: upload output_dir with Hugging Face's own tool",
+	"use_dora":               "adapters are plain LoRA or, with --use_rslora, rsLoRA: leave the flag out",
+	"lora_modules_to_save":   "beside an adapter no weight is trained: leave the flag out",
+	"lora_target_parameters": "adapters stand on linear layers: use --lora_target_modules",
+	"bnb_4bit_quant_type":    "4 bits are even steps, as GGUF has them: leave the flag out",
+	"max_length":             "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
 }
 
 // passedOver are settings of the same two that change nothing here.
 var passedOver = map[string]string{
+	"deepspeed":                               "it is for training",
 	"use_flash_attention":                     "attention is computed in blocks by gorqa's own graph on every device",
 	"attn_implementation":                     "attention is computed in blocks by gorqa's own graph on every device",
 	"lora_task_type":                          "the task follows from the model",
@@ -119,15 +114,35 @@ var passedOver = map[string]string{
 	"dataloader_prefetch_factor":              "rows are prepared in the background",
 	"dataloader_multiprocessing_context":      "rows are prepared in the background",
 	"dataloader_in_order":                     "rows come in the order of the seed",
+	"dispatch_batches":                        "there is one process",
+	"split_batches":                           "there is one process",
+	"tp_size":                                 "there is one device",
+	"mp_parameters":                           "there is one device",
+	"tpu_num_cores":                           "the device is chosen by --backend",
+	"tpu_metrics_debug":                       "the device is chosen by --backend",
+	"fp16_opt_level":                          "it is for float16",
+	"fp16_backend":                            "it is for float16",
+	"fsdp_min_num_params":                     "it is for FSDP",
+	"fsdp_transformer_layer_cls_to_wrap":      "it is for FSDP",
+	"torchdynamo":                             "every step is compiled",
+	"ray_scope":                               "hyperparameters are not searched for",
+	"use_legacy_prediction_loop":              "there is one loop of evaluation",
+	"push_to_hub_model_id":                    "gorqa uploads nothing",
+	"push_to_hub_organization":                "gorqa uploads nothing",
+	"push_to_hub_token":                       "gorqa uploads nothing",
+	"eval_data_path":                          "rows are those of eval_file",
 }
 
 // foreign declares the settings that are refused or passed over.
 func (s *set) foreign() {
 	s.section("")
+	if s.lookup("gradient_accumulation_steps") != nil {
+		s.deepSpeed()
+	}
 	for _, table := range []map[string]string{refused, passedOver} {
-		isRefused := table["deepspeed"] != ""
+		isRefused := table["fsdp"] != ""
 		for name, why := range table {
-			if _, mine := s.aliases[name]; mine {
+			if s.lookup(name) != nil { // taken by this command
 				continue
 			}
 			s.add(&setting{

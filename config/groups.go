@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/internal/schedule"
 )
 
 // Model says which model to start from.
@@ -37,6 +40,7 @@ func (m *Model) declareAdapter(s *set) {
 
 func (m *Model) check(p *problems) {
 	p.needed(m.ModelNameOrPath, "model_name_or_path", "a model folder, a .gguf file or a hub id")
+	p.local(m.ModelNameOrPath, "model_name_or_path")
 	p.that(!m.LoadIn8bit || !m.LoadIn4bit, "load_in_4bit: true found beside load_in_8bit; one of them expected")
 }
 
@@ -100,6 +104,21 @@ func (m *Engine) declare(s *set) {
 	s.section("Engine")
 	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights where the device is fast at it; false computes in float32")
 	s.choice(&m.Backend, "backend", "device to compute on: the CPU, or an NVIDIA GPU by its CUDA version", "xla:cpu", "xla:cuda12", "xla:cuda13")
+	s.cpuOnly()
+}
+
+// cpuOnly declares transformers' way of asking for the CPU, by both names.
+func (s *set) cpuOnly() {
+	asked := false
+	st := s.boolean(&asked, "use_cpu", "")
+	st.hidden = true
+	s.alias("use_cpu", "no_cuda")
+	s.later = append(s.later, func() ([]string, error) {
+		if backend := s.lookup("backend"); asked && backend.text() != "xla:cpu" {
+			return nil, fmt.Errorf("%suse_cpu: true found with backend %s; one of them expected", st.where, backend.text())
+		}
+		return nil, nil
+	})
 }
 
 // Prompt says how passages, history, question and answer become one text.
@@ -182,6 +201,7 @@ func declareDocuments(s *set, file, index *string) {
 func (m *Database) check(p *problems, why string) {
 	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
 	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
+	p.local(m.EvalEmbeddingModel, "eval_embedding_model")
 }
 
 // Generation says how answers are decoded.
@@ -246,6 +266,7 @@ func DefaultScoring() Scoring {
 func (m *Scoring) declare(s *set) {
 	s.section("Evaluation")
 	s.integer(&m.PerDeviceEvalBatchSize, "per_device_eval_batch_size", "rows a batch of evaluation and generation holds")
+	s.alias("per_device_eval_batch_size", "per_gpu_eval_batch_size")
 	s.list(&m.EvalContexts, "eval_contexts", "retrieved,gold,none,shuffled", "passages to answer from: those retrieved, the gold ones, none at all, another row's gold ones (which shows whether answers come from the passages), or several of these in turn")
 	s.boolean(&m.WritePredictions, "write_predictions", "save the questions, passages and answers of every evaluation")
 	s.boolean(&m.GenGPT4Eval, "gen_gpt4eval", "have a model behind an OpenAI-compatible endpoint (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_ORG_ID) judge whether the answers to test_file are right; verdicts are kept in the cache folder, so that the same answer is judged once")
@@ -336,6 +357,9 @@ func DefaultOptimiser() Optimiser {
 	}
 }
 
+// adamW are transformers' names of AdamW with moments in 32 bits.
+var adamW = []string{"adamw_torch", "adamw_torch_fused", "adamw_torch_xla", "adamw_torch_npu_fused", "adamw_apex_fused", "adamw_hf", "paged_adamw_32bit"}
+
 // RowsPerStep is how many rows one step of the optimiser sees.
 func (m *Optimiser) RowsPerStep() int {
 	return m.PerDeviceTrainBatchSize * m.GradientAccumulationSteps
@@ -363,9 +387,10 @@ func (m *Optimiser) declare(s *set, recipe string) {
 	if recipe == FiD || recipe == "" {
 		s.number(&m.DropoutRate, "dropout_rate", "part of the activations that training drops, where transformers' T5 does, from 0 to below 1; the model's config.json is not asked")
 	}
-	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one", "adamw_torch", "adamw_torch_fused", "adamw_hf")
+	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one", adamW...).metavar = "NAME"
 	s.boolean(&m.GradientCheckpointing, "gradient_checkpointing", "compute activations again in the backward pass: less memory, more time")
 	s.alias("gradient_checkpointing", "activation_checkpointing")
+	s.alias("per_device_train_batch_size", "per_gpu_train_batch_size")
 }
 
 func (m *Optimiser) check(p *problems) {
@@ -391,14 +416,15 @@ const (
 
 // Schedule says how long to train and how the learning rate goes.
 type Schedule struct {
-	DoTrain         bool
-	NumTrainEpochs  float64
-	MaxSteps        int // -1 = as the epochs say
-	LRSchedulerType string
-	WarmupRatio     float64 // of all steps, where WarmupSteps is 0
-	WarmupSteps     float64 // below 1: of all steps
-	Seed            int64
-	DataSeed        *int64 // order of the rows; nil = Seed
+	DoTrain           bool
+	NumTrainEpochs    float64
+	MaxSteps          int // -1 = as the epochs say
+	LRSchedulerType   string
+	LRSchedulerKwargs string  // a JSON object of what the type takes beside; "" = nothing
+	WarmupRatio       float64 // of all steps, where WarmupSteps is 0
+	WarmupSteps       float64 // below 1: of all steps
+	Seed              int64
+	DataSeed          *int64 // order of the rows; nil = Seed
 }
 
 // DefaultSchedule is LocalRQA's: 7 epochs, cosine, a tenth of warm-up.
@@ -430,18 +456,33 @@ func (m *Schedule) declare(s *set) {
 	s.boolean(&m.DoTrain, "do_train", "train; false only evaluates")
 	s.number(&m.NumTrainEpochs, "num_train_epochs", "times to go over the rows; may be a fraction")
 	s.integer(&m.MaxSteps, "max_steps", "steps to train, whatever the epochs say; -1 for the epochs")
-	s.choice(&m.LRSchedulerType, "lr_scheduler_type", "how the learning rate goes after the warm-up", "linear", "cosine", "constant", "constant_with_warmup")
+	s.text(&m.LRSchedulerType, "lr_scheduler_type", "NAME", "how the learning rate goes, as in transformers: "+strings.Join(schedule.Kinds(), ", ")).assign = func(v string) error {
+		if err := schedule.Known(v); err != nil {
+			return err
+		}
+		m.LRSchedulerType = v
+		return nil
+	}
+	s.object(&m.LRSchedulerKwargs, "lr_scheduler_kwargs", "what lr_scheduler_type takes beside, as in transformers: '{\"num_cycles\": 3}' with cosine_with_restarts")
 	s.number(&m.WarmupRatio, "warmup_ratio", "part of all steps in which the learning rate rises to its peak")
 	s.number(&m.WarmupSteps, "warmup_steps", "the same in steps, or as a part if below 1; wins over warmup_ratio unless 0")
 	s.seed(&m.Seed, "seed", "seed of everything random")
 	s.maybeSeed(&m.DataSeed, "data_seed", "seed of the order of the rows; seed if not given")
 }
 
-func (m *Schedule) check(p *problems) {
+func (m *Schedule) check(p *problems, peak float64) {
 	p.that(m.NumTrainEpochs > 0, "num_train_epochs: %v found; more than 0 expected", m.NumTrainEpochs)
 	p.that(m.MaxSteps == -1 || m.MaxSteps > 0, "max_steps: %d found; -1 or more than 0 expected", m.MaxSteps)
 	p.that(m.WarmupRatio >= 0 && m.WarmupRatio <= 1, "warmup_ratio: %v found; 0 to 1 expected", m.WarmupRatio)
 	p.wholeOrPart(m.WarmupSteps, true, "warmup_steps")
+	if err := m.Rates(peak, 1).Validate(); err != nil {
+		p.found = append(p.found, err)
+	}
+}
+
+// Rates is the learning rate of a run of total steps that rises to peak.
+func (m *Schedule) Rates(peak float64, total int) schedule.Schedule {
+	return schedule.Schedule{Kind: m.LRSchedulerType, Peak: peak, Warmup: m.Warmup(total), Steps: total, Args: m.LRSchedulerKwargs}
 }
 
 // Saving is where a run is kept, and when it is evaluated and saved.
@@ -598,6 +639,15 @@ func (p *problems) that(ok bool, format string, args ...any) {
 
 func (p *problems) needed(value, name, what string) {
 	p.that(p.partial || strings.TrimSpace(value) != "", "%s: missing; expected: %s (--%s)", name, what, name)
+}
+
+// local reports models that LocalRQA would ask over the network.
+func (p *problems) local(model, name string) {
+	_, missing := os.Stat(model)
+	openAI := slices.ContainsFunc([]string{"gpt-3", "gpt-4", "gpt-5", "text-embedding-"}, func(begin string) bool { return strings.HasPrefix(model, begin) })
+	p.that(missing == nil || !openAI || strings.Contains(model, "/"), "%s: %q found, a model behind OpenAI's endpoint; a model that gorqa computes expected: a folder, a .gguf file or a hub id", name, model)
+	framework, url, found := strings.Cut(model, "::")
+	p.that(!found || !strings.HasPrefix(url, "http"), "%s: %q found, a model behind a server of %s; a model that gorqa computes expected: a folder, a .gguf file or a hub id", name, model, framework)
 }
 
 func (p *problems) atLeast(value, least int, name string) {

@@ -17,7 +17,7 @@ func Usage(s Settings) string {
 func Names(s Settings) []string {
 	var names []string
 	for _, st := range newSet(s).settings {
-		if st.off == "" {
+		if st.off == "" && !st.hidden {
 			names = append(names, st.name)
 		}
 	}
@@ -32,7 +32,7 @@ func Help(s Settings, width int) string {
 	var out strings.Builder
 	group := ""
 	for _, st := range newSet(s).settings {
-		if st.off != "" {
+		if st.off != "" || st.hidden {
 			continue
 		}
 		if st.group != group {

@@ -26,6 +26,7 @@ type assignment struct {
 	where  string // "file:line: " or "--"
 	name   string
 	values []string
+	nested bool // the value is a mapping of a file, as JSON
 }
 
 // Parse sets s, which holds the defaults, from a command's arguments: first
@@ -61,6 +62,11 @@ func Parse(s Settings, args []string) (notices []string, err error) {
 	said, err := set.apply(flags)
 	notices, problems = append(notices, said...), append(problems, err)
 	problems = append(problems, set.arguments(rest))
+	for _, later := range set.later {
+		said, err := later()
+		notices = append(notices, said...)
+		problems = append(problems, err)
+	}
 	if err := errors.Join(problems...); err != nil {
 		return notices, err
 	}
@@ -102,13 +108,13 @@ func (s *set) split(args []string) (given []assignment, rest []string, err error
 		if st == nil && strings.HasPrefix(name, "no_") && !attached {
 			// HfArgumentParser gives every boolean a --no_ form.
 			if st = s.lookup(name[3:]); st != nil && st.kind == boolean {
-				given = append(given, assignment{"--", st.name, []string{"false"}})
+				given = append(given, assignment{where: "--", name: st.name, values: []string{"false"}})
 				continue
 			}
 			st = nil
 		}
 		if st == nil {
-			given = append(given, assignment{"--", name, nil})
+			given = append(given, assignment{where: "--", name: name})
 			for !attached && len(args) > 0 && !strings.HasPrefix(args[0], "--") && args[0] != "-h" {
 				args = args[1:]
 			}
@@ -126,7 +132,7 @@ func (s *set) split(args []string) (given []assignment, rest []string, err error
 				values = []string{"true"}
 			}
 		}
-		given = append(given, assignment{"--", name, values})
+		given = append(given, assignment{where: "--", name: name, values: values})
 	}
 	return given, rest, errors.Join(problems...)
 }
@@ -162,12 +168,13 @@ func (st *setting) takes(args []string, s *set) int {
 // apply assigns in order and returns what was passed over.
 func (s *set) apply(given []assignment) (notices []string, err error) {
 	var problems []error
-	var elsewhere []string
 	for _, a := range given {
 		st := s.lookup(a.name)
 		switch {
+		case a.nested && (st == nil || !st.nested && st.off == ""):
+			problems = append(problems, fmt.Errorf("%s%s: a mapping found; a value or a list of values expected", a.where, a.name))
 		case st == nil && a.where != "--" && knownElsewhere(a.name):
-			elsewhere = append(elsewhere, a.name)
+			// One file serves several commands: each takes what is its own.
 		case st == nil:
 			problem := "no such setting"
 			if knownElsewhere(a.name) {
@@ -194,6 +201,7 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 			if st.kind == list && len(a.values) == 0 {
 				a.values = []string{""}
 			}
+			st.set, st.where = true, a.where
 			for _, v := range a.values {
 				// Set is called on the value itself: pflag would wrap the error.
 				if err := st.Set(v); err != nil {
@@ -201,9 +209,6 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 				}
 			}
 		}
-	}
-	if len(elsewhere) > 0 {
-		notices = append(notices, "settings of another command passed over: "+strings.Join(elsewhere, ", "))
 	}
 	return notices, errors.Join(problems...)
 }

@@ -100,7 +100,7 @@ func TestSwRIsWrittenWhole(t *testing.T) {
 	}
 	sft := DefaultTrain(SFT)
 	notices, err := Parse(&sft, []string{path})
-	if err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0], "settings of another command passed over: embedding_model,") {
+	if err != nil || notices != nil {
 		t.Errorf("gorqa train sft: %q, %v", notices, err)
 	}
 }

@@ -16,7 +16,7 @@ func Resolved(s Settings) ([]byte, error) {
 	out.WriteString("{")
 	comma := "\n"
 	for _, st := range newSet(s).settings {
-		if st.off != "" || st.secret {
+		if st.off != "" || st.secret || st.hidden {
 			continue
 		}
 		value, err := marshal(st.value())

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -28,7 +30,9 @@ type setting struct {
 	metavar string
 	help    string
 	kind    kind
+	nested  bool // a settings file may give a mapping, which it is handed as JSON
 	secret  bool // never written to a file
+	hidden  bool // taken over into other settings: neither in the help nor in files
 
 	assign func(string) error
 	value  func() any // what all_args.json holds
@@ -37,6 +41,8 @@ type setting struct {
 	off     string // a foreign setting: why it is refused or passed over
 	refused bool   // a foreign setting that is an error, not only said
 	given   bool   // a list that was assigned to: the default is gone
+	set     bool   // assigned to by a file or a flag
+	where   string // where, for messages
 }
 
 func (s *setting) Set(text string) error { return s.assign(text) }
@@ -50,8 +56,9 @@ type set struct {
 	aliases    map[string]string
 	group      string
 	positional *positional
-	config     string // the --config file
-	settle     func() // sets what follows from other settings; nil for nothing
+	config     string                                 // the --config file
+	settle     func()                                 // sets what follows from other settings; nil for nothing
+	later      []func() (notices []string, err error) // what needs all settings that were given
 }
 
 // positional is the arguments of a command that are no flags.
@@ -126,6 +133,37 @@ func (s *set) choice(p *string, name, help string, of ...string) *setting {
 		}
 		*p = v
 		return nil
+	}
+	return st
+}
+
+// object declares a JSON object, kept as text in one form.
+func (s *set) object(p *string, name, help string) *setting {
+	st := s.text(p, name, "JSON", help)
+	st.nested = true
+	st.assign = func(v string) error {
+		var object map[string]any
+		d := json.NewDecoder(strings.NewReader(v))
+		d.UseNumber()
+		err := d.Decode(&object)
+		if _, more := d.Token(); strings.TrimSpace(v) != "" && (err != nil || !errors.Is(more, io.EOF)) {
+			return fmt.Errorf("%q found; a JSON object such as {\"name\": 1} expected", v)
+		}
+		*p = ""
+		if len(object) > 0 {
+			text, err := marshal(object)
+			if err != nil {
+				return err
+			}
+			*p = string(text)
+		}
+		return nil
+	}
+	st.value = func() any {
+		if *p == "" {
+			return nil
+		}
+		return json.RawMessage(*p)
 	}
 	return st
 }
@@ -305,7 +343,7 @@ func (s *set) nearest(name string) string {
 		}
 	}
 	for _, st := range s.settings {
-		if st.off == "" {
+		if st.off == "" && !st.hidden {
 			consider(st.name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gorqa/engine/xla"
+	"gorqa/internal/schedule"
 	"gorqa/tape"
 	"gorqa/weights"
 
@@ -27,12 +28,12 @@ type Saves struct {
 
 // State is where a run stands, as trainer_state.json holds it.
 type State struct {
-	Step      int      `json:"global_step"`
-	Epoch     float64  `json:"epoch"`
-	BestStep  int      `json:"best_global_step"` // 0 before the first evaluation
-	BestScore float64  `json:"best_metric"`
-	Schedule  Schedule `json:"schedule"`
-	Rows      []int    `json:"rows"` // of the last step: a resumed run must meet the same ones
+	Step      int               `json:"global_step"`
+	Epoch     float64           `json:"epoch"`
+	BestStep  int               `json:"best_global_step"` // 0 before the first evaluation
+	BestScore float64           `json:"best_metric"`
+	Schedule  schedule.Schedule `json:"schedule"`
+	Rows      []int             `json:"rows"` // of the last step: a resumed run must meet the same ones
 }
 
 const (

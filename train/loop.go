@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gorqa/engine/xla"
+	"gorqa/internal/schedule"
 	"gorqa/tape"
 )
 
@@ -42,7 +43,7 @@ type Loop[B any] struct {
 	Loss      func(t *tape.Tape, b B) ([]*tape.Value, error) // f32 scalars, summed negative log-likelihoods
 	Work      func(step int) (Work[B], error)                // of a step counted from 1; the same at every call
 	Adam      Adam
-	Schedule  Schedule
+	Schedule  schedule.Schedule
 	Seed      int64                                       // of dropout
 	SaveModel func(ctx context.Context, dir string) error // writes the weights of the runner into an empty folder
 

@@ -8,6 +8,7 @@ import (
 	"gorqa/batch"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
+	"gorqa/internal/schedule"
 	"gorqa/train"
 )
 
@@ -44,7 +45,7 @@ func TestMovesInHalves(t *testing.T) {
 			}
 			const rate = 1e-5
 			b := rows(t, golden.Load(t, filepath.Join("testdata", "llama")), 80)
-			enginetest.Optimise(t, r, m.Loss, []*batch.Decoder{b}, b.Terms, train.DefaultAdam(), train.Schedule{Kind: "constant", Peak: rate, Steps: 1})
+			enginetest.Optimise(t, r, m.Loss, []*batch.Decoder{b}, b.Terms, train.DefaultAdam(), schedule.Schedule{Kind: "constant", Peak: rate, Steps: 1})
 			for _, p := range r.Params.All() {
 				after, err := r.Params.Host(p)
 				if err != nil {

@@ -13,6 +13,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
+	"gorqa/internal/schedule"
 	"gorqa/tape"
 	"gorqa/train"
 )
@@ -295,7 +296,7 @@ func TestTables(t *testing.T) {
 		before := valuesOf(t, r)
 		adam := train.DefaultAdam()
 		adam.Tables = tables
-		enginetest.Optimise(t, r, m.Loss, packs, terms(packs), adam, train.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
+		enginetest.Optimise(t, r, m.Loss, packs, terms(packs), adam, schedule.Schedule{Kind: "constant", Peak: 1e-3, Steps: 1})
 		after := valuesOf(t, r)
 		for name, values := range after {
 			for i := range values {

@@ -26,6 +26,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/fetch"
 	"gorqa/internal/app"
+	"gorqa/internal/schedule"
 	"gorqa/nn"
 	"gorqa/retrieve"
 	"gorqa/tape"
@@ -248,7 +249,7 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	timedRows, timedTokens, started := 0, 0, time.Now()
 	loop := train.Loop[*batch.Decoder]{
 		Engine: e, Runner: r, Loss: m.Loss, Adam: adam, EvalAt: never, SaveAt: never,
-		Schedule: train.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},
+		Schedule: schedule.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},
 		Work: func(n int) (train.Work[*batch.Decoder], error) {
 			from := (n - 1) * a.RowsPerStep % len(rows)
 			window := rows[from:min(from+a.RowsPerStep, len(rows))]

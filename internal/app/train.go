@@ -308,7 +308,7 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 			Beta1: r.c.AdamBeta1, Beta2: r.c.AdamBeta2, Epsilon: r.c.AdamEpsilon,
 			WeightDecay: r.c.WeightDecay, MaxGradNorm: r.c.MaxGradNorm, Tables: r.c.TableRate(),
 		},
-		Schedule:  train.Schedule{Kind: r.c.LRSchedulerType, Peak: r.c.LearningRate, Warmup: r.c.Warmup(total), Steps: total},
+		Schedule:  r.c.Rates(r.c.LearningRate, total),
 		Seed:      r.c.Seed,
 		SaveModel: r.generator.save,
 		Evaluate:  r.evaluate,

@@ -19,6 +19,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/fetch"
 	"gorqa/internal/golden"
+	"gorqa/internal/schedule"
 	"gorqa/tape"
 	"gorqa/train"
 )
@@ -105,7 +106,7 @@ func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.
 
 // Optimise takes the schedule's steps, each on all of the micro-batches, which
 // have so many label tokens.
-func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule train.Schedule) (losses, norms []float32) {
+func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule schedule.Schedule) (losses, norms []float32) {
 	t.Helper()
 	never := func(int) bool { return false }
 	loop := train.Loop[B]{
@@ -140,7 +141,7 @@ func TenSteps[B any](t testing.TB, g *golden.Golden, r *tape.Runner, loss func(*
 	g.Decode(t, &values)
 	adam := train.DefaultAdam()
 	adam.WeightDecay = values.Optimiser.WeightDecay
-	losses, norms := Optimise(t, r, loss, batches, terms, adam, train.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps})
+	losses, norms := Optimise(t, r, loss, batches, terms, adam, schedule.Schedule{Kind: "constant", Peak: values.Optimiser.LR, Steps: values.Optimiser.Steps})
 	g.Compare(t, "losses", losses)
 	g.Compare(t, "grad_norms", norms)
 	for _, p := range r.Params.All() {

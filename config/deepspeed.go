@@ -1,0 +1,292 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// deepSpeed declares --deepspeed for a command that trains: the settings file of
+// DeepSpeed, as transformers takes it (a path, or the JSON itself). What it asks
+// for is taken over where a setting of gorqa says the same and was not given;
+// one process has nothing to shard or offload, which is said.
+func (s *set) deepSpeed() {
+	path := ""
+	st := s.add(&setting{
+		name: "deepspeed", metavar: "FILE", kind: single, nested: true, hidden: true,
+		assign: func(v string) error { path = v; return nil },
+		value:  func() any { return nil },
+		text:   func() string { return path },
+	})
+	s.later = append(s.later, func() ([]string, error) {
+		if asksForNothing([]string{path}) {
+			return nil, nil
+		}
+		name, data := path, []byte(path)
+		if strings.HasPrefix(strings.TrimSpace(path), "{") {
+			name = "deepspeed"
+		} else {
+			var err error
+			if data, err = readSmall(path); err != nil {
+				return nil, fmt.Errorf("%sdeepspeed: %w; a JSON file of DeepSpeed's settings expected, or leave the flag out", st.where, err)
+			}
+		}
+		d, err := readDeepSpeed(name, data)
+		if err != nil {
+			return nil, err
+		}
+		said, problems := d.apply(s)
+		if len(problems) > 0 {
+			return nil, errors.Join(problems...)
+		}
+		return []string{name + ": " + strings.Join(said, "; ") + " (there is one process, so nothing is sharded or offloaded)"}, nil
+	})
+}
+
+// readSmall reads a settings file.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s: more than %d bytes found", path, maxFile)
+	}
+	return data, err
+}
+
+// deepSpeedFile is a file of DeepSpeed's settings.
+type deepSpeedFile struct {
+	name   string
+	fields map[string]any
+}
+
+func readDeepSpeed(name string, data []byte) (*deepSpeedFile, error) {
+	d := &deepSpeedFile{name: name}
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	err := dec.Decode(&d.fields)
+	if err == nil && d.fields == nil {
+		err = errors.New("null found")
+	}
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more found after the closing }")
+		}
+	}
+	if err == nil {
+		return d, nil
+	}
+	at := dec.InputOffset()
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		at = syntax.Offset
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		at, err = int64(len(data)), errors.New("the file ends here")
+	}
+	line := 1 + strings.Count(string(data[:min(max(at, 0), int64(len(data)))]), "\n")
+	return nil, fmt.Errorf("%s:%d: %w; a JSON object of DeepSpeed's settings expected", name, line, err)
+}
+
+// at finds a value by its path, such as "zero_optimization.stage"; nil where it
+// is missing, null or "auto".
+func (d *deepSpeedFile) at(path string) any {
+	var v any = d.fields
+	for name := range strings.SplitSeq(path, ".") {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[name]
+	}
+	if v == "auto" {
+		return nil
+	}
+	return v
+}
+
+// deepSpeedNames are DeepSpeed's settings that a setting of gorqa has too.
+var deepSpeedNames = []struct{ theirs, ours string }{
+	{"train_micro_batch_size_per_gpu", "per_device_train_batch_size"},
+	{"gradient_accumulation_steps", "gradient_accumulation_steps"},
+	{"gradient_clipping", "max_grad_norm"},
+	{"bf16.enabled", "bf16"},
+	{"bfloat16.enabled", "bf16"},
+	{"optimizer.params.lr", "learning_rate"},
+	{"optimizer.params.eps", "adam_epsilon"},
+	{"optimizer.params.weight_decay", "weight_decay"},
+	{"scheduler.params.warmup_max_lr", "learning_rate"},
+	{"scheduler.params.warmup_num_steps", "warmup_steps"},
+	{"scheduler.params.total_num_steps", "max_steps"},
+}
+
+// deepSpeedSchedules are its schedulers as kinds of lr_scheduler_type.
+var deepSpeedSchedules = map[string]string{"WarmupLR": "constant_with_warmup", "WarmupDecayLR": "linear", "WarmupCosineLR": "cosine"}
+
+// deepSpeedTraining are sections that would change what is learnt.
+var deepSpeedTraining = []string{"amp", "compression_training", "curriculum_learning", "data_efficiency", "progressive_layer_drop", "quantize_training", "sparse_attention"}
+
+// deepSpeedRest are sections that change nothing here.
+var deepSpeedRest = []string{
+	"activation_checkpointing", "aio", "autotuning", "comms_logger", "communication_data_type", "csv_monitor", "data_types", "dump_state", "elasticity",
+	"flops_profiler", "gradient_predivide_factor", "memory_breakdown", "prescale_gradients", "sparse_gradients", "steps_per_print",
+	"tensorboard", "wandb", "wall_clock_breakdown", "zero_allow_untested_optimizer", "zero_force_ds_cpu_optimizer",
+}
+
+// apply takes over what the file asks for, and says it.
+func (d *deepSpeedFile) apply(s *set) (said []string, problems []error) {
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{d.name}, args...)...))
+	}
+	taken := []string{}
+	// take assigns unless the setting was given: then both must say the same.
+	take := func(theirs, ours, value string) {
+		st := s.lookup(ours)
+		before := st.text()
+		if err := st.Set(value); err != nil {
+			bad("%s: %v", theirs, err)
+			return
+		}
+		if after := st.text(); st.set && after != before {
+			bad("%s: %s found with --%s %s; the same expected, or \"auto\" in the file", theirs, value, ours, before)
+		} else if !st.set {
+			taken = append(taken, ours+" "+after)
+		}
+	}
+	for _, n := range deepSpeedNames {
+		switch v := d.at(n.theirs).(type) {
+		case nil:
+		case bool:
+			take(n.theirs, n.ours, strconv.FormatBool(v))
+		case float64:
+			take(n.theirs, n.ours, strconv.FormatFloat(v, 'f', -1, 64))
+		default:
+			bad("%s: %v found; a number or \"auto\" expected", n.theirs, v)
+		}
+	}
+	if betas, ok := d.at("optimizer.params.betas").([]any); ok {
+		for i, name := range []string{"adam_beta1", "adam_beta2"} {
+			if x, ok := at(betas, i).(float64); ok && len(betas) == 2 {
+				take("optimizer.params.betas", name, strconv.FormatFloat(x, 'f', -1, 64))
+			} else {
+				bad("optimizer.params.betas: %v found; two numbers or \"auto\" expected", betas)
+				break
+			}
+		}
+	}
+	if rows, ok := d.at("train_batch_size").(float64); ok {
+		// Over several devices there; here all rows of a step come in turn.
+		micro, _ := strconv.ParseFloat(s.lookup("per_device_train_batch_size").text(), 64)
+		passes := s.lookup("gradient_accumulation_steps")
+		count, _ := strconv.ParseFloat(passes.text(), 64)
+		switch {
+		case rows == micro*count:
+		case micro > 0 && rows >= micro && math.Mod(rows, micro) == 0:
+			was := ""
+			if passes.set || d.at("gradient_accumulation_steps") != nil {
+				was = fmt.Sprintf(" (%v there, on %v devices)", count, rows/(micro*count))
+			}
+			if err := passes.Set(strconv.FormatFloat(rows/micro, 'f', -1, 64)); err != nil {
+				bad("train_batch_size: %v", err)
+			}
+			taken = append(taken, "gradient_accumulation_steps "+passes.text()+was)
+		default:
+			bad("train_batch_size: %v found with --per_device_train_batch_size %v; a multiple of it expected", rows, micro)
+		}
+	}
+	if on, _ := d.at("fp16.enabled").(bool); on {
+		bad("fp16.enabled: true found; gorqa does not compute in float16, which needs loss scaling: write \"auto\" and use --bf16 true")
+	}
+	said = d.sharding()
+	if kind, ok := d.at("optimizer.type").(string); ok {
+		adamW, given := d.at("optimizer.params.adam_w_mode").(bool)
+		switch {
+		case strings.EqualFold(kind, "adamw"), strings.EqualFold(kind, "adam") && (adamW || !given):
+			said = append(said, "AdamW")
+		default:
+			bad("optimizer.type: %q found; AdamW expected, gorqa's optimiser", kind)
+		}
+	}
+	if kind, ok := d.at("scheduler.type").(string); ok {
+		ours, known := deepSpeedSchedules[kind]
+		st := s.lookup("lr_scheduler_type")
+		switch {
+		case !known:
+			bad("scheduler.type: %q found; %s expected, or no scheduler in the file and --lr_scheduler_type", kind, oneOf(slices.Sorted(maps.Keys(deepSpeedSchedules))))
+		case st.set && st.text() != ours:
+			said = append(said, fmt.Sprintf("--lr_scheduler_type %s in the place of its scheduler %s", st.text(), kind))
+		default:
+			if err := st.Set(ours); err != nil {
+				bad("scheduler.type: %v", err)
+			}
+			warm := ""
+			if d.at("scheduler.params.warmup_type") != "linear" && kind != "WarmupCosineLR" {
+				warm = ", with a warm-up in a line where DeepSpeed's is logarithmic"
+			}
+			said = append(said, fmt.Sprintf("its scheduler %s as --lr_scheduler_type %s%s", kind, ours, warm))
+		}
+		if lowest, _ := d.at("scheduler.params.warmup_min_lr").(float64); lowest != 0 {
+			said = append(said, fmt.Sprintf("the warm-up begins at 0, not at %v", lowest))
+		}
+	}
+	if len(taken) > 0 {
+		said = append(said, "taken over: "+strings.Join(taken, ", "))
+	} else {
+		said = append(said, "all else as the flags say")
+	}
+	known := []string{"train_batch_size", "zero_optimization", "fp16", "optimizer", "scheduler"}
+	for _, n := range deepSpeedNames {
+		section, _, _ := strings.Cut(n.theirs, ".")
+		known = append(known, section)
+	}
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(d.fields)) {
+		section, _ := d.fields[name].(map[string]any)
+		on, given := section["enabled"].(bool)
+		switch {
+		case slices.Contains(deepSpeedTraining, name) && (on || !given) && len(section) > 0:
+			bad("%s: found, which would change what is learnt; gorqa does not have it: take it out", name)
+		case !slices.Contains(known, name) && !slices.Contains(deepSpeedRest, name) && !slices.Contains(deepSpeedTraining, name):
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		said = append(said, "passed over, since gorqa does not know it: "+strings.Join(unknown, ", "))
+	}
+	return said, problems
+}
+
+// sharding says what the file would have spread over devices.
+func (d *deepSpeedFile) sharding() []string {
+	stage, ok := d.at("zero_optimization.stage").(float64)
+	if !ok {
+		return nil
+	}
+	said := fmt.Sprintf("ZeRO stage %v", stage)
+	for _, x := range []struct{ path, what string }{{"zero_optimization.offload_optimizer", "the optimiser"}, {"zero_optimization.offload_param", "the weights"}} {
+		if device, _ := d.at(x.path + ".device").(string); device != "" && device != "none" {
+			said += fmt.Sprintf(", %s offloaded to %s", x.what, device)
+		}
+	}
+	return []string{said}
+}
+
+// at is element i, or nil.
+func at(list []any, i int) any {
+	if i < len(list) {
+		return list[i]
+	}
+	return nil
+}
