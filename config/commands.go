@@ -126,9 +126,15 @@ func (c *Train) check(p *problems) {
 func (c *Train) Evaluates() bool { return c.DoTrain && c.DoEval && c.EvalStrategy != No }
 
 // KeepsBest says whether the model of the best checkpoint is handed over.
-func (c *Train) KeepsBest() bool { return c.Evaluates() && c.LoadBestModelAtEnd }
+func (c *Train) KeepsBest() bool { return c.Evaluates() && c.loadsBest() }
 
-func (c *Train) notices() []string { return append(c.LoRA.notices(), c.Logging.notices()...) }
+func (c *Train) notices() []string {
+	said := append(c.LoRA.notices(), c.Logging.notices()...)
+	if c.DoTrain {
+		said = append(said, c.Saving.notices()...)
+	}
+	return said
+}
 
 // Eval is the settings of gorqa eval.
 type Eval struct {

@@ -155,12 +155,15 @@ func TestValidate(t *testing.T) {
 		{"evaluate only", "the original's test-only mode", func(c *Train) { c.DoTrain, c.TrainFile = false, "" }, nil},
 		{"nothing to do", "neither trains nor evaluates", func(c *Train) { c.DoTrain, c.DoEval, c.TestFile = false, false, "" }, []string{"do_train: false found"}},
 		{"same file", "evaluating on the training rows is a mistake", func(c *Train) { c.EvalFile = "./" + c.TrainFile }, []string{`eval_file: "./train_w_qa.jsonl" found, which is train_file too`}},
-		{"best without evaluation", "as TrainingArguments", func(c *Train) { c.EvalStrategy = No }, []string{"load_best_model_at_end: found with eval_strategy no"}},
-		{"best with other strategies", "as TrainingArguments", func(c *Train) { c.EvalStrategy = Epoch }, []string{"load_best_model_at_end: found with eval_strategy epoch and save_strategy steps"}},
-		{"best between evaluations", "as TrainingArguments", func(c *Train) { c.SaveSteps = 45 }, []string{"load_best_model_at_end: save_steps 45 found with eval_steps 30"}},
-		{"best at every second evaluation", "a multiple", func(c *Train) { c.SaveSteps = 60 }, nil},
-		{"parts of a run", "a multiple too", func(c *Train) { c.SaveSteps, c.EvalSteps = 0.3, 0.1 }, nil},
+		{"best without evaluation", "as TrainingArguments", func(c *Train) { c.EvalStrategy, c.LoadBestModelAtEnd = No, new(true) }, []string{"load_best_model_at_end: found with eval_strategy no"}},
+		{"best with other strategies", "as TrainingArguments", func(c *Train) { c.EvalStrategy, c.LoadBestModelAtEnd = Epoch, new(true) }, []string{"load_best_model_at_end: found with eval_strategy epoch and save_strategy steps"}},
+		{"best between evaluations", "as TrainingArguments", func(c *Train) { c.SaveSteps, c.LoadBestModelAtEnd = 45, new(true) }, []string{"load_best_model_at_end: found with save_steps 45 and eval_steps 30"}},
+		{"neither evaluation nor checkpoints", "simply runs, as in transformers", func(c *Train) { c.EvalStrategy, c.SaveStrategy = No, No }, nil},
+		{"evaluation by epochs alone", "simply runs, as in transformers", func(c *Train) { c.EvalStrategy = Epoch }, nil},
+		{"best at every second evaluation", "a multiple", func(c *Train) { c.SaveSteps, c.LoadBestModelAtEnd = 60, new(true) }, nil},
+		{"parts of a run", "a multiple too", func(c *Train) { c.SaveSteps, c.EvalSteps, c.LoadBestModelAtEnd = 0.3, 0.1, new(true) }, nil},
 		{"resume and overwrite", "contradict each other", func(c *Train) { c.ResumeFromCheckpoint, c.OverwriteOutputDir = "true", true }, []string{"overwrite_output_dir: found together"}},
+		{"resume from a folder and overwrite", "later checkpoints are replaced", func(c *Train) { c.ResumeFromCheckpoint, c.OverwriteOutputDir = "runs/a/checkpoint-2", true }, nil},
 		{"ranges", "each names what it expects", func(c *Train) {
 			c.MaxSeqLength, c.PerDeviceTrainBatchSize, c.LearningRate, c.AdamBeta2, c.AdamEpsilon = 0, 0, -1, 1, 0
 			c.NumTrainEpochs, c.MaxSteps, c.WarmupRatio, c.WarmupSteps, c.LoggingSteps = 0, 0, 2, 1.5, 0
@@ -367,7 +370,7 @@ func TestYAMLWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := originalTrain()
-	want.EvalStrategy, want.LoadBestModelAtEnd, want.SepSys, want.ReportTo = No, false, "5", []string{"tensorboard"}
+	want.EvalStrategy, want.LoadBestModelAtEnd, want.SepSys, want.ReportTo = No, new(false), "5", []string{"tensorboard"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -460,7 +463,7 @@ func TestTrainingArgumentsAreKnown(t *testing.T) {
 	ours := map[string]any{
 		"learning_rate": 1e-5, "weight_decay": 0.01, "num_train_epochs": 7.0, "lr_scheduler_type": "cosine",
 		"logging_steps": 10.0, "eval_strategy": "steps", "eval_steps": 100.0, "save_steps": 100.0, "save_total_limit": 1.0,
-		"load_best_model_at_end": true, "metric_for_best_model": "eval_loss", "do_train": true, "do_eval": true,
+		"load_best_model_at_end": nil, "metric_for_best_model": "eval_loss", "do_train": true, "do_eval": true,
 		"bf16": true, "optim": "adamw_torch", "report_to": []any{"none"},
 		"output_dir": "", "resume_from_checkpoint": "", "gradient_checkpointing": false, "activation_checkpointing": false, "disable_tqdm": false, "hub_token": "",
 	}
@@ -587,5 +590,39 @@ func checkRead(t *testing.T, data []byte, read func(string, []byte) ([]assignmen
 	set := newSet(&c)
 	if _, err := set.apply(given); err != nil && !strings.HasPrefix(err.Error(), "run:") {
 		t.Errorf("an error without a place: %v", err)
+	}
+}
+
+// Without a word on it, the best checkpoint's model is handed over where there is
+// one, and where there can be none a note says so.
+func TestBestGivesWay(t *testing.T) {
+	for _, test := range []struct {
+		name, why string
+		args      []string
+		best      bool
+		note      string
+	}{
+		{"default", "every checkpoint has a score", nil, true, ""},
+		{"asked for", "as asked", []string{"--load_best_model_at_end"}, true, ""},
+		{"not wanted", "as asked, and nothing to tell", []string{"--load_best_model_at_end", "false", "--eval_strategy", "no"}, false, ""},
+		{"neither evaluation nor checkpoints", "there is no best", []string{"--eval_strategy", "no", "--save_strategy", "no"}, false, "load_best_model_at_end: off, since eval_strategy no and save_strategy no"},
+		{"other strategies", "checkpoints have no score", []string{"--eval_strategy", "epoch"}, false, "load_best_model_at_end: off, since eval_strategy epoch and save_strategy steps"},
+		{"other steps", "some checkpoints have no score", []string{"--save_steps", "40"}, false, "load_best_model_at_end: off, since save_steps 40 and eval_steps 30"},
+		{"no rows to evaluate on", "it is plain that there is no best", []string{"--do_eval", "false"}, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := originalTrain()
+			notices, err := Parse(&c, test.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.KeepsBest() != test.best {
+				t.Errorf("the best one is handed over: %v; want %v: %s", c.KeepsBest(), test.best, test.why)
+			}
+			said := strings.Join(notices, "\n")
+			if test.note == "" && strings.Contains(said, "load_best") || !strings.Contains(said, test.note) {
+				t.Errorf("said %q; want %q: %s", said, test.note, test.why)
+			}
+		})
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
+
+	"gorqa/internal/whole"
 )
 
 // WriteMetrics writes the metrics as one JSON object with sorted keys
 // (score.json), whole or not at all.
 func (r *Report) WriteMetrics(path string) error {
-	return writeFile(path, func(w io.Writer) error {
+	return whole.File(path, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r.Metrics)
@@ -23,7 +24,7 @@ func (r *Report) WriteMetrics(path string) error {
 
 // WritePredictions writes the predictions as JSONL, whole or not at all.
 func (r *Report) WritePredictions(path string) error {
-	return writeFile(path, func(w io.Writer) error {
+	return whole.File(path, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		for i, p := range r.Predictions {
@@ -39,33 +40,6 @@ func (r *Report) WritePredictions(path string) error {
 		}
 		return nil
 	})
-}
-
-// writeFile writes beside path and renames, so that path is never half there.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	bw := bufio.NewWriter(f)
-	if err := write(bw); err != nil {
-		return err
-	}
-	if err := errors.Join(bw.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // ReadPredictions reads a file of WritePredictions; what is wrong in it is

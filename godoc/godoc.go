@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorqa/internal/whole"
 	"gorqa/rqa"
 )
 
@@ -168,35 +170,27 @@ func (s *Set) Write(dir string) (err error) {
 	}
 	files := []struct {
 		name  string
-		write func(*os.File) error
+		write func(io.Writer) error
 	}{
-		{TrainFile, func(f *os.File) error { return rqa.WriteExamples(f, s.Train) }},
-		{EvalFile, func(f *os.File) error { return rqa.WriteExamples(f, s.Eval) }},
-		{TestFile, func(f *os.File) error { return rqa.WriteExamples(f, s.Test) }},
-		{DocumentsFile, func(f *os.File) error { return rqa.WriteDocuments(f, s.Documents) }},
+		{TrainFile, func(w io.Writer) error { return rqa.WriteExamples(w, s.Train) }},
+		{EvalFile, func(w io.Writer) error { return rqa.WriteExamples(w, s.Eval) }},
+		{TestFile, func(w io.Writer) error { return rqa.WriteExamples(w, s.Test) }},
+		{DocumentsFile, func(w io.Writer) error { return rqa.WriteDocuments(w, s.Documents) }},
 	}
-	temporary := map[string]string{} // by final name
-	defer func() {
-		for _, name := range temporary {
-			err = errors.Join(err, os.Remove(name))
-		}
-	}()
+	temp, err := whole.NewTemp(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, temp.Remove()) }()
 	for _, file := range files {
-		f, err := os.CreateTemp(dir, "."+file.name+".*")
-		if err != nil {
+		if err := whole.File(temp.Path(file.name), file.write); err != nil {
 			return err
-		}
-		temporary[file.name] = f.Name()
-		err = errors.Join(file.write(f), f.Chmod(0o644), f.Sync(), f.Close())
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(dir, file.name), err)
 		}
 	}
 	for _, file := range files {
-		if err := os.Rename(temporary[file.name], filepath.Join(dir, file.name)); err != nil {
+		if err := os.Rename(temp.Path(file.name), filepath.Join(dir, file.name)); err != nil {
 			return err
 		}
-		delete(temporary, file.name)
 	}
-	return nil
+	return whole.Sync(dir)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"gorqa/internal/whole"
 	"gorqa/rqa"
 )
 
@@ -151,36 +152,19 @@ func (f *ContextsFile) parse(line []byte, row int) (c Context, err error) {
 }
 
 // Write writes the contexts in place of the file, whole or not at all.
-func (f *ContextsFile) Write(contexts []Context) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("contexts: writing %s: %w", f.path, err)
-		}
-	}()
-	dir, name := filepath.Split(filepath.Clean(f.path))
-	if dir == "" {
-		dir = "."
+func (f *ContextsFile) Write(contexts []Context) error {
+	err := os.MkdirAll(filepath.Dir(f.path), 0o777)
+	if err == nil {
+		err = whole.File(f.path, func(w io.Writer) error {
+			enc := json.NewEncoder(w)
+			enc.SetEscapeHTML(false)
+			return errors.Join(enc.Encode(f.head), WriteContexts(w, contexts))
+		})
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, name+".tmp-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("contexts: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-		}
-	}()
-	w := bufio.NewWriter(file)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	if err := errors.Join(enc.Encode(f.head), WriteContexts(w, contexts), w.Flush(), file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), f.path)
+	return nil
 }
 
 // WriteContexts writes a line of JSON for each context.

@@ -20,8 +20,12 @@ type eventFile struct{ f *os.File }
 
 const eventPrefix = "events.out.tfevents."
 
-// removeEvents deletes the event files of an earlier run, and nothing else.
+// removeEvents deletes the event files of an earlier run, and nothing else. A link
+// to their folder is removed, and what it leads to left alone.
 func removeEvents(dir string) error {
+	if info, err := os.Lstat(dir); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return os.Remove(dir)
+	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gorqa/internal/whole"
 )
 
 // Files of a run in its output folder.
@@ -110,17 +112,16 @@ func (r *Run) openFiles() error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return err
 	}
-	how := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if !r.opt.Resume {
-		how |= os.O_TRUNC
-	} else if err := keepEvents(filepath.Join(r.dir, MetricsFile), r.opt.ResumeStep); err != nil {
-		return err
+	if r.opt.Resume {
+		if err := keepEvents(filepath.Join(r.dir, MetricsFile), r.opt.ResumeStep); err != nil {
+			return err
+		}
 	}
 	var err error
-	if r.log, err = os.OpenFile(filepath.Join(r.dir, LogFile), how, 0o644); err != nil {
+	if r.log, err = r.openFile(LogFile); err != nil {
 		return err
 	}
-	if r.metrics, err = os.OpenFile(filepath.Join(r.dir, MetricsFile), how, 0o644); err != nil {
+	if r.metrics, err = r.openFile(MetricsFile); err != nil {
 		return err
 	}
 	if !r.opt.TensorBoard {
@@ -140,6 +141,20 @@ func (r *Run) openFiles() error {
 	return err
 }
 
+// openFile opens a file to go on in, or a new one in place of what has its name. A
+// link is replaced, not followed.
+func (r *Run) openFile(name string) (*os.File, error) {
+	path := filepath.Join(r.dir, name)
+	info, err := os.Lstat(path)
+	if err == nil && (!r.opt.Resume || info.Mode()&os.ModeSymlink != 0) {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+}
+
 // keepEvents rewrites a metrics file without the events beyond step and
 // without a last line that was cut off.
 func keepEvents(path string, step int) error {
@@ -151,28 +166,16 @@ func keepEvents(path string, step int) error {
 		return err
 	}
 	defer f.Close()
-	tmp, err := os.CreateTemp(filepath.Dir(path), MetricsFile+".tmp*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	w := bufio.NewWriter(tmp)
-	err = eachLine(f, func(line []byte) error {
-		var event struct{ Step *int }
-		if json.Unmarshal(line, &event) != nil || event.Step == nil || *event.Step > step {
-			return nil
-		}
-		_, err := w.Write(append(line, '\n'))
-		return err
+	return whole.File(path, func(w io.Writer) error {
+		return eachLine(f, func(line []byte) error {
+			var event struct{ Step *int }
+			if json.Unmarshal(line, &event) != nil || event.Step == nil || *event.Step > step {
+				return nil
+			}
+			_, err := w.Write(append(line, '\n'))
+			return err
+		})
 	})
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(w.Flush(), tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
 
 // maxLine bounds a line of metrics.jsonl; a longer one was not written here

@@ -16,9 +16,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"gorqa/internal/modelfile"
+	"gorqa/internal/whole"
 )
 
 // The cache file, little-endian: storeMagic; uint32 length of the embedder's
@@ -134,49 +134,15 @@ func checkSum(r io.Reader, h hash.Hash) error {
 	return nil
 }
 
-// writeStore puts the store in place of path: a temporary file beside it,
-// synced, then renamed.
-func writeStore(path string, s *store) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// writeStore puts the store in place of path.
+func writeStore(path string, s *store) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("retrieve: making the folder of the vector cache: %w", err)
 	}
-	f, err := os.CreateTemp(dir, strings.TrimSuffix(filepath.Base(path), ".gorqa")+"-*.tmp")
-	if err != nil {
-		return fmt.Errorf("retrieve: writing the vector cache: %w", err)
+	if err := whole.File(path, func(w io.Writer) error { return encodeStore(w, s) }); err != nil {
+		return fmt.Errorf("retrieve: the vector cache: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("retrieve: writing the vector cache %s: %w", path, err)
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := encodeStore(w, s); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return nil
 }
 
 // encodeStore writes the store in the order of its keys, so that equal stores

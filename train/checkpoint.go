@@ -13,6 +13,7 @@ import (
 
 	"gorqa/engine/xla"
 	"gorqa/internal/schedule"
+	"gorqa/internal/whole"
 	"gorqa/tape"
 	"gorqa/weights"
 
@@ -22,7 +23,7 @@ import (
 // Saves says where checkpoints go and which of them stay.
 type Saves struct {
 	Dir     string // the run's output folder; checkpoints are Dir/checkpoint-N
-	Limit   int    // how many to keep, 0 for all; the best one is kept besides
+	Limit   int    // how many of the newest to keep, 0 for all; the best one is kept besides
 	Greater bool   // a greater score is better
 }
 
@@ -40,7 +41,6 @@ const (
 	stateFile   = "trainer_state.json"
 	momentsFile = "optimizer.safetensors"
 	prefix      = "checkpoint-"
-	unfinished  = ".tmp-"
 )
 
 // Name is the folder of a step's checkpoint.
@@ -60,7 +60,12 @@ func Checkpoints(dir string) ([]string, error) {
 	steps := []int{}
 	for _, e := range entries {
 		digits, ok := strings.CutPrefix(e.Name(), prefix)
-		if n, err := strconv.Atoi(digits); ok && err == nil && e.IsDir() {
+		n, err := strconv.Atoi(digits)
+		if !ok || err != nil || strconv.Itoa(n) != digits {
+			continue
+		}
+		// A link to a folder elsewhere is a checkpoint, too.
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() {
 			steps = append(steps, n)
 		}
 	}
@@ -86,8 +91,8 @@ func ReadState(checkpoint string) (State, error) {
 	return s, nil
 }
 
-// save writes the checkpoint of the current step: into a temporary folder,
-// synced, then renamed, so that a checkpoint is whole or not there.
+// save writes the checkpoint of the current step, which is whole or not there,
+// and removes those that are over the limit.
 func (l *Loop[B]) save(ctx context.Context) (string, error) {
 	work, err := l.Work(l.state.Step)
 	if err != nil {
@@ -95,43 +100,45 @@ func (l *Loop[B]) save(ctx context.Context) (string, error) {
 	}
 	l.state.Schedule, l.state.Rows = l.Schedule, work.Rows
 	final := l.Saves.Name(l.state.Step)
-	if s, err := ReadState(final); err == nil && s.Step == l.state.Step {
-		return final, nil // a resumed run comes by its own start
-	}
-	if err := os.MkdirAll(l.Saves.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(l.Saves.Dir, 0o777); err != nil {
 		return "", err
 	}
-	if err := l.dropUnfinished(); err != nil {
-		return "", err
-	}
-	tmp, err := os.MkdirTemp(l.Saves.Dir, unfinished)
-	if err != nil {
-		return "", err
-	}
-	err = errors.Join(
-		l.SaveModel(ctx, tmp),
-		l.optimiser.save(ctx, filepath.Join(tmp, momentsFile)),
-		writeState(filepath.Join(tmp, stateFile), l.state),
-	)
-	if err == nil {
-		err = errors.Join(os.Chmod(tmp, 0o755), syncDir(tmp), os.Rename(tmp, final), syncDir(l.Saves.Dir))
-	}
-	if err != nil {
-		return "", fmt.Errorf("checkpoint of step %d: %w", l.state.Step, errors.Join(err, os.RemoveAll(tmp)))
+	if err := l.write(ctx, final); err != nil {
+		return "", fmt.Errorf("checkpoint of step %d: %w", l.state.Step, err)
 	}
 	return final, l.rotate()
 }
 
-// dropUnfinished removes what a killed run left half written.
-func (l *Loop[B]) dropUnfinished() error {
-	left, err := filepath.Glob(filepath.Join(l.Saves.Dir, unfinished+"*"))
-	for _, dir := range left {
-		err = errors.Join(err, os.RemoveAll(dir))
+// write makes the folder of a checkpoint.
+func (l *Loop[B]) write(ctx context.Context, final string) (err error) {
+	temp, err := whole.NewTemp(l.Saves.Dir)
+	if err != nil {
+		return err
 	}
-	return err
+	defer func() { err = errors.Join(err, temp.Remove()) }()
+	dir := temp.Path(filepath.Base(final))
+	if err := l.SaveModel(ctx, dir); err != nil {
+		return err
+	}
+	if err := l.optimiser.save(ctx, filepath.Join(dir, momentsFile)); err != nil {
+		return err
+	}
+	if err := writeState(filepath.Join(dir, stateFile), l.state); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(final); err == nil && info.Mode()&os.ModeSymlink != 0 { // one that leads nowhere
+		if err := os.Remove(final); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(dir, final); err != nil {
+		return err
+	}
+	return whole.Sync(l.Saves.Dir)
 }
 
-// rotate removes the oldest checkpoints over the limit, never the best one.
+// rotate removes all but the newest checkpoints, as many as the limit says; the
+// best one stays besides.
 func (l *Loop[B]) rotate() error {
 	if l.Saves.Limit <= 0 {
 		return nil
@@ -141,15 +148,13 @@ func (l *Loop[B]) rotate() error {
 		return err
 	}
 	best := l.Saves.Name(l.state.BestStep)
-	for len(all) > l.Saves.Limit {
-		oldest := slices.IndexFunc(all, func(c string) bool { return c != best })
-		if oldest < 0 {
-			break
+	for _, dir := range all[:max(0, len(all)-l.Saves.Limit)] {
+		if dir == best {
+			continue
 		}
-		if err := os.RemoveAll(all[oldest]); err != nil {
+		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
-		all = slices.Delete(all, oldest, oldest+1)
 	}
 	return nil
 }
@@ -159,20 +164,7 @@ func writeState(path string, s State) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return whole.Bytes(path, append(data, '\n'))
 }
 
 // load takes up a checkpoint: weights, moments and position.

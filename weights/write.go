@@ -9,11 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"gorqa/internal/whole"
 )
 
 // Tensor is a tensor to write. Data is called once, when its turn comes, and
@@ -70,37 +73,7 @@ func WriteSafetensors(ctx context.Context, path string, tensors []Tensor, metada
 	if err := checkTensors(tensors); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return whole(path, func(w io.Writer) error { return encodeSafetensors(ctx, w, tensors, metadata) })
-}
-
-// whole writes a file beside path, syncs it and renames it to path.
-func whole(path string, write func(io.Writer) error) error {
-	part := path + ".partial"
-	file, err := os.Create(part)
-	if err != nil {
-		return err
-	}
-	err = write(file)
-	if err == nil {
-		err = file.Sync()
-	}
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", path, err), os.Remove(part))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes renames in a folder last.
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return whole.File(path, func(w io.Writer) error { return encodeSafetensors(ctx, w, tensors, metadata) })
 }
 
 func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metadata map[string]string) error {
@@ -364,19 +337,28 @@ type shard struct {
 }
 
 // publish writes the folder dir; see Save for what is there when.
-func publish(ctx context.Context, dir string, f folder) error {
+func publish(ctx context.Context, dir string, f folder) (err error) {
 	dir = filepath.Clean(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
-	part := dir + ".partial"
-	if err := os.RemoveAll(part); err != nil { // of a run that was killed
+	// Within the folder, where it holds something: it may be another file system.
+	place := dir
+	if there, err := os.ReadDir(dir); len(there) == 0 {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		place = filepath.Dir(dir)
+	}
+	temp, err := whole.NewTemp(place)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, temp.Remove()) }()
+	part := temp.Path("model")
 	if err := os.Mkdir(part, 0o777); err != nil {
 		return err
 	}
-	defer os.RemoveAll(part)
 
 	for _, s := range f.shards {
 		if err := WriteSafetensors(ctx, filepath.Join(part, s.name), s.tensors, map[string]string{"format": "pt"}); err != nil {
@@ -388,10 +370,7 @@ func publish(ctx context.Context, dir string, f folder) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
-		return whole(path, func(w io.Writer) error {
-			_, err := w.Write(data)
-			return err
-		})
+		return whole.Bytes(path, data)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.files)) {
 		if err := write(name, f.files[name]); err != nil {
@@ -405,7 +384,7 @@ func publish(ctx context.Context, dir string, f folder) error {
 		return err
 	}
 	if err := os.Rename(part, dir); err == nil { // dir was absent or empty
-		return syncFolder(filepath.Dir(dir))
+		return whole.Sync(filepath.Dir(dir))
 	}
 	return replace(part, dir, f)
 }
@@ -415,7 +394,7 @@ func replace(part, dir string, f folder) error {
 	if err := os.Remove(filepath.Join(dir, f.mark)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := whole.Sync(dir); err != nil {
 		return err
 	}
 	for _, pattern := range f.old {
@@ -449,13 +428,13 @@ func replace(part, dir string, f folder) error {
 	if err != nil {
 		return err
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := whole.Sync(dir); err != nil {
 		return err
 	}
 	if err := move(f.mark); err != nil {
 		return err
 	}
-	return syncFolder(dir)
+	return whole.Sync(dir)
 }
 
 // escapeGlob makes a path match itself.

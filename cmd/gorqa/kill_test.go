@@ -156,7 +156,7 @@ func TestKilledRunsGoOn(t *testing.T) {
 	if got := hash(t, dir, "killed"); got != want {
 		t.Errorf("after %d kills the weights differ from those of a run left alone", kills)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "killed", ".tmp-*"))
+	left, err := filepath.Glob(filepath.Join(dir, "killed", ".gorqa*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("half-made checkpoints are left: %v %v", left, err)
 	}

@@ -75,6 +75,16 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	source.follow = follow
 	path := ""
 	if c.OutputDir != "" {
+		release, err := takeFolder(c.OutputDir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, release()) }()
+		h, err := look(c.OutputDir)
+		if err != nil {
+			return err
+		}
+		source.kept = h.run()
 		path = filepath.Join(c.OutputDir, trainContextsFile)
 	}
 	contexts, err := source.contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
@@ -133,6 +143,7 @@ type passages struct {
 	documents []rqa.Document     // nil for the gold passages of the rows
 	index     string             // folder of the documents' vectors
 	built     retrieve.Retriever // over documents; nil until needed
+	kept      string             // the run whose contexts must stay as they are; "" for none
 	show      *report.Run
 	close     func() error
 }
@@ -230,7 +241,9 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []rqa.Exa
 		return nil, fmt.Errorf("%s: %w", rows, err)
 	}
 	kept := "not kept"
-	if file != nil {
+	if file != nil && p.kept != "" {
+		kept = fmt.Sprintf("not kept, since %s holds %s", filepath.Dir(path), p.kept)
+	} else if file != nil {
 		if err := file.Write(contexts); err != nil {
 			return nil, err
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"gorqa/config"
+	"gorqa/internal/whole"
 	"gorqa/report"
 	"gorqa/rqa"
 	"gorqa/weights"
@@ -51,16 +53,7 @@ func convertDocuments(ctx context.Context, c config.Convert, show *report.Run) e
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".tmp*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	err = errors.Join(rqa.WriteDocuments(tmp, docs), tmp.Chmod(0o644), tmp.Sync())
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), c.Out); err != nil {
+	if err := whole.File(c.Out, func(w io.Writer) error { return rqa.WriteDocuments(w, docs) }); err != nil {
 		return err
 	}
 	show.Say("%s: %d documents", c.Out, len(docs))

@@ -13,6 +13,15 @@ import (
 
 // Eval scores a model end to end, as training does on its test set.
 func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
+	release, err := takeFolder(c.OutputDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	warning, err := guardEvaluation(c.OutputDir)
+	if err != nil {
+		return err
+	}
 	examples, _, err := readExamples(ctx, c.TestFile, false)
 	if err != nil {
 		return err
@@ -25,6 +34,9 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
+	if warning != "" {
+		show.Warn("%s", warning)
+	}
 	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.History, c.Generation, c.Hub, c.Engine, c.Seed, show)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"gorqa/config"
 	"gorqa/engine/xla"
@@ -21,7 +22,12 @@ import (
 // Train trains a generator, evaluates it end to end on the way and at the end,
 // and hands over the model in the output folder.
 func Train(ctx context.Context, c config.Train, s Streams) (err error) {
-	resume, old, state, err := whereToStart(c)
+	release, err := takeFolder(c.OutputDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	begin, err := whereToStart(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -35,13 +41,13 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	}
 	r.show, err = report.Open(c.OutputDir, report.Options{
 		Console: s.Err, Plain: c.DisableTqdm, TensorBoard: c.TensorBoard(),
-		Resume: resume != "", ResumeStep: state.Step,
+		Resume: begin.checkpoint != "", ResumeStep: begin.state.Step,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.show.Close()) }()
-	for _, w := range warnings {
+	for _, w := range append(begin.notes, warnings...) {
 		r.show.Warn("%s", w)
 	}
 	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
@@ -51,12 +57,12 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
 	switch {
 	case c.DoTrain:
-		for _, dir := range old {
+		for _, dir := range begin.replaced {
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
 		}
-		if err := r.train(ctx, resume); err != nil {
+		if err := r.train(ctx, begin.checkpoint); err != nil {
 			return err
 		}
 	case len(r.eval) > 0:
@@ -71,7 +77,8 @@ const (
 	argsFile  = "all_args.json" // the settings, as --config takes them
 	scoreFile = "score.json"    // the metrics of the test set
 
-	predictionsName = "test-predictions.jsonl" // its answers
+	predictionsName = "test-predictions.jsonl"        // its answers
+	beforeName      = "test-predictions-before.jsonl" // those of the untouched model
 )
 
 // run is one training run.
@@ -87,28 +94,56 @@ type run struct {
 	closers                 []func() error
 }
 
-// whereToStart finds the checkpoint to go on from, and guards a folder that
-// holds another run. old are the checkpoints that a new run replaces.
-func whereToStart(c config.Train) (checkpoint string, old []string, state train.State, err error) {
-	all, err := train.Checkpoints(c.OutputDir)
+// beginning is where a run begins.
+type beginning struct {
+	checkpoint string      // to go on from, "" for a new run
+	state      train.State // of that
+	replaced   []string    // checkpoints to remove, since this run makes its own
+	notes      []string    // what the user should know
+}
+
+// whereToStart finds the checkpoint to go on from, and guards the output folder:
+// without overwrite_output_dir nothing of another run is written over, and the
+// folder of a model that the run reads is not at all.
+func whereToStart(ctx context.Context, c config.Train) (b beginning, err error) {
+	var problems []error
+	for _, in := range inputs(ctx, &c) {
+		problems = append(problems, guardInput(c.OutputDir, in[0], in[1]))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return b, err
+	}
+	h, err := look(c.OutputDir)
 	if err != nil {
-		return "", nil, state, err
+		return b, err
 	}
 	folder, last := c.Resume()
-	switch {
-	case last && len(all) > 0:
-		folder = all[len(all)-1]
-	case folder == "" && !last && len(all) > 0 && c.DoTrain:
-		if !c.OverwriteOutputDir {
-			return "", nil, state, fmt.Errorf("%s holds the checkpoints of another run, the last one %s; go on with --resume_from_checkpoint true, start anew with --overwrite_output_dir, or choose another folder", c.OutputDir, filepath.Base(all[len(all)-1]))
+	if n := len(h.checkpoints); last && n > 0 {
+		folder = h.checkpoints[n-1]
+	} else if last {
+		b.notes = append(b.notes, fmt.Sprintf("%s holds no checkpoint to go on from; the run starts anew", c.OutputDir))
+	}
+	at := slices.IndexFunc(h.checkpoints, func(c string) bool { return folder != "" && sameFile(c, folder) })
+	what, later := h.run(), h.checkpoints
+	if at >= 0 { // the run that lies there goes on
+		if later = h.checkpoints[at+1:]; len(later) > 0 {
+			what = "checkpoints after " + filepath.Base(folder) + ", the last one " + filepath.Base(later[len(later)-1])
+		} else {
+			what = ""
 		}
-		old = all
+	}
+	if what != "" && !c.OverwriteOutputDir {
+		return b, fmt.Errorf("output_dir: %s holds %s; a new folder expected, or --resume_from_checkpoint true to go on from its last checkpoint, or --overwrite_output_dir to write over what is there", c.OutputDir, what)
+	}
+	if c.DoTrain {
+		b.replaced = later
 	}
 	if folder == "" {
-		return "", old, state, nil
+		return b, nil
 	}
-	state, err = train.ReadState(folder)
-	return folder, nil, state, err
+	b.checkpoint = folder
+	b.state, err = train.ReadState(folder)
+	return b, err
 }
 
 // read reads the data; everything wrong with it is told at once.
@@ -222,6 +257,10 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 			return err
 		}
 	}
+	// A hub's folder is known only now.
+	if err := errors.Join(guardInput(r.c.OutputDir, "model_name_or_path", from.base), guardInput(r.c.OutputDir, "adapter_name_or_path", from.adapter)); err != nil {
+		return err
+	}
 	r.generator, err = loadGenerator(ctx, engine, from, half, r.c.Recipe, r.c.DoTrain)
 	return err
 }
@@ -256,7 +295,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 		}
 	}
 	if r.c.TestOnStart && resume == "" && len(r.testing) > 0 {
-		report, err := r.score(ctx, "Test before training", "test-predictions-before.jsonl")
+		report, err := r.score(ctx, "Test before training", beforeName)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,147 @@
+// Package whole makes files and folders that appear under their name complete
+// or not at all. What is being made lies in a temporary folder beside the name:
+// its own name is new, a marker in it says that gorqa made it, and a lock on the
+// marker that somebody still works there. So a folder of somebody else is never
+// taken for one of ours, and what a killed process left behind is removed by the
+// next one that makes something in the same place. It knows nothing of what is
+// made.
+package whole
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	prefix     = ".gorqa-tmp-"
+	markerName = "gorqa-temporary"
+	marker     = "A temporary folder of gorqa. It may be removed when no gorqa runs.\n"
+)
+
+// Temp is a temporary folder, on the same file system as its parent.
+type Temp struct {
+	root string
+	lock *os.File // the marker, locked
+}
+
+// NewTemp makes a temporary folder in parent, and removes those in it that
+// killed processes left behind.
+func NewTemp(parent string) (*Temp, error) {
+	sweep(parent)
+	root, err := os.MkdirTemp(parent, prefix)
+	if err != nil {
+		return nil, err
+	}
+	t := &Temp{root: root}
+	if err := t.mark(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(root))
+	}
+	return t, nil
+}
+
+// mark puts the marker into the folder, locked before it has its name. Where the
+// file system has no locks, the folder is never taken for an orphan.
+func (t *Temp) mark() error {
+	f, err := os.CreateTemp(t.root, markerName)
+	if err != nil {
+		return err
+	}
+	t.lock = f
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if _, err := f.WriteString(marker); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := os.Rename(f.Name(), filepath.Join(t.root, markerName)); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return nil
+}
+
+// Path is the path of a name in the folder.
+func (t *Temp) Path(name string) string { return filepath.Join(t.root, name) }
+
+// Remove removes the folder with what is still in it.
+func (t *Temp) Remove() error { return errors.Join(os.RemoveAll(t.root), t.lock.Close()) }
+
+// sweep removes the temporary folders in parent that nobody works in. One that
+// cannot be removed is in nobody's way.
+func sweep(parent string) {
+	found, _ := os.ReadDir(parent)
+	for _, e := range found {
+		if root := filepath.Join(parent, e.Name()); e.IsDir() && strings.HasPrefix(e.Name(), prefix) && orphaned(root) {
+			_ = os.RemoveAll(root)
+		}
+	}
+}
+
+// orphaned says whether a folder is one of ours whose lock nobody holds.
+func orphaned(root string) bool {
+	f, err := os.OpenFile(filepath.Join(root, markerName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false // not ours, or somebody else removes it just now
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, int64(len(marker)+1)))
+	return err == nil && string(data) == marker && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// File writes the file at path, in place of whatever has that name: a link is
+// replaced, not followed. On an error path is as it was.
+func File(path string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", path, err)
+		}
+	}()
+	dir := filepath.Dir(path)
+	t, err := NewTemp(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Remove()) }()
+	part := t.Path(filepath.Base(path))
+	if err := create(part, write); err != nil {
+		return err
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return Sync(dir)
+}
+
+// create writes a new file and puts it on the disk.
+func create(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err = write(w); err == nil {
+		err = errors.Join(w.Flush(), f.Sync())
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Bytes writes a file that holds data; see File.
+func Bytes(path string, data []byte) error {
+	return File(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Sync makes the names in a folder last.
+func Sync(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
