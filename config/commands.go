@@ -1,5 +1,10 @@
 package config
 
+import (
+	"slices"
+	"strings"
+)
+
 // Train is the settings of gorqa train. Recipe is set by the command, not by
 // a flag. What only one recipe takes goes into a group of its own, declared
 // and checked for that recipe alone.
@@ -21,6 +26,10 @@ type Train struct {
 	Engine
 	Hub
 	Logging
+
+	// Keys are those of an evaluation in the contexts, which the best checkpoint
+	// can be chosen by; nil, they are not known.
+	Keys func(contexts []string) []string
 }
 
 // Recipes.
@@ -119,7 +128,29 @@ func (c *Train) check(p *problems) {
 		}
 	}
 	c.Generation.check(p)
+	if c.Recipe == SFT || c.Recipe == SwR {
+		checkRoom(p, c.Generation, c.Prompt)
+	}
+	c.checkMetric(p)
 	c.Logging.check(p)
+}
+
+// checkRoom is for decoders, whose prompt and answer share the tokens of a row.
+func checkRoom(p *problems, g Generation, m Prompt) {
+	p.that(g.EvalMaxNewTokens < m.MaxSeqLength || m.MaxSeqLength < 1, "eval_max_new_tokens: %d found with max_seq_length %d, prompt and answer together; expected fewer, so that there is room for a prompt", g.EvalMaxNewTokens, m.MaxSeqLength)
+}
+
+// checkMetric looks whether the best checkpoint is chosen by something that is
+// evaluated.
+func (c *Train) checkMetric(p *problems) {
+	if !c.Evaluates() || c.Keys == nil || c.MetricForBestModel == "" {
+		return
+	}
+	keys := c.Keys(c.EvalContexts)
+	if !slices.Contains(keys, c.BestMetric()) {
+		p.that(false, "metric_for_best_model: %q found, which is not evaluated with eval_contexts %s; the nearest key is %s (the judge looks at the test set alone)",
+			c.MetricForBestModel, strings.Join(c.EvalContexts, ","), nearest(c.BestMetric(), keys))
+	}
 }
 
 // Evaluates says whether the run evaluates on eval_file while it trains.
@@ -139,8 +170,9 @@ func (c *Train) notices() []string {
 // Eval is the settings of gorqa eval.
 type Eval struct {
 	Model
-	OutputDir string
-	TestFile  string
+	OutputDir  string
+	TestFile   string
+	OnOverflow string // as Data's
 	Prompt
 	Scoring
 	Database
@@ -155,7 +187,7 @@ type Eval struct {
 // has.
 func DefaultEval() Eval {
 	return Eval{
-		Model: DefaultModel(), Prompt: DefaultPrompt(), Scoring: DefaultScoring(),
+		Model: DefaultModel(), OnOverflow: DefaultData().OnOverflow, Prompt: DefaultPrompt(), Scoring: DefaultScoring(),
 		Database: DefaultDatabase(), History: Rephrase, Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
@@ -168,6 +200,7 @@ func (c *Eval) declare(s *set) {
 	s.text(&c.TestFile, "test_file", "FILE", "rows to score, JSONL: question, gold_docs, gold_answer, chat_history (required)")
 	s.text(&c.OutputDir, "output_dir", "DIR", "folder of score.json, test-predictions.jsonl and all_args.json (required)")
 	s.alias("test_file", "eval_data_path")
+	declareOverflow(s, &c.OnOverflow)
 	c.Prompt.declare(s, "")
 	c.Scoring.declare(s)
 	s.alias("per_device_eval_batch_size", "batch_size")

@@ -138,6 +138,7 @@ func matchProblems(t *testing.T, err error, want []string) {
 }
 
 func TestValidate(t *testing.T) {
+	keys := func([]string) []string { return []string{"eval_gen/f1/avg_f1_ans", "eval_loss"} }
 	tests := []struct {
 		name, why string
 		change    func(*Train)
@@ -171,6 +172,22 @@ func TestValidate(t *testing.T) {
 		}, []string{"max_seq_length: 0", "per_device_train_batch_size: 0", "learning_rate: -1", "adam_beta2: 1", "adam_epsilon: 0",
 			"num_train_epochs: 0", "max_steps: 0", "warmup_ratio: 2", "warmup_steps: 1.5",
 			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold, none or shuffled expected`, "temperature: 0", "top_p: 0", "num_beams: 0", "logging_steps: 0"}},
+		{"upper ranges", "products of them would be no numbers", func(c *Train) {
+			c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.PerDeviceEvalBatchSize, c.MaxSeqLength, c.EvalMaxNewTokens = 1<<32, 1<<32, 1<<40, 1<<40, 1<<39
+			c.NumTrainEpochs, c.MaxSteps, c.LoraR, c.EvalK, c.NumBeams, c.TopK, c.SaveTotalLimit = 1e300, 1<<40, 1<<40, 1<<40, 1<<40, 1<<40, 1<<40
+			c.LearningRate, c.WeightDecay, c.AdamEpsilon, c.Temperature, c.LoraAlpha = 1e39, 1e300, 1e-300, 1e-300, 1e200
+		}, []string{"lora_r: 1099511627776", "lora_alpha: 1e+200", "max_seq_length: 1099511627776 found; expected at most 16777216",
+			"per_device_train_batch_size: 4294967296 found; expected at most 1048576", "gradient_accumulation_steps: 4294967296",
+			"learning_rate: 1e+39 found; expected a number that float32 can hold", "weight_decay: 1e+300", "adam_epsilon: 1e-300",
+			"num_train_epochs: 1e+300", "max_steps: 1099511627776", "save_total_limit: 1099511627776", "per_device_eval_batch_size: 1099511627776", "eval_k: 1099511627776",
+			"eval_max_new_tokens: 549755813888 found; expected at most", "temperature: 1e-300", "top_k: 1099511627776", "num_beams: 1099511627776"}},
+		{"rows of a step", "each is fine, their product is not", func(c *Train) { c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps = 1<<20, 1<<20 },
+			[]string{"per_device_train_batch_size times gradient_accumulation_steps: 1099511627776 rows of a step found; expected at most"}},
+		{"no room for a prompt", "prompt and answer share a row", func(c *Train) { c.MaxSeqLength, c.EvalMaxNewTokens = 128, 128 }, []string{"eval_max_new_tokens: 128 found with max_seq_length 128"}},
+		{"answers of an encoder-decoder", "stand beside the passages", func(c *Train) { c.Recipe, c.MaxSeqLength, c.EvalMaxNewTokens = FiD, 128, 128 }, nil},
+		{"unknown metric", "said before the first step, not after it", func(c *Train) { c.Keys, c.MetricForBestModel = keys, "eval_gen/f1/avg_f1" }, []string{`metric_for_best_model: "eval_gen/f1/avg_f1" found`}},
+		{"known metric", "eval_ may be left out", func(c *Train) { c.Keys, c.MetricForBestModel = keys, "gen/f1/avg_f1_ans" }, nil},
+		{"metric without evaluation", "is not asked for", func(c *Train) { c.Keys, c.MetricForBestModel, c.DoEval = keys, "x", false }, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -404,7 +421,7 @@ func TestWriteGivesTheSameBack(t *testing.T) {
 		{"everything odd", "text, lists and numbers come back exactly", func(c *Train) {
 			c.SepSys, c.UserPrefix, c.AssistantPrefix = "\n\t\"\\ ", "🙂\u2028<&>", "true"
 			c.EvalContexts, c.ReportTo = []string{Retrieved, Gold}, nil
-			c.GreaterIsBetter, c.DataSeed, c.AdamEpsilon, c.LearningRate = &no, &seed, 1e-300, 0.1+0.2
+			c.GreaterIsBetter, c.DataSeed, c.AdamEpsilon, c.LearningRate = &no, &seed, 1e-30, 0.1+0.2
 		}},
 		{"secret", "a token is never written", func(c *Train) { c.Token = "hf_secret" }},
 	}

@@ -1,5 +1,7 @@
 package config
 
+import "math"
+
 // Tokenize is the settings of gorqa tokenize.
 type Tokenize struct {
 	Model
@@ -82,7 +84,7 @@ func (c *Compare) declare(s *set) {
 // Validate implements Settings.
 func (c *Compare) Validate() error {
 	var p problems
-	p.atLeast(c.Rows, 0, "rows")
+	p.between(c.Rows, 0, math.MaxInt32, "rows")
 	return p.join()
 }
 
@@ -160,10 +162,11 @@ func (c *Godoc) declare(s *set) {
 func (c *Godoc) Validate() error {
 	var p problems
 	p.needed(c.OutputDir, "output_dir", "a folder for the data set")
-	p.atLeast(c.TrainRows, 1, "train_rows")
-	p.atLeast(c.EvalRows, 1, "eval_rows")
-	p.atLeast(c.TestRows, 1, "test_rows")
-	p.atLeast(c.HardNegDocs, 0, "hard_neg_docs")
+	p.between(c.TrainRows, 1, math.MaxInt32, "train_rows")
+	p.between(c.EvalRows, 1, math.MaxInt32, "eval_rows")
+	p.between(c.TestRows, 1, math.MaxInt32, "test_rows")
+	p.between(c.HardNegDocs, 0, math.MaxInt32, "hard_neg_docs")
+	p.between(c.Documents, 1, math.MaxInt32, "documents")
 	rows := c.TrainRows + c.EvalRows + c.TestRows
 	p.that(c.Documents >= rows, "documents: %d found for %d rows; one for each row, or more, expected", c.Documents, rows)
 	return p.join()

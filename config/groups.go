@@ -168,7 +168,9 @@ func (m *Prompt) declareAnswer(s *set, recipe string) {
 
 func (m *Prompt) check(p *problems) {
 	p.needed(m.PromptTemplate, "prompt_template", "default, chat or a file")
-	p.atLeast(m.MaxSeqLength, 1, "max_seq_length")
+	p.between(m.MaxSeqLength, 1, mostTokens, "max_seq_length")
+	p.between(m.MaxEncoderSeqLength, 0, mostTokens, "max_encoder_seq_length")
+	p.between(m.MaxDecoderSeqLength, 0, mostTokens, "max_decoder_seq_length")
 }
 
 // Database is the documents that questions are asked of, and the retriever
@@ -202,6 +204,7 @@ func (m *Database) check(p *problems, why string) {
 	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
 	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
 	p.local(m.EvalEmbeddingModel, "eval_embedding_model")
+	p.between(m.EvalK, 0, mostRows, "eval_k")
 }
 
 // Generation says how answers are decoded.
@@ -231,11 +234,12 @@ func (m *Generation) declare(s *set) {
 }
 
 func (m *Generation) check(p *problems) {
-	p.atLeast(m.EvalMaxNewTokens, 1, "eval_max_new_tokens")
+	p.between(m.EvalMaxNewTokens, 1, mostTokens, "eval_max_new_tokens")
+	p.single(m.Temperature, "temperature")
 	p.that(m.Temperature > 0, "temperature: %v found; more than 0 expected (for greedy decoding leave do_sample false)", m.Temperature)
 	p.that(m.TopP > 0 && m.TopP <= 1, "top_p: %v found; more than 0 and at most 1 expected", m.TopP)
-	p.atLeast(m.TopK, 0, "top_k")
-	p.atLeast(m.NumBeams, 1, "num_beams")
+	p.between(m.TopK, 0, math.MaxInt32, "top_k")
+	p.between(m.NumBeams, 1, 1024, "num_beams")
 	p.that(m.NumBeams <= 1 || !m.DoSample, "num_beams: %d found with do_sample; one of them expected", m.NumBeams)
 }
 
@@ -274,7 +278,7 @@ func (m *Scoring) declare(s *set) {
 }
 
 func (m *Scoring) check(p *problems) {
-	p.atLeast(m.PerDeviceEvalBatchSize, 1, "per_device_eval_batch_size")
+	p.between(m.PerDeviceEvalBatchSize, 1, mostRows, "per_device_eval_batch_size")
 	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold, none or shuffled expected, or several")
 	for i, c := range m.EvalContexts {
 		p.that(slices.Contains([]string{Retrieved, Gold, None, Shuffled}, c), "eval_contexts: %q found; retrieved, gold, none or shuffled expected", c)
@@ -323,8 +327,12 @@ func (m *Data) declare(s *set, recipe string) {
 		s.choice(&m.LossOn, "loss_on", "tokens that are learnt: the answer with its separator, or the whole row", "answer", "all")
 		s.boolean(&m.GroupByPassage, "group_by_passage", "let rows on the same passage share it in one packed sequence: faster, but they then come in the same step")
 	}
-	s.choice(&m.OnOverflow, "on_overflow", "what to do when rows are too long even without passages: stop before step 1, or leave them out", "error", "skip")
+	declareOverflow(s, &m.OnOverflow)
 	declareBadRows(s, &m.OnBadRows)
+}
+
+func declareOverflow(s *set, p *string) {
+	s.choice(p, "on_overflow", "what to do when rows are too long even without passages, or their questions leave no room for an answer: stop before anything is computed, or leave them out", "error", "skip")
 }
 
 func declareBadRows(s *set, p *string) {
@@ -394,8 +402,19 @@ func (m *Optimiser) declare(s *set, recipe string) {
 }
 
 func (m *Optimiser) check(p *problems) {
-	p.atLeast(m.PerDeviceTrainBatchSize, 1, "per_device_train_batch_size")
-	p.atLeast(m.GradientAccumulationSteps, 1, "gradient_accumulation_steps")
+	p.between(m.PerDeviceTrainBatchSize, 1, mostRows, "per_device_train_batch_size")
+	p.between(m.GradientAccumulationSteps, 1, mostRows, "gradient_accumulation_steps")
+	if rows := m.RowsPerStep(); m.PerDeviceTrainBatchSize <= mostRows && m.GradientAccumulationSteps <= mostRows {
+		p.that(rows <= math.MaxInt32, "per_device_train_batch_size times gradient_accumulation_steps: %d rows of a step found; expected at most %d", rows, math.MaxInt32)
+	}
+	p.single(m.LearningRate, "learning_rate")
+	p.single(m.EmbeddingLearningRate, "embedding_learning_rate")
+	p.single(m.WeightDecay, "weight_decay")
+	p.single(m.AdamEpsilon, "adam_epsilon")
+	p.single(m.MaxGradNorm, "max_grad_norm")
+	if m.LearningRate > 0 {
+		p.single(m.TableRate(), "embedding_learning_rate over learning_rate")
+	}
 	p.that(m.LearningRate >= 0, "learning_rate: %v found; 0 or more expected", m.LearningRate)
 	p.that(m.EmbeddingLearningRate >= 0, "embedding_learning_rate: %v found; 0 (learning_rate) or more expected", m.EmbeddingLearningRate)
 	p.that(m.EmbeddingLearningRate == 0 || m.LearningRate > 0, "embedding_learning_rate: %v found with learning_rate 0; expected none, or a learning_rate above 0", m.EmbeddingLearningRate)
@@ -472,7 +491,9 @@ func (m *Schedule) declare(s *set) {
 
 func (m *Schedule) check(p *problems, peak float64) {
 	p.that(m.NumTrainEpochs > 0, "num_train_epochs: %v found; more than 0 expected", m.NumTrainEpochs)
+	p.that(m.NumTrainEpochs <= mostRows, "num_train_epochs: %v found; expected at most %d", m.NumTrainEpochs, mostRows)
 	p.that(m.MaxSteps == -1 || m.MaxSteps > 0, "max_steps: %d found; -1 or more than 0 expected", m.MaxSteps)
+	p.that(m.MaxSteps <= math.MaxInt32, "max_steps: %d found; expected at most %d", m.MaxSteps, math.MaxInt32)
 	p.that(m.WarmupRatio >= 0 && m.WarmupRatio <= 1, "warmup_ratio: %v found; 0 to 1 expected", m.WarmupRatio)
 	p.wholeOrPart(m.WarmupSteps, true, "warmup_steps")
 	if err := m.Rates(peak, 1).Validate(); err != nil {
@@ -572,7 +593,7 @@ func (m *Saving) check(p *problems) {
 	p.needed(m.OutputDir, "output_dir", "a folder for what the run makes")
 	p.wholeOrPart(m.EvalSteps, false, "eval_steps")
 	p.wholeOrPart(m.SaveSteps, false, "save_steps")
-	p.atLeast(m.SaveTotalLimit, 0, "save_total_limit")
+	p.between(m.SaveTotalLimit, 0, math.MaxInt32, "save_total_limit")
 	_, last := m.Resume()
 	p.that(!m.OverwriteOutputDir || !last, "overwrite_output_dir: found together with resume_from_checkpoint true; one of them expected")
 	if m.LoadBestModelAtEnd != nil && *m.LoadBestModelAtEnd && m.DoEval { // without evaluation there is no best
@@ -677,6 +698,23 @@ func (p *problems) local(model, name string) {
 
 func (p *problems) atLeast(value, least int, name string) {
 	p.that(value >= least, "%s: %d found; %d or more expected", name, value, least)
+}
+
+// Bounds of what settings may ask for, far beyond what any machine has, so that
+// products of them stay numbers.
+const (
+	mostRows   = 1 << 20 // of a batch, passes of a step, passages of a row
+	mostTokens = 1 << 24 // of a row, an answer
+)
+
+func (p *problems) between(value, least, most int, name string) {
+	p.atLeast(value, least, name)
+	p.that(value <= most, "%s: %d found; expected at most %d", name, value, most)
+}
+
+// single looks whether a number is one that a computation in float32 can take.
+func (p *problems) single(value float64, name string) {
+	p.that(math.Abs(value) <= math.MaxFloat32 && (value == 0 || math.Abs(value) >= 0x1p-126), "%s: %v found; expected a number that float32 can hold", name, value)
 }
 
 func (p *problems) wholeOrPart(value float64, zero bool, name string) {

@@ -336,15 +336,21 @@ func oneOf(words []string) string {
 // edits to reach from name.
 func (s *set) nearest(name string) string {
 	name = strings.ReplaceAll(name, "-", "_")
-	best, least := "", math.MaxInt
-	consider := func(candidate string) {
-		if d := edits(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
+	var names []string
 	for _, st := range s.settings {
 		if st.off == "" && !st.hidden {
-			consider(st.name)
+			names = append(names, st.name)
+		}
+	}
+	return nearest(name, names)
+}
+
+// nearest is the name that takes the fewest edits, "" of none.
+func nearest(name string, names []string) string {
+	best, least := "", math.MaxInt
+	for _, candidate := range names {
+		if d := edits(name, candidate); d < least {
+			best, least = candidate, d
 		}
 	}
 	return best

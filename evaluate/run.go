@@ -109,6 +109,9 @@ type Options struct {
 	Contexts []Context
 	// TopK is how many passages are retrieved for a question.
 	TopK int
+	// LeaveOut are rows, by their place in the examples, that are neither searched
+	// for nor answered. How many there are is a metric of its own.
+	LeaveOut []int
 	// ChunkRows is how many rows the retriever and the generator are handed in
 	// one call. Progress moves and cancelling acts between calls.
 	ChunkRows int
@@ -211,6 +214,7 @@ type Report struct {
 //	eval_gen/gpt4eval/              gpt4eval_acc, judged, failed
 //	eval_gen/latency/               avg_latency, total_latency
 //	eval_e2e/latency/               avg_latency, total_latency
+//	eval_rows/                      left_out, where rows are
 //
 // _ans is against the gold answer, _retr_doc the best against the bare content
 // of the context's passages. The contexts None, Gold and Shuffled have the
@@ -244,9 +248,31 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 		return nil, errors.New("evaluation: neither a generator nor the context retrieved; expected one to score; name a model, or the context")
 	}
 
+	var rows []int // the place of each example that is evaluated
+	var chosen []rqa.Example
+	out := make([]bool, len(examples))
+	for _, i := range opt.LeaveOut {
+		if i < 0 || i >= len(examples) {
+			return nil, fmt.Errorf("evaluation: row %d of %d to leave out; expected one of the examples", i, len(examples))
+		}
+		out[i] = true
+	}
+	for i, x := range examples {
+		if !out[i] {
+			rows, chosen = append(rows, i), append(chosen, x)
+		}
+	}
+	left := len(examples) - len(chosen)
+	if examples = chosen; len(examples) == 0 {
+		return nil, errors.New("evaluation: every example is left out; expected one at least; check the data file")
+	}
+
 	run := &run{
 		opt: opt, examples: examples, cache: map[string]*words{},
 		report: &Report{Metrics: map[string]float64{}, prefix: opt.Prefix, contexts: opt.Contexts},
+	}
+	if left > 0 {
+		run.report.Metrics[opt.Prefix+"_"+leftOutKey] = float64(left)
 	}
 	var retrieved [][]Passage
 	var searches []string
@@ -274,7 +300,7 @@ func Run(ctx context.Context, examples []rqa.Example, r retrieve.Retriever, g Ge
 		predictions := make([]Prediction, len(examples))
 		queries := make([]Query, len(examples))
 		for row, ex := range examples {
-			p := Prediction{Row: row, Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
+			p := Prediction{Row: rows[row], Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
 			for _, d := range ex.GoldDocs {
 				p.GoldDocs = append(p.GoldDocs, Passage{Document: d, ID: d.Key()})
 			}
@@ -603,6 +629,9 @@ var answerMetrics = []metric{
 	{"answer_stats", "num_words"},
 }
 
+// leftOutKey counts the rows of LeaveOut.
+const leftOutKey = "rows/left_out"
+
 // judgeMetric has its own key: LocalRQA's.
 var judgeMetric = metric{"gpt4eval", "gpt4eval_acc"}
 
@@ -612,6 +641,31 @@ func (m metric) key() string {
 		return m.family + "/" + m.score
 	}
 	return m.family + "/avg_" + m.score
+}
+
+// Keys are those of the metrics that Run gives for examples with gold passages,
+// without a judge.
+func Keys(prefix string, contexts []Context) []string {
+	var keys []string
+	for _, c := range contexts {
+		metrics, latencies := map[string][]metric{c.group(): answerMetrics}, []string{c.group()}
+		if c == Retrieved {
+			metrics["retr"], latencies = retrievalMetrics, append(latencies, "retr", "e2e")
+		}
+		for group, list := range metrics {
+			for _, m := range list {
+				if c != None || !strings.HasSuffix(m.score, "_retr_doc") {
+					keys = append(keys, prefix+"_"+group+"/"+m.key())
+				}
+			}
+		}
+		keys = append(keys, prefix+"_"+c.group()+"/answer_stats/total_num_words")
+		for _, group := range latencies {
+			keys = append(keys, prefix+"_"+group+"/latency/avg_latency", prefix+"_"+group+"/latency/total_latency")
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // average puts each metric's mean over the rows that have it into the report.

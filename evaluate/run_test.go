@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +87,9 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	if diff := cmp.Diff(evaluate.Keys("eval", opt.Contexts), slices.Sorted(maps.Keys(report.Metrics))); diff != "" {
+		t.Errorf("keys known beforehand (-) and metrics (+):\n%s", diff)
+	}
 	log3 := 1 / math.Log2(3)
 	want := map[string]float64{
 		// rows 0 and 1: row 2 has no gold passages
@@ -198,6 +203,26 @@ func TestRun(t *testing.T) {
 }
 
 // The retriever may be asked something else than the generator.
+// Rows that are left out are counted, and the others keep their numbers.
+func TestRunLeavesOut(t *testing.T) {
+	examples := []rqa.Example{{Question: "a", GoldAnswer: "a"}, {Question: "too long", GoldAnswer: "b"}, {Question: "c", GoldAnswer: "c"}}
+	opt := evaluate.DefaultOptions()
+	opt.Contexts, opt.LeaveOut = []evaluate.Context{evaluate.None}, []int{1}
+	report, err := evaluate.Run(t.Context(), examples, nil, generator(first), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := report.Metrics["eval_rows/left_out"]; n != 1 || len(report.Predictions) != 2 || report.Predictions[1].Row != 2 || report.Predictions[1].Question != "c" {
+		t.Errorf("%v left out, %+v", n, report.Predictions)
+	}
+	for _, out := range [][]int{{3}, {0, 1, 2}} {
+		opt.LeaveOut = out
+		if _, err := evaluate.Run(t.Context(), examples, nil, generator(first), opt); err == nil {
+			t.Errorf("no error with %v left out", out)
+		}
+	}
+}
+
 func TestRunSearches(t *testing.T) {
 	docs := []rqa.Document{doc("a"), doc("b")}
 	r := fixed{docs, map[string][]int{"bare": {0}, "worded anew": {1}}}

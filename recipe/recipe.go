@@ -34,7 +34,7 @@ type TooLong struct {
 }
 
 func (e *TooLong) Error() string {
-	return fmt.Sprintf("%d tokens %s; expected at most %d; raise %s, or pass such rows over with --on_overflow skip", e.Tokens, e.Of, e.Limit, e.Setting)
+	return fmt.Sprintf("%d tokens %s; expected at most %d; raise %s", e.Tokens, e.Of, e.Limit, e.Setting)
 }
 
 // Prompt gives the tokens of a prompt of at most limit tokens. Where it is
@@ -196,7 +196,7 @@ func (e *Overflow) Error() string {
 	if len(shown) > 10 {
 		shown, more = shown[:10], " and more"
 	}
-	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v", len(e.Rows), shown, more, e.First)
+	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v, or pass such rows over with --on_overflow skip", len(e.Rows), shown, more, e.First)
 }
 
 // Rows encodes examples, each in the context of the same index. Rows that do not
@@ -205,14 +205,12 @@ func (e *Encoder) Rows(examples []rqa.Example, contexts []Context) ([]batch.Row,
 	return rows(examples, contexts, e.Row)
 }
 
-func rows[R any](examples []rqa.Example, contexts []Context, encodeRow func(rqa.Example, Context) (R, error)) ([]R, error) {
-	if len(contexts) != len(examples) {
-		return nil, fmt.Errorf("%d contexts found for %d rows; one for each expected", len(contexts), len(examples))
-	}
-	var encoded []R
+// Fitting tries rows, by their number, and names those that are too long in an
+// *Overflow.
+func Fitting(n int, try func(row int) error) error {
 	over := &Overflow{}
-	for i, x := range examples {
-		row, err := encodeRow(x, contexts[i])
+	for i := range n {
+		err := try(i)
 		var long *TooLong
 		switch {
 		case errors.As(err, &long):
@@ -221,15 +219,32 @@ func rows[R any](examples []rqa.Example, contexts []Context, encodeRow func(rqa.
 				over.First = err
 			}
 		case err != nil:
-			return nil, fmt.Errorf("row %d: %w", i, err)
-		default:
-			encoded = append(encoded, row)
+			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
 	if len(over.Rows) > 0 {
-		return encoded, over
+		return over
 	}
-	return encoded, nil
+	return nil
+}
+
+func rows[R any](examples []rqa.Example, contexts []Context, encodeRow func(rqa.Example, Context) (R, error)) ([]R, error) {
+	if len(contexts) != len(examples) {
+		return nil, fmt.Errorf("%d contexts found for %d rows; one for each expected", len(contexts), len(examples))
+	}
+	var encoded []R
+	err := Fitting(len(examples), func(i int) error {
+		row, err := encodeRow(examples[i], contexts[i])
+		if err == nil {
+			encoded = append(encoded, row)
+		}
+		return err
+	})
+	var over *Overflow
+	if err != nil && !errors.As(err, &over) {
+		return nil, err
+	}
+	return encoded, err
 }
 
 // Trim cuts a generated text at the first of the texts that end an answer and

@@ -35,7 +35,7 @@ train_w_gt.py. Ctrl-C saves a checkpoint; --resume_from_checkpoint goes on.`,
 		`gorqa train sft --config examples/sft-demo.yaml
 gorqa train sft --config examples/sft-demo.yaml --learning_rate 5e-5 --output_dir runs/other
 gorqa train sft runs/demo/all_args.json`,
-		config.DefaultTrain(config.SFT), app.Train))
+		app.DefaultTrain(config.SFT), app.Train))
 	train.AddCommand(leaf(streams, "swr", "Train a generator on gold and retrieved passages (SFT with a frozen retriever)",
 		`As gorqa train sft, but each row holds retrieved passages beside its gold ones:
 the best for its question, found once with embedding_model and kept in
@@ -44,7 +44,7 @@ train_w_fixed_retriever.py; evaluation takes embedding_model too unless
 eval_embedding_model is given.`,
 		`gorqa train swr --config examples/sft-demo.yaml --embedding_model all-MiniLM-L6-v2 --output_dir runs/swr
 gorqa train swr --config runs/swr/all_args.json --gold_dropout 0.1 --shuffle_passages --output_dir runs/swr-shuffled`,
-		config.DefaultTrain(config.SwR), app.Train))
+		app.DefaultTrain(config.SwR), app.Train))
 	train.AddCommand(leaf(streams, "fid", "Train an encoder-decoder that reads each passage alone (Fusion-in-Decoder)",
 		`Trains an encoder-decoder of the T5 family: each passage is encoded alone, with
 question and history, and the answer is decoded from all of them. With
@@ -55,7 +55,7 @@ in its fid.json, so that gorqa eval and gorqa ask need no flags for it.`,
 		`gorqa train fid --config examples/fid-godoc.yaml
 gorqa train fid --model_name_or_path google/flan-t5-small --embedding_model all-MiniLM-L6-v2 --output_dir runs/fid-flan \
   --train_file train_w_qa.jsonl --eval_file eval_w_qa.jsonl --full_dataset_file_path documents.jsonl`,
-		config.DefaultTrain(config.FiD), app.Train))
+		app.DefaultTrain(config.FiD), app.Train))
 
 	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
 	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
@@ -137,7 +137,7 @@ computes the same without the adapter.`,
 the engine, the model and the memory it needs against what is there, the data,
 the documents and the embedding model. Nothing is trained.`,
 			"gorqa doctor\ngorqa doctor --config examples/sft-faire.yaml",
-			config.DefaultDoctor(), app.Doctor),
+			app.DefaultDoctor(), app.Doctor),
 		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings.",
 			"gorqa version", config.Version{}, app.Version),
 		data, fetch,

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -205,11 +206,10 @@ func (d *decoder) endTokens() ([]int32, error) {
 func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
 	prompts := make([][]int32, len(queries))
 	for i, q := range queries {
-		ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-d.generate.MaxNewTokens)
-		if err != nil {
+		var err error
+		if prompts[i], err = d.prompt(q); err != nil {
 			return nil, fmt.Errorf("question %q: %w", q.Question, err)
 		}
-		prompts[i] = ids
 	}
 	texts, err := d.texts(ctx, prompts, d.generate)
 	if err != nil {
@@ -220,6 +220,26 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 		answers[i].Text = text
 	}
 	return answers, nil
+}
+
+// prompt is what a question is asked by, with room for the answer behind it.
+func (d *decoder) prompt(q evaluate.Query) ([]int32, error) {
+	ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-d.generate.MaxNewTokens)
+	var long *recipe.TooLong
+	if errors.As(err, &long) {
+		long.Setting = "max_seq_length, or lower eval_max_new_tokens"
+	}
+	return ids, err
+}
+
+func (d *decoder) room(examples []rqa.Example) error {
+	if most, answer := d.encoder.MaxTokens, d.generate.MaxNewTokens; answer >= most {
+		return fmt.Errorf("eval_max_new_tokens: %d found, and %d tokens for prompt and answer together (max_seq_length, and the model's max_position_embeddings where that is less); expected fewer, so that there is room for a prompt", answer, most)
+	}
+	return recipe.Fitting(len(examples), func(i int) error {
+		_, err := d.prompt(evaluate.Query{Question: examples[i].Question, History: examples[i].History})
+		return err
+	})
 }
 
 func (d *decoder) complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {

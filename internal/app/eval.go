@@ -45,6 +45,11 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if _, _, err := checkSpeakers(x.generator.loaded().encoder.Template, c.TestFile, examples, false); err != nil {
 		return err
 	}
+	out, err := room(x.generator, x.follow, c.TestFile, examples, c.OnOverflow, show)
+	if err != nil {
+		return err
+	}
+	x.leftOut = map[string][]int{"test": out}
 	found, err := x.run(ctx, "test", examples)
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type evaluation struct {
 	embedder  *Embedder
 	judge     evaluate.Judge // of the answers to the test set; nil for none
 	options   evaluate.Options
+	follow    followUps
+	leftOut   map[string][]int // by prefix: rows whose questions leave no room for an answer
 	show      *report.Run
 }
 
@@ -34,7 +36,7 @@ type evaluation struct {
 // need them.
 func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
 	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
-	x.options.Searches = follow.texts
+	x.options.Searches, x.follow = follow.texts, follow
 	x.options.TopK = cmp.Or(b.EvalK, g.loaded().k, x.options.TopK)
 	g.loaded().k = x.options.TopK
 	x.options.Contexts = nil
@@ -141,7 +143,7 @@ func openJudge(model string, show *report.Run) (*judge.Judge, error) {
 // costs, looks at the test set alone.
 func (x *evaluation) run(ctx context.Context, prefix string, examples []rqa.Example) (*evaluate.Report, error) {
 	opt := x.options
-	opt.Prefix = prefix
+	opt.Prefix, opt.LeaveOut = prefix, x.leftOut[prefix]
 	if prefix == "test" {
 		opt.Judge = x.judge
 	}
@@ -268,6 +270,26 @@ func encode(g generator, name string, examples []rqa.Example, contexts []recipe.
 		return rows{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return r, nil
+}
+
+// room looks whether every question leaves room for an answer, and gives the rows
+// that are left out because theirs do not.
+func room(g generator, follow followUps, name string, examples []rqa.Example, onOverflow string, show *report.Run) (leftOut []int, err error) {
+	err = g.room(examples)
+	var over *recipe.Overflow
+	if errors.As(err, &over) && onOverflow == "skip" && len(over.Rows) < len(examples) {
+		show.Warn("%s: %v; they are left out of the answers", name, over)
+		leftOut, err = over.Rows, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: questions to answer: %w", name, err)
+	}
+	if n, err := follow.tooLong(examples); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	} else if n > 0 {
+		show.Warn("%s: %d follow-up questions leave no room to be worded anew; the retriever is asked them as they are; raise max_seq_length", name, n)
+	}
+	return leftOut, nil
 }
 
 // predictionsFile is where an evaluation's answers go, or "" for nowhere.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorqa/rqa"
@@ -83,10 +84,15 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 	if r.evaluation == nil {
 		return "", nil
 	}
-	from := r.testing
+	from, out := r.testing, r.evaluation.leftOut["test"]
 	if len(from) == 0 {
-		from = r.eval
+		from, out = r.eval, r.evaluation.leftOut["eval"]
 	}
+	from = slices.Clone(from)
+	for _, row := range slices.Backward(out) {
+		from = slices.Delete(from, row, row+1)
+	}
+	r.evaluation.leftOut = nil
 	some, longest := make([]rqa.Example, min(r.c.PerDeviceEvalBatchSize, len(from))), 0
 	for i := range some {
 		some[i] = from[i*len(from)/len(some)]

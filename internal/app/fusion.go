@@ -237,6 +237,13 @@ func (f *fusion) Generate(ctx context.Context, queries []evaluate.Query) ([]eval
 	return answers, nil
 }
 
+func (f *fusion) room(examples []rqa.Example) error {
+	return recipe.Fitting(len(examples), func(i int) error {
+		_, err := f.text.Passages(examples[i].Question, examples[i].History, nil)
+		return err
+	})
+}
+
 func (f *fusion) complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
 	rows := make([][][]int32, len(prompts))
 	for i, ids := range prompts {

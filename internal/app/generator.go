@@ -32,6 +32,9 @@ type generator interface {
 	useGeneration(c config.Generation, rows int, seed int64) error
 	// complete gives the likeliest text of at most so many tokens after each prompt.
 	complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
+	// room names the examples whose prompts leave no room for an answer in a
+	// *recipe.Overflow.
+	room(examples []rqa.Example) error
 	// encode gives the rows that fit; the others are in the *recipe.Overflow.
 	encode(examples []rqa.Example, contexts []recipe.Context) (rows, error)
 	save(ctx context.Context, dir string) error

@@ -115,12 +115,36 @@ func anyHistory(examples []rqa.Example) bool {
 // standaloneTokens bounds a question that is worded anew.
 const standaloneTokens = 128
 
+// tooLong is how many questions standalone leaves as they are for want of room.
+func (f followUps) tooLong(examples []rqa.Example) (n int, err error) {
+	if f.mode != config.Rephrase || f.words == nil {
+		return 0, nil
+	}
+	encoder := f.words.loaded().encoder
+	for _, x := range examples {
+		if len(x.History) == 0 {
+			continue
+		}
+		_, err := encoder.Standalone(x.History, x.Question, encoder.MaxTokens-standaloneRoom(encoder))
+		var long *recipe.TooLong
+		if errors.As(err, &long) {
+			n++
+		} else if err != nil {
+			return 0, fmt.Errorf("question %q: %w", x.Question, err)
+		}
+	}
+	return n, nil
+}
+
+// standaloneRoom is how many tokens a question that is worded anew may have.
+func standaloneRoom(e *recipe.Encoder) int { return min(standaloneTokens, max(1, e.MaxTokens/2)) }
+
 // standalone has the model word each question so that it is understood without
 // the turns before it. A question that leaves no room for that, or that the
 // model answers with nothing, stays as it is.
 func standalone(ctx context.Context, g generator, queries []evaluate.Query) ([]string, error) {
 	encoder := g.loaded().encoder
-	most := min(standaloneTokens, max(1, encoder.MaxTokens/2))
+	most := standaloneRoom(encoder)
 	texts := make([]string, len(queries))
 	var prompts [][]int32
 	var at []int

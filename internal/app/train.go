@@ -19,6 +19,25 @@ import (
 	"gorqa/train"
 )
 
+// DefaultTrain has the defaults of a recipe, and what an evaluation gives to choose
+// a checkpoint by.
+func DefaultTrain(recipe string) config.Train {
+	c := config.DefaultTrain(recipe)
+	c.Keys = metricKeys
+	return c
+}
+
+// DefaultDoctor is DefaultTrain of any recipe.
+func DefaultDoctor() config.Doctor { return config.Doctor{Train: DefaultTrain("")} }
+
+func metricKeys(contexts []string) []string {
+	var known []evaluate.Context
+	for _, name := range contexts {
+		known = append(known, evaluate.Context(name))
+	}
+	return append(evaluate.Keys("eval", known), "eval_loss")
+}
+
 // Train trains a generator, evaluates it end to end on the way and at the end,
 // and hands over the model in the output folder.
 func Train(ctx context.Context, c config.Train, s Streams) (err error) {
@@ -202,6 +221,12 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 		return err
 	}
 	follow := newFollowUps(r.c.History, r.generator, r.c.Model)
+	leftOut := map[string][]int{}
+	for _, e := range r.evaluated() {
+		if leftOut[e.prefix], err = room(r.generator, follow, e.file, e.examples, r.c.OnOverflow, r.show); err != nil {
+			return err
+		}
+	}
 	contexts, evalContexts, err := r.contexts(ctx, engine, half, follow)
 	if err != nil {
 		return err
@@ -212,13 +237,14 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if r.evalRows, err = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
-	if len(r.testing) == 0 && (len(r.eval) == 0 || r.c.DoTrain && !r.c.Evaluates() && !r.c.EvalOnStart) {
-		return nil // nothing is evaluated
+	if len(r.evaluated()) == 0 {
+		return nil
 	}
 	r.evaluation, err = openEvaluation(ctx, engine, r.generator, r.c.Scoring, r.c.Database, r.c.Hub, half, follow, r.show)
 	if err != nil {
 		return err
 	}
+	r.evaluation.leftOut = leftOut
 	r.closers = append(r.closers, r.evaluation.close)
 	return nil
 }
@@ -237,6 +263,24 @@ func (r *run) checkSpeakers() error {
 		*f.rows = good
 	}
 	return errors.Join(errs...)
+}
+
+// A split is rows that are answered.
+type split struct {
+	prefix, file string
+	examples     []rqa.Example
+}
+
+// evaluated are the splits that the run answers.
+func (r *run) evaluated() []split {
+	var splits []split
+	if len(r.eval) > 0 && (!r.c.DoTrain || r.c.Evaluates() || r.c.EvalOnStart) {
+		splits = append(splits, split{"eval", r.c.EvalFile, r.eval})
+	}
+	if len(r.testing) > 0 {
+		splits = append(splits, split{"test", r.c.TestFile, r.testing})
+	}
+	return splits
 }
 
 // load puts the model on the device.
