@@ -25,7 +25,7 @@ var original = []string{
 func originalTrain() Train {
 	c := DefaultTrain("sft")
 	c.ModelNameOrPath = "mistralai/Mistral-7B-Instruct-v0.2"
-	c.AssistantPrefix, c.UserPrefix, c.SepUser, c.SepSys = "[/INST]", "<s>[INST]", " ", "</s>"
+	c.AssistantPrefix, c.UserPrefix, c.SepUser, c.SepSys = new("[/INST]"), new("<s>[INST]"), new(" "), new("</s>")
 	c.PerDeviceTrainBatchSize, c.PerDeviceEvalBatchSize, c.GradientAccumulationSteps = 4, 4, 2
 	c.LearningRate, c.NumTrainEpochs, c.EvalSteps, c.SaveSteps = 5e-6, 2, 30, 30
 	c.OutputDir = "model_checkpoints/my_SFT_qa_model"
@@ -57,7 +57,7 @@ func TestCommandLine(t *testing.T) {
 		notices   []string
 		problems  []string // parts of the error, in order; nil means none
 	}{
-		{name: "attached value", why: "--name=value, an = inside the value included", args: []string{"--sep_user=a=b"}, want: func(c *Train) { c.SepUser = "a=b" }},
+		{name: "attached value", why: "--name=value, an = inside the value included", args: []string{"--sep_user=a=b"}, want: func(c *Train) { c.SepUser = new("a=b") }},
 		{name: "hyphens", why: "count as underscores", args: []string{"--max-steps", "3", "--learning-rate=1e-3"}, want: func(c *Train) { c.MaxSteps, c.LearningRate = 3, 1e-3 }},
 		{name: "bare boolean", why: "stands for true", args: []string{"--gradient_checkpointing", "--max_steps", "3"}, want: func(c *Train) { c.GradientCheckpointing, c.MaxSteps = true, 3 }},
 		{name: "boolean words", why: "as HfArgumentParser", args: []string{"--bf16", "No", "--do_sample", "1", "--do_eval=F"}, want: func(c *Train) { c.BF16, c.DoSample, c.DoEval = false, true, false }},
@@ -314,7 +314,7 @@ func TestExampleFaireIsTheReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := c.TotalSteps(71)
-	if c.RowsPerStep() != 8 || c.LearningRate != 1e-4 || total != 71 || c.LRSchedulerType != "cosine" || c.SepSys != "<|im_end|>" || c.EvalMaxNewTokens != 128 || c.EvalK != 4 {
+	if c.RowsPerStep() != 8 || c.LearningRate != 1e-4 || total != 71 || c.LRSchedulerType != "cosine" || *c.SepSys != "<|im_end|>" || c.EvalMaxNewTokens != 128 || c.EvalK != 4 {
 		t.Errorf("%+v", c)
 	}
 }
@@ -367,7 +367,7 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := originalTrain()
-		want.Seed, want.SepUser, want.EvalContexts = 4, " ", []string{"gold"}
+		want.Seed, want.SepUser, want.EvalContexts = 4, new(" "), []string{"gold"}
 		want.BF16 = true // the original's command line says so
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("--config %s the flags: %s", where, diff)
@@ -387,7 +387,7 @@ func TestYAMLWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := originalTrain()
-	want.EvalStrategy, want.LoadBestModelAtEnd, want.SepSys, want.ReportTo = No, new(false), "5", []string{"tensorboard"}
+	want.EvalStrategy, want.LoadBestModelAtEnd, want.SepUser, want.SepSys, want.ReportTo = No, new(false), new(" "), new("5"), []string{"tensorboard"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -404,7 +404,7 @@ func TestSettingsOfAnotherCommand(t *testing.T) {
 	if err != nil || notices != nil {
 		t.Errorf("notices %q, error %v", notices, err)
 	}
-	if c.ModelNameOrPath != "trained" || c.SepSys != "</s>" || c.UserPrefix != "<s>[INST]" || c.TestFile != "test_w_qa.jsonl" {
+	if c.ModelNameOrPath != "trained" || *c.SepSys != "</s>" || *c.UserPrefix != "<s>[INST]" || c.TestFile != "test_w_qa.jsonl" {
 		t.Errorf("%+v", c)
 	}
 	_, err = Parse(&c, []string{"--weight_decay", "3"})
@@ -419,7 +419,7 @@ func TestWriteGivesTheSameBack(t *testing.T) {
 	}{
 		{"defaults", "nils and empty strings come back", func(c *Train) {}},
 		{"everything odd", "text, lists and numbers come back exactly", func(c *Train) {
-			c.SepSys, c.UserPrefix, c.AssistantPrefix = "\n\t\"\\ ", "🙂\u2028<&>", "true"
+			c.SepSys, c.UserPrefix, c.AssistantPrefix, c.SepUser = new("\n\t\"\\ "), new("🙂\u2028<&>"), new("true"), new("")
 			c.EvalContexts, c.ReportTo = []string{Retrieved, Gold}, nil
 			c.GreaterIsBetter, c.DataSeed, c.AdamEpsilon, c.LearningRate = &no, &seed, 1e-30, 0.1+0.2
 		}},

@@ -58,21 +58,21 @@ func TestLocalRQACommandLines(t *testing.T) {
 			"--model_name_or_path", "mistralai/Mistral-7B-Instruct-v0.2", "--eval_embedding_model", "intfloat/e5-base-v2", "--output_dir", "model_checkpoints/databricks_exp"}),
 			trained(SFT, func(c *Train) {
 				asUsual(c)
-				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "mistralai/Mistral-7B-Instruct-v0.2", "[/INST]", "<s>[INST]"
-				c.SepUser, c.SepSys = " ", "</s>"
+				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "mistralai/Mistral-7B-Instruct-v0.2", new("[/INST]"), new("<s>[INST]")
+				c.SepUser, c.SepSys = new(" "), new("</s>")
 			}), []string{flash, group, deepspeed}, nil},
 		{"faire.rst: train_w_gt.py", "separators that are tokens", &Train{Recipe: SFT}, slices.Concat(usual, starling, files, []string{
 			"--model_name_or_path", "berkeley-nest/Starling-LM-7B-alpha", "--eval_embedding_model", "intfloat/e5-base-v2", "--output_dir", "model_checkpoints/databricks_exp"}),
 			trained(SFT, func(c *Train) {
 				asUsual(c)
-				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "berkeley-nest/Starling-LM-7B-alpha", "GPT4 Correct Assistant", "GPT4 Correct User"
-				c.SepUser, c.SepSys = "<|end_of_turn|>", "<|end_of_turn|>"
+				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "berkeley-nest/Starling-LM-7B-alpha", new("GPT4 Correct Assistant"), new("GPT4 Correct User")
+				c.SepUser, c.SepSys = new("<|end_of_turn|>"), new("<|end_of_turn|>")
 			}), []string{flash, group, deepspeed}, nil},
 		{"sft.rst: train_w_gt.py", "the short form", &Train{Recipe: SFT}, slices.Concat(batches, mistral, files, []string{
 			"--model_name_or_path", "mistralai/Mistral-7B-Instruct-v0.2", "--eval_embedding_model", "intfloat/e5-base-v2", "--output_dir", "model_checkpoints/my_SFT_qa_model"}),
 			trained(SFT, func(c *Train) {
-				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "mistralai/Mistral-7B-Instruct-v0.2", "[/INST]", "<s>[INST]"
-				c.SepUser, c.SepSys = " ", "</s>"
+				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "mistralai/Mistral-7B-Instruct-v0.2", new("[/INST]"), new("<s>[INST]")
+				c.SepUser, c.SepSys = new(" "), new("</s>")
 				c.EvalEmbeddingModel, c.OutputDir = "intfloat/e5-base-v2", "model_checkpoints/my_SFT_qa_model"
 			}), []string{flash}, nil},
 		{"swr.rst: train_w_fixed_retriever.py", "one embedding model for both", &Train{Recipe: SwR}, slices.Concat(batches, files, []string{
@@ -80,7 +80,7 @@ func TestLocalRQACommandLines(t *testing.T) {
 			"--model_name_or_path", "lmsys/vicuna-7b-v1.5", "--embedding_model", "intfloat/e5-base-v2", "--embedding_max_num_to_retrieve", "3", "--output_dir", "model_checkpoints/my_SwR_qa_model"}),
 			trained(SwR, func(c *Train) {
 				c.ModelNameOrPath, c.EmbeddingModel, c.EvalEmbeddingModel = "lmsys/vicuna-7b-v1.5", "intfloat/e5-base-v2", "intfloat/e5-base-v2"
-				c.AssistantPrefix, c.UserPrefix, c.SepUser, c.SepSys = "ASSISTANT", "USER", " ", "</s>"
+				c.AssistantPrefix, c.UserPrefix, c.SepUser, c.SepSys = new("ASSISTANT"), new("USER"), new(" "), new("</s>")
 				c.OutputDir = "model_checkpoints/my_SwR_qa_model"
 			}), []string{flash}, nil},
 		{"fid.rst: train_w_gt_fid.py", "the same for an encoder-decoder", &Train{Recipe: FiD}, slices.Concat(batches[2:], files, []string{
@@ -101,8 +101,8 @@ func TestLocalRQACommandLines(t *testing.T) {
 			"--qa_model_name_or_path", "example/sft/checkpoint-90", "--embedding_model_name_or_path", "intfloat/e5-base-v2", "--document_path", "example/documents.pkl",
 			"--index_path", "example/index", "--eval_data_path", "example/test_w_qa.jsonl", "--output_dir", "example/e2e"}),
 			evaluated(func(c *Eval) {
-				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "example/sft/checkpoint-90", "[/INST]", "<s>[INST]"
-				c.SepUser, c.SepSys = " ", "</s>"
+				c.ModelNameOrPath, c.AssistantPrefix, c.UserPrefix = "example/sft/checkpoint-90", new("[/INST]"), new("<s>[INST]")
+				c.SepUser, c.SepSys = new(" "), new("</s>")
 			}), nil, nil},
 		{"databricks.rst: test_e2e.py with OpenAI's models", "models behind an endpoint are not evaluated here", &Eval{}, []string{
 			"--qa_model_name_or_path", "gpt-4-1106-preview", "--embedding_model_name_or_path", "text-embedding-ada-002", "--document_path", "example/documents.pkl",

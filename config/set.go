@@ -187,6 +187,26 @@ func (s *set) integer(p *int, name, help string) *setting {
 	})
 }
 
+// maybeText declares a text that is nil until it is given; it may be empty.
+func (s *set) maybeText(p **string, name, metavar, help string) {
+	s.add(&setting{
+		name: name, metavar: metavar, help: help,
+		assign: func(v string) error { *p = &v; return nil },
+		value: func() any {
+			if *p == nil {
+				return nil
+			}
+			return **p
+		},
+		text: func() string {
+			if *p == nil {
+				return ""
+			}
+			return **p
+		},
+	})
+}
+
 // maybeInteger declares a whole number from 1 that is 0 until it is given.
 func (s *set) maybeInteger(p *int, name, help string) {
 	st := s.integer(p, name, help)

@@ -98,8 +98,8 @@ func (g *Generator) prefills(rows []*row) []*batch.Decoder {
 }
 
 // Generate answers the prompts, token ids, in their order. An answer ends
-// before the first stop sequence in it or after opt.MaxNewTokens; of two stop
-// sequences that end at one token the longer is cut off. The context is looked
+// before the first stop sequence in it, where opt.Ended says so or after
+// opt.MaxNewTokens; of two stop sequences that end at one token the longer is cut off. The context is looked
 // at before every step.
 func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options) ([][]int32, error) {
 	if err := errors.Join(opt.Validate(), g.check(prompts)); err != nil {
@@ -193,7 +193,7 @@ func (r *row) extend(steps [][]int32, i int, opt Options) (ended bool) {
 		r.tokens = append(r.tokens, next[i])
 		answer := r.tokens[r.start:]
 		stop := stopLength(answer, opt.Stops)
-		if stop > 0 || len(answer) == opt.MaxNewTokens {
+		if stop > 0 || len(answer) == opt.MaxNewTokens || opt.Ended != nil && opt.Ended(answer) {
 			r.tokens = r.tokens[:len(r.tokens)-stop]
 			return true
 		}

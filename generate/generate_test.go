@@ -247,17 +247,20 @@ func testBatchesAndStops(t *testing.T, g *Generator) {
 		name, why string
 		size, max int
 		stops     [][]int32
+		ended     func(answer []int32) bool
 	}{
-		{"one at a time", "batches of one row", 1, 10, nil},
-		{"three at a time", "rows join as others leave", 3, 70, nil},
-		{"one token", "an end-token id", 8, 70, [][]int32{single}},
-		{"two tokens", "a stop sequence, of which one token alone ends nothing", 3, 70, [][]int32{pair}},
-		{"one or two", "rows end early at several places, the batch shrinks", 8, 70, [][]int32{single, pair}},
-		{"longest", "of two stops that end at one token the longer counts", 8, 70, [][]int32{pair[1:], pair}},
-		{"never", "a stop sequence longer than the answers", 2, 1, [][]int32{whole[0][:5]}},
+		{"one at a time", "batches of one row", 1, 10, nil, nil},
+		{"three at a time", "rows join as others leave", 3, 70, nil, nil},
+		{"one token", "an end-token id", 8, 70, [][]int32{single}, nil},
+		{"two tokens", "a stop sequence, of which one token alone ends nothing", 3, 70, [][]int32{pair}, nil},
+		{"one or two", "rows end early at several places, the batch shrinks", 8, 70, [][]int32{single, pair}, nil},
+		{"longest", "of two stops that end at one token the longer counts", 8, 70, [][]int32{pair[1:], pair}, nil},
+		{"never", "a stop sequence longer than the answers", 2, 1, [][]int32{whole[0][:5]}, nil},
+		{"ended", "the caller says when, and the answer keeps its tokens", 3, 70, nil, func(a []int32) bool { return stopLength(a, [][]int32{pair}) > 0 }},
+		{"ended or one token", "whichever comes first", 8, 70, [][]int32{single}, func(a []int32) bool { return len(a) == 20 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			opt := Options{MaxNewTokens: c.max, BatchSize: c.size, Stops: c.stops}
+			opt := Options{MaxNewTokens: c.max, BatchSize: c.size, Stops: c.stops, Ended: c.ended}
 			var done []int
 			opt.Progress = func(n, total int) {
 				if total != len(ps) {
@@ -271,6 +274,10 @@ func testBatchesAndStops(t *testing.T, g *Generator) {
 				for n := range want[i] {
 					if stop := stopLength(a[:n+1], c.stops); stop > 0 {
 						want[i] = a[:n+1-stop]
+						break
+					}
+					if c.ended != nil && c.ended(a[:n+1]) {
+						want[i] = a[:n+1]
 						break
 					}
 				}

@@ -11,6 +11,9 @@ type Options struct {
 	BatchSize    int       // rows decoded together; bounds the memory of the cache
 	Stops        [][]int32 // id sequences that end an answer; they are no part of it
 	Sample       *Sampling // nil for greedy decoding
+	// Ended is asked after every token whether the answer so far has ended in
+	// another way, by what it spells; the answer keeps all its tokens. May be nil.
+	Ended func(answer []int32) bool
 
 	// Progress is told how many of the answers are complete; may be nil.
 	Progress func(done, total int)

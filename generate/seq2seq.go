@@ -44,6 +44,7 @@ type Beams struct {
 	LengthPenalty float64 // an answer's score is its log-probability over its length to this power
 	Early         string  // EarlyNo, EarlyYes or EarlyNever
 	Shares        bool    // fill Answer.Shares
+	Ends          []int32 // tokens that end an answer beside the configuration's
 
 	// Progress is told how many of the answers are complete; may be nil.
 	Progress func(done, total int)
@@ -136,7 +137,7 @@ func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *ba
 	if err != nil {
 		return err
 	}
-	d := seqDecoding{Seq2Seq: s, opt: opt, end: int32(s.model.Config.End), width: firstWidth, lengths: context.Lengths}
+	d := seqDecoding{Seq2Seq: s, opt: opt, ends: append([]int32{int32(s.model.Config.End)}, opt.Ends...), width: firstWidth, lengths: context.Lengths}
 	for range b.Rows {
 		d.searches = append(d.searches, newSearch(opt))
 	}
@@ -176,7 +177,7 @@ func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *ba
 		best := d.searches[i].best()
 		full[i] = best.tokens
 		a := Answer{Tokens: best.tokens, Score: float64(best.score)}
-		if n := len(a.Tokens); n > 0 && a.Tokens[n-1] == d.end {
+		if n := len(a.Tokens); n > 0 && slices.Contains(d.ends, a.Tokens[n-1]) {
 			a.Tokens, a.Ended = a.Tokens[:n-1], true
 		}
 		all[row] = a
@@ -201,7 +202,7 @@ const firstWidth = 16
 type seqDecoding struct {
 	*Seq2Seq
 	opt      Beams
-	end      int32
+	ends     []int32
 	width    int // T, places of the caches, doubled when they are full
 	lengths  *tape.Value
 	crossed  [][2]*tape.Value     // keys and values of the context, by layer
@@ -298,7 +299,7 @@ func (d *seqDecoding) step(place int, last, from []int32) (open bool, err error)
 		n := len(flat) / len(d.searches)
 		for i, s := range d.searches {
 			lo := i * d.opt.Beams
-			s.advance(flat[i*n:(i+1)*n], d.end)
+			s.advance(flat[i*n:(i+1)*n], d.ends)
 			for j, r := range s.running {
 				last[lo+j], from[lo+j] = r.tokens[len(r.tokens)-1], int32(lo+r.from)
 			}
@@ -345,12 +346,12 @@ func newSearch(opt Beams) *search {
 func (s *search) best() hypothesis { return s.finished[0] }
 
 // advance takes the log-probabilities [beams, V] of the next token.
-func (s *search) advance(logProbabilities []float32, end int32) {
+func (s *search) advance(logProbabilities []float32, stops []int32) {
 	if s.done {
 		return
 	}
 	if s.opt.Beams == 1 {
-		s.greedy(logProbabilities, end)
+		s.greedy(logProbabilities, stops)
 		return
 	}
 	n := s.opt.Beams
@@ -361,7 +362,7 @@ func (s *search) advance(logProbabilities []float32, end int32) {
 	runs, ends, allEnd := slices.Clone(candidates), slices.Clone(s.finished), true
 	full := s.full()
 	for i, c := range candidates {
-		over := last || c.tokens[s.length-1] == end
+		over := last || slices.Contains(stops, c.tokens[s.length-1])
 		allEnd = allEnd && over
 		if over {
 			runs[i].score += worst
@@ -435,11 +436,11 @@ func (s *search) continuations(logProbabilities []float32, n int) []hypothesis {
 }
 
 // greedy takes the likeliest token.
-func (s *search) greedy(logProbabilities []float32, end int32) {
+func (s *search) greedy(logProbabilities []float32, stops []int32) {
 	s.running = s.continuations(logProbabilities, 1)
 	s.length++
 	h := s.running[0]
-	if h.tokens[s.length-1] == end || s.length == s.opt.MaxNewTokens {
+	if slices.Contains(stops, h.tokens[s.length-1]) || s.length == s.opt.MaxNewTokens {
 		h.score /= float32(math.Pow(float64(s.length), s.opt.LengthPenalty))
 		h.finished, s.done = true, true
 		s.finished[0] = h

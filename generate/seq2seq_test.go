@@ -89,7 +89,19 @@ func TestSeq2Seq(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			opt.Beams = values.Settings.Beams
+			at := 0
+			for i := range greedy {
+				if len(greedy[i].Tokens) > len(greedy[at].Tokens) {
+					at = i
+				}
+			}
+			longest := greedy[at].Tokens
+			opt.Ends = longest[len(longest)/2:][:1]
+			sooner, err := s.Generate(t.Context(), rows[at:at+1], opt)
+			if n := slices.Index(longest, opt.Ends[0]); err != nil || !sooner[0].Ended || !slices.Equal(sooner[0].Tokens, longest[:n]) {
+				t.Errorf("another end token: %v, %v; the answer up to it expected, %v", sooner, err, longest[:n])
+			}
+			opt.Ends, opt.Beams = nil, values.Settings.Beams
 			beam, err := s.Generate(t.Context(), rows, opt)
 			if err != nil {
 				t.Fatal(err)

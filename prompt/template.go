@@ -51,9 +51,18 @@ const (
 //go:embed default.txt
 var defaultText string
 
-// Default returns the template gorqa trains with unless told otherwise.
-func Default(f Format) *Template {
-	t, err := Parse(defaultText, f)
+//go:embed localrqa.txt
+var localRQAText string
+
+// Default returns gorqa's own wording.
+func Default(f Format) *Template { return embedded(defaultText, f) }
+
+// LocalRQA returns the wording that LocalRQA trains with, for models that were
+// trained so (RQA_PROMPT_TRAIN in local_rqa/qa_llms/prompts.py).
+func LocalRQA(f Format) *Template { return embedded(localRQAText, f) }
+
+func embedded(text string, f Format) *Template {
+	t, err := Parse(text, f)
 	if err != nil {
 		panic("prompt: the embedded wording does not parse: " + err.Error())
 	}
@@ -259,6 +268,9 @@ func (t *Template) Stops() []string {
 	}
 	return []string{stop}
 }
+
+// Chat says whether prompts are rendered by a model's own chat template.
+func (t *Template) Chat() bool { return t.chat != nil }
 
 // AddSpecialTokens says whether the tokenizer should put its own tokens, such
 // as the one for the beginning of a text, around a prompt. A chat template

@@ -519,8 +519,33 @@ func (t *Tokenizer) guessSpecial() Special {
 	return Special{ids[0], ids[1], ids[2], ids[3]}
 }
 
-// readConfig takes the special tokens from a tokenizer_config.json.
-func (t *Tokenizer) readConfig(data []byte) error {
+// name takes the special tokens from a tokenizer_config.json and a
+// special_tokens_map.json; see ParseNamed.
+func (t *Tokenizer) name(config, specialMap []byte) error {
+	var c struct {
+		Added json.RawMessage `json:"added_tokens_decoder"`
+	}
+	if config != nil {
+		if err := t.readNames(config, true); err != nil {
+			return fmt.Errorf("%s: %w", configName, err)
+		}
+		if err := json.Unmarshal(config, &c); err != nil {
+			return fmt.Errorf("%s: %w", configName, err)
+		}
+	}
+	if specialMap == nil || len(c.Added) > 0 {
+		return nil
+	}
+	if err := t.readNames(specialMap, false); err != nil {
+		return fmt.Errorf("%s: %w", specialMapName, err)
+	}
+	return nil
+}
+
+// readNames takes the special tokens that a JSON object names. One that is not
+// in the vocabulary is an error where strict, else passed over: the old files
+// special_tokens_map.json list tokens that were never added.
+func (t *Tokenizer) readNames(data []byte, strict bool) error {
 	var c struct {
 		BOS json.RawMessage `json:"bos_token"`
 		EOS json.RawMessage `json:"eos_token"`
@@ -528,7 +553,7 @@ func (t *Tokenizer) readConfig(data []byte) error {
 		UNK json.RawMessage `json:"unk_token"`
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
-		return fmt.Errorf("%w; the JSON of a tokenizer_config.json is expected", err)
+		return fmt.Errorf("%w; a JSON object is expected", err)
 	}
 	var errs []error
 	for _, f := range []struct {
@@ -556,11 +581,19 @@ func (t *Tokenizer) readConfig(data []byte) error {
 			name = token.Content
 		}
 		id, ok := t.ID(name)
-		if !ok {
+		switch {
+		case ok:
+			*f.into = id
+		case strict:
 			errs = append(errs, fmt.Errorf("%s: %q is not in the vocabulary; a token of tokenizer.json is expected", f.name, name))
-			continue
 		}
-		*f.into = id
 	}
 	return errors.Join(errs...)
+}
+
+// Added says whether a text is one of the added tokens: wherever it stands it is
+// that token, whatever is beside it.
+func (t *Tokenizer) Added(text string) (id int32, ok bool) {
+	id, ok = t.added.ids[text]
+	return id, ok && !t.added.tokens[id].SingleWord
 }

@@ -75,7 +75,7 @@ func ParseSentencePiece(s SentencePiece) (*Tokenizer, error) {
 	if u, ok := t.model.(*unigram); ok {
 		u.setScores(m.scores) // JSON lost their last bits, see libraryFloat
 	}
-	if err := t.readConfig(config); err != nil {
+	if err := t.readNames(config, true); err != nil {
 		return nil, fmt.Errorf("%s: %w", configName, err)
 	}
 	return t, nil

@@ -58,8 +58,9 @@ type piece struct {
 }
 
 // Load reads a tokenizer.json or a SentencePiece model (.model), or the one in
-// a folder. A tokenizer_config.json beside it names the special tokens; of a
-// SentencePiece model, special_tokens_map.json and added_tokens.json count too.
+// a folder. tokenizer_config.json and special_tokens_map.json beside it name the
+// special tokens (see ParseNamed); of a SentencePiece model, added_tokens.json
+// counts too.
 func Load(path string) (*Tokenizer, error) {
 	file, err := find(path)
 	if err != nil {
@@ -73,11 +74,12 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	specialMap, err := beside(file, specialMapName)
+	if err != nil {
+		return nil, err
+	}
 	if filepath.Ext(file) == ".model" {
-		s := SentencePiece{Model: data, Config: config}
-		if s.SpecialTokens, err = beside(file, "special_tokens_map.json"); err != nil {
-			return nil, err
-		}
+		s := SentencePiece{Model: data, Config: config, SpecialTokens: specialMap}
 		if s.AddedTokens, err = beside(file, "added_tokens.json"); err != nil {
 			return nil, err
 		}
@@ -91,10 +93,8 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if config != nil {
-		if err := t.readConfig(config); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(filepath.Dir(file), configName), err)
-		}
+	if err := t.name(config, specialMap); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Dir(file), err)
 	}
 	return t, nil
 }
@@ -102,6 +102,22 @@ func Load(path string) (*Tokenizer, error) {
 // maxFile bounds a tokenizer's file, in bytes; the largest known tokenizer.json
 // has 35 MB.
 const maxFile = 256 << 20
+
+// ParseNamed is Parse with the special tokens that a tokenizer_config.json and a
+// special_tokens_map.json name, either nil where there is none. As in
+// transformers, a token of the map goes before that of the configuration,
+// unless the configuration has its own list of added tokens
+// (added_tokens_decoder): then it alone counts.
+func ParseNamed(data, config, specialMap []byte) (*Tokenizer, error) {
+	t, err := Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.name(config, specialMap); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
 
 // beside reads a file that lies beside another, nil where there is none.
 func beside(file, name string) ([]byte, error) {
@@ -112,7 +128,10 @@ func beside(file, name string) ([]byte, error) {
 	return data, nil
 }
 
-const configName = "tokenizer_config.json"
+const (
+	configName     = "tokenizer_config.json"
+	specialMapName = "special_tokens_map.json"
+)
 
 // fileNames are those of a tokenizer in a folder, best one first.
 var fileNames = []string{"tokenizer.json", "spiece.model", "tokenizer.model"}

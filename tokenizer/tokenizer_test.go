@@ -83,17 +83,25 @@ func TestLoad(t *testing.T) {
 	write("tokenizer.json", string(readFile(t, "minilm")))
 	want := tokenizer.Special{BOS: 101, EOS: 102, PAD: 0, UNK: 100}
 	for _, c := range []struct {
-		name, config, err string
-		want              tokenizer.Special
+		name, config, specialMap, err string
+		want                          tokenizer.Special
 	}{
-		{"no config: common names", "", "", want},
-		{"names", `{"eos_token":"[MASK]","pad_token":null}`, "", tokenizer.Special{BOS: 101, EOS: 103, PAD: -1, UNK: 100}},
-		{"objects", `{"bos_token":{"content":"[MASK]"}}`, "", tokenizer.Special{BOS: 103, EOS: 102, PAD: 0, UNK: 100}},
-		{"unknown", `{"bos_token":"<s>","eos_token":7}`, "bos_token: \"<s>\" is not in the vocabulary; a token of tokenizer.json is expected\neos_token: 7", tokenizer.Special{}},
+		{"no config: common names", "", "", "", want},
+		{"names", `{"eos_token":"[MASK]","pad_token":null}`, "", "", tokenizer.Special{BOS: 101, EOS: 103, PAD: -1, UNK: 100}},
+		{"objects", `{"bos_token":{"content":"[MASK]"}}`, "", "", tokenizer.Special{BOS: 103, EOS: 102, PAD: 0, UNK: 100}},
+		{"map beside a config", `{"eos_token":"[MASK]"}`, `{"eos_token":"[UNK]","pad_token":{"content":"[CLS]"}}`, "", tokenizer.Special{BOS: 101, EOS: 100, PAD: 101, UNK: 100}},
+		{"map beside a config with added tokens", `{"eos_token":"[MASK]","added_tokens_decoder":{}}`, `{"eos_token":"[UNK]"}`, "", tokenizer.Special{BOS: 101, EOS: 103, PAD: 0, UNK: 100}},
+		{"map with a token that was never added", `{}`, `{"pad_token":"<pad>","eos_token":"[MASK]"}`, "", tokenizer.Special{BOS: 101, EOS: 103, PAD: 0, UNK: 100}},
+		{"unknown", `{"bos_token":"<s>","eos_token":7}`, "", "bos_token: \"<s>\" is not in the vocabulary; a token of tokenizer.json is expected\neos_token: 7", tokenizer.Special{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.config != "" {
-				write("tokenizer_config.json", c.config)
+			for name, text := range map[string]string{"tokenizer_config.json": c.config, "special_tokens_map.json": c.specialMap} {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+				if text != "" {
+					write(name, text)
+				}
 			}
 			tok, err := tokenizer.Load(dir)
 			if c.err != "" {

@@ -422,11 +422,18 @@ func (k *ggufKeys) generationConfig(v tokenizer.GGUFVocab) map[string]any {
 	if v.BOS >= 0 {
 		config["bos_token_id"] = v.BOS
 	}
-	if v.EOS >= 0 {
-		config["eos_token_id"] = v.EOS
-		if turn := k.tokenID("eot"); turn >= 0 && turn != v.EOS {
-			config["eos_token_id"] = []int32{v.EOS, turn}
+	var ends []int32
+	for _, id := range []int32{v.EOS, k.tokenID("eot"), k.tokenID("eom")} {
+		if id >= 0 && !slices.Contains(ends, id) {
+			ends = append(ends, id)
 		}
+	}
+	switch len(ends) {
+	case 0:
+	case 1:
+		config["eos_token_id"] = ends[0]
+	default:
+		config["eos_token_id"] = ends
 	}
 	if v.PAD >= 0 {
 		config["pad_token_id"] = v.PAD

@@ -45,7 +45,7 @@ type Config struct {
 	Scaled        bool    // the head reads states times D^-0.5 (v1.0)
 	Tied          bool    // the head is the embedding (v1.0)
 	Start         int     // the decoder's first token
-	End           int     // the token that ends an answer
+	End           int     // the token that ends an answer, the first of several
 	InitFactor    float64 // scales the weights of a model that starts from nothing
 }
 
@@ -107,8 +107,8 @@ func ParseConfig(data []byte) (Config, error) {
 	if len(h.End) > 0 && string(h.End) != "null" {
 		var ends []int
 		if err := json.Unmarshal(h.End, &c.End); err != nil {
-			if json.Unmarshal(h.End, &ends) != nil || len(ends) != 1 {
-				problems = append(problems, fmt.Errorf("config.json: eos_token_id is %s; expected one token id", h.End))
+			if json.Unmarshal(h.End, &ends) != nil || len(ends) == 0 {
+				problems = append(problems, fmt.Errorf("config.json: eos_token_id is %s; expected a token id, or a list of them", h.End))
 			} else {
 				c.End = ends[0]
 			}

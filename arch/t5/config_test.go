@@ -23,6 +23,7 @@ func TestParseConfig(t *testing.T) {
 		{"v1.0", "nothing said of the head: tied and scaled", flan + `}`, func(c *Config) { c.Tied, c.Scaled = true, true }},
 		{"transformers 5", "which writes true for Flan, and the scale apart", flan + `,"tie_word_embeddings":true,"scale_decoder_outputs":false}`, func(*Config) {}},
 		{"one end in a list", "some files hold a list", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1]`, 1) + `,"tie_word_embeddings":false}`, func(*Config) {}},
+		{"several ends", "the first one ends an answer that is learnt", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1,2]`, 1) + `,"tie_word_embeddings":false}`, func(*Config) {}},
 		{"symmetric", "no number of decoder layers", strings.Replace(flan, `"num_decoder_layers":6,`, ``, 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.DecoderLayers = 8 }},
 		{"relu", "v1.0's activation", strings.Replace(flan, "gated-gelu", "relu", 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.Activation, c.Gated = "relu", false }},
 	} {
@@ -42,9 +43,9 @@ func TestParseConfig(t *testing.T) {
 
 func TestParseConfigErrors(t *testing.T) {
 	_, err := ParseConfig([]byte(`{"model_type":"t5","d_kv":-4,"num_layers":9999,"feed_forward_proj":"gated-tanh","vocab_size":8,
-		"decoder_start_token_id":8,"eos_token_id":[1,2],"layer_norm_epsilon":0,"initializer_factor":-1,"relative_attention_max_distance":3}`))
+		"decoder_start_token_id":8,"eos_token_id":[],"layer_norm_epsilon":0,"initializer_factor":-1,"relative_attention_max_distance":3}`))
 	for _, want := range []string{
-		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is [1,2]", "layer_norm_epsilon is 0", "initializer_factor is -1", "relative_attention_max_distance is 3",
+		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is []", "layer_norm_epsilon is 0", "initializer_factor is -1", "relative_attention_max_distance is 3",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; want one that says %q too", err, want)

@@ -309,7 +309,7 @@ func evaluation(ctx context.Context, _ *xla.Engine, a arguments) (figures, error
 		return figures{}, err
 	}
 	c := config.DefaultEval()
-	c.ModelNameOrPath, c.SepSys, c.OutputDir, c.TestFile = a.Model, "<|im_end|>", a.Output, filepath.Join(a.Output, "test.jsonl")
+	c.ModelNameOrPath, c.SepSys, c.OutputDir, c.TestFile = a.Model, new("<|im_end|>"), a.Output, filepath.Join(a.Output, "test.jsonl")
 	c.FullDatasetFilePath, c.FullDatasetIndexPath, c.EvalEmbeddingModel, c.EvalK = a.Documents, a.Index, a.Embedder, a.K
 	c.PerDeviceEvalBatchSize, c.EvalMaxNewTokens, c.Backend = a.Batch, a.MaxNewTokens, "xla:"+a.Engine
 	var lines bytes.Buffer

@@ -57,7 +57,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		defer func() { err = errors.Join(err, d.loaded().params.Free()) }()
 		follow = newFollowUps(c.History, d, c.Model)
 	case c.History == config.Concat:
-		follow.template = prompt.Default(promptFormat(c.Prompt))
+		follow.template = prompt.Default(promptFormat(c.Prompt, ""))
 	}
 	if follow.template != nil {
 		if examples, warning, err = checkSpeakers(follow.template, c.TrainFile, examples, c.OnBadRows == "skip"); err != nil {

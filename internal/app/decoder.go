@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
@@ -55,100 +52,28 @@ func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
 // nothing, as the model was trained.
-func (d *decoder) usePrompt(c config.Prompt) error {
+func (d *decoder) usePrompt(c config.Prompt, show *report.Run) error {
 	d.encoder.MaxTokens = c.MaxSeqLength
 	if n := d.model.Config.MaxLength; n > 0 {
 		d.encoder.MaxTokens = min(c.MaxSeqLength, n)
 	}
-	data, trainedHere := d.files[prompt.FileName]
-	if !trainedHere {
-		return d.useTemplate(c, nil)
-	}
-	saved := &prompt.Template{}
-	if err := json.Unmarshal(data, saved); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(d.folder, prompt.FileName), err)
-	}
-	return d.useTemplate(c, saved)
-}
-
-// useTemplate sets the template that the flags ask for, or, where they say
-// nothing, the one saved beside the model (nil for none).
-func (b *base) useTemplate(c config.Prompt, saved *prompt.Template) error {
-	asked, none := c, config.DefaultPrompt()
-	asked.MaxSeqLength, asked.MaxEncoderSeqLength, asked.MaxDecoderSeqLength = none.MaxSeqLength, none.MaxEncoderSeqLength, none.MaxDecoderSeqLength
-	if saved != nil && asked == none {
-		b.encoder.Template = saved
-		return nil
-	}
-	template, err := b.template(c)
+	text := d.textSide()
+	saved, err := text.saved()
 	if err != nil {
 		return err
 	}
-	// No flag says how prompts are cut: that stays as the model was trained.
-	b.encoder.Template = template.DroppingPassages(saved != nil && saved.DropsPassages())
+	chosen, err := text.choose(c, saved)
+	if err != nil {
+		return err
+	}
+	d.encoder.Template = chosen.template
+	text.show(chosen, show)
 	return nil
 }
 
-// template makes the template that the flags ask for.
-func (b *base) template(c config.Prompt) (*prompt.Template, error) {
-	f := promptFormat(c)
-	if err := f.Validate(); err != nil {
-		return nil, err
-	}
-	switch c.PromptTemplate {
-	case "default":
-		return prompt.Default(f), nil
-	case "chat":
-		source, special, err := b.chatTemplate()
-		if err != nil {
-			return nil, err
-		}
-		return prompt.Chat(prompt.ChatOptions{Source: source, SpecialTokens: special}, f)
-	}
-	text, err := os.ReadFile(c.PromptTemplate)
-	if err != nil {
-		return nil, fmt.Errorf("prompt_template: %w; expected default, chat or a file", err)
-	}
-	t, err := prompt.Parse(string(text), f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.PromptTemplate, err)
-	}
-	return t, nil
-}
-
-func promptFormat(c config.Prompt) prompt.Format {
-	return prompt.Format{UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys}
-}
-
-// chatTemplate finds the model's own chat template and its special tokens.
-func (b *base) chatTemplate() (source string, special map[string]string, err error) {
-	var conf struct {
-		Template string `json:"chat_template"`
-	}
-	if data := b.files["tokenizer_config.json"]; data != nil {
-		if err := json.Unmarshal(data, &conf); err != nil {
-			return "", nil, fmt.Errorf("%s: tokenizer_config.json: %w", b.folder, err)
-		}
-	}
-	source = conf.Template
-	if own := b.files["chat_template.jinja"]; own != nil {
-		source = string(own)
-	}
-	if source == "" {
-		return "", nil, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", b.folder)
-	}
-	special = map[string]string{}
-	s := b.encoder.Tokenizer.Special()
-	for name, id := range map[string]int32{"bos_token": s.BOS, "eos_token": s.EOS, "pad_token": s.PAD, "unk_token": s.UNK} {
-		if token, ok := b.encoder.Tokenizer.Token(id); ok {
-			special[name] = token
-		}
-	}
-	return source, special, nil
-}
-
-// useGeneration sets how answers are decoded. They end at the end token, at
-// those of generation_config.json, and at the prompt's separator.
+// useGeneration sets how answers are decoded. They end at the model's end tokens
+// and at what ends an answer in the prompt: where that is one token at it, else
+// at its text.
 func (d *decoder) useGeneration(c config.Generation, rows int, seed int64) error {
 	if c.NumBeams > 1 {
 		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.NumBeams)
@@ -158,48 +83,21 @@ func (d *decoder) useGeneration(c config.Generation, rows int, seed int64) error
 	if c.DoSample {
 		o.Sample = &generate.Sampling{Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: uint64(seed)}
 	}
-	ends, err := d.endTokens()
+	text := d.textSide()
+	ends, err := text.ends()
 	if err != nil {
 		return err
+	}
+	if id, ok := text.stopToken(d.encoder.Template); ok {
+		ends = append(ends, id)
+	} else if stops := d.encoder.Template.Stops(); len(stops) > 0 {
+		o.Ended = spells(d.encoder.Tokenizer, stops[0])
 	}
 	for _, id := range ends {
 		o.Stops = append(o.Stops, []int32{id})
 	}
-	for _, stop := range d.encoder.Template.Stops() {
-		if ids := d.encoder.Tokenizer.Encode(stop, false); len(ids) > 0 {
-			o.Stops = append(o.Stops, ids)
-		}
-	}
 	d.generate = o
 	return o.Validate()
-}
-
-// endTokens are the ids that end a text: the tokenizer's and those of
-// generation_config.json.
-func (d *decoder) endTokens() ([]int32, error) {
-	ids := map[int32]bool{}
-	if id := d.encoder.Tokenizer.Special().EOS; id >= 0 {
-		ids[id] = true
-	}
-	if data := d.files["generation_config.json"]; data != nil {
-		var g struct {
-			EOS json.RawMessage `json:"eos_token_id"`
-		}
-		if err := json.Unmarshal(data, &g); err != nil {
-			return nil, fmt.Errorf("%s: generation_config.json: %w", d.folder, err)
-		}
-		var one int32
-		var many []int32
-		if json.Unmarshal(g.EOS, &one) == nil {
-			many = []int32{one}
-		} else {
-			_ = json.Unmarshal(g.EOS, &many) // null, or absent: none
-		}
-		for _, id := range many {
-			ids[id] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(ids)), nil
 }
 
 // Generate implements evaluate.Generator.
@@ -257,6 +155,9 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 	texts := make([]string, len(found))
 	for i, ids := range found {
 		texts[i] = recipe.Trim(d.encoder.Tokenizer.Decode(ids, true), d.encoder.Template.Stops())
+		if opt.Ended != nil && len(ids) == opt.MaxNewTokens {
+			texts[i] = withoutPart(texts[i], d.encoder.Template.Stops()[0])
+		}
 	}
 	return texts, nil
 }

@@ -8,6 +8,7 @@ import (
 	"gorqa/config"
 	"gorqa/prompt"
 	"gorqa/recipe"
+	"gorqa/report"
 )
 
 // A trained model's prompts are as it was trained; flags change the wording, and
@@ -17,21 +18,25 @@ func TestUsePrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	show, err := report.Open("", report.Options{Console: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, why string
 		files     map[string][]byte
-		sepSys    string
+		sepSys    *string
 		stop      string
 		drops     bool
 	}{
-		{"untrained", "the default", nil, "</s>", "</s>", false},
-		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, "</s>", "#", true},
-		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, "!", "!", true},
+		{"untrained", "the tokenizer's end token", nil, nil, "</s>", false},
+		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, nil, "#", true},
+		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, new("!"), "!", true},
 	} {
-		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{}}, model: &llama.Model{}}
+		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
 		c := config.DefaultPrompt()
 		c.SepSys = test.sepSys
-		if err := d.usePrompt(c); err != nil {
+		if err := d.usePrompt(c, show); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
@@ -39,8 +44,8 @@ func TestUsePrompt(t *testing.T) {
 			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
 		}
 	}
-	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{}}, model: &llama.Model{}}
-	if err := d.usePrompt(config.DefaultPrompt()); err == nil {
+	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+	if err := d.usePrompt(config.DefaultPrompt(), show); err == nil {
 		t.Error("a damaged prompt file: no error")
 	}
 }

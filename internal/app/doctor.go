@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strconv"
@@ -35,6 +36,7 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	d := &doctor{ctx: ctx, c: c.Train, show: show, out: s}
 	d.check("engine", d.engine)
 	d.check("model", d.model)
+	d.check("prompt", d.prompt)
 	if d.decoder != nil && d.xla != nil && !d.xla.OnHost() {
 		d.check("attention", d.attention)
 	}
@@ -63,6 +65,46 @@ type doctor struct {
 	half bool
 
 	decoder *llama.Config // once model has found one
+	text    *textSide     // likewise
+	fuses   bool
+
+	template *prompt.Template // once prompt has chosen one
+}
+
+// prompt checks the template, and that what ends an answer ends it.
+func (d *doctor) prompt() (string, error) {
+	if d.text == nil {
+		return "", nil
+	}
+	saved, err := d.text.saved()
+	if d.fuses {
+		var was fidFile
+		if data := d.text.files[fidName]; data != nil {
+			err = was.read(data)
+		}
+		saved = was.Template
+	}
+	if err != nil {
+		return "", err
+	}
+	chosen, err := d.text.choose(d.c.Prompt, saved)
+	if err != nil {
+		return "", err
+	}
+	d.template = chosen.template
+	if _, err := d.text.ends(); err != nil {
+		return "", err
+	}
+	for _, w := range chosen.warnings {
+		d.show.Warn("%s", w)
+	}
+	if d.fuses {
+		return chosen.what, nil
+	}
+	if w := d.text.separator(chosen.template); w != "" {
+		d.show.Warn("%s", w)
+	}
+	return d.text.describe(chosen), nil
 }
 
 // check runs one check and prints a line: what was found, or what is wrong. An
@@ -106,6 +148,11 @@ func (d *doctor) model() (_ string, err error) {
 		if err != nil {
 			return "", err
 		}
+		files, err := tokenizerFiles(d.ctx, folder)
+		if err != nil {
+			return "", err
+		}
+		d.text, d.fuses = &textSide{folder, nil, files, t}, true
 		return needFusion(c, holding{half: d.half}, d.c).against(d.availableMemory())
 	}
 	if d.c.ModelNameOrPath == "" {
@@ -130,6 +177,17 @@ func (d *doctor) model() (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
+	files := source.Files()
+	if from.adapter != "" {
+		adapter, _, err := weights.OpenAdapter(d.ctx, from.adapter)
+		if err != nil {
+			return "", err
+		}
+		maps.Copy(files, adapter.Files())
+		if err := adapter.Close(); err != nil {
+			return "", err
+		}
+	}
 	beside := func(linears []tape.Weight) (h holding, err error) {
 		h.half = d.half
 		matrices, err := from.matrices(linears)
@@ -147,6 +205,7 @@ func (d *doctor) model() (_ string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
+	d.text, d.fuses = &textSide{from.folder(), source.Config(), files, t}, fuses
 	var of []tape.Weight
 	var need memory
 	if fuses {
@@ -323,7 +382,11 @@ func (d *doctor) rows(path string) (string, error) {
 	if warning != "" {
 		d.show.Warn("%s", warning)
 	}
-	if examples, warning, err = checkSpeakers(prompt.Default(promptFormat(d.c.Prompt)), path, examples, d.c.OnBadRows == "skip"); err != nil {
+	template := d.template
+	if template == nil {
+		template = prompt.Default(promptFormat(d.c.Prompt, ""))
+	}
+	if examples, warning, err = checkSpeakers(template, path, examples, d.c.OnBadRows == "skip"); err != nil {
 		return "", err
 	}
 	if warning != "" {

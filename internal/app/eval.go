@@ -89,7 +89,7 @@ func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.
 	if err != nil {
 		return nil, err
 	}
-	if err = d.usePrompt(p); err == nil {
+	if err = d.usePrompt(p, show); err == nil {
 		err = d.useGeneration(g, rows, seed)
 	}
 	if err != nil {

@@ -197,20 +197,33 @@ func (f *fusion) describe(name string, e *xla.Engine, show *report.Run) {
 
 // usePrompt sets template and lengths: as the flags say, or, where they say
 // nothing, as the model was trained.
-func (f *fusion) usePrompt(c config.Prompt) error {
+func (f *fusion) usePrompt(c config.Prompt, show *report.Run) error {
 	f.text.Encoder.MaxTokens = cmp.Or(c.MaxEncoderSeqLength, f.was.MaxTokens, maxEncoderTokens)
 	f.text.MaxAnswer = cmp.Or(c.MaxDecoderSeqLength, f.was.MaxAnswer, maxDecoderTokens)
-	return f.useTemplate(c, f.was.Template)
+	chosen, err := f.textSide().choose(c, f.was.Template)
+	if err != nil {
+		return err
+	}
+	f.encoder.Template = chosen.template
+	for _, w := range chosen.warnings {
+		show.Warn("%s", w)
+	}
+	show.Say("Prompt: %s; an answer ends in %s", chosen.what, tokenNamed(f.encoder.Tokenizer, f.text.End))
+	return nil
 }
 
 // useGeneration sets how answers are searched for: greedily or by beams, until
-// the end token.
+// an end token. The separator ends none: FiD's answers are learnt without it.
 func (f *fusion) useGeneration(c config.Generation, rows int, _ int64) error {
 	if c.DoSample {
 		return errors.New("do_sample: true found with an encoder-decoder, which answers greedily or by beams; false expected; use --num_beams")
 	}
 	f.beams = generate.DefaultBeams()
 	f.beams.MaxNewTokens, f.beams.BatchSize, f.beams.Beams, f.beams.Shares = c.EvalMaxNewTokens, rows, c.NumBeams, true
+	var err error
+	if f.beams.Ends, err = f.textSide().ends(); err != nil {
+		return err
+	}
 	return f.beams.Validate()
 }
 

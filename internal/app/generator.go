@@ -28,7 +28,7 @@ type generator interface {
 	evaluate.Generator
 	loaded() *base
 	describe(name string, e *xla.Engine, show *report.Run)
-	usePrompt(c config.Prompt) error
+	usePrompt(c config.Prompt, show *report.Run) error
 	useGeneration(c config.Generation, rows int, seed int64) error
 	// complete gives the likeliest text of at most so many tokens after each prompt.
 	complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
@@ -53,6 +53,8 @@ type base struct {
 }
 
 func (b *base) loaded() *base { return b }
+
+func (b *base) textSide() textSide { return textSide{b.folder, b.config, b.files, b.encoder.Tokenizer} }
 
 // newBase has no weights yet.
 func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, files map[string][]byte, half bool) (base, error) {

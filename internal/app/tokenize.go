@@ -181,7 +181,7 @@ func loadTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, erro
 	if err != nil {
 		return nil, err
 	}
-	t, err := tokenizer.Parse(data)
+	t, err := tokenizer.ParseNamed(data, m.TokenizerConfig(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

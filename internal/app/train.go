@@ -206,7 +206,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	model := r.generator.loaded()
 	r.closers = append(r.closers, model.params.Free)
 	r.generator.describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
-	if err := r.generator.usePrompt(r.c.Prompt); err != nil {
+	if err := r.generator.usePrompt(r.c.Prompt, r.show); err != nil {
 		return err
 	}
 	if r.c.DoTrain {
