@@ -3,5 +3,5 @@
 // they come in, and their writing.
 //
 // It must not know prompts, tokens, retrieval, models or the command line. It
-// imports no other package of gorqa.
+// imports no other package of gorqa but the reader of pickles.
 package rqa

@@ -35,9 +35,10 @@ func ReadExamples(ctx context.Context, path string) ([]Example, error) {
 }
 
 // ReadDocuments reads a document database: JSONL (.jsonl, .json or .ndjson),
-// one document a line, or the original's pickle (.pkl or .pickle), a list of
-// local_rqa.schema.document.Document. Nothing in a pickle is run, and any
-// other class in it is refused.
+// one document a line, or a pickle (.pkl or .pickle), a list of LocalRQA's or
+// LangChain's documents. Nothing in a pickle is run. Dates, paths, numpy's numbers
+// and the like in metadata become text and numbers; any other class is refused by
+// name.
 //
 // Errors are as in ReadExamples.
 func ReadDocuments(ctx context.Context, path string) ([]Document, error) {
@@ -419,6 +420,9 @@ func (c *checker) metadata(o object, path string) map[string]any {
 }
 
 func (c *checker) turns(o object, key string) []Turn {
+	if string(o[key]) == `""` { // how LocalRQA's scripts write that there is none
+		return nil
+	}
 	objects := c.list(o, key, key, false)
 	if len(objects) == 0 {
 		return nil

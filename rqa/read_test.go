@@ -272,6 +272,14 @@ func TestFaire(t *testing.T) {
 	}
 }
 
+func TestNoHistory(t *testing.T) {
+	data := `{"question":"q","gold_docs":[],"gold_answer":"a","chat_history":""}` + "\n" + `{"question":"q","gold_docs":[],"gold_answer":"a","chat_history":null}`
+	rows, err := readExamples(context.Background(), "x.jsonl", strings.NewReader(data))
+	if err != nil || len(rows) != 2 || rows[0].History != nil || rows[1].History != nil {
+		t.Errorf("%+v, %v; two rows without a history expected: LocalRQA's scripts write it as empty text, others as null", rows, err)
+	}
+}
+
 func TestReadTurns(t *testing.T) {
 	for _, test := range []struct {
 		name, why, data string
