@@ -1,6 +1,10 @@
 package config
 
-import "math"
+import (
+	"math"
+	"path/filepath"
+	"strings"
+)
 
 // Tokenize is the settings of gorqa tokenize.
 type Tokenize struct {
@@ -56,8 +60,19 @@ func (c *Convert) Validate() error {
 	var p problems
 	p.that(c.In != "", "IN: empty; a file or folder to convert expected")
 	p.that(c.Out != "", "OUT: empty; a file or folder to make expected")
+	p.folder("OUT", c.Out)
 	p.differ([2]string{"IN", c.In}, [2]string{"OUT", c.Out})
 	return p.join()
+}
+
+// folder refuses the name of a model's file for a folder.
+func (p *problems) folder(name, path string) {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".gguf":
+		p.that(false, "%s: %s found, but a model is written as a Hugging Face folder (config.json, model.safetensors …), not yet as GGUF; the name of a folder expected; llama.cpp's convert_hf_to_gguf.py makes a GGUF file of that folder", name, path)
+	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle":
+		p.that(false, "%s: %s found, but a model is written as a Hugging Face folder (config.json, model.safetensors …), and documents as .jsonl; the name of a folder, or of a .jsonl file for documents, expected", name, path)
+	}
 }
 
 func (c *Convert) notices() []string { return nil }
@@ -95,7 +110,7 @@ type Merge struct {
 	Adapter   string // a folder in PEFT's format, or a hub id
 	OutputDir string // of the merged model; must not be there
 	Base      string // model to merge it into; "" = what the adapter names
-	DType     string // "F32" or "BF16": of the weights written
+	DType     string // "F32", "BF16" or "F16": of the weights written
 	Hub
 }
 
@@ -107,7 +122,7 @@ func (c *Merge) declare(s *set) {
 	s.section("Merging")
 	s.text(&c.OutputDir, "output_dir", "DIR", "folder of the whole model; nothing is written over (required)")
 	s.text(&c.Base, "model_name_or_path", "MODEL", "base model, if it is not where the adapter says")
-	s.choice(&c.DType, "dtype", "format of the weights", "F32", "BF16")
+	s.choice(&c.DType, "dtype", "format of the weights", "F32", "BF16", "F16")
 	c.Hub.declare(s)
 }
 
@@ -115,6 +130,7 @@ func (c *Merge) declare(s *set) {
 func (c *Merge) Validate() error {
 	var p problems
 	p.needed(c.OutputDir, "output_dir", "a folder for the whole model")
+	p.folder("output_dir", c.OutputDir)
 	return p.join()
 }
 

@@ -27,7 +27,7 @@ func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := t5.ParseConfig(config)
+	c, err := t5.ParseConfig(config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

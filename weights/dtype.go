@@ -53,6 +53,20 @@ func bf16FromFloat32(f float32) uint16 {
 	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }
 
+// f16FromFloat32 rounds to nearest, ties to even; a NaN stays one.
+func f16FromFloat32(f float32) uint16 {
+	bits := math.Float32bits(f)
+	sign, size := uint16(bits>>16&0x8000), bits&0x7fffffff
+	switch {
+	case size > 0x7f800000:
+		return sign | 0x7e00
+	case size < 113<<23: // below 2^-14: a multiple of 2^-24
+		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(size))*(1<<24)))
+	}
+	size -= (127 - 15) << 23
+	return sign | uint16(min((size+0xfff+size>>13&1)>>13, 0x7c00))
+}
+
 // decodeFloat32 fills dst from little-endian src of the format.
 func decodeFloat32(dtype DType, dst []float32, src []byte) error {
 	switch dtype {

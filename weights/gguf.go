@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"gorqa/internal/modelfile"
 )
@@ -225,6 +226,10 @@ func parseGGUF(path string, file io.ReaderAt, size int64) (*ggufFile, error) {
 		n, ok := product(dims, 1)
 		if !ok || n > uint64(size)*256 { // no format puts more than 2 values in a byte
 			r.fail(at, "%s: shape %v is larger than the file", what, dims)
+			break
+		}
+		if slices.Contains(dims, 0) {
+			r.fail(at, "%s: shape %v has a size of 0; expected none; the file is damaged: fetch or convert it again", what, dims)
 			break
 		}
 		if rank == 0 || dims[0]%uint64(format.block) != 0 {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gorqa/tokenizer"
 )
@@ -69,22 +70,30 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	k.prefix = name + "."
 	heads := k.count("attention.head_count")
 	kvHeads := k.countOr("attention.head_count_kv", heads)
+	sizes := k.sizes(heads, kvHeads)
+	sized := len(k.problems) == 0 // else every shape would be told, too
 
 	var problems []error
 	var strange []string
+	layers := map[string]bool{}
 	var factors *ggufTensor
 	for _, t := range f.tensors {
 		if t.name == ropeFactors {
 			factors = &t
 			continue
 		}
-		hf, part := ggufNames[t.name], ""
+		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
 		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && ggufLayer[match[2]] != "" {
 			part = match[2]
+			layers[match[1]] = true
 			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
 		}
 		if hf == "" {
 			strange = append(strange, t.name)
+			continue
+		}
+		if want := sizes.of(part, strings.HasSuffix(t.name, ".bias")); sized && !matches(want, t.shape) {
+			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %v, as the file's metadata say; it is damaged, or of a variant that is not read", m.path, t.name, t.shape, want))
 			continue
 		}
 		rotaryHeads := 0
@@ -93,13 +102,12 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 		} else if arch.permuted && part == "attn_k" {
 			rotaryHeads = kvHeads
 		}
-		if rotaryHeads > 0 && t.shape[0]%(2*rotaryHeads) != 0 {
-			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %d heads of even width", m.path, t.name, t.shape, rotaryHeads))
-			continue
-		}
 		m.names = append(m.names, hf)
 		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
 			values, err := f.float32s(t)
+			if err == nil {
+				err = notFinite(m.path, t.name, values)
+			}
 			if err == nil && rotaryHeads > 0 {
 				values = unpermute(values, t.shape[0], rotaryHeads)
 			}
@@ -109,7 +117,10 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	if n := len(strange); n > 0 {
 		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, name, strange[0]))
 	}
-	config := k.config(arch, heads, kvHeads, m.tensors)
+	if sized && (len(layers) != sizes.layers || !layers[strconv.Itoa(sizes.layers-1)]) {
+		problems = append(problems, fmt.Errorf("%s: tensors of %d layers; expected those of %d, as key %q says; it is damaged, or a part of a model", m.path, len(layers), sizes.layers, k.prefix+"block_count"))
+	}
+	config := k.config(arch, sizes, m.tensors)
 	if factors != nil {
 		scaling, err := llama3Scaling(f, *factors, config)
 		if err != nil {
@@ -225,22 +236,61 @@ func (k *ggufKeys) countOr(key string, missing int) int {
 	return int(n)
 }
 
+// ggufSizes are those that the metadata name.
+type ggufSizes struct {
+	hidden, inner, layers, heads, kvHeads, headDim int
+}
+
+// sizes reads them, and checks that they go together.
+func (k *ggufKeys) sizes(heads, kvHeads int) ggufSizes {
+	z := ggufSizes{hidden: k.count("embedding_length"), inner: k.count("feed_forward_length"), layers: k.count("block_count"), heads: heads, kvHeads: kvHeads}
+	z.headDim = k.countOr("rope.dimension_count", max(z.hidden/heads, 1))
+	z.headDim = k.countOr("attention.key_length", z.headDim)
+	if len(k.problems) > 0 {
+		return z
+	}
+	if heads%kvHeads != 0 {
+		k.bad(k.prefix+"attention.head_count_kv", fmt.Sprintf("a divisor of the %d heads, and not %d", heads, kvHeads))
+	}
+	if z.headDim%2 != 0 {
+		k.bad(k.prefix+"attention.key_length", fmt.Sprintf("heads of even width, and not %d", z.headDim))
+	}
+	return z
+}
+
+// of is the shape of a tensor, outermost first, 0 for any size.
+func (z ggufSizes) of(part string, bias bool) []int {
+	shape := map[string][]int{
+		"token_embd": {0, z.hidden}, "output": {0, z.hidden}, "output_norm": {z.hidden},
+		"attn_norm": {z.hidden}, "ffn_norm": {z.hidden}, "attn_q_norm": {z.headDim}, "attn_k_norm": {z.headDim},
+		"attn_q": {z.heads * z.headDim, z.hidden}, "attn_k": {z.kvHeads * z.headDim, z.hidden}, "attn_v": {z.kvHeads * z.headDim, z.hidden},
+		"attn_output": {z.hidden, z.heads * z.headDim},
+		"ffn_gate":    {z.inner, z.hidden}, "ffn_up": {z.inner, z.hidden}, "ffn_down": {z.hidden, z.inner},
+	}[part]
+	if bias {
+		return shape[:1]
+	}
+	return shape
+}
+
+// matches compares a shape with one in which 0 stands for any size.
+func matches(want, shape []int) bool {
+	return slices.EqualFunc(want, shape, func(w, s int) bool { return w == 0 || w == s })
+}
+
 // config is the config.json of the model in the file.
-func (k *ggufKeys) config(arch ggufArch, heads, kvHeads int, tensors map[string]tensor) map[string]any {
-	hidden := k.count("embedding_length")
-	headDim := k.countOr("rope.dimension_count", max(hidden/heads, 1))
-	headDim = k.countOr("attention.key_length", headDim)
+func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor) map[string]any {
 	_, untied := tensors[outputName]
 	config := map[string]any{
 		"architectures": []string{arch.class},
 		"model_type":    arch.modelType,
 
 		"vocab_size":              0,
-		"hidden_size":             hidden,
-		"intermediate_size":       k.count("feed_forward_length"),
-		"num_hidden_layers":       k.count("block_count"),
-		"num_attention_heads":     heads,
-		"num_key_value_heads":     kvHeads,
+		"hidden_size":             z.hidden,
+		"intermediate_size":       z.inner,
+		"num_hidden_layers":       z.layers,
+		"num_attention_heads":     z.heads,
+		"num_key_value_heads":     z.kvHeads,
 		"max_position_embeddings": k.count("context_length"),
 		"rope_theta":              k.number(k.prefix+"rope.freq_base", 10000),
 		"rms_norm_eps":            k.number(k.prefix+"attention.layer_norm_rms_epsilon", 1e-6),
@@ -253,7 +303,7 @@ func (k *ggufKeys) config(arch ggufArch, heads, kvHeads int, tensors map[string]
 		k.problems = append(k.problems, fmt.Errorf("%s: no tensor \"token_embd.weight\"; expected a whole model in one file", k.file.path))
 	}
 	if arch.headDim {
-		config["head_dim"] = headDim
+		config["head_dim"] = z.headDim
 	}
 	if arch.modelType == "llama" {
 		_, bias := tensors["model.layers.0.self_attn.q_proj.bias"]

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,7 @@ type Model struct {
 	names   []string
 	tensors map[string]tensor
 	files   map[string][]byte
+	notes   []string
 	closers []io.Closer
 }
 
@@ -72,7 +74,9 @@ func Open(ctx context.Context, path string) (*Model, error) {
 	m := &Model{path: path, tensors: map[string]tensor{}, files: map[string][]byte{}}
 	switch {
 	case info.IsDir():
-		err = m.openFolder(ctx)
+		if err = m.openFolder(ctx); err == nil {
+			err = m.settleHead()
+		}
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		err = m.openGGUF()
 	default:
@@ -195,13 +199,44 @@ func (m *Model) openShard(name string) (*File, error) {
 func (m *Model) add(file *File, names []string) {
 	for _, name := range names {
 		info := file.tensors[name]
-		t := tensor{shape: info.Shape, read: func() ([]float32, error) { return file.Float32(name) }}
+		t := tensor{shape: info.Shape, read: func() ([]float32, error) {
+			values, err := file.Float32(name)
+			return values, errors.Join(err, notFinite(file.path, name, values))
+		}}
 		if info.DType == BF16 {
-			t.bf16 = func() ([]byte, error) { return file.BF16(name) }
+			t.bf16 = func() ([]byte, error) {
+				raw, err := file.BF16(name)
+				return raw, errors.Join(err, notFiniteBF16(file.path, name, raw))
+			}
 		}
 		m.names = append(m.names, name)
 		m.tensors[name] = t
 	}
+}
+
+// notFinite reports a weight that is no number, with which a model answers
+// nonsense and says nothing.
+func notFinite(path, name string, values []float32) error {
+	for i, v := range values {
+		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
+			return notFiniteAt(path, name, i, v)
+		}
+	}
+	return nil
+}
+
+// notFiniteBF16 is notFinite for a tensor as it is stored in bf16.
+func notFiniteBF16(path, name string, raw []byte) error {
+	for i := 1; i < len(raw); i += 2 {
+		if raw[i]&0x7f == 0x7f && raw[i-1]&0x80 != 0 {
+			return notFiniteAt(path, name, i/2, float32FromBF16(uint16(raw[i])<<8|uint16(raw[i-1])))
+		}
+	}
+	return nil
+}
+
+func notFiniteAt(path, name string, i int, v float32) error {
+	return fmt.Errorf("%s: tensor %q: value %d is %v; expected finite numbers; the file is damaged, or the training that made it went astray: fetch it again, or take an earlier checkpoint", path, name, i, v)
 }
 
 // hint says what the folder holds instead of safetensors.

@@ -20,8 +20,8 @@ import (
 )
 
 // Tensor is a tensor to write. Data is called once, when its turn comes, and
-// returns Elements() values: []float32 for F32 and BF16 (rounded to nearest
-// even), []uint16 for the bits of BF16 and F16, []int32 for I32, []uint32 for
+// returns Elements() values: []float32 for F32, BF16 and F16 (rounded to nearest
+// even; one that becomes infinite is an error), []uint16 for the bits of BF16 and F16, []int32 for I32, []uint32 for
 // U32. What it returns may be used again after the next call.
 type Tensor struct {
 	Name  string
@@ -154,6 +154,7 @@ func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metad
 func encode(out io.Writer, t Tensor, values any) error {
 	n := 0
 	var put func(buf []byte, from int) // fills buf
+	beyond := -1                       // the first value that the format cannot hold
 	le := binary.LittleEndian
 	switch v := values.(type) {
 	case []float32:
@@ -168,7 +169,21 @@ func encode(out io.Writer, t Tensor, values any) error {
 		case BF16:
 			put = func(buf []byte, from int) {
 				for i, f := range v[from : from+len(buf)/2] {
-					le.PutUint16(buf[2*i:], bf16FromFloat32(f))
+					u := bf16FromFloat32(f)
+					if u&0x7fff == 0x7f80 && !math.IsInf(float64(f), 0) && beyond < 0 {
+						beyond = from + i
+					}
+					le.PutUint16(buf[2*i:], u)
+				}
+			}
+		case F16:
+			put = func(buf []byte, from int) {
+				for i, f := range v[from : from+len(buf)/2] {
+					u := f16FromFloat32(f)
+					if u&0x7fff == 0x7c00 && !math.IsInf(float64(f), 0) && beyond < 0 {
+						beyond = from + i
+					}
+					le.PutUint16(buf[2*i:], u)
 				}
 			}
 		}
@@ -208,6 +223,9 @@ func encode(out io.Writer, t Tensor, values any) error {
 	for from := 0; from < n; {
 		part := buf[:min(len(buf), (n-from)*width)]
 		put(part, from)
+		if beyond >= 0 {
+			return fmt.Errorf("value %d is %g, which becomes infinite in %s; expected values that the format can hold; choose F32", beyond, values.([]float32)[beyond], t.DType)
+		}
 		if _, err := out.Write(part); err != nil {
 			return err
 		}
@@ -222,7 +240,7 @@ const DefaultMaxShardBytes = 5_000_000_000
 // Saved is a model to save as a Hugging Face folder.
 type Saved struct {
 	Config  []byte            // config.json; its dtype is set to DType
-	DType   DType             // F32 or BF16, for every tensor
+	DType   DType             // F32, BF16 or F16, for every tensor
 	Tensors []Tensor          // under Hugging Face names; their own DType is not read
 	Files   map[string][]byte // to lie beside: tokenizer.json, generation_config.json …; see Model.Files
 
@@ -232,8 +250,8 @@ type Saved struct {
 // Validate reports everything that is wrong with s.
 func (s Saved) Validate() error {
 	var problems []error
-	if s.DType != F32 && s.DType != BF16 {
-		problems = append(problems, fmt.Errorf("DType is %q; expected F32 or BF16", s.DType))
+	if s.DType != F32 && s.DType != BF16 && s.DType != F16 {
+		problems = append(problems, fmt.Errorf("DType is %q; expected F32, BF16 or F16", s.DType))
 	}
 	if s.MaxShardBytes < 0 {
 		problems = append(problems, fmt.Errorf("MaxShardBytes is %d; expected 0 or more", s.MaxShardBytes))
@@ -249,41 +267,39 @@ func (s Saved) Validate() error {
 	return errors.Join(append(problems, checkTensors(s.typed()))...)
 }
 
-// typed gives the tensors the format of the folder, without the output matrix
-// where the config ties it to the embedding.
+// typed gives the tensors the format of the folder.
 func (s Saved) typed() []Tensor {
-	var config struct {
-		Tied bool `json:"tie_word_embeddings"`
-	}
-	_ = json.Unmarshal(s.Config, &config) // Save reports it
-	var typed []Tensor
-	for _, t := range s.Tensors {
-		if config.Tied && t.Name == outputName {
-			continue
-		}
-		t.DType = s.DType
-		typed = append(typed, t)
+	typed := slices.Clone(s.Tensors)
+	for i := range typed {
+		typed[i].DType = s.DType
 	}
 	return typed
 }
-
-// outputName is the output matrix of a decoder, which a tied model shares with
-// its embedding.
-const outputName = "lm_head.weight"
 
 // Save writes a Hugging Face folder: config.json, model.safetensors (or shards
 // and their index) and the other files. Where dir does not exist or is empty, it
 // appears whole or not at all. Where it exists, what else lies there stays, the
 // model in it is replaced file by file, and config.json comes last: until then
-// the folder does not open as a model. "lm_head.weight" is left out where the
-// config says tie_word_embeddings.
+// the folder does not open as a model. Every tensor is written; config.json says
+// tie_word_embeddings where there is no "lm_head.weight" among them, and has its
+// settings in the spellings of transformers 4 and 5.
 func Save(ctx context.Context, dir string, s Saved) error {
 	if err := s.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	config, err := withDType(s.Config, s.DType)
+	tensors := s.typed()
+	var names []string
+	for _, t := range tensors {
+		names = append(names, t.Name)
+	}
+	config, copied, err := exported(s.Config, s.DType, names)
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, configName), err)
+	}
+	if copied {
+		head := tensors[slices.Index(names, sharedName)]
+		head.Name = outputName
+		tensors = append(tensors, head)
 	}
 	files := maps.Clone(s.Files)
 	if files == nil {
@@ -293,7 +309,7 @@ func Save(ctx context.Context, dir string, s Saved) error {
 	if limit == 0 {
 		limit = DefaultMaxShardBytes
 	}
-	parts := split(s.typed(), limit)
+	parts := split(tensors, limit)
 	shards := make([]shard, len(parts))
 	index := struct {
 		Metadata  map[string]int64  `json:"metadata"`
@@ -464,16 +480,4 @@ func split(tensors []Tensor, limit int64) [][]Tensor {
 		shards[last] = append(shards[last], t)
 	}
 	return shards
-}
-
-// withDType sets a config's dtype under the name of transformers 5 and under
-// the one of its predecessors.
-func withDType(config []byte, dtype DType) ([]byte, error) {
-	fields, err := object(config)
-	if err != nil {
-		return nil, err
-	}
-	name := map[DType]string{F32: "float32", BF16: "bfloat16"}[dtype]
-	fields["dtype"], fields["torch_dtype"] = name, name
-	return marshal(fields)
 }

@@ -63,6 +63,8 @@ type hfConfig struct {
 	Limit         int             `json:"relative_attention_max_distance"`
 	Epsilon       float64         `json:"layer_norm_epsilon"`
 	FeedForward   string          `json:"feed_forward_proj"`
+	Act           *string         `json:"dense_act_fn"` // what transformers makes of feed_forward_proj, and saves
+	Gated         *bool           `json:"is_gated_act"`
 	Tied          *bool           `json:"tie_word_embeddings"`
 	Scaled        *bool           `json:"scale_decoder_outputs"`
 	Start         *int            `json:"decoder_start_token_id"`
@@ -74,13 +76,15 @@ type hfConfig struct {
 // maxLayers bounds what a broken config.json can ask for.
 const maxLayers = 1024
 
-// ParseConfig reads a config.json. All problems are reported at once.
+// ParseConfig reads a config.json and the generation_config.json beside it, nil
+// for none, which can name the decoder's first token, too. All problems are
+// reported at once.
 //
 // In T5's files tie_word_embeddings says two things: false stands in v1.1's,
 // whose head is a weight of its own and reads unscaled states. transformers 5
 // writes the second as scale_decoder_outputs, which goes first here for both. A
 // caller whose weights show otherwise (a file without lm_head.weight) sets Tied.
-func ParseConfig(data []byte) (Config, error) {
+func ParseConfig(data, generation []byte) (Config, error) {
 	h := hfConfig{Buckets: 32, Limit: 128, Epsilon: 1e-6, FeedForward: "relu", InitFactor: 1}
 	if err := json.Unmarshal(data, &h); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
@@ -95,15 +99,15 @@ func ParseConfig(data []byte) (Config, error) {
 	if h.DecoderLayers != nil {
 		c.DecoderLayers = *h.DecoderLayers
 	}
-	if h.Start != nil {
-		c.Start = *h.Start
-	}
 	c.Scaled = h.Tied == nil || *h.Tied
 	if h.Scaled != nil {
 		c.Scaled = *h.Scaled
 	}
 	c.Tied = c.Scaled
 	var problems []error
+	start, err := h.start(generation)
+	problems = append(problems, err)
+	c.Start = start
 	if len(h.End) > 0 && string(h.End) != "null" {
 		var ends []int
 		if err := json.Unmarshal(h.End, &c.End); err != nil {
@@ -119,10 +123,35 @@ func ParseConfig(data []byte) (Config, error) {
 		act = "gelu_new" // so do transformers
 	}
 	c.Activation, c.Gated = act, gated
+	if h.Act != nil && *h.Act != act || h.Gated != nil && *h.Gated != gated {
+		problems = append(problems, fmt.Errorf("config.json: feed_forward_proj %q says activation %s, gated %t; dense_act_fn and is_gated_act contradict it; expected the same; correct one of them", h.FeedForward, act, gated))
+	}
 	if err := errors.Join(append(problems, c.Validate())...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// start is the decoder's first token: what either file names, else the padding
+// token, as T5 was trained.
+func (h hfConfig) start(generation []byte) (int, error) {
+	var g struct {
+		Start *int `json:"decoder_start_token_id"`
+	}
+	if len(generation) > 0 {
+		if err := json.Unmarshal(generation, &g); err != nil {
+			return 0, fmt.Errorf("generation_config.json: %w", err)
+		}
+	}
+	switch {
+	case h.Start != nil && g.Start != nil && *h.Start != *g.Start:
+		return 0, fmt.Errorf("config.json: decoder_start_token_id is %d, and %d in generation_config.json: transformers would train with the first and answer with the second; expected the same; correct one of them", *h.Start, *g.Start)
+	case h.Start != nil:
+		return *h.Start, nil
+	case g.Start != nil:
+		return *g.Start, nil
+	}
+	return h.Pad, nil
 }
 
 // Validate reports every setting that this package cannot follow.

@@ -16,19 +16,23 @@ func TestParseConfig(t *testing.T) {
 		Buckets: 32, Limit: 128, Epsilon: 1e-6, Activation: "gelu_new", Gated: true, End: 1, InitFactor: 1,
 	}
 	for _, c := range []struct {
-		name, why, json string
-		change          func(*Config)
+		name, why, json, generation string
+		change                      func(*Config)
 	}{
-		{"flan", "as on the hub: false says untied and unscaled", flan + `,"tie_word_embeddings":false}`, func(*Config) {}},
-		{"v1.0", "nothing said of the head: tied and scaled", flan + `}`, func(c *Config) { c.Tied, c.Scaled = true, true }},
-		{"transformers 5", "which writes true for Flan, and the scale apart", flan + `,"tie_word_embeddings":true,"scale_decoder_outputs":false}`, func(*Config) {}},
-		{"one end in a list", "some files hold a list", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1]`, 1) + `,"tie_word_embeddings":false}`, func(*Config) {}},
-		{"several ends", "the first one ends an answer that is learnt", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1,2]`, 1) + `,"tie_word_embeddings":false}`, func(*Config) {}},
-		{"symmetric", "no number of decoder layers", strings.Replace(flan, `"num_decoder_layers":6,`, ``, 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.DecoderLayers = 8 }},
-		{"relu", "v1.0's activation", strings.Replace(flan, "gated-gelu", "relu", 1) + `,"tie_word_embeddings":false}`, func(c *Config) { c.Activation, c.Gated = "relu", false }},
+		{"flan", "as on the hub: false says untied and unscaled", flan + `,"tie_word_embeddings":false}`, "", func(*Config) {}},
+		{"v1.0", "nothing said of the head: tied and scaled", flan + `}`, "", func(c *Config) { c.Tied, c.Scaled = true, true }},
+		{"transformers 5", "which writes true for Flan, and the scale apart", flan + `,"tie_word_embeddings":true,"scale_decoder_outputs":false}`, "", func(*Config) {}},
+		{"one end in a list", "some files hold a list", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1]`, 1) + `,"tie_word_embeddings":false}`, "", func(*Config) {}},
+		{"symmetric", "no number of decoder layers", strings.Replace(flan, `"num_decoder_layers":6,`, ``, 1) + `,"tie_word_embeddings":false}`, "", func(c *Config) { c.DecoderLayers = 8 }},
+		{"relu", "v1.0's activation", strings.Replace(flan, "gated-gelu", "relu", 1) + `,"tie_word_embeddings":false}`, "", func(c *Config) { c.Activation, c.Gated = "relu", false }},
+		{"start of generation", "where transformers 5 keeps it", strings.Replace(flan, `"decoder_start_token_id":0,`, ``, 1) + `,"tie_word_embeddings":false}`, `{"decoder_start_token_id":5}`, func(c *Config) { c.Start = 5 }},
+		{"start of both", "the same, as it is saved", flan + `,"tie_word_embeddings":false}`, `{"decoder_start_token_id":0}`, func(*Config) {}},
+		{"start of none", "T5 was trained with the padding token", strings.Replace(flan, `"decoder_start_token_id":0,`, `"pad_token_id":3,`, 1) + `,"tie_word_embeddings":false}`, `{}`, func(c *Config) { c.Start = 3 }},
+		{"saved activation", "what transformers makes of feed_forward_proj", flan + `,"dense_act_fn":"gelu_new","is_gated_act":true,"tie_word_embeddings":false}`, "", func(*Config) {}},
+		{"several ends", "the first one ends an answer that is learnt", strings.Replace(flan, `"eos_token_id":1`, `"eos_token_id":[1,2]`, 1) + `,"tie_word_embeddings":false}`, "", func(*Config) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := ParseConfig([]byte(c.json))
+			got, err := ParseConfig([]byte(c.json), []byte(c.generation))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +47,7 @@ func TestParseConfig(t *testing.T) {
 
 func TestParseConfigErrors(t *testing.T) {
 	_, err := ParseConfig([]byte(`{"model_type":"t5","d_kv":-4,"num_layers":9999,"feed_forward_proj":"gated-tanh","vocab_size":8,
-		"decoder_start_token_id":8,"eos_token_id":[],"layer_norm_epsilon":0,"initializer_factor":-1,"relative_attention_max_distance":3}`))
+		"decoder_start_token_id":8,"eos_token_id":[],"layer_norm_epsilon":0,"initializer_factor":-1,"relative_attention_max_distance":3}`), nil)
 	for _, want := range []string{
 		"d_model is 0", "d_kv is -4", "9999", `"tanh"`, "decoder_start_token_id is 8", "eos_token_id is []", "layer_norm_epsilon is 0", "initializer_factor is -1", "relative_attention_max_distance is 3",
 	} {
@@ -51,21 +55,25 @@ func TestParseConfigErrors(t *testing.T) {
 			t.Errorf("error %v; want one that says %q too", err, want)
 		}
 	}
+	if _, err := ParseConfig([]byte(flan+"}"), []byte(`{"decoder_start_token_id":2}`)); err == nil || !strings.Contains(err.Error(), "decoder_start_token_id is 0, and 2 in generation_config.json") {
+		t.Errorf("error %v; want the contradiction", err)
+	}
 	for _, c := range []struct{ name, json, want string }{
+		{"activation", flan + `,"dense_act_fn":"relu"}`, "contradict"},
 		{"kind", `{"model_type":"llama"}`, `"llama"`},
 		{"broken", `{`, "config.json"},
 	} {
-		if _, err := ParseConfig([]byte(c.json)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ParseConfig([]byte(c.json), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v; want one with %q", c.name, err, c.want)
 		}
 	}
 }
 
 func FuzzParseConfig(f *testing.F) {
-	f.Add([]byte(flan + "}"))
-	f.Add([]byte(`{"model_type":"t5","relative_attention_num_buckets":-1,"eos_token_id":"x"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if c, err := ParseConfig(data); err == nil && c.Validate() != nil {
+	f.Add([]byte(flan+"}"), []byte(`{"decoder_start_token_id":0}`))
+	f.Add([]byte(`{"model_type":"t5","relative_attention_num_buckets":-1,"eos_token_id":"x"}`), []byte(nil))
+	f.Fuzz(func(t *testing.T, data, generation []byte) {
+		if c, err := ParseConfig(data, generation); err == nil && c.Validate() != nil {
 			t.Errorf("%+v passed", c)
 		}
 	})

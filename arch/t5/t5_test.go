@@ -33,7 +33,7 @@ func load(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseConfig(data)
+	c, err := ParseConfig(data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

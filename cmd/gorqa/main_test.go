@@ -36,10 +36,15 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gguf, err := filepath.Abs("../../weights/testdata/tiny-llama-f32.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FAIRE", faire)
+			env.Setenv("GGUF", gguf)
 			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil
 		},

@@ -34,6 +34,9 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	switch ext := strings.ToLower(filepath.Ext(c.In)); {
 	case info.IsDir(), ext == ".gguf":
+		if strings.EqualFold(filepath.Ext(c.Out), ".jsonl") {
+			return fmt.Errorf("%s: a model becomes a folder; the name of one expected, not of a .jsonl file", c.Out)
+		}
 		if err := weights.Convert(ctx, c.In, c.Out, weights.DType(c.DType)); err != nil {
 			return err
 		}

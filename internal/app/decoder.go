@@ -29,7 +29,7 @@ type decoder struct {
 }
 
 func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from origin, half, trained bool) (*decoder, error) {
-	c, err := llama.ParseConfig(source.Config())
+	c, err := decoderConfig(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.base, err)
 	}
@@ -37,6 +37,7 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from
 	if err != nil {
 		return nil, err
 	}
+	b.notes = notes(source, c.Weights())
 	d := &decoder{base: b, model: llama.New(c, half)}
 	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err
@@ -45,9 +46,18 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from
 	return d, nil
 }
 
+// decoderConfig goes by the weights where config.json says something else of the
+// head.
+func decoderConfig(source *weights.Model) (llama.Config, error) {
+	c, err := llama.ParseConfig(source.Config())
+	_, own := source.Shape("lm_head.weight")
+	c.Tied = !own
+	return c, err
+}
+
 func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
 	show.Say("Model %s: %.1f million weights, %d layers, on %s", name, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, e.Describe())
-	d.describeAdapter(show)
+	d.describeRest(show)
 }
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say

@@ -222,7 +222,7 @@ func (d *doctor) model() (_ string, err error) {
 		}
 		of, need = c.Weights(), needFusion(c, h, d.c)
 	} else {
-		c, err := llama.ParseConfig(source.Config())
+		c, err := decoderConfig(source)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
@@ -232,6 +232,9 @@ func (d *doctor) model() (_ string, err error) {
 		}
 		of, need = c.Weights(), needDecoder(c, h, d.c)
 		d.decoder = &c
+	}
+	for _, note := range notes(source, of) {
+		d.show.Warn("%s", note)
 	}
 	for _, w := range of {
 		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {

@@ -72,17 +72,15 @@ func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, from 
 	if err != nil {
 		return nil, err
 	}
+	b.notes = notes(source, c.Weights())
 	return newFusion(ctx, b, c, source, half, trained)
 }
 
-// fusionConfig goes by the weights where config.json leaves open whether the
-// head is the embedding. Copies of the embedding (encoder.embed_tokens.weight,
-// decoder.embed_tokens.weight) stay unread.
+// fusionConfig is decoderConfig for an encoder-decoder.
 func fusionConfig(source *weights.Model) (t5.Config, error) {
-	c, err := t5.ParseConfig(source.Config())
-	if _, ok := source.Shape("lm_head.weight"); !ok {
-		c.Tied = true
-	}
+	c, err := t5.ParseConfig(source.Config(), source.GenerationConfig())
+	_, own := source.Shape("lm_head.weight")
+	c.Tied = !own
 	return c, err
 }
 
@@ -125,7 +123,7 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 		return parsed, nil, "", err
 	}
 	if _, err = isFusion(data, config.FiD); err == nil {
-		parsed, err = t5.ParseConfig(data)
+		parsed, err = t5.ParseConfig(data, nil)
 	}
 	if err != nil {
 		return parsed, nil, "", fmt.Errorf("%s: %w", path, err)
@@ -192,7 +190,7 @@ func newFusion(ctx context.Context, b base, c t5.Config, source tape.Source, hal
 func (f *fusion) describe(name string, e *xla.Engine, show *report.Run) {
 	c := f.model.Config
 	show.Say("Model %s: %.1f million weights, %d encoder and %d decoder layers, on %s", name, float64(c.Parameters())/1e6, c.Layers, c.DecoderLayers, e.Describe())
-	f.describeAdapter(show)
+	f.describeRest(show)
 }
 
 // usePrompt sets template and lengths: as the flags say, or, where they say

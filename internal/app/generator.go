@@ -49,7 +49,8 @@ type base struct {
 	params  *tape.Params
 	runner  *tape.Runner
 	encoder *recipe.Encoder
-	k       int // passages that a question is asked with, 0 where nothing says
+	notes   []string // what the user should know of the model's files
+	k       int      // passages that a question is asked with, 0 where nothing says
 }
 
 func (b *base) loaded() *base { return b }
@@ -92,8 +93,26 @@ func (b *base) load(ctx context.Context, ws, linears []tape.Weight, source tape.
 	return nil
 }
 
-// describeAdapter says what stands beside the weights.
-func (b *base) describeAdapter(show *report.Run) {
+// notes are what the user should know of a model's files, of which the weights ws
+// are used.
+func notes(source *weights.Model, ws []tape.Weight) []string {
+	var names []string
+	for _, w := range ws {
+		names = append(names, w.Name)
+	}
+	notes := source.Notes()
+	if unused := source.Unused(names); unused != "" {
+		notes = append(notes, unused)
+	}
+	return notes
+}
+
+// describeRest says what stands beside the weights, and what is to be known of the
+// files.
+func (b *base) describeRest(show *report.Run) {
+	for _, note := range b.notes {
+		show.Warn("%s", note)
+	}
 	if b.from.lora != nil {
 		show.Say("%s", b.from.describe(b.params))
 	}

@@ -1,0 +1,287 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Names of the matrices that a model reads words with and answers with.
+const (
+	outputName    = "lm_head.weight"            // of any generator
+	embeddingName = "model.embed_tokens.weight" // of a decoder
+	sharedName    = "shared.weight"             // of an encoder-decoder of the T5 family
+)
+
+// sharedCopies are further names of T5's embedding; transformers reads each stack's
+// own where the file has it.
+var sharedCopies = []string{"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
+
+// decoders are the model types whose config.json is understood here as Llama's is.
+var decoders = []string{"llama", "mistral", "qwen2", "qwen3"}
+
+const encoderDecoder = "t5"
+
+// kind is what config.json says of the model's head.
+type kind struct {
+	Type   string `json:"model_type"`
+	Tied   *bool  `json:"tie_word_embeddings"`
+	Scaled *bool  `json:"scale_decoder_outputs"`
+}
+
+func kindOf(config []byte) (k kind, err error) {
+	if err := json.Unmarshal(config, &k); err != nil {
+		return k, fmt.Errorf("%s: %w", configName, err)
+	}
+	return k, nil
+}
+
+// embedding is the name of the matrix that the head can be, "" where the type of
+// the model is not one of the known.
+func (k kind) embedding() string {
+	switch {
+	case k.Type == encoderDecoder:
+		return sharedName
+	case slices.Contains(decoders, k.Type):
+		return embeddingName
+	}
+	return ""
+}
+
+// settleHead makes the tensors agree with each other on the embedding and the head:
+// the tensors decide, whatever config.json says of ties. A head of its own stays; one
+// that is a copy of the embedding it is tied to goes, and so do T5's copies of its
+// embedding. What transformers reads differently from version to version, or
+// with random numbers, is an error.
+func (m *Model) settleHead() error {
+	k, err := kindOf(m.config)
+	if err != nil {
+		return err
+	}
+	embedding := k.embedding()
+	if embedding == "" {
+		return nil
+	}
+	if k.Type == encoderDecoder {
+		if err := m.settleShared(); err != nil {
+			return err
+		}
+	}
+	if _, ok := m.tensors[embedding]; !ok {
+		return nil // whoever needs it says so
+	}
+	tied := k.Tied != nil && *k.Tied || k.Type == encoderDecoder
+	_, own := m.tensors[outputName]
+	switch {
+	case own && tied:
+		same, err := m.same(outputName, embedding)
+		if err != nil {
+			return err
+		}
+		if same {
+			m.drop(outputName)
+		} else if k.Type != encoderDecoder { // whose config.json says true of every model since transformers 5
+			m.notes = append(m.notes, fmt.Sprintf("%s has a %s that differs from %s, though its config.json ties them: it is used and kept, as in transformers 5; versions before 5 drop it", m.path, outputName, embedding))
+		}
+	case !own && !tied:
+		return fmt.Errorf("%s: no tensor %q, and config.json does not say that it is %s; transformers would answer with random numbers; expected the head, or tie_word_embeddings true where the embedding is the head: fetch the whole model or correct config.json", m.path, outputName, embedding)
+	}
+	return nil
+}
+
+// settleShared gives T5's embedding its own name and drops equal copies of it.
+func (m *Model) settleShared() error {
+	for _, copied := range sharedCopies {
+		if _, ok := m.tensors[copied]; !ok {
+			continue
+		}
+		if _, ok := m.tensors[sharedName]; !ok {
+			m.names[slices.Index(m.names, copied)] = sharedName
+			m.tensors[sharedName] = m.tensors[copied]
+			delete(m.tensors, copied)
+			continue
+		}
+		same, err := m.same(copied, sharedName)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return fmt.Errorf("%s: %s differs from %s; expected one embedding for both stacks, as the models of this family have; save the model again with the embedding that it was trained with", m.path, copied, sharedName)
+		}
+		m.drop(copied)
+	}
+	return nil
+}
+
+func (m *Model) drop(name string) {
+	m.names = slices.DeleteFunc(m.names, func(n string) bool { return n == name })
+	delete(m.tensors, name)
+}
+
+// same compares two tensors.
+func (m *Model) same(a, b string) (bool, error) {
+	x, y := m.tensors[a], m.tensors[b]
+	if !slices.Equal(x.shape, y.shape) {
+		return false, nil
+	}
+	if x.bf16 != nil && y.bf16 != nil {
+		p, errP := x.bf16()
+		q, errQ := y.bf16()
+		return bytes.Equal(p, q), errors.Join(errP, errQ)
+	}
+	p, errP := x.read()
+	q, errQ := y.read()
+	return slices.Equal(p, q), errors.Join(errP, errQ)
+}
+
+// Notes are what whoever uses the model should know of its files.
+func (m *Model) Notes() []string { return slices.Clone(m.notes) }
+
+// Unused says which tensors of the folder none of the names takes, "" for none that
+// matters: buffers that the architecture computes are left out of it.
+func (m *Model) Unused(names []string) string {
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[name] = true
+	}
+	var left []string
+	for _, name := range m.names {
+		if !taken[name] && !strings.HasSuffix(name, ".inv_freq") && !strings.HasSuffix(name, ".position_ids") {
+			left = append(left, name)
+		}
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	shown := left[:min(len(left), 5)]
+	more := ""
+	if n := len(left) - len(shown); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s: %d tensors are no part of the model that its config.json describes: %s%s. They are not used, and what training saves does not have them; convert and merge keep them", m.path, len(left), strings.Join(shown, ", "), more)
+}
+
+// exported is the config.json to save with tensors of those names: its settings in
+// the spelling of transformers 4 and in that of 5, and tie_word_embeddings as the
+// tensors have it. copied says that the embedding must be saved as the head, too.
+func exported(config []byte, dtype DType, names []string) (data []byte, copied bool, err error) {
+	fields, err := object(config)
+	if err != nil {
+		return nil, false, err
+	}
+	k, err := kindOf(config)
+	if err != nil {
+		return nil, false, err
+	}
+	name := map[DType]string{F32: "float32", BF16: "bfloat16", F16: "float16"}[dtype]
+	fields["dtype"], fields["torch_dtype"] = name, name
+	if slices.Contains(decoders, k.Type) {
+		if err := spellRope(fields); err != nil {
+			return nil, false, err
+		}
+	}
+	if embedding := k.embedding(); embedding != "" && slices.Contains(names, embedding) {
+		tied := !slices.Contains(names, outputName)
+		if k.Type == encoderDecoder {
+			scaled := k.Tied == nil || *k.Tied
+			if k.Scaled != nil {
+				scaled = *k.Scaled
+			}
+			// transformers 4 scales what a tied head reads, and only that.
+			copied = tied && !scaled
+			tied = tied && scaled
+			fields["scale_decoder_outputs"] = scaled
+		}
+		fields["tie_word_embeddings"] = tied
+	}
+	data, err = marshal(fields)
+	return data, copied, err
+}
+
+// spellRope writes the settings of rotary positions as rope_theta and
+// rope_scaling, where transformers 4 looks for them, and as rope_parameters, where
+// transformers 5 does.
+func spellRope(fields map[string]any) error {
+	read := func(key string) (map[string]any, error) {
+		v, ok := fields[key].(map[string]any)
+		if !ok && fields[key] != nil {
+			return nil, fmt.Errorf("%s is %v; expected an object or null", key, fields[key])
+		}
+		for name, value := range v {
+			if _, nested := value.(map[string]any); nested {
+				return nil, fmt.Errorf("%s has settings of its own for %q; expected one for all layers", key, name)
+			}
+		}
+		return maps.Clone(v), nil
+	}
+	old, errOld := read("rope_scaling")
+	both, errBoth := read("rope_parameters")
+	if err := errors.Join(errOld, errBoth); err != nil {
+		return err
+	}
+	if both == nil {
+		both = map[string]any{}
+	}
+	set := func(key string, value any) error {
+		was, ok := both[key]
+		if ok && was != nil && value != nil && number(was) != number(value) {
+			return fmt.Errorf("%s is %v in one place and %v in another (rope_theta, rope_scaling, rope_parameters); expected the same; correct one of them", key, was, value)
+		}
+		if value != nil {
+			both[key] = value
+		}
+		return nil
+	}
+	var problems []error
+	for key, value := range old {
+		if key == "type" {
+			key = "rope_type"
+		}
+		problems = append(problems, set(key, value))
+	}
+	problems = append(problems, set("rope_theta", fields["rope_theta"]))
+	if value, ok := both["type"]; ok {
+		delete(both, "type")
+		problems = append(problems, set("rope_type", value))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	if len(both) == 0 { // the default of every version
+		return nil
+	}
+	if both["rope_type"] == nil {
+		both["rope_type"] = "default"
+	}
+	if both["rope_type"] == "llama3" && both["original_max_position_embeddings"] == nil && fields["max_position_embeddings"] != nil {
+		both["original_max_position_embeddings"] = fields["max_position_embeddings"]
+	}
+	if both["rope_theta"] == nil {
+		both["rope_theta"] = json.Number("10000.0")
+	}
+	fields["rope_parameters"], fields["rope_theta"], fields["rope_scaling"] = both, both["rope_theta"], nil
+	if both["rope_type"] != "default" {
+		scaling := maps.Clone(both)
+		delete(scaling, "rope_theta")
+		scaling["type"] = both["rope_type"] // where versions before 4.43 look
+		fields["rope_scaling"] = scaling
+	}
+	return nil
+}
+
+// number makes JSON numbers of one value alike, however they are written.
+func number(value any) any {
+	if n, ok := value.(json.Number); ok {
+		if f, err := n.Float64(); err == nil {
+			return f
+		}
+	}
+	if list, ok := value.([]any); ok {
+		return fmt.Sprint(list...)
+	}
+	return value
+}
