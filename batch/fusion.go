@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -93,16 +94,21 @@ func (p FusionPacking) Validate() error {
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // of like size stand together, in numbers that are powers of two, so that few
 // shapes occur.
-func (p FusionPacking) Pack(rows []FusionRow) []*Fusion {
-	rows = slices.Clone(rows)
-	slices.SortStableFunc(rows, func(a, b FusionRow) int { return cmp.Compare(b.size(), a.size()) })
-	var out []*Fusion
-	for len(rows) > 0 {
-		n := powerWithin(min(p.Capacity/p.states(rows[0].size()), len(rows)))
-		out = append(out, p.layOut(rows[:n]))
-		rows = rows[n:]
+func (p FusionPacking) Pack(rows []FusionRow) []*Fusion { return slices.Collect(p.Each(rows)) }
+
+// Each is Pack, one micro-batch after the other.
+func (p FusionPacking) Each(rows []FusionRow) iter.Seq[*Fusion] {
+	return func(yield func(*Fusion) bool) {
+		rows := slices.Clone(rows)
+		slices.SortStableFunc(rows, func(a, b FusionRow) int { return cmp.Compare(b.size(), a.size()) })
+		for len(rows) > 0 {
+			n := powerWithin(min(p.Capacity/p.states(rows[0].size()), len(rows)))
+			if !yield(p.layOut(rows[:n])) {
+				return
+			}
+			rows = rows[n:]
+		}
 	}
-	return out
 }
 
 // states is K for a row of that many encoder states.

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 )
@@ -41,20 +42,32 @@ func PackingFor(onHost bool) Packing {
 
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // that share a long prefix stand together as a tree.
-func (p Packing) Pack(rows []Row) []*Decoder {
-	f := fit{Packing: p, groups: p.groups(rows)}
-	f.measure()
-	f.place()
-	f.improve()
-	var out []*Decoder
-	for _, pack := range f.packs {
-		var members []Row
-		for _, g := range pack {
-			members = append(members, f.groups[g].rows...)
+func (p Packing) Pack(rows []Row) []*Decoder { return slices.Collect(p.Each(rows)) }
+
+// together is how many groups of rows are fitted into micro-batches at a time:
+// what that takes grows with the square of them, and they fit no better from a few
+// hundred on.
+const together = 256
+
+// Each is Pack, one micro-batch after the other, of which it holds few at a time.
+func (p Packing) Each(rows []Row) iter.Seq[*Decoder] {
+	return func(yield func(*Decoder) bool) {
+		for groups := range slices.Chunk(p.groups(rows), together) {
+			f := fit{Packing: p, groups: groups}
+			f.measure()
+			f.place()
+			f.improve()
+			for _, pack := range f.packs {
+				var members []Row
+				for _, g := range pack {
+					members = append(members, f.groups[g].rows...)
+				}
+				if !yield(p.layOut(members)) {
+					return
+				}
+			}
 		}
-		out = append(out, p.layOut(members))
 	}
-	return out
 }
 
 // group is rows that stand on one prefix, and the positions they need together.

@@ -3,6 +3,7 @@ package batch
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -142,9 +143,57 @@ func TestPackFits(t *testing.T) {
 	}
 }
 
+// Of many rows every one stands once, rows on one passage together, in a time
+// that grows with their number and not with its square.
+func TestPackMany(t *testing.T) {
+	var rows []Row
+	for i := range 3 * together {
+		passage := slices.Repeat([]int32{int32(i / 3)}, 40)
+		rows = append(rows, Row{Tokens: append(passage, int32(i), 1, 2), From: 41, Index: i})
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	seen, shared := map[int]bool{}, 0
+	for d := range DefaultPacking().Each(rows) {
+		for i, row := range d.Rows {
+			if seen[row] {
+				t.Fatalf("row %d twice", row)
+			}
+			if seen[row] = true; i > 0 && d.Rows[i-1]/3 == row/3 {
+				shared++
+			}
+		}
+	}
+	if len(seen) != len(rows) || shared != 2*together {
+		t.Errorf("%d of %d rows, %d beside one on the same passage; expected all and %d", len(seen), len(rows), shared, 2*together)
+	}
+}
+
 func BenchmarkPack(b *testing.B) {
 	rows := randomRows(rand.New(rand.NewPCG(3, 4)), 64)
 	for b.Loop() {
 		DefaultPacking().Pack(rows)
+	}
+}
+
+// Of an evaluation's rows, of which nearly every one has passages of its own.
+func BenchmarkPackMany(b *testing.B) {
+	for _, n := range []int{64, 500, 2000, 10_000} {
+		random := rand.New(rand.NewPCG(5, 6))
+		rows := make([]Row, n)
+		for i := range rows {
+			tokens := make([]int32, 100+random.IntN(500))
+			for j := range tokens {
+				tokens[j] = random.Int32N(50_000)
+			}
+			rows[i] = Row{Tokens: tokens, From: len(tokens) - 20, Index: i}
+		}
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			packs := 0
+			for b.Loop() {
+				packs = len(DefaultPacking().Pack(rows))
+			}
+			b.ReportMetric(float64(packs), "micro-batches")
+		})
 	}
 }

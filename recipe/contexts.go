@@ -151,6 +151,17 @@ func (o ContextOptions) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Within is o for a retriever over so many documents, and says whether it had to
+// be lowered for them.
+func (o ContextOptions) Within(documents int) (_ ContextOptions, lowered bool) {
+	if documents < 1 || o.largest() <= documents {
+		return o, false
+	}
+	o.K, o.MinK, o.MaxK = min(o.K, documents), min(o.MinK, documents), min(o.MaxK, documents)
+	o.Distractors = min(o.Distractors, o.largest())
+	return o, true
+}
+
 // largest is the highest K of any row.
 func (o ContextOptions) largest() int {
 	if o.MaxK > 0 {

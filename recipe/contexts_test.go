@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gorqa/retrieve"
 	"gorqa/rqa"
@@ -554,4 +555,21 @@ func ExampleBuildContexts() {
 	// Output:
 	// gold 1 Free shipping takes two days.
 	// retrieved 2 Returns are free.
+}
+
+func TestWithin(t *testing.T) {
+	for _, test := range []struct {
+		name, why string
+		opt, want ContextOptions
+	}{
+		{"enough", "nothing changes", ContextOptions{K: 3, Distractors: 2}, ContextOptions{K: 3, Distractors: 2}},
+		{"few", "as many as there are, distractors among them", ContextOptions{K: 9, Distractors: 7}, ContextOptions{K: 4, Distractors: 4}},
+		{"range", "its end", ContextOptions{K: 3, MinK: 2, MaxK: 9}, ContextOptions{K: 3, MinK: 2, MaxK: 4}},
+		{"range beyond", "both ends", ContextOptions{K: 3, MinK: 6, MaxK: 9}, ContextOptions{K: 3, MinK: 4, MaxK: 4}},
+	} {
+		got, lowered := test.opt.Within(4)
+		if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(ContextOptions{}, "Progress")); diff != "" || lowered != (test.name != "enough") {
+			t.Errorf("%s: lowered %t (%s)\n%s", test.name, lowered, test.why, diff)
+		}
+	}
 }

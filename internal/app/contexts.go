@@ -202,6 +202,10 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []rqa.Exa
 	if docs == nil {
 		docs = recipe.GoldPool(examples)
 	}
+	opt, lowered := opt.Within(len(docs))
+	if lowered {
+		p.show.Say("%s: there are %d documents to retrieve from; a row has no more of them (embedding_max_num_to_retrieve, vary_k)", rows, len(docs))
+	}
 	var file *recipe.ContextsFile
 	if path != "" {
 		follow, err := p.follow.name(examples)

@@ -65,11 +65,11 @@ func TestRunContexts(t *testing.T) {
 	if after, err := os.Stat(filepath.Join(dir, trainContextsFile)); err != nil || !os.SameFile(before, after) {
 		t.Errorf("the contexts were made anew (%v)", err)
 	}
-	// The original's pool: two gold passages are too few for two beside one.
+	// The original's pool: two gold passages are too few for three beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	_, _, err = (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
-	if err == nil || !strings.HasPrefix(err.Error(), "train.jsonl: contexts: 3 passages a row are asked for but there are only 2 documents") {
-		t.Errorf("small pool: %v", err)
+	small, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
+		t.Errorf("small pool: %+v, %v", small, err)
 	}
 	// SFT has the gold passages alone and leaves no file.
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}

@@ -175,7 +175,7 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 func (d *decoder) encode(examples []rqa.Example, contexts []recipe.Context) (rows, error) {
 	all, err := d.encoder.Rows(examples, contexts)
 	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
-	return newRows(all, about, batch.PackingFor(d.runner.Engine.OnHost()).Pack, d.model.Loss), err
+	return newRows(all, about, batch.PackingFor(d.runner.Engine.OnHost()).Each, func(b *batch.Decoder) int { return len(b.Rows) }, d.model.Loss), err
 }
 
 // onHost says whether the backend computes in the host's memory.

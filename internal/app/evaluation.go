@@ -58,8 +58,8 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 		return nil, err
 	}
 	if n := len(index.Documents()); x.options.TopK > n {
-		err := fmt.Errorf("%s: eval_k is %d, but there are only %d documents to retrieve from; lower eval_k, or add documents", b.FullDatasetFilePath, x.options.TopK, n)
-		return nil, errors.Join(err, embedder.Close())
+		show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
+		x.options.TopK = n
 	}
 	x.retriever, x.embedder = index, embedder
 	return x, nil
@@ -190,11 +190,10 @@ func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
 		all = append(all, place)
 		terms += n
 	}
-	passes := r.pack(all)
-	task := x.show.Task("Evaluation loss", len(passes))
+	task := x.show.Task("Evaluation loss", len(all))
 	defer task.Done()
 	var sum float64
-	for _, p := range passes {
+	for n, p := range r.pack(all) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -203,7 +202,7 @@ func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
 			return 0, err
 		}
 		sum += loss
-		task.Advance(1)
+		task.Advance(n)
 	}
 	return sum / float64(terms), nil
 }

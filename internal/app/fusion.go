@@ -285,7 +285,7 @@ func (f *fusion) encode(examples []rqa.Example, contexts []recipe.Context) (rows
 	about := func(r batch.FusionRow) (index, tokens, terms int) {
 		return r.Index, len(slices.Concat(r.Passages...)) + len(r.Answer), len(r.Answer)
 	}
-	return newRows(all, about, packing.Pack, f.model.Loss), err
+	return newRows(all, about, packing.Each, func(b *batch.Fusion) int { return len(b.Rows) }, f.model.Loss), err
 }
 
 // save writes a Hugging Face folder, with fid.json beside the model.

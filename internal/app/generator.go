@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -120,30 +121,32 @@ func (b *base) describeRest(show *report.Run) {
 
 // rows are examples as a generator takes them, known by their place.
 type rows struct {
-	index, tokens, terms []int // of each: where in the data file, how long in full, label tokens
-	pack                 func(places []int) []pass
+	index, tokens, terms []int                                   // of each: where in the data file, how long in full, label tokens
+	pack                 func(places []int) iter.Seq2[int, pass] // micro-batches, with how many rows each has
 }
 
 // pass gives the losses of one micro-batch.
 type pass func(t *tape.Tape) ([]*tape.Value, error)
 
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
-func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) []B, loss func(*tape.Tape, B) ([]*tape.Value, error)) rows {
+func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) rows {
 	var out rows
 	for _, r := range all {
 		index, tokens, terms := about(r)
 		out.index, out.tokens, out.terms = append(out.index, index), append(out.tokens, tokens), append(out.terms, terms)
 	}
-	out.pack = func(places []int) []pass {
+	out.pack = func(places []int) iter.Seq2[int, pass] {
 		chosen := make([]R, len(places))
 		for i, place := range places {
 			chosen[i] = all[place]
 		}
-		var passes []pass
-		for _, b := range pack(chosen) {
-			passes = append(passes, func(t *tape.Tape) ([]*tape.Value, error) { return loss(t, b) })
+		return func(yield func(int, pass) bool) {
+			for b := range pack(chosen) {
+				if !yield(size(b), func(t *tape.Tape) ([]*tape.Value, error) { return loss(t, b) }) {
+					return
+				}
+			}
 		}
-		return passes
 	}
 	return out
 }

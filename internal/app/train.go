@@ -379,7 +379,10 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 		Loss: func(t *tape.Tape, p pass) ([]*tape.Value, error) { return p(t) },
 		Work: func(step int) (train.Work[pass], error) {
 			places, epoch := plan.Step(step)
-			w := train.Work[pass]{Batches: r.rows.pack(places), Epoch: epoch}
+			w := train.Work[pass]{Epoch: epoch}
+			for _, p := range r.rows.pack(places) {
+				w.Batches = append(w.Batches, p)
+			}
 			for _, place := range places {
 				w.Rows = append(w.Rows, r.rows.index[place])
 				w.Tokens += r.rows.tokens[place]
