@@ -60,9 +60,11 @@ type Index struct {
 // BuildStats counts where the vectors of an index came from. Several documents
 // of one text count once.
 type BuildStats struct {
-	Cached   int // read from the cache file
-	Embedded int // computed now
-	Dropped  int // cache entries that no document uses any more
+	Cached   int    // read from the cache file
+	Taken    int    // read from what another program left in the folder
+	Embedded int    // computed now
+	Dropped  int    // cache entries that no document uses any more
+	Said     string // what was made of another program's vectors; "" without any
 }
 
 // Build returns an index over docs, each embedded by its Text as a [Passage].
@@ -72,7 +74,8 @@ type BuildStats struct {
 // lacks are embedded, and entries of texts that are gone are dropped. The file
 // is replaced as a whole, and only when its content changes. A file that is
 // damaged, or whose vectors are not as wide as the embedder's, is an error that
-// names it. Where embedding stops half-way, by an error or by ctx, the vectors
+// names it. Vectors that LocalRQA or LangChain left in dir are taken over where
+// they are this embedder's; see BuildStats.Said. Where embedding stops half-way, by an error or by ctx, the vectors
 // that were finished are kept for the next run and the error is returned.
 func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt Options) (*Index, error) {
 	if err := opt.Validate(); err != nil {
@@ -113,15 +116,24 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 	}
 	// Texts of like length go to the embedder together, so that it pads little.
 	slices.SortStableFunc(missing, func(a, b entry) int { return len(b.text) - len(a.text) })
+	taken := 0
+	if dir != "" && len(missing) > 0 {
+		found, said, err := x.takeOver(ctx, dir, missing)
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range found {
+			fresh.vectors[k], fresh.width = v, len(v)
+		}
+		missing = slices.DeleteFunc(missing, func(m entry) bool { _, ok := found[m.key]; return ok })
+		taken, x.stats.Said = len(found), said
+	}
 	texts := make([]string, len(missing))
 	for i, m := range missing {
 		texts[i] = m.text
 	}
-	x.stats = BuildStats{
-		Cached:   len(fresh.vectors),
-		Embedded: len(texts),
-		Dropped:  len(cached.vectors) - len(fresh.vectors),
-	}
+	x.stats.Cached, x.stats.Taken, x.stats.Embedded = len(fresh.vectors)-taken, taken, len(texts)
+	x.stats.Dropped = len(cached.vectors) - x.stats.Cached
 
 	if opt.Progress != nil && len(texts) > 0 {
 		opt.Progress(0, len(texts))
@@ -149,7 +161,7 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 			opt.Progress(end, len(texts))
 		}
 	}
-	if path != "" && (x.stats.Embedded > 0 || x.stats.Dropped > 0) {
+	if path != "" && (x.stats.Taken > 0 || x.stats.Embedded > 0 || x.stats.Dropped > 0) {
 		if err := writeStore(path, fresh); err != nil {
 			return nil, err
 		}

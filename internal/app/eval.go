@@ -115,6 +115,6 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	}
 	stats := index.Stats()
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
-		c.FullDatasetIndexPath, len(index.Documents()), index.Width(), stats.Cached, stats.Embedded, stats.Dropped)
+		c.FullDatasetIndexPath, len(index.Documents()), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
 	return errors.Join(err, embedder.Close())
 }

@@ -113,7 +113,10 @@ func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder r
 		return nil, err
 	}
 	stats := index.Stats()
-	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached, stats.Embedded)
+	if stats.Said != "" {
+		show.Say("Index: %s", stats.Said)
+	}
+	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
 	return index, nil
 }
 
