@@ -3,12 +3,12 @@ package prompt
 import (
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/exec"
-
+	"gorqa/internal/jinja"
 	"gorqa/rqa"
 )
 
@@ -31,7 +31,7 @@ type ChatOptions struct {
 // chat renders through a model's own chat template.
 type chat struct {
 	options     ChatOptions
-	template    *exec.Template
+	template    *jinja.Template
 	system      bool   // the template takes a system message
 	thinkingOff bool   // the template has a switch for thinking, and it is off
 	lead        string // follows what the template renders and belongs to the prompt
@@ -201,73 +201,54 @@ func instruction() []part {
 // answer puts around an answer what the template does.
 func (c *chat) answer(text string) string {
 	if c.trimLeft {
-		text = strings.TrimLeftFunc(text, isPythonSpace)
+		text = strings.TrimLeftFunc(text, jinja.IsSpace)
 	}
 	if c.trimRight {
-		text = strings.TrimRightFunc(text, isPythonSpace)
+		text = strings.TrimRightFunc(text, jinja.IsSpace)
 	}
 	return c.open + text + c.close
 }
 
+// compile reads a chat template.
+func compile(source string) (*jinja.Template, error) {
+	if strings.TrimSpace(source) == "" {
+		return nil, errors.New("the chat template is empty; expected a Jinja template; use the default prompt or give the model a chat_template.jinja")
+	}
+	template, err := jinja.Parse(source, jinja.DefaultLimits())
+	if bound := new(jinja.LimitError); errors.As(err, &bound) {
+		return nil, fmt.Errorf("the chat template is beyond what is allowed: %w; expected no more; use another --prompt_template", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the chat template does not compile: %w; expected Jinja as transformers reads it; use another --prompt_template", err)
+	}
+	return template, nil
+}
+
 // render runs the template as transformers does: tools and documents are
 // there and none.
-func (c *chat) render(messages []message, addGenerationPrompt bool) (text string, err error) {
-	conversation := make(list, len(messages))
+func (c *chat) render(messages []message, addGenerationPrompt bool) (string, error) {
+	conversation := make([]any, len(messages))
 	for i, m := range messages {
-		conversation[i] = dict("role", m.role, "content", m.content)
+		conversation[i] = jinja.Dict{{Key: "role", Value: m.role}, {Key: "content", Value: m.content}}
 	}
-	data := map[string]any{
-		"messages":              conversation,
-		"tools":                 nil,
-		"documents":             nil,
-		"add_generation_prompt": addGenerationPrompt,
-		"raise_exception":       raiseException,
-		depthKey:                new(int),
-		stepsKey:                new(int),
+	variables := jinja.Dict{
+		{Key: "messages", Value: conversation},
+		{Key: "tools", Value: nil},
+		{Key: "documents", Value: nil},
+		{Key: "add_generation_prompt", Value: addGenerationPrompt},
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.options.SpecialTokens)) {
+		variables = append(variables, jinja.Item{Key: name, Value: c.options.SpecialTokens[name]})
 	}
 	if c.thinkingOff { // as Qwen3's, SmolLM3's and GLM's templates, and DeepSeek's, call it
-		data["enable_thinking"], data["thinking"] = false, false
+		variables = append(variables, jinja.Item{Key: "enable_thinking", Value: false}, jinja.Item{Key: "thinking", Value: false})
 	}
-	for name, token := range c.options.SpecialTokens {
-		data[name] = token
+	text, err := c.template.Render(variables, c.options.Now)
+	if bound := new(jinja.LimitError); errors.As(err, &bound) {
+		return "", fmt.Errorf("rendering the chat template takes more than is allowed: %w; expected no more; use another --prompt_template or shorter rows", err)
 	}
-	if !c.options.Now.IsZero() {
-		data["strftime_now"] = strftimeNow(c.options.Now)
+	if err != nil {
+		return "", fmt.Errorf("the chat template refuses the conversation: %w; expected one it renders; use another --prompt_template or change the rows", err)
 	}
-	var out limited
-	// gonja panics on some templates, which are a model's data and not ours.
-	defer func() {
-		if r := recover(); r != nil {
-			text, err = "", fmt.Errorf("the chat template does not render: gonja panicked: %v; expected a template that transformers renders; use another --prompt_template", r)
-		}
-	}()
-	if err := c.template.Execute(&out, exec.NewContext(data)); err != nil {
-		return "", fmt.Errorf("the chat template refuses the conversation: %s; expected one it renders; use another --prompt_template or change the rows", shorten(err.Error()))
-	}
-	return out.String(), nil
+	return text, nil
 }
-
-// shorten keeps both ends of a message: gonja wraps an error once for every
-// expression and block around it.
-func shorten(s string) string {
-	const head, tail = 200, 400
-	if len(s) <= head+tail {
-		return s
-	}
-	return strings.ToValidUTF8(s[:head]+" … "+s[len(s)-tail:], "")
-}
-
-// maxRendered bounds what one rendering may write.
-const maxRendered = 64 << 20
-
-// limited is a writer that refuses to grow past maxRendered.
-type limited struct{ strings.Builder }
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > maxRendered {
-		return 0, fmt.Errorf("more than %d bytes of output", maxRendered)
-	}
-	return l.Builder.Write(p)
-}
-
-var _ io.Writer = (*limited)(nil)

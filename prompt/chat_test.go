@@ -213,13 +213,15 @@ func TestChatRefuses(t *testing.T) {
 		{"no question", "the question is lost", "{% if add_generation_prompt %}x{% endif %}", "leaves out the user's message"},
 		{"no answer", "the answer is lost", "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", "leaves out the assistant's message"},
 		{"refuses all", "raise_exception says why", "{{ raise_exception('not today') }}", "not today"},
-		{"endless macro", "a stack overflow cannot be recovered", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "more than 50 deep"},
-		{"long loops", "minutes of work", "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}", "rounds of loops"},
+		{"endless macro", "a stack overflow cannot be recovered", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "more than 100 macros"},
+		{"long loops", "minutes of work", "{% for a in range(10000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}", "more than 2000000 steps"},
 		{"long range", "gigabytes", "{{ range(1000000000) }}", "more than 100000 numbers"},
-		{"recursive loop", "no chat template has one", "{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}", "cannot loop recursively"},
-		{"deep brackets", "the parser recurses", "{{ " + strings.Repeat("(", 100_000), "nested more than"},
-		{"deep blocks", "the parser recurses", strings.Repeat("{% if 1 %}", 10_000), "nested more than"},
-		{"large", "a template has a few KiB", strings.Repeat("x", 300<<10), "expected at most"},
+		{"recursive loop", "it goes as deep as a macro may", "{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}", "more than 100 macros and loops"},
+		{"deep brackets", "the parser recurses", "{{ " + strings.Repeat("(", 100_000) + strings.Repeat(")", 100_000) + " }}", "more than 200 brackets"},
+		{"deep blocks", "the parser recurses", strings.Repeat("{% if 1 %}", 10_000), "more than 200 brackets, operators and blocks"},
+		{"large", "a template has a few KiB", strings.Repeat("x", 300<<10), "more than 262144 bytes of template"},
+		{"Latin-1", "no template is in another encoding than UTF-8", "{{ messages }}\n\xe9", "line 2: not UTF-8"},
+		{"long text", "gigabytes of memory", "{{ 'ab' * 1000000000 }}", "more than 134217728 bytes of texts and lists"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Chat(ChatOptions{Source: tc.source}, DefaultFormat())

@@ -1,0 +1,971 @@
+package jinja
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// filter is jinja2's filter of that name.
+func (r *run) filter(name string, v any, args arguments) (any, error) {
+	f, ok := r.filters[name]
+	if !ok {
+		return nil, fmt.Errorf("No filter named '%s'.", name)
+	}
+	p := args
+	if f.parameters != nil {
+		values, err := args.bind(name, f.parameters...)
+		if err != nil {
+			return nil, err
+		}
+		p = arguments{positional: values}
+	}
+	s, _ := text(v)
+	if err := r.step(1 + len(s)/64); err != nil {
+		return nil, err
+	}
+	return f.apply(r, v, p)
+}
+
+// filterDef is a filter; its parameters stand in the arguments' positional in
+// order, missing{} where they are not given. A filter without a list of them
+// gets the arguments as they are.
+type filterDef struct {
+	parameters []string
+	apply      func(r *run, v any, a arguments) (any, error)
+}
+
+// textFilter is a filter of a value's text.
+func textFilter(parameters []string, f func(r *run, s string, p []any) (any, error)) filterDef {
+	return filterDef{parameters, func(r *run, v any, a arguments) (any, error) {
+		s, err := r.str(v)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.grow(len(s)); err != nil {
+			return nil, err
+		}
+		out, err := f(r, s, a.positional)
+		if plain, ok := out.(string); ok {
+			if _, safe := v.(markup); safe {
+				return markup(plain), err
+			}
+		}
+		return out, err
+	}}
+}
+
+// nothing is a list of no parameters.
+func nothing() []string { return []string{} }
+
+// plainFilter is a filter without a word about text.
+func plainFilter(parameters []string, f func(r *run, v any, p []any) (any, error)) filterDef {
+	return filterDef{parameters, func(r *run, v any, a arguments) (any, error) { return f(r, v, a.positional) }}
+}
+
+// filters are jinja2's by name.
+func filters() map[string]filterDef {
+	caseOf := func(convert func(string) string) filterDef {
+		return textFilter(nothing(), func(_ *run, s string, _ []any) (any, error) { return convert(s), nil })
+	}
+	size := plainFilter(nothing(), func(_ *run, v any, _ []any) (any, error) {
+		if n, ok := length(v); ok {
+			return int64(n), nil
+		}
+		return nil, fmt.Errorf("object of type '%s' has no len()", typeName(v))
+	})
+	standard := plainFilter([]string{"default_value?", "boolean?"}, func(_ *run, v any, p []any) (any, error) {
+		if _, absent := v.(*undefined); absent || truth(or(p[1], false)) && !truth(v) {
+			return or(p[0], ""), nil
+		}
+		return v, nil
+	})
+	escaped := plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+		if _, ok := v.(markup); ok {
+			return v, nil
+		}
+		s, err := r.str(v)
+		if err == nil {
+			err = r.grow(5 * len(s))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return markup(escape(s)), nil
+	})
+	choose := func(attribute, keep bool) filterDef {
+		return filterDef{nil, func(r *run, v any, a arguments) (any, error) { return r.choose(v, a, attribute, keep) }}
+	}
+	extreme := func(op kind) filterDef {
+		return plainFilter([]string{"case_sensitive?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			if len(items) == 0 {
+				return &undefined{"No aggregated item, sequence was empty."}, nil
+			}
+			var best, bestKey any
+			for i, e := range items {
+				key, err := r.sortKey(e, or(p[1], nil), truth(or(p[0], false)))
+				if err != nil {
+					return nil, err
+				}
+				better := i == 0
+				if !better {
+					if better, err = r.compare(op, key, bestKey); err != nil {
+						return nil, err
+					}
+				}
+				if better {
+					best, bestKey = e, key
+				}
+			}
+			return best, nil
+		})
+	}
+	return map[string]filterDef{
+		"abs": plainFilter(nothing(), func(_ *run, v any, _ []any) (any, error) {
+			if i, ok := integer(v); ok {
+				if i == math.MinInt64 {
+					return nil, errBig
+				}
+				return max(i, -i), nil
+			}
+			if f, ok := v.(float64); ok {
+				return math.Abs(f), nil
+			}
+			return nil, fmt.Errorf("bad operand type for abs(): '%s'", typeName(v))
+		}),
+		"attr": plainFilter([]string{"name"}, func(r *run, v any, p []any) (any, error) {
+			name, err := r.str(p[0])
+			if err != nil {
+				return nil, err
+			}
+			if a, ok, err := r.member(v, name); ok || err != nil {
+				return a, err
+			}
+			return &undefined{fmt.Sprintf("%s has no attribute '%s'", described(v), name)}, nil
+		}),
+		"batch": plainFilter([]string{"linecount", "fill_with?"}, func(r *run, v any, p []any) (any, error) {
+			n, ok := integer(p[0])
+			if !ok || n < 1 {
+				return nil, errors.New("batch() takes a positive number")
+			}
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(16 * (len(items) + 1))
+			}
+			if err != nil {
+				return nil, err
+			}
+			var rows list
+			for row := range slices.Chunk(items, int(min(n, int64(len(items))+1))) {
+				row = slices.Clone(row)
+				if fill := or(p[1], nil); fill != nil && int64(len(row)) < n {
+					if n > int64(r.limits.Bytes) {
+						return nil, r.grow(r.limits.Bytes + 1)
+					}
+					if err := r.grow(16 * int(n)); err != nil {
+						return nil, err
+					}
+					for int64(len(row)) < n {
+						row = append(row, fill)
+					}
+				}
+				rows = append(rows, row)
+			}
+			return &generator{rows}, nil
+		}),
+		"capitalize": caseOf(capitalize),
+		"center": textFilter([]string{"width?"}, func(r *run, s string, p []any) (any, error) {
+			return r.pad(s, or(p[0], int64(80)), " ", "center")
+		}),
+		"count": size, "length": size,
+		"d": standard, "default": standard,
+		"dictsort": plainFilter([]string{"case_sensitive?", "by?", "reverse?"}, func(r *run, v any, p []any) (any, error) {
+			d, ok := v.(*dict)
+			if !ok {
+				return nil, fmt.Errorf("%s has no attribute 'items'", described(v))
+			}
+			at := int64(0)
+			switch by := or(p[1], "key"); by {
+			case "key":
+			case "value":
+				at = 1
+			default:
+				return nil, errors.New(`You can only sort by either "key" or "value"`)
+			}
+			if err := r.grow(48 * len(d.keys)); err != nil {
+				return nil, err
+			}
+			return r.sorted(d.pairs(), truth(or(p[2], false)), func(e any) (any, error) {
+				return r.sortKey(e.(tuple)[at], nil, truth(or(p[0], false)))
+			})
+		}),
+		"e": escaped, "escape": escaped,
+		"forceescape": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			s, err := r.str(v)
+			if err == nil {
+				err = r.grow(5 * len(s))
+			}
+			if err != nil {
+				return nil, err
+			}
+			return markup(escape(s)), nil
+		}),
+		"first": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			if len(items) == 0 {
+				return &undefined{"No first item, sequence was empty."}, nil
+			}
+			if g, ok := v.(*generator); ok {
+				g.items = items[1:]
+			}
+			return items[0], nil
+		}),
+		"last": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			if _, once := v.(*generator); once {
+				return nil, errors.New("'generator' object is not reversible")
+			}
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			if len(items) == 0 {
+				return &undefined{"No last item, sequence was empty."}, nil
+			}
+			return items[len(items)-1], nil
+		}),
+		"float": plainFilter([]string{"default?"}, func(_ *run, v any, p []any) (any, error) {
+			if f, ok := number(v); ok {
+				return f, nil
+			}
+			if s, ok := text(v); ok {
+				if f, ok := readFloat(s); ok {
+					return f, nil
+				}
+			}
+			return or(p[0], 0.0), nil
+		}),
+		"int": plainFilter([]string{"default?", "base?"}, func(_ *run, v any, p []any) (any, error) {
+			if i, ok := integer(v); ok {
+				return i, nil
+			}
+			f, isFloat := v.(float64)
+			if s, ok := text(v); ok {
+				base, ok := integer(or(p[1], int64(10)))
+				if !ok || base < 0 || base == 1 || base > 36 {
+					return nil, errors.New("int() base must be >= 2 and <= 36, or 0")
+				}
+				if i, ok := readInteger(s, int(base)); ok {
+					return i, nil
+				}
+				f, isFloat = readFloat(s)
+			}
+			if !isFloat || math.IsNaN(f) || math.IsInf(f, 0) {
+				return or(p[0], int64(0)), nil
+			}
+			if math.Abs(f) >= 1<<63 {
+				return nil, errBig
+			}
+			return int64(f), nil
+		}),
+		"format": {nil, func(r *run, v any, a arguments) (any, error) {
+			format, err := r.str(v)
+			if err != nil {
+				return nil, err
+			}
+			if len(a.positional) > 0 && len(a.names) > 0 {
+				return nil, errors.New("can't handle positional and keyword arguments at the same time")
+			}
+			if len(a.names) == 0 {
+				return r.percent(format, tuple(a.positional), tuple(a.positional))
+			}
+			d := newDict()
+			for i, name := range a.names {
+				if err := d.set(r, name, a.named[i]); err != nil {
+					return nil, err
+				}
+			}
+			return r.percent(format, tuple{d}, d)
+		}},
+		"groupby": plainFilter([]string{"attribute", "default?", "case_sensitive?"}, func(r *run, v any, p []any) (any, error) {
+			key := func(e any) (any, error) {
+				k, err := r.attributeOf(e, p[0], or(p[1], nil))
+				if err == nil && !truth(or(p[2], false)) {
+					k = folded(k)
+				}
+				return k, err
+			}
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			ordered, err := r.sorted(slices.Clone(items), false, key)
+			if err != nil {
+				return nil, err
+			}
+			var groups list
+			var last any
+			for _, e := range ordered {
+				k, err := key(e)
+				if err != nil {
+					return nil, err
+				}
+				same := false
+				if groups != nil {
+					if same, err = r.equal(k, last, 0); err != nil {
+						return nil, err
+					}
+				}
+				if last = k; same {
+					group := groups[len(groups)-1].(tuple)
+					group[1] = append(group[1].(list), e)
+					continue
+				}
+				shown, err := r.attributeOf(e, p[0], or(p[1], nil))
+				if err != nil {
+					return nil, err
+				}
+				groups = append(groups, tuple{shown, list{e}})
+			}
+			return groups, r.grow(64 * len(groups))
+		}),
+		"indent": textFilter([]string{"width?", "first?", "blank?"}, func(r *run, s string, p []any) (any, error) {
+			by, ok := text(or(p[0], int64(4)))
+			if !ok {
+				n, ok := integer(or(p[0], int64(4)))
+				if !ok {
+					return nil, fmt.Errorf("can't multiply sequence by non-int of type '%s'", typeName(p[0]))
+				}
+				spaces, _, err := r.repeat(" ", n)
+				if err != nil {
+					return nil, err
+				}
+				by = spaces.(string)
+			}
+			lines := splitLines(s+"\n", false)
+			if len(by) > 0 && len(lines) > r.limits.Bytes/len(by) {
+				return nil, r.grow(r.limits.Bytes + 1)
+			}
+			if err := r.grow(len(lines) * len(by)); err != nil {
+				return nil, err
+			}
+			var b strings.Builder
+			for i, line := range lines {
+				if i > 0 {
+					b.WriteByte('\n')
+				}
+				if i == 0 && truth(or(p[1], false)) || i > 0 && (line != "" || truth(or(p[2], false))) {
+					b.WriteString(by)
+				}
+				b.WriteString(line)
+			}
+			return b.String(), nil
+		}),
+		"items": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			switch v := v.(type) {
+			case *undefined:
+				return &generator{}, nil
+			case *dict:
+				return &generator{v.pairs()}, r.grow(48 * len(v.keys))
+			}
+			return nil, errors.New("Can only get item pairs from a mapping.")
+		}),
+		"join": plainFilter([]string{"d?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			between, err := r.str(or(p[0], ""))
+			if err != nil {
+				return nil, err
+			}
+			texts := make([]any, len(items))
+			for i, e := range items {
+				if attribute := or(p[1], nil); attribute != nil {
+					if e, err = r.attributeOf(e, attribute, nil); err != nil {
+						return nil, err
+					}
+				}
+				if texts[i], err = r.str(e); err != nil {
+					return nil, err
+				}
+			}
+			return r.join(between, texts)
+		}),
+		"list": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(16 * len(items))
+			}
+			return slices.Clone(items), err
+		}),
+		"lower": caseOf(lower),
+		"map": {nil, func(r *run, v any, a arguments) (any, error) {
+			if !truth(v) { // none too
+				return &generator{}, nil
+			}
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(16 * len(items))
+			}
+			if err != nil {
+				return nil, err
+			}
+			convert, err := r.mapping(a)
+			if err != nil {
+				return nil, err
+			}
+			out := make(list, len(items))
+			for i, e := range items {
+				if out[i], err = convert(e); err != nil {
+					return nil, err
+				}
+			}
+			return &generator{out}, nil
+		}},
+		"max": extreme(">"), "min": extreme("<"),
+		"reject": choose(false, false), "rejectattr": choose(true, false),
+		"select": choose(false, true), "selectattr": choose(true, true),
+		"replace": textFilter([]string{"old", "new", "count?"}, func(r *run, s string, p []any) (any, error) {
+			from, err := r.str(p[0])
+			if err != nil {
+				return nil, err
+			}
+			to, err := r.str(p[1])
+			if err != nil {
+				return nil, err
+			}
+			return r.replace(s, from, to, or(p[2], nil))
+		}),
+		"reverse": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			if s, ok := text(v); ok {
+				out, _, err := r.slice(s, nil, nil, int64(-1))
+				return out, err
+			}
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(16 * len(items))
+			}
+			if err != nil {
+				return nil, errors.New("argument must be iterable")
+			}
+			items = slices.Clone(items)
+			slices.Reverse(items)
+			if _, once := v.(*generator); once {
+				return items, nil
+			}
+			return &generator{items}, nil
+		}),
+		"round": plainFilter([]string{"precision?", "method?"}, func(_ *run, v any, p []any) (any, error) {
+			return round(v, or(p[0], int64(0)), or(p[1], "common"))
+		}),
+		"safe": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			s, err := r.str(v)
+			return markup(s), err
+		}),
+		"slice": plainFilter([]string{"slices", "fill_with?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			n, ok := integer(p[0])
+			if !ok || n < 1 {
+				return nil, errors.New("slice() takes a positive number")
+			}
+			if n > int64(r.limits.Range) {
+				return nil, &LimitError{"slices", r.limits.Range}
+			}
+			if err := r.grow(32*int(n) + 16*len(items)); err != nil {
+				return nil, err
+			}
+			each, extra := len(items)/int(n), len(items)%int(n)
+			var out list
+			at := 0
+			for i := range int(n) {
+				size := each
+				if i < extra {
+					size++
+				}
+				part := slices.Clone(items[at : at+size])
+				at += size
+				if fill := or(p[1], nil); fill != nil && i >= extra && extra > 0 {
+					part = append(part, fill)
+				}
+				out = append(out, part)
+			}
+			return &generator{out}, nil
+		}),
+		"sort": plainFilter([]string{"reverse?", "case_sensitive?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(32 * len(items))
+			}
+			if err != nil {
+				return nil, err
+			}
+			return r.sorted(slices.Clone(items), truth(or(p[0], false)), func(e any) (any, error) {
+				return r.sortKey(e, or(p[2], nil), truth(or(p[1], false)))
+			})
+		}),
+		"string": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
+			if _, ok := v.(markup); ok {
+				return v, nil
+			}
+			return r.str(v)
+		}),
+		"sum": plainFilter([]string{"attribute?", "start?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err != nil {
+				return nil, err
+			}
+			total := or(p[1], int64(0))
+			if _, ok := text(total); ok {
+				return nil, errors.New("sum() can't sum strings [use ''.join(seq) instead]")
+			}
+			for _, e := range items {
+				if attribute := or(p[0], nil); attribute != nil {
+					if e, err = r.attributeOf(e, attribute, nil); err != nil {
+						return nil, err
+					}
+				}
+				if total, err = r.arithmetic("+", total, e); err != nil {
+					return nil, err
+				}
+			}
+			return total, nil
+		}),
+		"title": caseOf(titleWords),
+		"tojson": plainFilter([]string{"ensure_ascii?", "indent?", "separators?", "sort_keys?"}, func(r *run, v any, p []any) (any, error) {
+			return r.json(v, p)
+		}),
+		"trim": textFilter([]string{"chars?"}, func(r *run, s string, p []any) (any, error) {
+			cut, err := r.cutset(or(p[0], nil))
+			return strings.TrimFunc(s, cut), err
+		}),
+		"truncate": textFilter([]string{"length?", "killwords?", "end?", "leeway?"}, func(r *run, s string, p []any) (any, error) {
+			end, ok := text(or(p[2], "..."))
+			n, isInt := integer(or(p[0], int64(255)))
+			leeway, _ := integer(or(p[3], int64(5)))
+			if endSize := int64(utf8.RuneCountInString(end)); !ok || !isInt || n < endSize {
+				return nil, fmt.Errorf("expected length >= %d, got %d", endSize, n)
+			}
+			if int64(utf8.RuneCountInString(s)) <= n+max(0, leeway) {
+				return s, nil
+			}
+			cut := s[:max(0, runeAt(s, n-int64(utf8.RuneCountInString(end))))]
+			if !truth(or(p[1], false)) {
+				if at := strings.LastIndex(cut, " "); at >= 0 {
+					cut = cut[:at]
+				}
+			}
+			return cut + end, nil
+		}),
+		"unique": plainFilter([]string{"case_sensitive?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
+			items, err := r.iterate(v)
+			if err == nil {
+				err = r.grow(64 * len(items))
+			}
+			if err != nil {
+				return nil, err
+			}
+			seen := newDict()
+			var out list
+			for _, e := range items {
+				key, err := r.sortKey(e, or(p[1], nil), truth(or(p[0], false)))
+				if err != nil {
+					return nil, err
+				}
+				_, found, err := seen.get(r, key)
+				if err != nil {
+					return nil, err
+				}
+				if !found {
+					out = append(out, e)
+					if err := seen.set(r, key, true); err != nil {
+						return nil, err
+					}
+				}
+			}
+			return &generator{out}, nil
+		}),
+		"upper": caseOf(upper),
+		"wordcount": textFilter(nothing(), func(_ *run, s string, _ []any) (any, error) {
+			words, within := int64(0), false
+			for _, c := range s {
+				word := c == '_' || unicode.IsLetter(c) || unicode.IsNumber(c)
+				if word && !within {
+					words++
+				}
+				within = word
+			}
+			return words, nil
+		}),
+	}
+}
+
+// mapping is what the filter map does with each element.
+func (r *run) mapping(a arguments) (func(any) (any, error), error) {
+	if len(a.positional) == 0 && indexOf(a.names, "attribute") >= 0 {
+		p, err := a.bind("map", "attribute", "default?")
+		if err != nil {
+			return nil, err
+		}
+		return func(e any) (any, error) { return r.attributeOf(e, p[0], or(p[1], nil)) }, nil
+	}
+	if len(a.positional) == 0 {
+		return nil, errors.New("map requires a filter argument")
+	}
+	name, ok := text(a.positional[0])
+	if !ok {
+		return nil, errors.New("map requires a filter's name")
+	}
+	a.positional = a.positional[1:]
+	return func(e any) (any, error) { return r.filter(name, e, a) }, nil
+}
+
+// choose is select, reject, selectattr and rejectattr.
+func (r *run) choose(v any, a arguments, attribute, keep bool) (any, error) {
+	if !truth(v) { // none too
+		return &generator{}, nil
+	}
+	items, err := r.iterate(v)
+	if err == nil {
+		err = r.grow(16 * len(items))
+	}
+	if err != nil {
+		return nil, err
+	}
+	var of any
+	if attribute {
+		if len(a.positional) == 0 {
+			return nil, errors.New("Missing parameter for attribute name")
+		}
+		of = a.positional[0]
+		a.positional = a.positional[1:]
+	}
+	var test string
+	if len(a.positional) > 0 {
+		ok := false
+		if test, ok = text(a.positional[0]); !ok {
+			return nil, errors.New("expected the name of a test")
+		}
+		a.positional = a.positional[1:]
+	}
+	var out list
+	for _, e := range items {
+		value := e
+		if attribute {
+			if value, err = r.attributeOf(e, of, nil); err != nil {
+				return nil, err
+			}
+		}
+		if err := r.step(1); err != nil {
+			return nil, err
+		}
+		yes := truth(value)
+		if test != "" {
+			if yes, err = r.test(test, value, a); err != nil {
+				return nil, err
+			}
+		}
+		if yes == keep {
+			out = append(out, e)
+		}
+	}
+	return &generator{out}, nil
+}
+
+// attributeOf is an attribute by its name, with dots, or an item by its number.
+func (r *run) attributeOf(v, attribute, absent any) (any, error) {
+	parts := []any{attribute}
+	if s, ok := text(attribute); ok {
+		parts = nil
+		for part := range strings.SplitSeq(s, ".") {
+			if i, err := strconv.ParseInt(part, 10, 64); err == nil && strings.Trim(part, "0123456789") == "" {
+				parts = append(parts, i)
+			} else {
+				parts = append(parts, part)
+			}
+		}
+	}
+	for _, part := range parts {
+		var err error
+		if v, err = r.item(v, part); err != nil {
+			return nil, err
+		}
+		if _, ok := v.(*undefined); ok && absent != nil {
+			v = absent
+		}
+	}
+	return v, nil
+}
+
+// sortKey is what an element is sorted by.
+func (r *run) sortKey(v, attribute any, caseSensitive bool) (any, error) {
+	if names, ok := text(attribute); ok && strings.Contains(names, ",") {
+		keys := list{}
+		for name := range strings.SplitSeq(names, ",") {
+			key, err := r.sortKey(v, name, caseSensitive)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, key)
+		}
+		return keys, nil
+	}
+	if attribute != nil {
+		var err error
+		if v, err = r.attributeOf(v, attribute, nil); err != nil {
+			return nil, err
+		}
+	}
+	if !caseSensitive {
+		v = folded(v)
+	}
+	return v, nil
+}
+
+// folded is a text in lower case, and all else as it is.
+func folded(v any) any {
+	if s, ok := text(v); ok {
+		return lower(s)
+	}
+	return v
+}
+
+// sorted sorts items in place by their keys.
+func (r *run) sorted(items list, reverse bool, key func(any) (any, error)) (list, error) {
+	type keyed struct{ key, value any }
+	all := make([]keyed, len(items))
+	for i, e := range items {
+		k, err := key(e)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = keyed{k, e}
+	}
+	var failed error
+	slices.SortStableFunc(all, func(a, b keyed) int {
+		if failed != nil {
+			return 0
+		}
+		if reverse {
+			a, b = b, a
+		}
+		c, err := r.order("<", a.key, b.key, 0)
+		if err != nil {
+			failed = err
+		}
+		if c == 2 {
+			c = 0
+		}
+		return c
+	})
+	for i, k := range all {
+		items[i] = k.value
+	}
+	return items, failed
+}
+
+// readInteger reads a number as Python's int does.
+func readInteger(s string, base int) (int64, bool) {
+	s = strings.TrimFunc(s, IsSpace)
+	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
+		return 0, false
+	}
+	s = strings.ReplaceAll(s, "_", "")
+	if base == 16 || base == 8 || base == 2 {
+		sign := ""
+		if s != "" && (s[0] == '-' || s[0] == '+') {
+			sign, s = s[:1], s[1:]
+		}
+		prefix := map[int]string{16: "0x", 8: "0o", 2: "0b"}[base]
+		if len(s) > 2 && strings.EqualFold(s[:2], prefix) {
+			s = s[2:]
+		}
+		s = sign + s
+	}
+	i, err := strconv.ParseInt(s, base, 64)
+	return i, err == nil
+}
+
+// readFloat reads a number as Python's float does.
+func readFloat(s string) (float64, bool) {
+	s = strings.TrimFunc(s, IsSpace)
+	if strings.ContainsAny(s, "xXpP") || strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// round is Python's round, and jinja2's two others.
+func round(v, precision, method any) (any, error) {
+	n, ok := integer(precision)
+	if !ok {
+		return nil, fmt.Errorf("'%s' object cannot be interpreted as an integer", typeName(precision))
+	}
+	x, ok := number(v)
+	if !ok {
+		return nil, fmt.Errorf("type %s doesn't define __round__ method", typeName(v))
+	}
+	n = max(-400, min(n, 400))
+	switch method {
+	case "common":
+		if i, ok := integer(v); ok {
+			if n >= 0 {
+				return i, nil
+			}
+			f, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', max(0, len(strconv.FormatInt(int64(magnitude(i)), 10))-1+int(n)), 64), 64)
+			return int64(f), err
+		}
+		if n >= 0 {
+			return strconv.ParseFloat(strconv.FormatFloat(x, 'f', int(n), 64), 64)
+		}
+		scale := math.Pow(10, float64(-n))
+		return math.RoundToEven(x/scale) * scale, nil
+	case "ceil", "floor":
+		scale := math.Pow(10, float64(n))
+		if method == "ceil" {
+			return math.Ceil(x*scale) / scale, nil
+		}
+		return math.Floor(x*scale) / scale, nil
+	}
+	return nil, errors.New("method must be common, ceil or floor")
+}
+
+// test is jinja2's test of that name.
+func (r *run) test(name string, v any, a arguments) (bool, error) {
+	compared := map[string]kind{
+		"eq": "==", "equalto": "==", "==": "==", "ne": "!=", "!=": "!=",
+		"lt": "<", "lessthan": "<", "<": "<", "le": "<=", "<=": "<=",
+		"gt": ">", "greaterthan": ">", ">": ">", "ge": ">=", ">=": ">=", "in": "in",
+	}
+	if op, ok := compared[name]; ok {
+		p, err := a.bind(name, "other")
+		if err != nil {
+			return false, err
+		}
+		return r.compare(op, v, p[0])
+	}
+	switch name {
+	case "divisibleby":
+		p, err := a.bind(name, "num")
+		if err != nil {
+			return false, err
+		}
+		rest, err := r.arithmetic("%", v, p[0])
+		if err != nil {
+			return false, err
+		}
+		return r.equal(rest, int64(0), 0)
+	case "sameas":
+		p, err := a.bind(name, "other")
+		if err != nil {
+			return false, err
+		}
+		if typeName(v) != typeName(p[0]) {
+			return false, nil
+		}
+		return r.equal(v, p[0], 0)
+	}
+	if _, err := a.bind(name); err != nil {
+		return false, err
+	}
+	_, isUndefined := v.(*undefined)
+	s, isText := text(v)
+	if err := r.step(len(s) / 64); err != nil {
+		return false, err
+	}
+	switch name {
+	case "defined":
+		return !isUndefined, nil
+	case "undefined":
+		return isUndefined, nil
+	case "none":
+		return v == nil, nil
+	case "boolean":
+		_, ok := v.(bool)
+		return ok, nil
+	case "true":
+		return v == true, nil
+	case "false":
+		return v == false, nil
+	case "string":
+		return isText, nil
+	case "integer":
+		_, ok := v.(int64)
+		return ok, nil
+	case "float":
+		_, ok := v.(float64)
+		return ok, nil
+	case "number":
+		_, ok := number(v)
+		return ok, nil
+	case "mapping":
+		_, ok := v.(*dict)
+		return ok, nil
+	case "sequence":
+		switch v.(type) {
+		case list, tuple, *dict, span, *undefined:
+			return true, nil
+		}
+		return isText, nil
+	case "iterable":
+		switch v.(type) {
+		case nil, bool, int64, float64, *function, *namespace:
+			return false, nil
+		}
+		return true, nil
+	case "callable":
+		switch v := v.(type) {
+		case *function, *undefined:
+			return true, nil
+		case *loop:
+			return v != nil, nil
+		}
+		return false, nil
+	case "escaped":
+		_, ok := v.(markup)
+		return ok, nil
+	case "odd", "even":
+		rest, err := r.arithmetic("%", v, int64(2))
+		if err != nil {
+			return false, err
+		}
+		odd, err := r.equal(rest, int64(1), 0)
+		return odd == (name == "odd"), err
+	case "lower", "upper":
+		if !isText {
+			var err error
+			if s, err = r.str(v); err != nil {
+				return false, err
+			}
+		}
+		if name == "lower" {
+			return isCased(s, unicode.IsUpper, unicode.IsLower), nil
+		}
+		return isCased(s, unicode.IsLower, unicode.IsUpper), nil
+	case "filter":
+		_, ok := r.filters[s]
+		return ok, nil
+	case "test":
+		return s != "" && strings.Contains(testNames, " "+s+" "), nil
+	}
+	return false, fmt.Errorf("No test named '%s'.", name)
+}
+
+// testNames are the names that the test "test" knows.
+const testNames = " eq equalto == ne != lt lessthan < le <= gt greaterthan > ge >= in divisibleby sameas defined undefined none boolean " +
+	"true false string integer float number mapping sequence iterable callable escaped odd even lower upper filter test "

@@ -1,0 +1,743 @@
+package jinja
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// spec is how one value is formatted, by "%" or by format().
+type spec struct {
+	fill      string
+	align     byte // '<', '>', '^', '=', 0 for the type's own
+	sign      byte // '+', ' ', 0
+	alternate bool
+	group     string // between thousands
+	width     int
+	precision int // -1 for none
+	verb      byte
+}
+
+// percent is Python's format % args; whole is what stood on the right side.
+func (r *run) percent(format string, args tuple, whole any) (string, error) {
+	mapping, _ := whole.(*dict)
+	var b strings.Builder
+	next := 0
+	take := func() (any, error) {
+		if next >= len(args) {
+			return nil, errors.New("not enough arguments for format string")
+		}
+		next++
+		return args[next-1], nil
+	}
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		var value any
+		named := false
+		if i < len(format) && format[i] == '(' {
+			end := strings.IndexByte(format[i:], ')')
+			if end < 0 {
+				return "", errors.New("incomplete format key")
+			}
+			if mapping == nil {
+				return "", errors.New("format requires a mapping")
+			}
+			v, ok, err := mapping.get(r, format[i+1:i+end])
+			if err != nil || !ok {
+				return "", fmt.Errorf("the format's key '%s' is not there", clip(format[i+1:i+end]))
+			}
+			value, named = v, true
+			i += end + 1
+		}
+		s := spec{fill: " ", precision: -1}
+		for ; i < len(format); i++ {
+			switch c := format[i]; c {
+			case '-':
+				s.align = '<'
+				continue
+			case '+', ' ':
+				s.sign = max(s.sign, c)
+				continue
+			case '0':
+				if s.align == 0 {
+					s.fill, s.align = "0", '='
+				}
+				continue
+			case '#':
+				s.alternate = true
+				continue
+			}
+			break
+		}
+		number := func() (int, error) {
+			if i < len(format) && format[i] == '*' {
+				i++
+				v, err := take()
+				n, ok := integer(v)
+				if err == nil && !ok {
+					err = errors.New("* wants int")
+				}
+				return int(n), err
+			}
+			start := i
+			for i < len(format) && format[i] >= '0' && format[i] <= '9' {
+				i++
+			}
+			if start == i {
+				return 0, nil
+			}
+			return strconv.Atoi(format[start:i])
+		}
+		var err error
+		if s.width, err = number(); err != nil {
+			return "", err
+		}
+		if s.width < 0 {
+			s.align, s.width = '<', -s.width
+		}
+		if i < len(format) && format[i] == '.' {
+			i++
+			if s.precision, err = number(); err != nil {
+				return "", err
+			}
+		}
+		for i < len(format) && strings.IndexByte("hlL", format[i]) >= 0 {
+			i++
+		}
+		if i >= len(format) {
+			return "", errors.New("incomplete format")
+		}
+		s.verb = format[i]
+		if s.verb == '%' {
+			b.WriteByte('%')
+			continue
+		}
+		if !named {
+			if value, err = take(); err != nil {
+				return "", err
+			}
+		}
+		text, err := r.formatPercent(s, value)
+		if err != nil {
+			return "", err
+		}
+		if err := r.grow(len(text)); err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
+	if next < len(args) && mapping == nil {
+		return "", errors.New("not all arguments converted during string formatting")
+	}
+	return b.String(), r.grow(len(format))
+}
+
+func (r *run) formatPercent(s spec, v any) (string, error) {
+	if s.align == 0 {
+		s.align = '>'
+	}
+	switch s.verb {
+	case 's', 'r', 'a':
+		text, err := r.str(v)
+		if s.verb != 's' {
+			text, err = r.repr(v)
+		}
+		if err != nil {
+			return "", err
+		}
+		s.fill = " "
+		if s.align == '=' {
+			s.align = '>'
+		}
+		return r.padded(cut(text, s.precision), s)
+	case 'c':
+		if text, ok := text(v); ok && utf8.RuneCountInString(text) == 1 {
+			return r.padded(text, s)
+		}
+		if i, ok := integer(v); ok && utf8.ValidRune(rune(i)) {
+			return r.padded(string(rune(i)), s)
+		}
+		return "", errors.New("%c requires int or char")
+	case 'd', 'i', 'u', 'o', 'x', 'X':
+		i, ok := integer(v)
+		if f, isFloat := v.(float64); isFloat && strings.IndexByte("diu", s.verb) >= 0 && math.Abs(f) < 1<<62 {
+			i, ok = int64(f), true
+		}
+		if !ok {
+			return "", fmt.Errorf("%%%c format: a number is required, not %s", s.verb, typeName(v))
+		}
+		if s.verb == 'i' || s.verb == 'u' {
+			s.verb = 'd'
+		}
+		return r.formatInteger(s, i)
+	case 'e', 'E', 'f', 'F', 'g', 'G':
+		f, ok := number(v)
+		if !ok {
+			return "", fmt.Errorf("must be real number, not %s", typeName(v))
+		}
+		return r.formatFloat(s, f)
+	}
+	return "", fmt.Errorf("unsupported format character '%c'", s.verb)
+}
+
+// cut is the first n characters of a text, all of them for a negative n.
+func cut(s string, n int) string {
+	if at := runeAt(s, int64(max(n, 0))); n >= 0 && at >= 0 {
+		return s[:at]
+	}
+	return s
+}
+
+// padded brings a text to its width. Fill and sign go after what stands before
+// the digits where align is '='.
+func (r *run) padded(s string, f spec) (string, error) {
+	n := int64(f.width - utf8.RuneCountInString(s))
+	if n <= 0 {
+		return s, nil
+	}
+	fill := func(n int64) (string, error) {
+		v, _, err := r.repeat(f.fill, n)
+		if err != nil {
+			return "", err
+		}
+		return v.(string), nil
+	}
+	switch f.align {
+	case '<':
+		after, err := fill(n)
+		return s + after, err
+	case '^':
+		before, err := fill(n / 2)
+		if err != nil {
+			return "", err
+		}
+		after, err := fill(n - n/2)
+		return before + s + after, err
+	case '=':
+		between, err := fill(n)
+		at := 0
+		if s != "" && strings.IndexByte("+- ", s[0]) >= 0 {
+			at = 1
+		}
+		if len(s) > at+1 && s[at] == '0' && strings.IndexByte("xXob", s[at+1]) >= 0 {
+			at += 2
+		}
+		return s[:at] + between + s[at:], err
+	}
+	before, err := fill(n)
+	return before + s, err
+}
+
+func (r *run) formatInteger(s spec, i int64) (string, error) {
+	base := map[byte]int{'b': 2, 'o': 8, 'x': 16, 'X': 16}[s.verb]
+	if base == 0 {
+		base = 10
+	}
+	digits := strconv.FormatUint(magnitude(i), base)
+	if s.precision > len(digits) { // of "%"
+		more, _, err := r.repeat("0", int64(s.precision-len(digits)))
+		if err != nil {
+			return "", err
+		}
+		digits = more.(string) + digits
+	}
+	if s.group != "" {
+		digits = grouped(digits, s.group)
+	}
+	if s.alternate && base != 10 {
+		digits = "0" + strings.ToLower(string(s.verb)) + digits
+	}
+	if s.verb == 'X' {
+		digits = strings.ToUpper(digits)
+	}
+	return r.padded(signed(digits, i < 0, s.sign), s)
+}
+
+func signed(s string, negative bool, sign byte) string {
+	switch {
+	case negative:
+		return "-" + s
+	case sign == '+' || sign == ' ':
+		return string(sign) + s
+	}
+	return s
+}
+
+// grouped puts a mark between thousands.
+func grouped(digits, mark string) string {
+	whole, rest, dot := strings.Cut(digits, ".")
+	var b strings.Builder
+	for i, c := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			b.WriteString(mark)
+		}
+		b.WriteRune(c)
+	}
+	if dot {
+		b.WriteString("." + rest)
+	}
+	return b.String()
+}
+
+func (r *run) formatFloat(s spec, f float64) (string, error) {
+	precision := s.precision
+	if precision < 0 {
+		precision = 6
+	}
+	if precision > 1000 {
+		return "", errors.New("a precision of more than 1000 digits")
+	}
+	verb := s.verb | 0x20
+	scaled := math.Abs(f)
+	end := ""
+	switch {
+	case s.verb == '%':
+		verb, scaled, end = 'f', scaled*100, "%"
+	case s.verb == 'n':
+		verb = 'g'
+	}
+	var text string
+	switch {
+	case math.IsInf(f, 0):
+		text = "inf"
+	case math.IsNaN(f):
+		text = "nan"
+	case verb == 'g':
+		text = general(scaled, max(precision, 1), s.alternate)
+	default:
+		text = strconv.FormatFloat(scaled, verb, precision, 64)
+	}
+	if s.verb >= 'A' && s.verb <= 'Z' {
+		text = strings.ToUpper(text)
+	}
+	if s.group != "" {
+		text = grouped(text, s.group)
+	}
+	return r.padded(signed(text+end, math.Signbit(f) && !math.IsNaN(f), s.sign), s)
+}
+
+// general is C's %g.
+func general(f float64, precision int, keep bool) string {
+	exponent := 0
+	if f != 0 {
+		e := strconv.FormatFloat(f, 'e', precision-1, 64)
+		exponent, _ = strconv.Atoi(e[strings.IndexByte(e, 'e')+1:])
+	}
+	if exponent < -4 || exponent >= precision {
+		mantissa, rest, _ := strings.Cut(strconv.FormatFloat(f, 'e', precision-1, 64), "e")
+		if !keep {
+			mantissa = trimZeros(mantissa)
+		}
+		return mantissa + "e" + rest
+	}
+	s := strconv.FormatFloat(f, 'f', max(0, precision-1-exponent), 64)
+	if !keep {
+		s = trimZeros(s)
+	}
+	return s
+}
+
+func trimZeros(s string) string {
+	if !strings.Contains(s, ".") {
+		return s
+	}
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
+
+// format is Python's str.format.
+func (r *run) format(s string, a arguments) (string, error) {
+	auto := 0
+	return r.formatIn(s, a, &auto, 0)
+}
+
+func (r *run) formatIn(s string, a arguments, auto *int, depth int) (string, error) {
+	if depth > 2 {
+		return "", errors.New("max string recursion exceeded")
+	}
+	if err := r.step(1); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case (c == '{' || c == '}') && i+1 < len(s) && s[i+1] == c:
+			b.WriteByte(c)
+			i += 2
+		case c == '}':
+			return "", errors.New("single '}' encountered in format string")
+		case c == '{':
+			end, open := i+1, 1
+			for ; end < len(s); end++ {
+				if s[end] == '{' {
+					open++
+				} else if s[end] == '}' {
+					if open--; open == 0 {
+						break
+					}
+				}
+			}
+			if end >= len(s) {
+				return "", errors.New("expected '}' before end of string")
+			}
+			text, err := r.field(s[i+1:end], a, auto, depth)
+			if err == nil {
+				err = r.grow(len(text))
+			}
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(text)
+			i = end + 1
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return b.String(), r.grow(len(s))
+}
+
+// field is what stands in the braces of a format: name[!conversion][:spec].
+func (r *run) field(s string, a arguments, auto *int, depth int) (string, error) {
+	name, format, _ := strings.Cut(s, ":")
+	name, conversion, converted := strings.Cut(name, "!")
+	head := name
+	if at := strings.IndexAny(name, ".["); at >= 0 {
+		head = name[:at]
+	}
+	rest := name[len(head):]
+	var value any
+	n, err := strconv.Atoi(head)
+	switch {
+	case head == "" || err == nil:
+		if head == "" {
+			n = *auto
+			*auto++
+		}
+		if n < 0 || n >= len(a.positional) {
+			return "", fmt.Errorf("replacement index %d out of range for positional args tuple", n)
+		}
+		value = a.positional[n]
+	default:
+		at := indexOf(a.names, head)
+		if at < 0 {
+			return "", fmt.Errorf("the format's key '%s' is not there", clip(head))
+		}
+		value = a.named[at]
+	}
+	for rest != "" {
+		if key, ok := strings.CutPrefix(rest, "["); ok {
+			inner, after, ok := strings.Cut(key, "]")
+			if !ok {
+				return "", errors.New("missing ']' in format string")
+			}
+			var k any = inner
+			if i, err := strconv.ParseInt(inner, 10, 64); err == nil {
+				k = i
+			}
+			if value, err = r.item(value, k); err != nil {
+				return "", err
+			}
+			rest = after
+			continue
+		}
+		rest = strings.TrimPrefix(rest, ".")
+		end := strings.IndexAny(rest, ".[")
+		if end < 0 {
+			end = len(rest)
+		}
+		if value, err = r.attribute(value, rest[:end]); err != nil {
+			return "", err
+		}
+		rest = rest[end:]
+	}
+	if converted {
+		switch conversion {
+		case "s":
+			value, err = r.str(value)
+		case "r", "a":
+			value, err = r.repr(value)
+		default:
+			err = fmt.Errorf("unknown conversion specifier '%s'", clip(conversion))
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if strings.Contains(format, "{") {
+		if format, err = r.formatIn(format, a, auto, depth+1); err != nil {
+			return "", err
+		}
+	}
+	return r.formatSpec(format, value)
+}
+
+// formatSpec is Python's format(value, spec).
+func (r *run) formatSpec(format string, v any) (string, error) {
+	s, err := parseSpec(format)
+	if err != nil {
+		return "", err
+	}
+	refuse := func() (string, error) {
+		return "", fmt.Errorf("unsupported format '%s' for a %s", clip(format), typeName(v))
+	}
+	if _, isBool := v.(bool); isBool && format == "" {
+		return r.str(v)
+	}
+	switch n := v.(type) {
+	case float64:
+		switch s.verb {
+		case 0:
+			if s.precision < 0 {
+				text := floatText(math.Abs(n))
+				if s.group != "" {
+					text = grouped(text, s.group)
+				}
+				if s.align == 0 {
+					s.align = '>'
+				}
+				return r.padded(signed(text, math.Signbit(n), s.sign), s)
+			}
+			s.verb = 'g'
+		case 'e', 'E', 'f', 'F', 'g', 'G', 'n', '%':
+		default:
+			return refuse()
+		}
+		if s.align == 0 {
+			s.align = '>'
+		}
+		return r.formatFloat(s, n)
+	case int64, bool:
+		i, _ := integer(v)
+		if s.align == 0 {
+			s.align = '>'
+		}
+		switch s.verb {
+		case 0, 'd', 'n', 'b', 'o', 'x', 'X':
+			if s.precision >= 0 {
+				return refuse()
+			}
+			return r.formatInteger(s, i)
+		case 'c':
+			return r.padded(string(rune(i)), s)
+		case 'e', 'E', 'f', 'F', 'g', 'G', '%':
+			return r.formatFloat(s, float64(i))
+		}
+		return refuse()
+	}
+	text, isText := text(v)
+	if !isText {
+		if format != "" {
+			return refuse()
+		}
+		return r.str(v)
+	}
+	if s.verb != 0 && s.verb != 's' || s.sign != 0 || s.group != "" || s.align == '=' {
+		return refuse()
+	}
+	if s.align == 0 {
+		s.align = '<'
+	}
+	return r.padded(cut(text, s.precision), s)
+}
+
+// parseSpec reads [[fill]align][sign][#][0][width][grouping][.precision][type].
+func parseSpec(f string) (spec, error) {
+	s := spec{fill: " ", precision: -1}
+	rest := f
+	if _, size := utf8.DecodeRuneInString(rest); size > 0 && len(rest) > size && strings.IndexByte("<>^=", rest[size]) >= 0 {
+		s.fill, s.align, rest = rest[:size], rest[size], rest[size+1:]
+	} else if rest != "" && strings.IndexByte("<>^=", rest[0]) >= 0 {
+		s.align, rest = rest[0], rest[1:]
+	}
+	if rest != "" && strings.IndexByte("+- ", rest[0]) >= 0 {
+		if rest[0] != '-' {
+			s.sign = rest[0]
+		}
+		rest = rest[1:]
+	}
+	if strings.HasPrefix(rest, "#") {
+		s.alternate, rest = true, rest[1:]
+	}
+	if strings.HasPrefix(rest, "0") {
+		if s.align == 0 {
+			s.fill, s.align = "0", '='
+		}
+		rest = rest[1:]
+	}
+	number := func() (int, error) {
+		n := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		text := rest[:n]
+		rest = rest[n:]
+		if text == "" {
+			return 0, nil
+		}
+		return strconv.Atoi(text)
+	}
+	var err error
+	if s.width, err = number(); err != nil {
+		return s, errors.New("too many decimal digits in format string")
+	}
+	if rest != "" && (rest[0] == ',' || rest[0] == '_') {
+		s.group, rest = rest[:1], rest[1:]
+	}
+	if strings.HasPrefix(rest, ".") {
+		rest = rest[1:]
+		if s.precision, err = number(); err != nil {
+			return s, errors.New("too many decimal digits in format string")
+		}
+	}
+	if len(rest) > 1 {
+		return s, fmt.Errorf("invalid format specifier '%s'", clip(f))
+	}
+	if rest != "" {
+		s.verb = rest[0]
+	}
+	return s, nil
+}
+
+// strftime is Python's on a local time without a zone, in the C locale, with
+// glibc's directives and flags.
+func strftime(t time.Time, format string) string {
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			b.WriteByte(format[i])
+			continue
+		}
+		start := i
+		flag := byte(0)
+		for i++; i < len(format) && strings.IndexByte("-_0^#", format[i]) >= 0; i++ {
+			flag = format[i]
+		}
+		if i >= len(format) {
+			b.WriteString(format[start:])
+			break
+		}
+		text, pad, ok := directive(t, format[i])
+		switch {
+		case !ok: // glibc leaves it as it stands
+			text = format[start : i+1]
+		case flag == '^' || flag == '#' && format[i] != 'p' && format[i] != 'Z':
+			text = strings.ToUpper(text)
+		case flag == '#':
+			text = strings.ToLower(text)
+		case pad != 0:
+			bare := strings.TrimLeft(text, "0 ")
+			if bare == "" {
+				bare = "0"
+			}
+			missing := len(text) - len(bare)
+			switch flag {
+			case '-':
+				text = bare
+			case '_':
+				text = strings.Repeat(" ", missing) + bare
+			case '0':
+				text = strings.Repeat("0", missing) + bare
+			}
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// directive is the text of one of strftime's letters, with what it is padded.
+func directive(t time.Time, c byte) (text string, pad byte, ok bool) {
+	number := func(format string, n int) (string, byte, bool) {
+		pad := byte('0')
+		if strings.HasPrefix(format, "%2") {
+			pad = ' '
+		}
+		return fmt.Sprintf(format, n), pad, true
+	}
+	name := func(layout string) (string, byte, bool) { return t.Format(layout), 0, true }
+	hour := (t.Hour()+11)%12 + 1
+	weekday := int(t.Weekday())
+	switch c {
+	case '%':
+		return "%", 0, true
+	case 'n':
+		return "\n", 0, true
+	case 't':
+		return "\t", 0, true
+	case 'a':
+		return name("Mon")
+	case 'A':
+		return name("Monday")
+	case 'b', 'h':
+		return name("Jan")
+	case 'B':
+		return name("January")
+	case 'c':
+		return name("Mon Jan _2 15:04:05 2006")
+	case 'x', 'D':
+		return name("01/02/06")
+	case 'X', 'T':
+		return name("15:04:05")
+	case 'r':
+		return name("03:04:05 PM")
+	case 'R':
+		return name("15:04")
+	case 'F':
+		return name("2006-01-02")
+	case 'p':
+		return name("PM")
+	case 'P':
+		return name("pm")
+	case 'Z', 'z':
+		return "", 0, true
+	case 'd':
+		return number("%02d", t.Day())
+	case 'e':
+		return number("%2d", t.Day())
+	case 'm':
+		return number("%02d", int(t.Month()))
+	case 'y':
+		return number("%02d", t.Year()%100)
+	case 'Y':
+		return number("%d", t.Year())
+	case 'C':
+		return number("%02d", t.Year()/100)
+	case 'H':
+		return number("%02d", t.Hour())
+	case 'k':
+		return number("%2d", t.Hour())
+	case 'I':
+		return number("%02d", hour)
+	case 'l':
+		return number("%2d", hour)
+	case 'M':
+		return number("%02d", t.Minute())
+	case 'S':
+		return number("%02d", t.Second())
+	case 'f':
+		return fmt.Sprintf("%06d", t.Nanosecond()/1000), 0, true
+	case 'j':
+		return number("%03d", t.YearDay())
+	case 'w':
+		return fmt.Sprint(weekday), 0, true
+	case 'u':
+		return fmt.Sprint((weekday+6)%7 + 1), 0, true
+	case 'U':
+		return number("%02d", (t.YearDay()+6-weekday)/7)
+	case 'W':
+		return number("%02d", (t.YearDay()+6-(weekday+6)%7)/7)
+	case 'V':
+		_, week := t.ISOWeek()
+		return number("%02d", week)
+	case 'G':
+		year, _ := t.ISOWeek()
+		return number("%d", year)
+	case 's':
+		return fmt.Sprint(t.Unix()), 0, true
+	}
+	return "", 0, false
+}
