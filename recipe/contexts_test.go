@@ -468,7 +468,7 @@ func TestRowLosesWholePassagesFirst(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := e.Answer(example.GoldAnswer)
+			answer := e.Tokenizer.Encode(e.Template.Answer(example.GoldAnswer), false)
 			part := func(name string, n int) bool { // n of its words are there
 				return strings.Count(e.Tokenizer.Decode(row.Tokens, false), name+" text") >= n
 			}
@@ -502,7 +502,7 @@ func TestRowLosesWholePassagesFirst(t *testing.T) {
 				}
 			}
 			// What remains last loses text, and stays.
-			e.MaxTokens = len(e.Answer(example.GoldAnswer)) + len(mustPrompt(t, e)) + 40
+			e.MaxTokens = len(e.Tokenizer.Encode(e.Template.Answer(example.GoldAnswer), false)) + len(mustPrompt(t, e)) + 40
 			if row, err = e.Row(example, Context{Passages: c.passages}); err != nil || len(row.Tokens) > e.MaxTokens {
 				t.Fatalf("%d tokens of %d, error %v", len(row.Tokens), e.MaxTokens, err)
 			}
@@ -529,7 +529,7 @@ func TestRowLearnsToAbstain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(row.Tokens[row.From:], e.Answer("I do not know.")) {
+	if !slices.Equal(row.Tokens[row.From:], e.Tokenizer.Encode(e.Template.Answer("I do not know."), false)) {
 		t.Error("the target is not the context's answer")
 	}
 }

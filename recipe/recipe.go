@@ -50,7 +50,8 @@ func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) ([]int32, error)
 			c.text = append(c.text, i)
 		}
 	}
-	return e.fit(in, c, limit)
+	ids, _, err := e.fit(in, "", c, limit)
+	return ids, err
 }
 
 // cuts are the passages, by their index, in the order in which they lose.
@@ -60,8 +61,9 @@ type cuts struct {
 }
 
 // fit renders a prompt and takes from its passages, as the cuts say, until it
-// has at most limit tokens.
-func (e *Encoder) fit(in prompt.Input, c cuts, limit int) ([]int32, error) {
+// has at most limit tokens together with what follows it. Of these, those from
+// from on belong to what follows.
+func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []int32, from int, err error) {
 	texts := slices.Clone(in.Passages)
 	gone := make([]bool, len(texts))
 	for {
@@ -71,9 +73,12 @@ func (e *Encoder) fit(in prompt.Input, c cuts, limit int) ([]int32, error) {
 				in.Passages = append(in.Passages, t)
 			}
 		}
-		ids, err := e.render(in)
-		if err != nil || len(ids) <= limit {
-			return ids, err
+		text, err := e.Template.Render(in)
+		if err != nil {
+			return nil, 0, err
+		}
+		if ids, from = e.encode(text, answer); len(ids) <= limit {
+			return ids, from, nil
 		}
 		switch {
 		case len(c.whole) > 0:
@@ -88,7 +93,7 @@ func (e *Encoder) fit(in prompt.Input, c cuts, limit int) ([]int32, error) {
 				c.text = c.text[1:]
 			}
 		default:
-			return nil, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
+			return nil, 0, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 	}
 }
@@ -110,26 +115,34 @@ func (e *Encoder) shorten(text string, n int) string {
 	return strings.ToValidUTF8(text[:share], "")
 }
 
-// render gives the tokens of a prompt, whatever its length. A closing special
-// token that the tokenizer adds is left out: the answer follows.
-func (e *Encoder) render(in prompt.Input) ([]int32, error) {
-	text, err := e.Template.Render(in)
-	if err != nil {
-		return nil, err
-	}
-	return e.encode(text), nil
-}
-
-// encode gives the tokens of a rendered prompt.
-func (e *Encoder) encode(text string) []int32 {
+// encode gives the tokens of a rendered prompt and of the answer that follows it,
+// as one text: from is the first token of the answer, which is the one across the
+// border where there is one. An answer that is empty is none. What the tokenizer
+// adds at a text's end is left out, since an answer follows or has its own end; and
+// what it adds at the beginning stands there once, where the text begins with it.
+func (e *Encoder) encode(text, answer string) (ids []int32, from int) {
 	special := e.Template.AddSpecialTokens()
-	ids := e.Tokenizer.Encode(text, special)
-	if eos := e.Tokenizer.Special().EOS; special && len(ids) > 0 && ids[len(ids)-1] == eos && eos >= 0 {
-		if bare := e.Tokenizer.Encode(text, false); len(bare) == 0 || bare[len(bare)-1] != eos {
-			ids = ids[:len(ids)-1]
+	var spans []tokenizer.Span
+	if answer == "" {
+		ids = e.Tokenizer.Encode(text, special)
+	} else {
+		both := e.Tokenizer.EncodeSpans(text+answer, special)
+		ids, spans = both.IDs, both.Spans
+	}
+	if special {
+		before, after := e.Tokenizer.Around()
+		ids = ids[:len(ids)-len(after)]
+		if n := len(before); n > 0 && len(ids) >= 2*n && slices.Equal(ids[n:2*n], before) {
+			ids = ids[n:]
+			spans = spans[min(n, len(spans)):]
 		}
 	}
-	return ids
+	for from = range ids {
+		if spans != nil && spans[from].Hi > len(text) {
+			return ids, from
+		}
+	}
+	return ids, len(ids)
 }
 
 // Standalone gives the tokens of the prompt that has a follow-up question worded
@@ -140,7 +153,7 @@ func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]
 		if err != nil {
 			return nil, err
 		}
-		ids := e.encode(text)
+		ids, _ := e.encode(text, "")
 		switch {
 		case len(ids) <= limit:
 			return ids, nil
@@ -151,28 +164,18 @@ func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]
 	}
 }
 
-// Answer gives the tokens that follow the prompt in training.
-func (e *Encoder) Answer(text string) []int32 {
-	return e.Tokenizer.Encode(e.Template.Answer(text), false)
-}
-
-// Row gives the tokens of an example in its context. A row that is too long
-// loses passages, and text of those that stay; the answer is never cut.
+// Row gives the tokens of an example in its context: those of prompt and answer as
+// one text. A row that is too long loses passages, and text of those that stay; the
+// answer is never cut.
 func (e *Encoder) Row(x rqa.Example, c Context) (batch.Row, error) {
-	answer := e.Answer(c.Target(x))
-	ids, err := e.fit(Input(x.Question, x.History, c.documents()), c.cuts(), e.MaxTokens-len(answer))
+	ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
 	if err != nil {
-		var long *TooLong
-		if errors.As(err, &long) {
-			long.Tokens, long.Limit = long.Tokens+len(answer), e.MaxTokens
-		}
 		return batch.Row{}, err
 	}
-	from := len(ids)
 	if e.LearnAll {
 		from = 0
 	}
-	return batch.Row{Tokens: append(ids, answer...), From: from, Index: c.Row}, nil
+	return batch.Row{Tokens: ids, From: from, Index: c.Row}, nil
 }
 
 // Input is a question with the texts of its passages.

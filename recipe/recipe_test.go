@@ -48,7 +48,7 @@ func TestRowKeepsTheAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := whole.Answer(example.GoldAnswer)
+	answer := whole.Tokenizer.Encode(whole.Template.Answer(example.GoldAnswer), false)
 	for _, c := range []struct {
 		name, why string
 		limit     int

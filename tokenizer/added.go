@@ -96,9 +96,6 @@ func (a *addedVocabulary) decodeToken(id int32) (string, bool) {
 // split appends the stretches of p between added tokens, and the tokens.
 func (a *addedVocabulary) split(out []piece, p piece, trie *tokenTrie) []piece {
 	text, done := p.s, 0
-	rest := func(lo, hi int) piece {
-		return piece{s: text[lo:hi], first: p.first && lo == 0, id: -1}
-	}
 	for from := 0; ; {
 		start, stop, id := trie.find(text, from)
 		if id < 0 {
@@ -120,13 +117,15 @@ func (a *addedVocabulary) split(out []piece, p piece, trie *tokenTrie) []piece {
 			stop = len(text) - len(strings.TrimLeftFunc(text[stop:], unicode.IsSpace))
 		}
 		if done < start {
-			out = append(out, rest(done, start))
+			out = append(out, p.part(done, start))
 		}
-		out = append(out, piece{id: id})
+		token := p.part(start, stop)
+		token.id = id
+		out = append(out, token)
 		done = stop
 	}
 	if done < len(text) {
-		out = append(out, rest(done, len(text)))
+		out = append(out, p.part(done, len(text)))
 	}
 	return out
 }

@@ -31,6 +31,9 @@ type vocabulary struct {
 	ids    map[string]int32
 	tokens map[int32]string
 	max    int32
+
+	lengths []int32 // by id, see measure
+	runes   bool
 }
 
 func newVocabulary(ids map[string]int32) (vocabulary, error) {
@@ -94,6 +97,7 @@ func newBPE(m modelJSON, byteLevel bool) (*bpe, error) {
 		}
 	}
 	b.byteLevel = byteLevel && b.prefix == "" && b.suffix == "" && !b.byteFallback
+	b.measure(b.byteLevel)
 	for i := range b.bytes {
 		symbol := fmt.Sprintf("<0x%02X>", i)
 		if b.byteLevel {
@@ -138,12 +142,12 @@ func wordStarts(out []piece, p piece) []piece {
 		}
 		i += j
 		if !strings.HasSuffix(p.s[:i], metaRune) {
-			out = append(out, piece{s: p.s[last:i], id: -1})
+			out = append(out, p.part(last, i))
 			last = i
 		}
 		i += len(metaRune)
 	}
-	return append(out, piece{s: p.s[last:], id: -1})
+	return append(out, p.part(last, len(p.s)))
 }
 
 // readMerges reads both spellings: "a b" and ["a", "b"].
@@ -211,7 +215,7 @@ func (b *bpe) encode(out []int32, p string, s *scratch) []int32 {
 	}
 	word := s.word[:0]
 	if b.byteLevel {
-		word = b.byteSymbols(word, p)
+		word = b.byteSymbols(word, p, s)
 	} else {
 		word = b.symbols(word, p, s)
 	}
@@ -226,7 +230,7 @@ func (b *bpe) encode(out []int32, p string, s *scratch) []int32 {
 }
 
 // byteSymbols appends the symbol of each byte of p.
-func (b *bpe) byteSymbols(word []int32, p string) []int32 {
+func (b *bpe) byteSymbols(word []int32, p string, s *scratch) []int32 {
 	unk := false // the last symbol is an unknown one
 	for i := range len(p) {
 		id := b.bytes[p[i]]
@@ -234,9 +238,13 @@ func (b *bpe) byteSymbols(word []int32, p string) []int32 {
 		case id >= 0:
 			word = append(word, id)
 			unk = false
+			s.stands(1)
 		case b.unk >= 0 && !(unk && b.fuseUnk):
 			word = append(word, b.unk)
 			unk = true
+			s.stands(1)
+		default:
+			s.dropped(1)
 		}
 	}
 	return word
@@ -247,6 +255,7 @@ func (b *bpe) byteSymbols(word []int32, p string) []int32 {
 // bytes overtake it, as in the library.
 func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 	unknown := 0 // unknown tokens that wait
+	waits := 0   // bytes of the last of them
 	for i, r := range p {
 		n := utf8.RuneLen(r)
 		symbol := p[i : i+n]
@@ -265,8 +274,10 @@ func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 		if id, ok := b.ids[symbol]; ok {
 			for ; unknown > 0; unknown-- {
 				word = append(word, b.unk)
+				s.stands(waits)
 			}
 			word = append(word, id)
+			s.stands(n)
 			continue
 		}
 		if b.byteFallback {
@@ -277,23 +288,30 @@ func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 				word = append(word, id)
 			}
 			if all {
+				for range n {
+					s.stands(1)
+				}
 				continue
 			}
 			word = word[:from]
 		}
 		if b.unk < 0 {
+			s.dropped(n)
 			continue
 		}
 		if unknown > 0 && !b.fuseUnk {
 			word = append(word, b.unk)
+			s.stands(waits)
 			unknown--
 		}
 		if unknown == 0 {
-			unknown = 1
+			unknown, waits = 1, 0
 		}
+		waits += n
 	}
 	for ; unknown > 0; unknown-- {
 		word = append(word, b.unk)
+		s.stands(waits)
 	}
 	return word
 }

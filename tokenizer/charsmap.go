@@ -106,3 +106,27 @@ func (m *charsmap) normalize(p piece) piece {
 	p.s = string(b)
 	return p
 }
+
+// spell is normalize, part by part.
+func (m *charsmap) spell(r *rewriting) {
+	s := r.from.s
+	for i := 0; i < len(s); {
+		end := graphemeEnd(s, i)
+		if end-i < 6 {
+			if to, ok := m.find(s[i:end]); ok {
+				r.put(end, to)
+				i = end
+				continue
+			}
+		}
+		for i < end {
+			_, n := utf8.DecodeRuneInString(s[i:])
+			to, ok := m.find(s[i : i+n])
+			if !ok {
+				to = s[i : i+n]
+			}
+			i += n
+			r.put(i, to)
+		}
+	}
+}

@@ -6,11 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// normalizer rewrites a text before it is cut into pieces. It clears
-// piece.first where the library no longer counts the text as the input's
-// start: after it took runes off the front.
-type normalizer func(p piece) piece
-
 func lowercase(p piece) piece {
 	p.s = toLower(p.s)
 	return p
@@ -57,7 +52,7 @@ func nmt(p piece) piece {
 }
 
 func strip(left, right bool) normalizer {
-	return func(p piece) piece {
+	return normalizer{spell: spellStrip(left, right), apply: func(p piece) piece {
 		if left {
 			s := strings.TrimLeftFunc(p.s, unicode.IsSpace)
 			p.first = p.first && len(s) == len(p.s)
@@ -67,20 +62,20 @@ func strip(left, right bool) normalizer {
 			p.s = strings.TrimRightFunc(p.s, unicode.IsSpace)
 		}
 		return p
-	}
+	}}
 }
 
 func prepend(prefix string) normalizer {
-	return func(p piece) piece {
+	return normalizer{spell: spellPrepend(prefix), apply: func(p piece) piece {
 		if p.s != "" {
 			p.s = prefix + p.s
 		}
 		return p
-	}
+	}}
 }
 
 func replace(find cutter, content string) normalizer {
-	return func(p piece) piece {
+	return normalizer{spell: spellReplace(find, content), apply: func(p piece) piece {
 		cuts := find(nil, p.s)
 		if len(cuts) == 0 || len(cuts) == 1 && !cuts[0].match {
 			return p
@@ -90,7 +85,7 @@ func replace(find cutter, content string) normalizer {
 		}
 		p.s = joinCuts(p.s, cuts, content)
 		return p
-	}
+	}}
 }
 
 func replaceCuts(s string, find cutter, content string) string {
@@ -109,14 +104,10 @@ func joinCuts(s string, cuts []cut, content string) string {
 	return b.String()
 }
 
-func byteLevelNormalizer(p piece) piece {
-	return mapBytes(nil, p)[0]
-}
-
 // bertNormalizer is BERT's: control characters go, every white space becomes
 // a space, Chinese characters stand alone, accents and case go.
 func bertNormalizer(clean, chinese, accents, lower bool) normalizer {
-	return func(p piece) piece {
+	apply := func(p piece) piece {
 		if ascii, plain := bertASCII(p.s, clean); ascii {
 			if !plain {
 				p = bertClean(p)
@@ -141,6 +132,26 @@ func bertNormalizer(clean, chinese, accents, lower bool) normalizer {
 		}
 		return p
 	}
+	n := normalizer{apply: apply, ascii: true}
+	for _, step := range []struct {
+		do    bool
+		apply func(piece) piece
+	}{
+		{clean, bertClean},
+		{chinese, func(p piece) piece { p.s = spaceChinese(p.s); return p }},
+	} {
+		if step.do {
+			n.steps = append(n.steps, normalizer{apply: step.apply, spell: spellRunes(step.apply)})
+		}
+	}
+	if accents {
+		bare := func(p piece) piece { return filter(p, func(r rune) bool { return r < 0x300 || !isNonspacing(r) }) }
+		n.steps = append(n.steps, normalForm(formNFD), normalizer{apply: bare, spell: spellRunes(bare)})
+	}
+	if lower {
+		n.steps = append(n.steps, normalizer{apply: lowercase, spell: spellRunes(lowercase)})
+	}
+	return n
 }
 
 // bertASCII says whether s is all ASCII, and if so whether cleaning leaves it.

@@ -133,8 +133,8 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 	}
 	t.added = newAddedVocabulary(f.AddedTokens, t.model, func(s string) string {
 		p := piece{s: s, first: true, id: -1}
-		for _, n := range t.normalize {
-			p = n(p)
+		for i := range t.normalize {
+			p = t.normalize[i].run(p)
 		}
 		return p.s
 	})
@@ -221,17 +221,17 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 	case "NFKD":
 		n = normalForm(formNFKD)
 	case "Lowercase":
-		n = lowercase
+		n = normalizer{apply: lowercase, spell: spellRunes(lowercase), ascii: true}
 	case "StripAccents":
-		n = stripAccents
+		n = normalizer{apply: stripAccents, spell: spellRunes(stripAccents)}
 	case "Nmt":
-		n = nmt
+		n = normalizer{apply: nmt, spell: spellRunes(nmt)}
 	case "Strip":
 		n = strip(c.StripLeft, c.StripRight)
 	case "Prepend":
 		n = prepend(c.Prepend)
 	case "ByteLevel":
-		n = byteLevelNormalizer
+		n = normalizer{apply: applyBytes, spell: spellBytes}
 	case "BertNormalizer":
 		lower := !isFalse(c.Lowercase)
 		accents := lower
@@ -250,7 +250,7 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 		if err != nil {
 			return err
 		}
-		n = m.normalize
+		n = normalizer{apply: m.normalize, spell: m.spell}
 	default:
 		return unknownType(c.Type)
 	}
@@ -259,10 +259,11 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 }
 
 func normalForm(f form) normalizer {
-	return func(p piece) piece {
+	apply := func(p piece) piece {
 		p.s = f.apply(p.s)
 		return p
 	}
+	return normalizer{apply: apply, spell: spellParts(apply)}
 }
 
 // cutter is the pattern of a Split or Replace.

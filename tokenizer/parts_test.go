@@ -50,7 +50,7 @@ func TestParts(t *testing.T) {
 		for i, text := range g.Texts {
 			p := piece{s: text, first: true, id: -1}
 			for _, n := range tok.normalize {
-				p = n(p)
+				p = n.run(p)
 			}
 			if p.s != c.Want[i] {
 				t.Errorf("%.100s of %q: %q, want %q", c.Part, text, p.s, c.Want[i])

@@ -32,7 +32,7 @@ func emit(out []piece, p piece, lo, hi int) []piece {
 	if lo == hi {
 		return out
 	}
-	return append(out, piece{s: p.s[lo:hi], first: p.first && lo == 0, id: -1})
+	return append(out, p.part(lo, hi))
 }
 
 func isolated(out []piece, p piece, cuts []cut) []piece {
@@ -151,7 +151,7 @@ func scanSplitter(next scanner) preTokenizer {
 	return func(out []piece, p piece) []piece {
 		for i := 0; i < len(p.s); {
 			j := next(p.s, i)
-			out = append(out, piece{s: p.s[i:j], first: p.first && i == 0, id: -1})
+			out = append(out, p.part(i, j))
 			i = j
 		}
 		return out
@@ -161,9 +161,10 @@ func scanSplitter(next scanner) preTokenizer {
 // byteLevelSplit is the pre-tokenizer ByteLevel, less its mapping of bytes.
 func byteLevelSplit(addPrefixSpace, useRegex bool) preTokenizer {
 	scan := scanSplitter(scanGPT2)
+	addPrefix := prepend(" ")
 	return func(out []piece, p piece) []piece {
 		if addPrefixSpace && p.s[0] != ' ' {
-			p.s = " " + p.s
+			p = addPrefix.run(p)
 		}
 		if !useRegex {
 			return append(out, p)
@@ -174,12 +175,23 @@ func byteLevelSplit(addPrefixSpace, useRegex bool) preTokenizer {
 
 // mapBytes spells every byte of a piece as its rune of the byte-level alphabet.
 func mapBytes(out []piece, p piece) []piece {
+	n := normalizer{apply: applyBytes, spell: spellBytes}
+	return append(out, n.run(p))
+}
+
+func applyBytes(p piece) piece {
 	b := make([]byte, 0, 2*len(p.s))
 	for i := range len(p.s) {
 		b = utf8.AppendRune(b, byteRunes[p.s[i]])
 	}
 	p.s = string(b)
-	return append(out, p)
+	return p
+}
+
+func spellBytes(r *rewriting) {
+	for i := range len(r.from.s) {
+		r.put(i+1, string(byteRunes[r.from.s[i]]))
+	}
 }
 
 // byteRunes is GPT-2's alphabet: printable Latin-1 stands for itself, the
@@ -201,21 +213,29 @@ var byteRunes, runeBytes = func() (to [256]rune, from map[rune]byte) {
 
 // metaspace is the pre-tokenizer Metaspace.
 func metaspace(replacement, scheme string, split bool) (preTokenizer, error) {
-	var prepend func(p piece) bool
+	var isPrefixed func(p piece) bool
 	switch scheme {
 	case "always":
-		prepend = func(piece) bool { return true }
+		isPrefixed = func(piece) bool { return true }
 	case "first":
-		prepend = func(p piece) bool { return p.first }
+		isPrefixed = func(p piece) bool { return p.first }
 	case "never":
-		prepend = func(piece) bool { return false }
+		isPrefixed = func(piece) bool { return false }
 	default:
 		return nil, fmt.Errorf("prepend_scheme %q is not known; one of always, first, never is expected", scheme)
 	}
+	addPrefix := prepend(replacement)
+	spaces := normalizer{
+		apply: func(p piece) piece {
+			p.s = strings.ReplaceAll(p.s, " ", replacement)
+			return p
+		},
+		spell: spellReplace(cutString(" "), replacement),
+	}
 	return func(out []piece, p piece) []piece {
-		p.s = strings.ReplaceAll(p.s, " ", replacement)
-		if !strings.HasPrefix(p.s, replacement) && prepend(p) {
-			p.s = replacement + p.s
+		p = spaces.run(p)
+		if !strings.HasPrefix(p.s, replacement) && isPrefixed(p) {
+			p = addPrefix.run(p)
 		}
 		if !split {
 			return append(out, p)
@@ -228,12 +248,12 @@ func metaspace(replacement, scheme string, split bool) (preTokenizer, error) {
 				break
 			}
 			if i += j; i > last {
-				out = append(out, piece{s: p.s[last:i], first: p.first && last == 0, id: -1})
+				out = append(out, p.part(last, i))
 			}
 			last = i
 			i += len(replacement)
 		}
-		return append(out, piece{s: p.s[last:], first: p.first && last == 0, id: -1})
+		return append(out, p.part(last, len(p.s)))
 	}, nil
 }
 

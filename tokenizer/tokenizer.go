@@ -34,6 +34,8 @@ type model interface {
 	encode(ids []int32, piece string, s *scratch) []int32
 	id(token string) (int32, bool)
 	token(id int32) (string, bool)
+	// marks appends which bytes of piece each of its ids stands for.
+	marks(marks []Span, piece string, ids []int32, s *scratch) []Span
 	// size is the number of tokens, maxID the greatest id (-1 if none).
 	size() int
 	maxID() int32
@@ -46,6 +48,13 @@ type scratch struct {
 	word  []int32
 	bpe   bpeScratch
 	uni   []uniNode
+
+	trace   trace
+	spans   []Span
+	marks   []Span
+	track   bool   // path is asked for
+	path    []Span // of each symbol of a bpe, of each token of a unigram, last one first
+	reached int    // bytes that symbols stand for, so far
 }
 
 // piece is a stretch of text on its way to the model.
@@ -55,6 +64,14 @@ type piece struct {
 	first bool
 	// id is the added token that the piece is, or -1.
 	id int32
+	// at is the place of the first byte in the trace, where one is kept.
+	at    int32
+	trace *trace
+}
+
+// part is a stretch of the piece.
+func (p *piece) part(lo, hi int) piece {
+	return piece{s: p.s[lo:hi], first: p.first && lo == 0, id: -1, at: p.at + int32(lo), trace: p.trace}
 }
 
 // Load reads a tokenizer.json or a SentencePiece model (.model), or the one in
@@ -170,7 +187,7 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) []int32 {
 			ids = append(ids, t.post[i].before...)
 		}
 	}
-	ids = t.encodeInto(ids, text, s)
+	ids = t.encodeInto(ids, text, s, nil)
 	if addSpecial {
 		for _, p := range t.post {
 			ids = append(ids, p.after...)
@@ -182,8 +199,10 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) []int32 {
 	return ids
 }
 
-func (t *Tokenizer) encodeInto(ids []int32, text string, s *scratch) []int32 {
-	in := append(s.a[:0], piece{s: text, first: true, id: -1})
+// encodeInto appends the ids of a text and, where a trace is kept, to s.spans
+// what they stand for.
+func (t *Tokenizer) encodeInto(ids []int32, text string, s *scratch, traced *trace) []int32 {
+	in := append(s.a[:0], piece{s: text, first: true, id: -1, trace: traced})
 	out := s.b[:0]
 	if t.added.raw != nil {
 		out = t.added.split(out, in[0], t.added.raw)
@@ -195,8 +214,8 @@ func (t *Tokenizer) encodeInto(ids []int32, text string, s *scratch) []int32 {
 				out = append(out, p)
 				continue
 			}
-			for _, n := range t.normalize {
-				p = n(p)
+			for i := range t.normalize {
+				p = t.normalize[i].run(p)
 			}
 			if p.s == "" {
 				continue
@@ -221,11 +240,15 @@ func (t *Tokenizer) encodeInto(ids []int32, text string, s *scratch) []int32 {
 	}
 	for i := range in {
 		p := &in[i]
+		from := len(ids)
 		switch {
 		case p.id >= 0:
 			ids = append(ids, p.id)
 		case p.s != "":
 			ids = t.encodePiece(ids, p.s, s)
+		}
+		if traced != nil && len(ids) > from {
+			t.appendSpans(p, ids[from:], s)
 		}
 	}
 	s.a, s.b = in, out

@@ -64,6 +64,7 @@ func newUnigram(m modelJSON) (*unigram, error) {
 		}
 	}
 	u.max = int32(len(entries)) - 1
+	u.measure(false)
 	u.setScores(scores)
 	if m.UnkID != nil {
 		if u.unk = *m.UnkID; u.unk < 0 || u.unk > u.max {
@@ -135,13 +136,16 @@ func (u *unigram) encode(out []int32, p string, s *scratch) []int32 {
 		start := n.start
 		if n.id != u.unk {
 			word = append(word, n.id)
+			s.passed(1, start, end)
 			end = start
 			continue
 		}
 		for start > 0 && best[start].id == u.unk {
 			start = best[start].start
 		}
+		from := len(word)
 		word = u.unknown(word, p[start:end])
+		s.passed(len(word)-from, start, end)
 		end = start
 	}
 	s.word = word

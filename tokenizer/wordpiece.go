@@ -40,6 +40,7 @@ func newWordPiece(m modelJSON) (*wordPiece, error) {
 	if w.unk, ok = ids[unk]; !ok {
 		return nil, fmt.Errorf("unk_token: %q is not in the vocabulary; a token of vocab is expected", unk)
 	}
+	w.measure(false)
 	for token := range ids {
 		w.maxBytes = max(w.maxBytes, len(token))
 	}

@@ -95,6 +95,9 @@ func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.
 	if err != nil {
 		return nil, errors.Join(err, d.loaded().params.Free())
 	}
+	for _, note := range d.loaded().encoder.Notes() {
+		show.Warn("%s", note)
+	}
 	return d, nil
 }
 

@@ -212,6 +212,9 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if r.c.DoTrain {
 		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
 	}
+	for _, note := range model.encoder.Notes() {
+		r.show.Warn("%s", note)
+	}
 	if err := r.checkSpeakers(); err != nil {
 		return err
 	}
@@ -234,6 +237,9 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if r.rows, err = encode(r.generator, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
+	if err := warnOfBorders(r.generator, r.training, contexts, r.show); err != nil {
+		return err
+	}
 	if r.evalRows, err = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
@@ -247,6 +253,19 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	r.evaluation.leftOut = leftOut
 	r.closers = append(r.closers, r.evaluation.close)
 	return nil
+}
+
+// warnOfBorders tells of rows whose answers are trained after other tokens than
+// they are generated after. An encoder-decoder has answers apart from prompts.
+func warnOfBorders(g generator, examples []rqa.Example, contexts []recipe.Context, show *report.Run) error {
+	if _, apart := g.(*fusion); apart {
+		return nil
+	}
+	note, err := g.loaded().encoder.Borders(examples, contexts)
+	if note != "" {
+		show.Warn("%s", note)
+	}
+	return err
 }
 
 // checkSpeakers looks at the histories of all rows: all their problems come at once.
