@@ -26,6 +26,7 @@ $python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
 $python parity/make_gguf.py "$smollm2"
 $python parity/make_bm25.py
 $python parity/make_chat.py
+$python parity/make_thinking.py
 $python parity/make_events.py
 $python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
 mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
@@ -36,6 +37,8 @@ $python parity/make_tokenizer_files.py "$smollm2" "$minilm/tokenizer.json"
 $python parity/make_tokenizer.py
 $python parity/make_tokenizer_parts.py
 $python parity/make_sentencepiece.py
+$python parity/make_offsets.py
+$python parity/make_rows.py
 if [ $# -gt 0 ]; then
 	$python parity/make_metrics.py "$1"
 fi
