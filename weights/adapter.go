@@ -276,11 +276,10 @@ func SaveAdapter(ctx context.Context, dir string, l LoRA, tensors []Tensor, file
 }
 
 // Merge saves a base model with an adapter in its weights, W + scale·B·A
-// computed in float32, as the Hugging Face folder dir. The adapter's files win
-// over the base's.
-func Merge(ctx context.Context, dir string, base, adapter *Model, l LoRA, dtype DType) error {
-	s := Saved{Config: base.Config(), DType: dtype, Tensors: base.All(), Files: base.Files()}
-	maps.Copy(s.Files, adapter.files)
+// computed in float32, as the Hugging Face folder dir, with files to lie beside
+// it.
+func Merge(ctx context.Context, dir string, base, adapter *Model, l LoRA, dtype DType, files map[string][]byte) error {
+	s := Saved{Config: base.Config(), DType: dtype, Tensors: base.All(), Files: files}
 	left := map[string]bool{}
 	for name := range adapter.tensors {
 		left[name] = true

@@ -85,7 +85,7 @@ func TestMerge(t *testing.T) {
 			}
 			defer adapter.Close()
 			dir := filepath.Join(t.TempDir(), "merged")
-			if err := Merge(t.Context(), dir, base, adapter, l, F32); err != nil {
+			if err := Merge(t.Context(), dir, base, adapter, l, F32, base.Files()); err != nil {
 				t.Fatal(err)
 			}
 			merged, err := Open(t.Context(), dir)
@@ -109,7 +109,7 @@ func TestMerge(t *testing.T) {
 			// An adapter of another model is named, and nothing is written.
 			adapter.tensors["model.layers.9.mlp.up_proj"+loraA] = adapter.tensors[adapter.names[0]]
 			other := filepath.Join(t.TempDir(), "other")
-			if err := Merge(t.Context(), other, base, adapter, l, F32); err == nil || !strings.Contains(err.Error(), "matrices for model.layers.9.mlp.up_proj") {
+			if err := Merge(t.Context(), other, base, adapter, l, F32, base.Files()); err == nil || !strings.Contains(err.Error(), "matrices for model.layers.9.mlp.up_proj") {
 				t.Errorf("error %v", err)
 			}
 			if _, err := os.Stat(other); err == nil {

@@ -80,7 +80,7 @@ func TestHead(t *testing.T) {
 				t.Errorf("notes %q; want %d", got, c.notes)
 			}
 			out := filepath.Join(t.TempDir(), "out")
-			if err := Convert(t.Context(), dir, out, F32); err != nil {
+			if err := m.Convert(t.Context(), out, F32, m.Files()); err != nil {
 				t.Fatal(err)
 			}
 			f, err := ReadSafetensors(filepath.Join(out, singleName))
@@ -197,7 +197,7 @@ func TestNotFinite(t *testing.T) {
 				defer m.Close()
 				_, asF32 := m.Float32("w")
 				_, asBF16 := m.BF16("w")
-				errs := []error{asF32, Convert(t.Context(), dir, filepath.Join(t.TempDir(), "out"), F32)}
+				errs := []error{asF32, m.Convert(t.Context(), filepath.Join(t.TempDir(), "out"), F32, nil)}
 				if dtype == BF16 {
 					errs = append(errs, asBF16)
 				}
@@ -242,10 +242,15 @@ func TestF16(t *testing.T) {
 		dir := folderOf(t, `{}`, map[string]float32{"w": c.v})
 		out := filepath.Join(t.TempDir(), "out")
 		want := fmt.Sprintf(`tensor "w": value 0 is %g, which becomes infinite in %s`, c.v, c.dtype)
-		if err := Convert(t.Context(), dir, out, c.dtype); err == nil || !strings.Contains(err.Error(), want) {
+		m, err := Open(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if err := m.Convert(t.Context(), out, c.dtype, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; want one with %q", err, want)
 		}
-		if err := Convert(t.Context(), dir, out, F32); err != nil { // and nothing was left half written
+		if err := m.Convert(t.Context(), out, F32, nil); err != nil { // and nothing was left half written
 			t.Error(err)
 		}
 	}

@@ -392,15 +392,10 @@ func (m *Model) Close() error {
 	return errors.Join(problems...)
 }
 
-// Convert opens the model at path, a GGUF file or a folder, and saves it as the
-// Hugging Face folder dir.
-func Convert(ctx context.Context, path, dir string, dtype DType) error {
-	m, err := Open(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	return Save(ctx, dir, Saved{Config: m.Config(), DType: dtype, Tensors: m.All(), Files: m.Files()})
+// Convert saves the model, of a GGUF file or a folder, as the Hugging Face folder
+// dir, with files to lie beside it (see Files).
+func (m *Model) Convert(ctx context.Context, dir string, dtype DType, files map[string][]byte) error {
+	return Save(ctx, dir, Saved{Config: m.Config(), DType: dtype, Tensors: m.All(), Files: files})
 }
 
 // All lists the model's tensors as Save takes them, to be read when their turn

@@ -256,7 +256,12 @@ func TestConvert(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
 		t.Run(want.File, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "hf")
-			if err := Convert(t.Context(), filepath.Join("testdata", want.File), dir, F32); err != nil {
+			source, err := Open(t.Context(), filepath.Join("testdata", want.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			if err := source.Convert(t.Context(), dir, F32, source.Files()); err != nil {
 				t.Fatal(err)
 			}
 			m, err := Open(t.Context(), dir)

@@ -172,7 +172,12 @@ func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, 
 // detour over f32.
 func TestStoredInBF16(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "bf16")
-	if err := weights.Convert(t.Context(), filepath.Join("testdata", "llama"), folder, weights.BF16); err != nil {
+	whole, err := weights.Open(t.Context(), filepath.Join("testdata", "llama"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	if err := whole.Convert(t.Context(), folder, weights.BF16, whole.Files()); err != nil {
 		t.Fatal(err)
 	}
 	source, err := weights.Open(t.Context(), folder)

@@ -37,7 +37,7 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 		if strings.EqualFold(filepath.Ext(c.Out), ".jsonl") {
 			return fmt.Errorf("%s: a model becomes a folder; the name of one expected, not of a .jsonl file", c.Out)
 		}
-		if err := weights.Convert(ctx, c.In, c.Out, weights.DType(c.DType)); err != nil {
+		if err := convertModel(ctx, c); err != nil {
 			return err
 		}
 		show.Say("%s: a model folder with weights in %s", c.Out, c.DType)
@@ -46,6 +46,19 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 		return convertDocuments(ctx, c, show)
 	}
 	return fmt.Errorf("%s: neither documents nor a model by its name; a .pkl file, a .gguf file or a model folder expected", c.In)
+}
+
+func convertModel(ctx context.Context, c config.Convert) (err error) {
+	m, err := weights.Open(ctx, c.In)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	files, err := exportOf(ctx, c.In, m.Config(), m.Files())
+	if err != nil {
+		return err
+	}
+	return m.Convert(ctx, c.Out, weights.DType(c.DType), files)
 }
 
 func convertDocuments(ctx context.Context, c config.Convert, show *report.Run) error {

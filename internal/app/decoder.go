@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
@@ -185,12 +184,16 @@ func onHost(c config.Engine) bool {
 
 // save writes what is trained, with the prompt's template beside it.
 func (d *decoder) save(ctx context.Context, dir string) error {
-	return d.saveWith(ctx, dir, prompt.FileName, d.encoder.Template)
+	return d.saveWith(ctx, dir, prompt.FileName, d.encoder.Template, d.encoder.Template)
 }
 
-// saveWith writes a Hugging Face folder with one more file, of JSON.
-func (b *base) saveWith(ctx context.Context, dir, name string, content any) error {
-	files := maps.Clone(b.files)
+// saveWith writes a Hugging Face folder that is asked by a template (nil for one
+// that no other program asks), with one more file, of JSON.
+func (b *base) saveWith(ctx context.Context, dir, name string, content any, t *prompt.Template) error {
+	files, err := b.textSide().export(t)
+	if err != nil {
+		return err
+	}
 	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err

@@ -292,5 +292,5 @@ func (f *fusion) encode(examples []rqa.Example, contexts []recipe.Context) (rows
 func (f *fusion) save(ctx context.Context, dir string) error {
 	return f.saveWith(ctx, dir, fidName, fidFile{
 		Version: 1, K: f.k, MaxTokens: f.text.Encoder.MaxTokens, MaxAnswer: f.text.MaxAnswer, Template: f.encoder.Template,
-	})
+	}, nil)
 }

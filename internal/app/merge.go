@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"gorqa/config"
 	"gorqa/report"
@@ -38,7 +39,12 @@ func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, base.Close()) }()
-	if err := weights.Merge(ctx, c.OutputDir, base, adapter, lora, weights.DType(c.DType)); err != nil {
+	files := base.Files()
+	maps.Copy(files, adapter.Files()) // which win
+	if files, err = exportOf(ctx, from.folder(), base.Config(), files); err != nil {
+		return err
+	}
+	if err := weights.Merge(ctx, c.OutputDir, base, adapter, lora, weights.DType(c.DType), files); err != nil {
 		return err
 	}
 	show.Say("%s: %s with the adapter %s in its weights (rank %d, scaled by %.4g), in %s", c.OutputDir, from.base, from.adapter, lora.Rank, lora.Scale(), c.DType)
