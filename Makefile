@@ -7,7 +7,6 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 CONFIG ?= examples/sft-demo.yaml
-QUESTION ?= What does strings.TrimSuffix do?
 # The Go code is built by the go command, which knows itself what is stale.
 GORQA := bin/gorqa
 
@@ -40,10 +39,9 @@ demo: fetch data ## evaluate, train and evaluate a small model, with a table of 
 	  '  metrics.jsonl, train.log, report.html       the run: numbers, words, curves' \
 	  '  all_args.json                               every setting, to run it again' \
 	  'The data set is in runs/godoc, the index of its documents in runs/godoc-index.' \
-	  'Ask the trained model:' \
-	  '' \
-	  '  $(GORQA) ask --config runs/demo/all_args.json --model_name_or_path runs/demo "$(QUESTION)"' \
+	  'Ask the trained model about these documents. A question of the test set that it answered rightly:' \
 	  ''
+	@RUN=runs/demo GORQA=$(GORQA) examples/ask.sh
 
 .PHONY: demo-swr
 demo-swr: fetch data ## the same with retrieved passages beside the gold ones, held against runs/demo if that is there
@@ -58,10 +56,9 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 	@printf '%s\n' '' \
 	  'Saved in runs/fid: the model as transformers loads it (T5ForConditionalGeneration), fid.json, and the files of make demo.' \
 	  'If it answers from its passages, the column gold stands well above the column shuffled, which has those of another row.' \
-	  'Ask it:' \
-	  '' \
-	  '  $(GORQA) ask --config runs/fid/all_args.json --model_name_or_path runs/fid "$(QUESTION)"' \
+	  'Ask it about these documents. A question of the test set that it answered rightly:' \
 	  ''
+	@RUN=runs/fid GORQA=$(GORQA) examples/ask.sh
 
 # At most two packages at a time: those that train keep every core busy and
 # hold gigabytes, so more at once would only be slower.

@@ -193,12 +193,13 @@ func DefaultEval() Eval {
 }
 
 func (c *Eval) declare(s *set) {
+	s.positional = &positional{names: []string{"[RUN]"}, run: true}
 	c.Model.declare(s)
 	c.declareAdapter(s)
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	s.section("Data")
 	s.text(&c.TestFile, "test_file", "FILE", "rows to score, JSONL: question, gold_docs, gold_answer, chat_history (required)")
-	s.text(&c.OutputDir, "output_dir", "DIR", "folder of score.json, test-predictions.jsonl and all_args.json (required)")
+	s.text(&c.OutputDir, "output_dir", "DIR", "folder of score.json, test-predictions.jsonl and all_args.json (required, but with RUN, whose folder eval it then is)")
 	s.alias("test_file", "eval_data_path")
 	declareOverflow(s, &c.OnOverflow)
 	c.Prompt.declare(s, "")
@@ -280,7 +281,7 @@ func DefaultAsk() Ask {
 }
 
 func (c *Ask) declare(s *set) {
-	s.positional = &positional{names: []string{"[QUESTION]"}, take: func(args []string) {
+	s.positional = &positional{names: []string{"[RUN]", "[QUESTION]"}, run: true, take: func(args []string) {
 		if len(args) > 0 {
 			c.Question = args[0]
 		}

@@ -286,7 +286,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("question %q, do_sample %v, error %v", c.Question, c.DoSample, err)
 	}
 	_, err := Parse(&c, append(args, "two"))
-	matchProblems(t, err, []string{`"two": found beside the flags`})
+	matchProblems(t, err, []string{`"what is it?": found where the folder of a run stands`})
 }
 
 // Every example is whole: it parses, and nothing in it is passed over.
@@ -577,7 +577,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	if Usage(&ask) != "[QUESTION]" || Usage(&train) != "" {
+	if Usage(&ask) != "[RUN] [QUESTION]" || Usage(&eval) != "[RUN]" || Usage(&train) != "" {
 		t.Error("usage lines")
 	}
 }

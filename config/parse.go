@@ -33,7 +33,8 @@ type assignment struct {
 // from the file of --config (or of a lone .yaml, .yml or .json argument),
 // then from the flags. It returns what the user should be told (a setting
 // that was passed over), and every problem at once, those of Validate
-// included. All of them are wrong usage.
+// included. All of them are wrong usage. A command that works on a run takes its
+// settings and its model from the run's folder.
 func Parse(s Settings, args []string) (notices []string, err error) {
 	set := newSet(s)
 	file := ""
@@ -44,7 +45,11 @@ func Parse(s Settings, args []string) (notices []string, err error) {
 	if errors.Is(err, ErrHelp) {
 		return nil, ErrHelp
 	}
-	problems := []error{err}
+	run, rest, runErr := set.findRun(rest)
+	problems := []error{err, runErr}
+	if run != nil {
+		file = run.settings
+	}
 	for _, a := range flags {
 		if st := set.lookup(a.name); st != nil && st.name == "config" {
 			file = a.values[len(a.values)-1]
@@ -58,6 +63,9 @@ func Parse(s Settings, args []string) (notices []string, err error) {
 	}
 	for _, st := range set.settings {
 		st.given = false
+	}
+	if run != nil {
+		problems = append(problems, run.use(set, flags))
 	}
 	said, err := set.apply(flags)
 	notices, problems = append(notices, said...), append(problems, err)
@@ -219,11 +227,15 @@ func (s *set) arguments(rest []string) error {
 	if p == nil {
 		p = &positional{}
 	}
-	if len(rest) > len(p.names) && !p.many {
-		return fmt.Errorf("%q: found beside the flags; nothing more expected (is a -- missing before a name, or quotes around a value?)", rest[len(p.names)])
+	names := p.names
+	if p.run { // findRun has taken it
+		names = names[1:]
+	}
+	if len(rest) > len(names) && !p.many {
+		return fmt.Errorf("%q: found beside the flags; nothing more expected (is a -- missing before a name, or quotes around a value?)", rest[len(names)])
 	}
 	if len(rest) < p.required {
-		return fmt.Errorf("%s: missing; expected after the command's name", strings.Join(p.names[len(rest):], " "))
+		return fmt.Errorf("%s: missing; expected after the command's name", strings.Join(names[len(rest):], " "))
 	}
 	if p.take != nil {
 		p.take(rest)

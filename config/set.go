@@ -65,6 +65,7 @@ type set struct {
 type positional struct {
 	names    []string // one per argument, for messages and the usage line
 	required int
+	run      bool // the first may be the folder of a run
 	many     bool // the last name stands for any number
 	take     func([]string)
 }

@@ -83,8 +83,10 @@ wherever a model is asked for. Without a name the models are listed.`,
 		leaf(streams, "eval", "Evaluate a model end to end",
 			`Retrieves passages for the questions of test_file, answers them with the model,
 and scores both: score.json, test-predictions.jsonl and all_args.json in
-output_dir.`,
-			`gorqa eval --config runs/demo/all_args.json --model_name_or_path runs/demo --output_dir runs/demo-eval
+output_dir. RUN, the folder of a run or of its checkpoint, gives the model and the
+settings that it was trained with; output_dir is then its folder eval, unless given.`,
+			`gorqa eval runs/demo
+gorqa eval runs/demo --eval_contexts none,gold,retrieved --output_dir runs/demo-contexts
 gorqa eval --config examples/sft-demo.yaml --output_dir runs/untouched --eval_contexts gold,retrieved`,
 			config.DefaultEval(), app.Eval),
 		leaf(streams, "compare", "Compare the predictions of runs",
@@ -108,12 +110,14 @@ training.`,
 			"gorqa contexts --train_file train_w_qa.jsonl --full_dataset_file_path documents.jsonl --retriever bm25",
 			config.DefaultContexts(), app.Contexts),
 		leaf(streams, "ask", "Ask a model a question",
-			`Retrieves passages for a question and answers it from them. Without a question,
-each line of standard input is one, and stands alone. With --history FILE the
-question follows on earlier turns: a JSON array of {"speaker", "message"}, as
+			`Retrieves passages for a question and answers it from them. RUN, the folder of a
+run or of its checkpoint, gives the model, the documents and all settings. Without a
+question, each line of standard input is one, and stands alone. With --history FILE
+the question follows on earlier turns: a JSON array of {"speaker", "message"}, as
 chat_history in the data.`,
-			`gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo "How do I join two paths?"
-gorqa ask --config runs/demo/all_args.json --model_name_or_path runs/demo --history turns.json "And on Windows?"`,
+			`gorqa ask runs/demo "What does package bytes do?"
+gorqa ask runs/demo --history turns.json "And which package is for strings?"
+gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --eval_embedding_model all-MiniLM-L6-v2 "…"`,
 			config.DefaultAsk(), app.Ask),
 		leaf(streams, "tokenize", "Turn texts into token ids, or back",
 			`Reads JSON strings, one a line, from standard input and writes the JSON array

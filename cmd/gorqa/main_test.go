@@ -40,11 +40,16 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FAIRE", faire)
 			env.Setenv("GGUF", gguf)
+			env.Setenv("EXAMPLES", examples)
 			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil
 		},

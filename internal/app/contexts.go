@@ -19,6 +19,7 @@ import (
 const (
 	trainContextsFile = "contexts-train.jsonl"
 	evalContextsFile  = "contexts-eval.jsonl"
+	testContextsFile  = "contexts-test.jsonl"
 )
 
 // Contexts chooses the passages of a training's rows, leaves them where the
@@ -96,25 +97,28 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
-func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval []recipe.Context, err error) {
+func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval, test []recipe.Context, err error) {
 	if !r.c.Augments() {
-		return goldContexts(r.training), goldContexts(r.eval), nil
+		return goldContexts(r.training), goldContexts(r.eval), goldContexts(r.testing), nil
 	}
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
 	}
 	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.FullDatasetFilePath, r.c.FullDatasetIndexPath, r.c.Hub, r.show)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
 	source.follow = follow
 	opt := contextOptions(r.c.Passages, r.c.Seed)
 	if training, err = source.contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	eval, err = source.contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile))
-	return training, eval, err
+	if eval, err = source.contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile)); err != nil {
+		return nil, nil, nil, err
+	}
+	test, err = source.contexts(ctx, r.c.TestFile, r.testing, opt.Plain(), filepath.Join(r.c.OutputDir, testContextsFile))
+	return training, eval, test, err
 }
 
 // goldContexts are SFT's.

@@ -93,8 +93,8 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 }
 
 const (
-	argsFile  = "all_args.json" // the settings, as --config takes them
-	scoreFile = "score.json"    // the metrics of the test set
+	argsFile  = config.SettingsFile // the settings, as --config takes them
+	scoreFile = "score.json"        // the metrics of the test set
 
 	predictionsName = "test-predictions.jsonl"        // its answers
 	beforeName      = "test-predictions-before.jsonl" // those of the untouched model
@@ -102,15 +102,15 @@ const (
 
 // run is one training run.
 type run struct {
-	c                       config.Train
-	show                    *report.Run
-	training, eval, testing []rqa.Example
-	generator               generator
-	evaluation              *evaluation
-	rows, evalRows          rows
-	done                    int                // optimiser steps of the weights as they are
-	before                  map[string]float64 // test metrics of the untouched model; nil where not asked for
-	closers                 []func() error
+	c                        config.Train
+	show                     *report.Run
+	training, eval, testing  []rqa.Example
+	generator                generator
+	evaluation               *evaluation
+	rows, evalRows, testRows rows
+	done                     int                // optimiser steps of the weights as they are
+	before                   map[string]float64 // test metrics of the untouched model; nil where not asked for
+	closers                  []func() error
 }
 
 // beginning is where a run begins.
@@ -230,7 +230,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 			return err
 		}
 	}
-	contexts, evalContexts, err := r.contexts(ctx, engine, half, follow)
+	contexts, evalContexts, testContexts, err := r.contexts(ctx, engine, half, follow)
 	if err != nil {
 		return err
 	}
@@ -241,6 +241,9 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 		return err
 	}
 	if r.evalRows, err = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
+		return err
+	}
+	if r.testRows, err = encode(r.generator, r.c.TestFile, r.testing, testContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
 	if len(r.evaluated()) == 0 {
@@ -464,7 +467,7 @@ func (r *run) test(ctx context.Context) error {
 	}
 	if r.before != nil {
 		keys := []string{
-			"test_gen/f1/avg_f1_ans", "test_gen/rouge/avg_rougeL_ans", "test_gen/rouge/avg_rouge1_ans", "test_gen/bleu/avg_bleu_ans",
+			"test_loss", "test_gen/f1/avg_f1_ans", "test_gen/rouge/avg_rougeL_ans", "test_gen/rouge/avg_rouge1_ans", "test_gen/bleu/avg_bleu_ans",
 			"test_gen/exact_match/avg_exact_match_ans", "test_gen/answer_stats/avg_num_words",
 			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans", "test_gen_none/f1/avg_f1_ans",
 		}
@@ -473,12 +476,17 @@ func (r *run) test(ctx context.Context) error {
 	return report.WriteMetrics(filepath.Join(r.c.OutputDir, scoreFile))
 }
 
-// score scores the test set, shows the scores under a title and saves the
-// answers.
+// score scores the test set, the loss included, shows the scores under a title and
+// saves the answers.
 func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.Report, error) {
 	report, err := r.evaluation.run(ctx, "test", r.testing)
 	if err != nil {
 		return nil, err
+	}
+	if len(r.testRows.terms) > 0 { // rows may all be too long to encode with their answers
+		if report.Metrics["test_loss"], err = r.evaluation.loss(ctx, r.testRows); err != nil {
+			return nil, err
+		}
 	}
 	return report, r.evaluation.tell(title, r.done, report, predictionsFile(r.c.Scoring, r.c.OutputDir, predictions))
 }
