@@ -284,3 +284,45 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// What wraps a model in training stands before its names, and is taken off.
+func TestWrappedNames(t *testing.T) {
+	for _, c := range []struct {
+		name, why, config string
+		tensors, want     map[string]float32
+	}{
+		{"fid", "LocalRQA's and FiD's own encoder", `"model_type":"t5"`, map[string]float32{
+			"shared.weight": 1, "encoder.encoder.embed_tokens.weight": 1, "encoder.encoder.block.0.module.layer.0.SelfAttention.q.weight": 2,
+			"encoder.encoder.block.11.module.layer.1.layer_norm.weight": 3, "encoder.encoder.final_layer_norm.weight": 4, "decoder.block.0.layer.0.SelfAttention.q.weight": 5,
+		}, map[string]float32{
+			"shared.weight": 1, "encoder.block.0.layer.0.SelfAttention.q.weight": 2, "encoder.block.11.layer.1.layer_norm.weight": 3,
+			"encoder.final_layer_norm.weight": 4, "decoder.block.0.layer.0.SelfAttention.q.weight": 5,
+		}},
+		{"fid's embedding under its encoder's name", "where tied tensors are saved once", `"model_type":"t5"`, map[string]float32{"encoder.encoder.embed_tokens.weight": 1}, map[string]float32{"shared.weight": 1}},
+		{"devices", "DeepSpeed, or several devices", `"model_type":"llama","tie_word_embeddings":true`, map[string]float32{"module.model.embed_tokens.weight": 1, "module.model.norm.weight": 2},
+			map[string]float32{"model.embed_tokens.weight": 1, "model.norm.weight": 2}},
+		{"compiled", "torch.compile", `"model_type":"llama","tie_word_embeddings":true`, map[string]float32{"_orig_mod.model.embed_tokens.weight": 1, "_orig_mod.model.norm.weight": 2},
+			map[string]float32{"model.embed_tokens.weight": 1, "model.norm.weight": 2}},
+		{"plain", "names that only look alike stay", `"model_type":"llama","tie_word_embeddings":true`, map[string]float32{"model.embed_tokens.weight": 1, "model.module.weight": 2},
+			map[string]float32{"model.embed_tokens.weight": 1, "model.module.weight": 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := Open(t.Context(), folderOf(t, "{"+c.config+"}", c.tensors))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			got := map[string]float32{}
+			for _, name := range m.Names() {
+				values, err := m.Float32(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got[name] = values[0]
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.why, diff)
+			}
+		})
+	}
+}

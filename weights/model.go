@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -209,9 +210,30 @@ func (m *Model) add(file *File, names []string) {
 				return raw, errors.Join(err, notFiniteBF16(file.path, name, raw))
 			}
 		}
-		m.names = append(m.names, name)
-		m.tensors[name] = t
+		plain := plainName(name)
+		if _, taken := m.tensors[plain]; taken {
+			plain = name
+		}
+		m.names = append(m.names, plain)
+		m.tensors[plain] = t
 	}
+}
+
+// wrapped is the name of a block of an encoder that LocalRQA, as FiD's authors,
+// wraps in a module that recomputes it.
+var wrapped = regexp.MustCompile(`^(encoder\.block\.\d+\.)module\.`)
+
+// plainName takes off what wrapping a model puts before its names: module. of
+// DeepSpeed and of training on several devices, _orig_mod. of torch.compile, and
+// LocalRQA's two wrappers around FiD's encoder.
+func plainName(name string) string {
+	for _, prefix := range []string{"module.", "_orig_mod."} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	if rest, ok := strings.CutPrefix(name, "encoder.encoder."); ok {
+		name = "encoder." + rest
+	}
+	return wrapped.ReplaceAllString(name, "$1")
 }
 
 // notFinite reports a weight that is no number, with which a model answers
