@@ -232,7 +232,7 @@ func (d *deepSpeedFile) apply(s *set) (said []string, problems []error) {
 				bad("scheduler.type: %v", err)
 			}
 			warm := ""
-			if d.at("scheduler.params.warmup_type") != "linear" && kind != "WarmupCosineLR" {
+			if d.at("scheduler.params.warmup_type") != "linear" {
 				warm = ", with a warm-up in a line where DeepSpeed's is logarithmic"
 			}
 			said = append(said, fmt.Sprintf("its scheduler %s as --lr_scheduler_type %s%s", kind, ours, warm))
