@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,8 @@ type State struct {
 	BestStep  int               `json:"best_global_step"` // 0 before the first evaluation
 	BestScore float64           `json:"best_metric"`
 	Schedule  schedule.Schedule `json:"schedule"`
-	Rows      []int             `json:"rows"` // of the last step: a resumed run must meet the same ones
+	Rows      []int             `json:"rows"`              // of the last step: a resumed run must meet the same ones
+	Made      *Origin           `json:"made_of,omitempty"` // nil in checkpoints of older versions
 }
 
 const (
@@ -81,14 +83,35 @@ func Checkpoints(dir string) ([]string, error) {
 func ReadState(checkpoint string) (State, error) {
 	var s State
 	path := filepath.Join(checkpoint, stateFile)
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return s, fmt.Errorf("%s is no checkpoint: %w", checkpoint, err)
 	}
-	if err := json.Unmarshal(data, &s); err != nil {
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	if s, err = parseState(data); err != nil {
 		return s, fmt.Errorf("%s: %w; take another checkpoint", path, err)
 	}
 	return s, nil
+}
+
+// maxState bounds trainer_state.json; the rows of a step are what makes it long.
+const maxState = 64 << 20
+
+func parseState(data []byte) (s State, err error) {
+	if len(data) > maxState {
+		return s, fmt.Errorf("longer than %d bytes; the state of a run expected", maxState)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return State{}, err
+	}
+	if s.Step < 1 || s.BestStep < 0 || s.BestStep > s.Step || s.Step > s.Schedule.Steps {
+		return State{}, fmt.Errorf("step %d of %d, the best one %d; steps from 1 on, in this order, expected", s.Step, s.Schedule.Steps, s.BestStep)
+	}
+	return s, s.Schedule.Validate()
 }
 
 // save writes the checkpoint of the current step, which is whole or not there,
@@ -98,7 +121,7 @@ func (l *Loop[B]) save(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l.state.Schedule, l.state.Rows = l.Schedule, work.Rows
+	l.state.Schedule, l.state.Rows, l.state.Made = l.Schedule, work.Rows, &l.Made
 	final := l.Saves.Name(l.state.Step)
 	if err := os.MkdirAll(l.Saves.Dir, 0o777); err != nil {
 		return "", err
@@ -124,6 +147,9 @@ func (l *Loop[B]) write(ctx context.Context, final string) (err error) {
 		return err
 	}
 	if err := writeState(filepath.Join(dir, stateFile), l.state); err != nil {
+		return err
+	}
+	if err := seal(ctx, dir); err != nil {
 		return err
 	}
 	if info, err := os.Lstat(final); err == nil && info.Mode()&os.ModeSymlink != 0 { // one that leads nowhere
@@ -173,17 +199,18 @@ func (l *Loop[B]) load(ctx context.Context, checkpoint string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.Check(checkpoint, l.Made, l.Scores); err != nil {
+		return err
+	}
 	if s.Schedule != l.Schedule {
 		return fmt.Errorf("%s was made with the schedule %+v; this run has %+v; resume with the settings of the first run", checkpoint, s.Schedule, l.Schedule)
 	}
-	if s.Step > 0 {
-		work, err := l.Work(s.Step)
-		if err != nil {
-			return err
-		}
-		if !slices.Equal(work.Rows, s.Rows) {
-			return fmt.Errorf("%s: its step %d stood on rows %v; this run would give it %v; resume with the data, seed and batch sizes of the first run", checkpoint, s.Step, s.Rows, work.Rows)
-		}
+	work, err := l.Work(s.Step)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(work.Rows, s.Rows) {
+		return fmt.Errorf("%s: its step %d stood on rows %v; this run would give it %v; resume with the data, seed and batch sizes of the first run", checkpoint, s.Step, s.Rows, work.Rows)
 	}
 	if err := l.optimiser.load(filepath.Join(checkpoint, momentsFile)); err != nil {
 		return err

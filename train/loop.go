@@ -52,6 +52,8 @@ type Loop[B any] struct {
 	EvalAt   func(step int) bool
 	SaveAt   func(step int) bool
 	Saves    Saves
+	Made     Origin // of the run, kept in its checkpoints and compared with the one it goes on from
+	Scores   bool   // the run compares scores with that one's best
 
 	optimiser *Optimiser
 	state     State
@@ -136,7 +138,7 @@ func (l *Loop[B]) evaluate(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	if math.IsNaN(score) {
+	if !finite(score) {
 		return nil
 	}
 	better := score > l.state.BestScore

@@ -76,6 +76,22 @@ func TestScripts(t *testing.T) {
 				ts.Defer(server.Close)
 				ts.Setenv("OPENAI_BASE_URL", server.URL)
 			},
+			// flip FILE flips a bit in its middle.
+			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
+				data := []byte(ts.ReadFile(args[0]))
+				data[len(data)/2] ^= 1
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+			},
+			// older FILE makes a trainer_state.json one of a version that did not keep
+			// what the run was made of.
+			"older": func(ts *testscript.TestScript, _ bool, args []string) {
+				var state map[string]any
+				ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &state))
+				delete(state, "made_of")
+				data, err := json.Marshal(state)
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+			},
 			"exits": func(ts *testscript.TestScript, negative bool, args []string) {
 				if negative || len(args) < 2 {
 					ts.Fatalf("usage: exits CODE PROGRAM ARGS...")

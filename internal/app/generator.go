@@ -123,6 +123,7 @@ func (b *base) describeRest(show *report.Run) {
 type rows struct {
 	index, tokens, terms []int                                   // of each: where in the data file, how long in full, label tokens
 	pack                 func(places []int) iter.Seq2[int, pass] // micro-batches, with how many rows each has
+	hash                 string                                  // of all that they hold
 }
 
 // pass gives the losses of one micro-batch.
@@ -130,7 +131,7 @@ type pass func(t *tape.Tape) ([]*tape.Value, error)
 
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
 func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) rows {
-	var out rows
+	out := rows{hash: hashOf(all)}
 	for _, r := range all {
 		index, tokens, terms := about(r)
 		out.index, out.tokens, out.terms = append(out.index, index), append(out.tokens, tokens), append(out.terms, terms)

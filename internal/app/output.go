@@ -14,6 +14,7 @@ import (
 	"gorqa/config"
 	"gorqa/fetch"
 	"gorqa/internal/lock"
+	"gorqa/report"
 	"gorqa/train"
 	"gorqa/weights"
 )
@@ -50,7 +51,7 @@ type held struct {
 	checkpoints []string // folders
 	model       []string // names of a model's files
 	scores      []string // names of the files of a finished evaluation
-	trained     bool     // a run of gorqa train lies there, finished or not
+	trained     bool     // a run of gorqa train lies there that came as far as a figure
 }
 
 func look(dir string) (h held, err error) {
@@ -79,7 +80,8 @@ func look(dir string) (h held, err error) {
 	var args map[string]json.RawMessage
 	if data, err := os.ReadFile(filepath.Join(dir, argsFile)); err == nil && json.Unmarshal(data, &args) == nil {
 		_, trains := args["do_train"] // which gorqa eval does not have
-		h.trained = h.trained || trains
+		figures, err := os.Stat(filepath.Join(dir, report.MetricsFile))
+		h.trained = h.trained || trains && err == nil && figures.Size() > 0
 	}
 	return h, nil
 }

@@ -55,6 +55,14 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.DoTrain {
+		if r.made, err = originOf(ctx, &c, r.training, r.eval); err != nil {
+			return err
+		}
+		if err := begin.state.Check(begin.checkpoint, r.made, c.Evaluates()); err != nil {
+			return err
+		}
+	}
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -80,6 +88,9 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
+		}
+		if begin.checkpoint != "" {
+			r.from = filepath.Dir(begin.checkpoint)
 		}
 		if err := r.train(ctx, begin.checkpoint); err != nil {
 			return err
@@ -110,6 +121,8 @@ type run struct {
 	rows, evalRows, testRows rows
 	done                     int                // optimiser steps of the weights as they are
 	before                   map[string]float64 // test metrics of the untouched model; nil where not asked for
+	made                     train.Origin
+	from                     string // folder of the checkpoints that the run goes on from; "" for none
 	closers                  []func() error
 }
 
@@ -161,8 +174,20 @@ func whereToStart(ctx context.Context, c config.Train) (b beginning, err error) 
 		return b, nil
 	}
 	b.checkpoint = folder
-	b.state, err = train.ReadState(folder)
-	return b, err
+	note, err := train.Verify(ctx, folder)
+	if err != nil {
+		return b, err
+	}
+	if note != "" {
+		b.notes = append(b.notes, note)
+	}
+	if b.state, err = train.ReadState(folder); err != nil {
+		return b, err
+	}
+	if best := b.state.BestStep; best > 0 && c.KeepsBest() && bestFolder(best, c.OutputDir, filepath.Dir(folder)) == "" {
+		b.notes = append(b.notes, fmt.Sprintf("the best checkpoint so far, of step %d (%s %.4g), is gone; unless a later one is better, the model of the last step is handed over", best, c.BestMetric(), b.state.BestScore))
+	}
+	return b, nil
 }
 
 // read reads the data; everything wrong with it is told at once.
@@ -327,6 +352,11 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 	if err := errors.Join(guardInput(r.c.OutputDir, "model_name_or_path", from.base), guardInput(r.c.OutputDir, "adapter_name_or_path", from.adapter)); err != nil {
 		return err
 	}
+	if facts := r.made.Training; r.c.DoTrain && facts != nil && facts["model_name_or_path"].Hash == "" {
+		if facts["model_name_or_path"], err = contentOf(ctx, from.base, sampledBytes); err != nil {
+			return err
+		}
+	}
 	r.generator, err = loadGenerator(ctx, engine, from, half, r.c.Recipe, r.c.DoTrain)
 	return err
 }
@@ -352,6 +382,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	perEpoch := plan.StepsPerEpoch()
 	total := r.c.TotalSteps(perEpoch)
+	r.made.Training["tokens of the rows"] = tokensOf(r.rows)
 	loop := r.loop(plan, total)
 	r.show.LogEvery(config.Every(r.c.LoggingSteps, total))
 	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", plan.Rows, perEpoch, plan.PerStep, total)
@@ -376,13 +407,8 @@ func (r *run) train(ctx context.Context, resume string) error {
 		return err
 	}
 	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != total {
-		best := loop.Saves.Name(step)
-		if _, err := os.Stat(best); err == nil {
-			r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
-			if err := train.LoadWeights(ctx, r.generator.loaded().params, best); err != nil {
-				return err
-			}
-			r.done = step
+		if err := r.takeBest(ctx, step, score); err != nil {
+			return err
 		}
 	}
 	if err := r.generator.save(ctx, r.c.OutputDir); err != nil {
@@ -390,6 +416,33 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	r.show.Say("Model saved in %s", r.c.OutputDir)
 	return nil
+}
+
+// takeBest loads the weights of the best checkpoint. Where that is gone or
+// damaged, those of the last step stay, and a warning says so.
+func (r *run) takeBest(ctx context.Context, step int, score float64) error {
+	best := bestFolder(step, r.c.OutputDir, r.from)
+	if best == "" {
+		r.show.Warn("the best checkpoint, of step %d (%s %.4g), is gone; the model of the last step is handed over", step, r.c.BestMetric(), score)
+		return nil
+	}
+	if _, err := train.Verify(ctx, best); err != nil {
+		r.show.Warn("the best checkpoint, of step %d (%s %.4g), cannot be taken: %v; the model of the last step is handed over", step, r.c.BestMetric(), score, err)
+		return nil
+	}
+	r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
+	r.done = step
+	return train.LoadWeights(ctx, r.generator.loaded().params, best)
+}
+
+// bestFolder is the checkpoint of a step in one of the folders; "" where none has it.
+func bestFolder(step int, dirs ...string) string {
+	for _, dir := range dirs {
+		if path := (train.Saves{Dir: dir}).Name(step); dir != "" && exists(path) {
+			return path
+		}
+	}
+	return ""
 }
 
 // loop trains on the rows in a plan's order.
@@ -418,6 +471,8 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 		},
 		Schedule:  r.c.Rates(r.c.LearningRate, total),
 		Seed:      r.c.Seed,
+		Made:      r.made,
+		Scores:    r.c.Evaluates(),
 		SaveModel: r.generator.save,
 		Evaluate:  r.evaluate,
 		EvalAt:    at(r.c.EvalStrategy, r.c.EvalSteps, perEpoch, total, r.c.DoEval && len(r.eval) > 0),
