@@ -192,16 +192,26 @@ type Database struct {
 	FullDatasetIndexPath string // cached vectors; made if it is not there
 	EvalEmbeddingModel   string // a folder or hub id of an embedding model
 	EvalK                int    // passages retrieved for a question; 0 = the model's fid.json says, else LocalRQA's 4
+	Similarity           string // what vectors are compared by; AutoSimilarity for what the embedding model says
 }
 
-// DefaultDatabase leaves the number of passages to the model.
-func DefaultDatabase() Database { return Database{} }
+// AutoSimilarity is what the folder of the embedding model says.
+const AutoSimilarity = "auto"
+
+// DefaultDatabase leaves the number of passages and the similarity to the models.
+func DefaultDatabase() Database { return Database{Similarity: AutoSimilarity} }
+
+func declareSimilarity(s *set, similarity *string) {
+	s.choice(similarity, "similarity", "what vectors of questions and passages are compared by: auto (what the embedding model's folder says, as sentence-transformers does; of a retriever that LocalRQA trained, Euclidean distance, by which LocalRQA searches), or one of sentence-transformers' names", AutoSimilarity, "cosine", "dot", "euclidean", "manhattan")
+	s.alias("similarity", "similarity_fn_name")
+}
 
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	declareDocuments(s, &m.FullDatasetFilePath, &m.FullDatasetIndexPath)
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id")
 	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
+	declareSimilarity(s, &m.Similarity)
 	s.alias("eval_embedding_model", "embedding_model_name_or_path")
 }
 

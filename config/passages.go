@@ -113,6 +113,7 @@ type Contexts struct {
 	Prompt
 	FullDatasetFilePath  string
 	FullDatasetIndexPath string
+	Similarity           string // as Database's
 	Engine
 	Hub
 	Seed int64
@@ -121,7 +122,7 @@ type Contexts struct {
 // DefaultContexts has the defaults of a training.
 func DefaultContexts() Contexts {
 	return Contexts{
-		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(),
+		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Similarity: AutoSimilarity,
 		History: Rephrase, Model: DefaultModel(), Prompt: DefaultPrompt(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
@@ -134,6 +135,7 @@ func (c *Contexts) declare(s *set) {
 	c.Passages.declare(s)
 	s.section("Retrieval")
 	declareDocuments(s, &c.FullDatasetFilePath, &c.FullDatasetIndexPath)
+	declareSimilarity(s, &c.Similarity)
 	declareHistory(s, &c.History)
 	s.seed(&c.Seed, "seed", "seed of everything random")
 	c.Model.declare(s)

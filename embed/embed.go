@@ -44,6 +44,7 @@ var poolings = []Pooling{First, Largest, Mean, MeanSqrt, WeightedMean, Last}
 type Options struct {
 	Pooling   []Pooling // one, or several whose vectors are joined
 	Normalise bool      // scale vectors to length 1
+	Truncate  int       // keep so many of a vector's numbers, the first ones; 0 for all
 	// BatchTokens is how many tokens are in one batch, if no row alone has more.
 	BatchTokens int
 }
@@ -73,6 +74,9 @@ func (o Options) Validate() error {
 		if !slices.Contains(poolings, p) {
 			errs = append(errs, fmt.Errorf("embed: pooling %q; expected one of %q", p, poolings))
 		}
+	}
+	if o.Truncate < 0 {
+		errs = append(errs, fmt.Errorf("embed: Truncate is %d; expected 0, or how many numbers to keep", o.Truncate))
 	}
 	if o.BatchTokens < 1 {
 		errs = append(errs, fmt.Errorf("embed: BatchTokens is %d; expected at least 1", o.BatchTokens))
@@ -114,7 +118,15 @@ func New(r *tape.Runner, c bert.Config, opt Options) (*Model, error) {
 }
 
 // Width returns the length of the vectors.
-func (m *Model) Width() int { return len(m.opt.Pooling) * m.bert.Config.Width }
+func (m *Model) Width() int {
+	if n := m.opt.Truncate; n > 0 {
+		return min(n, m.pooled())
+	}
+	return m.pooled()
+}
+
+// pooled is the length of the vectors before they are truncated.
+func (m *Model) pooled() int { return len(m.opt.Pooling) * m.bert.Config.Width }
 
 // Vectors returns the vector of each row of ids, in order. Rows are of one token
 // at least and of no more than the encoder has positions. ctx is looked at
@@ -212,10 +224,10 @@ func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
 	if err != nil {
 		return err
 	}
-	width := m.Width()
+	width, kept := m.pooled(), m.Width()
 	return xla.View(pooled[0].Tensor, func(vectors []float32) error {
 		for i, row := range p.rows {
-			out[row] = slices.Clone(vectors[i*width : (i+1)*width])
+			out[row] = slices.Clone(vectors[i*width : i*width+kept])
 		}
 		return nil
 	})
@@ -285,6 +297,9 @@ func (o Options) String() string {
 	s := strings.Join(names, "+")
 	if o.Normalise {
 		s += " normalised"
+	}
+	if o.Truncate > 0 {
+		s += fmt.Sprintf(", the first %d numbers", o.Truncate)
 	}
 	return s
 }

@@ -30,6 +30,8 @@ const threeModules = `[
 	{"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},
 	{"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.models.Normalize"}]`
 
+const twoModules = `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]`
+
 func TestReadSettings(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
@@ -37,38 +39,58 @@ func TestReadSettings(t *testing.T) {
 		files     map[string]string
 		want      Settings
 	}{
-		{"plain", "a Hugging Face folder without modules", "bert", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true}},
+		{"plain", "a Hugging Face folder without modules", "bert", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
 		{"plain length", "the tokenizer's length is all there is", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":512}`},
-			Settings{Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 512}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 512}},
 		{"no length", "transformers writes 1e30 for none", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":1000000000000000019884624838656}`},
-			Settings{Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
 		{"minilm", "the old form of the pooling", "all-MiniLM-L6-v2", map[string]string{
 			"modules.json":              threeModules,
 			"1_Pooling/config.json":     `{"word_embedding_dimension":384,"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true,"pooling_mode_max_tokens":false,"pooling_mode_mean_sqrt_len_tokens":false}`,
 			"sentence_bert_config.json": `{"max_seq_length":256,"do_lower_case":false}`,
 			"tokenizer_config.json":     `{"model_max_length":512}`,
-		}, Settings{Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 256}},
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 256}},
 		{"bge", "cls; newer type names; query prompt", "bge-small", map[string]string{
 			"modules.json":                      strings.ReplaceAll(threeModules, "sentence_transformers.models.Transformer", "sentence_transformers.base.modules.transformer.Transformer"),
 			"1_Pooling/config.json":             `{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false}`,
 			"sentence_bert_config.json":         `{"max_seq_length":512,"do_lower_case":true}`,
 			"config_sentence_transformers.json": `{"prompts":{"query":"Search: ","document":null},"default_prompt_name":null}`,
-		}, Settings{Pooling: []Pooling{First}, Normalise: true, MaxTokens: 512, LowerCase: true, QueryPrompt: "Search: "}},
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{First}, Normalise: true, MaxTokens: 512, LowerCase: true, QueryPrompt: "Search: "}},
 		{"not normalised", "without the third module", "m", map[string]string{
 			"modules.json":          `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]`,
 			"1_Pooling/config.json": `{"pooling_mode":["cls","lasttoken"],"include_prompt":true}`,
-		}, Settings{Pooling: []Pooling{First, Last}}},
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{First, Last}}},
 		{"new pooling", "the new form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"weightedmean"}`},
-			Settings{Pooling: []Pooling{WeightedMean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{WeightedMean}, Normalise: true}},
 		{"all old modes", "each key of the old form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":true,"pooling_mode_max_tokens":true,` +
 			`"pooling_mode_mean_tokens":true,"pooling_mode_mean_sqrt_len_tokens":true,"pooling_mode_weightedmean_tokens":true,"pooling_mode_lasttoken":true}`},
-			Settings{Pooling: poolings, Normalise: true}},
-		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
-		{"e5 with prompts", "the folder's own come first", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"passage":"P: "}}`},
-			Settings{Pooling: []Pooling{Mean}, Normalise: true, PassagePrompt: "P: "}},
-		{"no e5", "the letters alone do not make one", "some/abe5ta", nil, Settings{Pooling: []Pooling{Mean}, Normalise: true}},
-		{"default prompt", "where no prompt is named for the kind", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"all":"A: ","query":"Q: "},"default_prompt_name":"all"}`},
-			Settings{Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "Q: ", PassagePrompt: "A: "}},
+			Settings{Similarity: ByCosine, Pooling: poolings, Normalise: true}},
+		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+		{"e5 with prompts", "the folder's own come first", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"document":"P: "}}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, PassagePrompt: "P: "}},
+		{"e5 saved again", "empty prompts are none", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"query":"","document":""}}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+		{"no e5", "the letters alone do not make one", "some/abe5ta", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+		{"default prompt", "encode_query and encode_document never come to it", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"all":"A: ","query":"Q: "},"default_prompt_name":"all"}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "Q: "}},
+		{"passage prompt", "encode_document uses the empty one of document", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"passage":"P: ","corpus":"C: "}}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+		{"dot, truncated", "what the folder says of vectors", "m", map[string]string{"config_sentence_transformers.json": `{"similarity_fn_name":"dot","truncate_dim":16}`},
+			Settings{Similarity: ByDot, Truncate: 16, Pooling: []Pooling{Mean}, Normalise: true}},
+		{"no prompt to leave out", "the switch then means nothing", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+		{"LocalRQA", "its Trainer's arguments beside a folder of an older sentence-transformers: searched by FAISS's distance", "m", map[string]string{
+			"modules.json": twoModules, "1_Pooling/config.json": `{"pooling_mode_mean_tokens":true}`, "training_args.bin": "PK",
+			"config_sentence_transformers.json": `{"__version__":{"sentence_transformers":"2.2.2","transformers":"4.36.2","pytorch":"2.1.2"}}`,
+		}, Settings{Similarity: ByEuclidean, LikeLocalRQA: true, Pooling: []Pooling{Mean}}},
+		{"a newer Trainer's", "sentence-transformers from 3 on says what it compares by", "m", map[string]string{
+			"modules.json": twoModules, "1_Pooling/config.json": `{"pooling_mode_mean_tokens":true}`, "training_args.bin": "PK",
+			"config_sentence_transformers.json": `{"similarity_fn_name":null}`,
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}}},
+		{"roberta's file", "one name for each kind of encoder, once", "m", map[string]string{"sentence_xlm-roberta_config.json": `{"max_seq_length":40}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 40}},
+		{"tokenizer's settings", "go before max_seq_length", "m", map[string]string{"sentence_bert_config.json": `{"max_seq_length":40,"processor_kwargs":{"model_max_length":20}}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 20}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := ReadSettings(folder(t, test.files), test.model)
@@ -89,12 +111,20 @@ func TestReadSettingsErrors(t *testing.T) {
 	}{
 		{"json", "broken JSON names its file", "modules.json", map[string]string{"modules.json": "["}},
 		{"dense", "a layer that would be left out", `"sentence_transformers.models.Dense"`, map[string]string{"modules.json": `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`}},
+		{"router", "two encoders in one", `"sentence_transformers.base.modules.router.Router"`, map[string]string{"modules.json": `[{"path":"","type":"sentence_transformers.base.modules.router.Router"}]`}},
+		{"nothing pooled", "a vector for each token", "1 modules", map[string]string{"modules.json": `[{"path":"","type":"sentence_transformers.models.Transformer"}]`}},
+		{"another order", "normalised before it is pooled", "is number 2", map[string]string{"modules.json": `[{"path":"","type":"x.Transformer"},{"path":"","type":"x.Normalize"},{"path":"1_Pooling","type":"x.Pooling"}]`, "1_Pooling/config.json": `{}`}},
+		{"similarity", "it would be cosine in silence", `similarity_fn_name is "dot_product"; expected one of ["cosine" "dot" "euclidean" "manhattan"]`, map[string]string{"config_sentence_transformers.json": `{"similarity_fn_name":"dot_product"}`}},
+		{"truncate 0", "nothing would be left", "truncate_dim is 0", map[string]string{"config_sentence_transformers.json": `{"truncate_dim":0}`}},
+		{"truncate below", "Python counts from the end", "truncate_dim is -3", map[string]string{"config_sentence_transformers.json": `{"truncate_dim":-3}`}},
+		{"sparse", "another kind of model", `model_type is "SparseEncoder"`, map[string]string{"config_sentence_transformers.json": `{"model_type":"SparseEncoder"}`}},
+		{"task", "another kind of model", `transformer_task is "fill-mask"`, map[string]string{"sentence_bert_config.json": `{"transformer_task":"fill-mask"}`}},
 		{"outside", "a path out of the folder", `"../x"`, map[string]string{"modules.json": `[{"path":"../x","type":"sentence_transformers.models.Pooling"}]`}},
 		{"moved", "an encoder in a folder of its own", `"0_Transformer"`, map[string]string{"modules.json": `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]`}},
 		{"no pooling", "modules.json speaks of it", "1_Pooling", map[string]string{"modules.json": threeModules}},
 		{"unknown pooling", "names those that are known", `"median"; expected one of ["cls"`, map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"median"}`}},
 		{"empty pooling", "nothing would come out", "is empty", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":[]}`}},
-		{"prompt left out", "other vectors would come of it", "include_prompt", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`}},
+		{"prompt left out", "other vectors would come of it", "include_prompt", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`, "config_sentence_transformers.json": `{"prompts":{"query":"q: "}}`}},
 		{"wrong type", "a switch must be true or false", "1_Pooling", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":"yes"}`}},
 		{"short", "no room for a word", "max_seq_length is 2", map[string]string{"sentence_bert_config.json": `{"max_seq_length":2}`}},
 		{"default prompt", "it is not there", `"web"`, map[string]string{"config_sentence_transformers.json": `{"prompts":{},"default_prompt_name":"web"}`}},
@@ -110,7 +140,8 @@ func TestReadSettingsErrors(t *testing.T) {
 
 func FuzzReadSettings(f *testing.F) {
 	f.Add(threeModules, `{"pooling_mode":"cls"}`, `{"max_seq_length":256}`, `{"prompts":{"query":"q"}}`)
-	f.Add(`[{"path":"1_Pooling","type":"Pooling"}]`, `{"pooling_mode":["mean","max"],"include_prompt":1}`, `{"max_seq_length":1e9}`, `{"default_prompt_name":"x"}`)
+	f.Add(`[{"path":"1_Pooling","type":"Pooling"}]`, `{"pooling_mode":["mean","max"],"include_prompt":1}`, `{"max_seq_length":1e9}`, `{"default_prompt_name":"x","similarity_fn_name":1,"truncate_dim":-1}`)
+	f.Add(twoModules, `{}`, `{"processor_kwargs":{"model_max_length":9}}`, `{"similarity_fn_name":"manhattan","truncate_dim":8,"prompts":{"query":null}}`)
 	f.Fuzz(func(t *testing.T, modules, pooling, length, prompts string) {
 		dir := folder(t, map[string]string{
 			"modules.json": modules, "1_Pooling/config.json": pooling,
@@ -120,7 +151,7 @@ func FuzzReadSettings(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := (Options{Pooling: s.Pooling, BatchTokens: 1}).Validate(); err != nil {
+		if err := (Options{Pooling: s.Pooling, Truncate: s.Truncate, BatchTokens: 1}).Validate(); err != nil {
 			t.Errorf("what passed is not valid: %v", err)
 		}
 	})

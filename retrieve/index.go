@@ -15,9 +15,45 @@ import (
 type Metric int
 
 const (
-	Cosine Metric = iota // the angle between them; vectors are normalised first
-	Dot                  // their product as the embedder gave them
+	Cosine    Metric = iota // the angle between them; vectors are normalised first
+	Dot                     // their product as the embedder gave them
+	Euclidean               // their distance, the root of the sum of squares; its negative is the score
+	Manhattan               // the sum of the distances of their numbers; its negative is the score
 )
+
+// String is sentence-transformers' name of the metric.
+func (m Metric) String() string {
+	names := []string{"cosine", "dot", "euclidean", "manhattan"}
+	if m < 0 || int(m) >= len(names) {
+		return fmt.Sprintf("Metric(%d)", int(m))
+	}
+	return names[m]
+}
+
+// distance is the negative distance of two vectors, nil for a metric that is a
+// product of them.
+func (m Metric) distance() func(a, b []float32) float32 {
+	switch m {
+	case Euclidean:
+		return func(a, b []float32) float32 {
+			var sum float64
+			for i, x := range a {
+				d := float64(x) - float64(b[i])
+				sum += d * d
+			}
+			return -float32(math.Sqrt(sum))
+		}
+	case Manhattan:
+		return func(a, b []float32) float32 {
+			var sum float64
+			for i, x := range a {
+				sum += math.Abs(float64(x) - float64(b[i]))
+			}
+			return -float32(sum)
+		}
+	}
+	return nil
+}
 
 // Options are the settings of [Build].
 type Options struct {
@@ -37,8 +73,8 @@ func DefaultOptions() Options { return Options{Metric: Cosine, ChunkTexts: 256} 
 // Validate reports settings that cannot be used.
 func (o Options) Validate() error {
 	var errs []error
-	if o.Metric != Cosine && o.Metric != Dot {
-		errs = append(errs, fmt.Errorf("retrieve: metric is %d; expected Cosine or Dot", o.Metric))
+	if o.Metric < Cosine || o.Metric > Manhattan {
+		errs = append(errs, fmt.Errorf("retrieve: metric is %d; expected Cosine, Dot, Euclidean or Manhattan", o.Metric))
 	}
 	if o.ChunkTexts < 1 {
 		errs = append(errs, fmt.Errorf("retrieve: ChunkTexts is %d; expected at least 1", o.ChunkTexts))
@@ -194,7 +230,7 @@ func (x *Index) Width() int { return x.width }
 func (x *Index) Stats() BuildStats { return x.stats }
 
 // TopK embeds the queries and returns the k most similar documents of each. The
-// score is the cosine or the dot product, as built.
+// score is the cosine, the dot product or the negative distance, as built.
 func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
 	if err := checkK(k, len(x.docs)); err != nil {
 		return nil, err
@@ -216,7 +252,7 @@ func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, err
 	if x.metric == Cosine {
 		normalise(flat, x.width)
 	}
-	return topK(ctx, flat, x.rows, x.width, k)
+	return topK(ctx, flat, x.rows, x.width, k, x.metric.distance())
 }
 
 // embed calls the embedder and checks what it returns: one finite vector for

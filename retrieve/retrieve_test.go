@@ -107,6 +107,10 @@ func TestIndexTopK(t *testing.T) {
 			[]retrieve.Hit{{Index: 1, Score: 1}, {Index: 3, Score: 1}, {Index: 5, Score: 1}, {Index: 2, Score: 0}}},
 		{"dot", "length matters", retrieve.Dot, "to the north-east", 2,
 			[]retrieve.Hit{{Index: 1, Score: 10}, {Index: 2, Score: 2}}},
+		{"euclidean", "the nearest point, whatever its length", retrieve.Euclidean, "to the east", 3,
+			[]retrieve.Hit{{Index: 3, Score: -2}, {Index: 5, Score: -2}, {Index: 4, Score: -3}}},
+		{"manhattan", "the nearest by streets", retrieve.Manhattan, "to the north-east", 4,
+			[]retrieve.Hit{{Index: 3, Score: -1}, {Index: 5, Score: -1}, {Index: 2, Score: -2}, {Index: 4, Score: -2}}},
 		{"all", "k may be the number of documents; a zero vector scores 0", retrieve.Cosine, "to the east", 6,
 			[]retrieve.Hit{{Index: 1, Score: 1}, {Index: 3, Score: 1}, {Index: 5, Score: 1}, {Index: 2, Score: 0}, {Index: 4, Score: 0}, {Index: 0, Score: -1}}},
 	}

@@ -12,11 +12,11 @@ import (
 // second-level cache.
 const blockRows = 64
 
-// topK scores every query against every row by dot product and returns the k
-// best rows of each query. queries and rows are row-major with the given width.
+// topK scores every query against every row, by dot product where distance is nil,
+// and returns the k best rows of each query. queries and rows are row-major with the given width.
 // Each product is summed in the order of the components, so a score does not
 // depend on blocks or on the number of cores.
-func topK(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, error) {
+func topK(ctx context.Context, queries, rows []float32, width, k int, distance func(a, b []float32) float32) ([][]Hit, error) {
 	nq, n := len(queries)/width, len(rows)/width
 	workers := max(1, min(runtime.GOMAXPROCS(0), n/blockRows))
 	parts := make([][]ranking, workers)
@@ -33,7 +33,16 @@ func topK(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				scoreBlock(queries, rows, width, start, min(start+blockRows, last), part)
+				end := min(start+blockRows, last)
+				if distance == nil {
+					scoreBlock(queries, rows, width, start, end, part)
+					continue
+				}
+				for q := range part {
+					for i := start; i < end; i++ {
+						part[q].offer(Hit{Index: i, Score: distance(queries[q*width:(q+1)*width], rows[i*width:(i+1)*width])})
+					}
+				}
 			}
 			return nil
 		})

@@ -68,7 +68,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 			show.Warn("%s", warning)
 		}
 	}
-	source, err := openPassages(ctx, engine, half, c.Passages, c.FullDatasetFilePath, c.FullDatasetIndexPath, c.Hub, show)
+	source, err := openPassages(ctx, engine, half, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity}, c.Hub, show)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow fol
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
 	}
-	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.FullDatasetFilePath, r.c.FullDatasetIndexPath, r.c.Hub, r.show)
+	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.Database, r.c.Hub, r.show)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -144,6 +144,7 @@ type passages struct {
 	kind      string
 	follow    followUps
 	embedder  retrieve.Embedder  // nil for words alone
+	metric    retrieve.Metric    // of its vectors
 	documents []rqa.Document     // nil for the gold passages of the rows
 	index     string             // folder of the documents' vectors
 	built     retrieve.Retriever // over documents; nil until needed
@@ -154,10 +155,10 @@ type passages struct {
 
 // openPassages reads the documents and loads the embedding model, as far as c
 // asks for them. e may be nil where c embeds nothing.
-func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passages, documents, index string, h config.Hub, show *report.Run) (*passages, error) {
-	p := &passages{kind: c.Retriever, index: index, show: show, close: func() error { return nil }}
+func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, h config.Hub, show *report.Run) (*passages, error) {
+	p := &passages{kind: c.Retriever, index: b.FullDatasetIndexPath, show: show, close: func() error { return nil }}
 	if c.RetrievalPool != config.Gold {
-		docs, err := rqa.ReadDocuments(ctx, documents)
+		docs, err := rqa.ReadDocuments(ctx, b.FullDatasetFilePath)
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +172,9 @@ func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passag
 			return nil, err
 		}
 		p.embedder, p.close = embedder, embedder.Close
+		if p.metric, err = embedder.metric(b.Similarity, show); err != nil {
+			return nil, errors.Join(err, embedder.Close())
+		}
 		dense = fmt.Sprintf("%s, query prompt %q", embedder.Name(), embedder.settings.QueryPrompt)
 	case c.Retriever == config.OpenAI:
 		opt := retrieve.DefaultEndpointOptions()
@@ -180,6 +184,12 @@ func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passag
 			return nil, err
 		}
 		p.embedder, dense = endpoint, endpoint.Name()
+		if p.metric, err = metricOf(b.Similarity); err != nil {
+			return nil, err
+		}
+	}
+	if p.metric != retrieve.Cosine {
+		dense += ", by " + p.metric.String()
 	}
 	words := retrieve.DefaultBM25Options()
 	bm25 := fmt.Sprintf("BM25 (k1 %v, b %v, epsilon %v, of documents that share a word)", words.K1, words.B, words.Epsilon)
@@ -285,7 +295,7 @@ func (p *passages) over(ctx context.Context, docs []rqa.Document) (retrieve.Retr
 	if p.documents == nil {
 		dir = "" // it keeps the vectors of one list of documents, which these are not
 	}
-	dense, err := buildIndex(ctx, dir, docs, p.embedder, p.show)
+	dense, err := buildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
 	if err != nil || p.kind != config.Hybrid {
 		return dense, err
 	}

@@ -108,7 +108,7 @@ func TestContextsFromEndpoint(t *testing.T) {
 		t.Setenv("OPENAI_BASE_URL", server.URL)
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
-		p, err := openPassages(t.Context(), nil, false, c, "", "", config.Hub{}, quiet(t))
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), config.Hub{}, quiet(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestPassagesName(t *testing.T) {
 	} {
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", test.retriever
-		p, err := openPassages(t.Context(), nil, false, c, "", "", config.Hub{}, quiet(t))
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), config.Hub{}, quiet(t))
 		if err != nil || p.name != test.want {
 			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
 		}

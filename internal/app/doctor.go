@@ -410,7 +410,7 @@ func (d *doctor) documents() (string, error) {
 }
 
 // embedding loads the embedding model as an evaluation would.
-func (d *doctor) embedding() (string, error) {
+func (d *doctor) embedding() (_ string, err error) {
 	if d.c.EvalEmbeddingModel == "" || d.xla == nil {
 		return "", nil
 	}
@@ -422,7 +422,15 @@ func (d *doctor) embedding() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %d wide", e.Name(), e.Width()), e.Close()
+	defer func() { err = errors.Join(err, e.Close()) }()
+	metric, err := e.metric(d.c.Similarity, d.show)
+	if err == nil && d.c.FullDatasetFilePath != "" {
+		var docs []rqa.Document
+		if docs, err = rqa.ReadDocuments(d.ctx, d.c.FullDatasetFilePath); err == nil {
+			err = e.warnOfLong(d.ctx, docs, d.show)
+		}
+	}
+	return fmt.Sprintf("%s, %d wide, by %s", e.Name(), e.Width(), metric), err
 }
 
 // output checks that the output folder can be written.

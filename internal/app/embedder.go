@@ -10,13 +10,19 @@ import (
 	"hash"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"gorqa/arch/bert"
+	"gorqa/config"
 	"gorqa/embed"
 	"gorqa/engine/xla"
+	"gorqa/report"
 	"gorqa/retrieve"
+	"gorqa/rqa"
 	"gorqa/tape"
 	"gorqa/tokenizer"
 	"gorqa/weights"
@@ -42,7 +48,7 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	config, err := bert.ParseConfig(source.Config())
+	shape, err := bert.ParseConfig(source.Config())
 	if err != nil {
 		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
 	}
@@ -56,19 +62,19 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 	if special := x.tokenizer.Encode("", true); len(special) != 2 {
 		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text; expected one before and one behind, as BERT's", folder, len(special))
 	}
-	x.maxTokens = config.Positions
+	x.maxTokens = shape.Positions
 	if n := x.settings.MaxTokens; n > 0 {
 		x.maxTokens = min(n, x.maxTokens)
 	}
 
 	content := sha256.New()
 	content.Write(x.tokenizer.JSON())
-	if err := loadEncoder(ctx, x.params, source, config, content); err != nil {
+	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
 	opt := embed.OptionsFor(e.OnHost())
-	opt.Pooling, opt.Normalise = x.settings.Pooling, x.settings.Normalise
-	if x.model, err = embed.New(tape.NewRunner(e, x.params), config, opt); err != nil {
+	opt.Pooling, opt.Normalise, opt.Truncate = x.settings.Pooling, x.settings.Normalise, x.settings.Truncate
+	if x.model, err = embed.New(tape.NewRunner(e, x.params), shape, opt); err != nil {
 		return nil, errors.Join(err, x.params.Free())
 	}
 	precision := "f32"
@@ -123,11 +129,7 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 	}
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
-		text = prompt + text
-		if x.settings.LowerCase {
-			text = strings.ToLower(text)
-		}
-		row := x.tokenizer.Encode(text, true)
+		row := x.encode(prompt + text)
 		if n := len(row); n > x.maxTokens {
 			row[x.maxTokens-1] = row[n-1] // the closing special token stays
 			row = row[:x.maxTokens]
@@ -135,6 +137,70 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 		ids[i] = row
 	}
 	return x.model.Vectors(ctx, ids)
+}
+
+// encode gives the ids of a text behind its prompt, however many.
+func (x *Embedder) encode(text string) []int32 {
+	if x.settings.LowerCase {
+		text = strings.ToLower(text)
+	}
+	return x.tokenizer.Encode(text, true)
+}
+
+// warnOfLong tells of passages of which the embedder reads only the beginning.
+func (x *Embedder) warnOfLong(ctx context.Context, docs []rqa.Document, show *report.Run) error {
+	lengths := make([]int, len(docs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const share = 256 // documents
+	for from := 0; from < len(docs); from += share {
+		group.Go(func() error {
+			for i := from; i < min(from+share, len(docs)) && ctx.Err() == nil; i++ {
+				// No token stands for less than a byte.
+				if text := x.settings.PassagePrompt + docs[i].Text(); len(text) > x.maxTokens-2 {
+					lengths[i] = len(x.encode(text))
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	long, longest := 0, 0
+	for _, n := range lengths {
+		if n > x.maxTokens {
+			long, longest = long+1, max(longest, n)
+		}
+	}
+	if long > 0 {
+		show.Warn("%d of %d passages are longer than the %d tokens that the embedding model reads, the longest has %d: they are found by their beginning alone; cut the documents into shorter passages, or take an embedding model that reads more", long, len(docs), x.maxTokens, longest)
+	}
+	return nil
+}
+
+// metric is what vectors are compared by: as asked, or as the folder says.
+func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, error) {
+	if asked == config.AutoSimilarity {
+		asked = string(x.settings.Similarity)
+		if x.settings.LikeLocalRQA {
+			show.Say("The embedding model is a retriever that LocalRQA trained: passages are found by Euclidean distance, as there (--similarity cosine for the angle)")
+		}
+	}
+	return metricOf(asked)
+}
+
+// metricOf is the metric of that name, cosine where nothing says (AutoSimilarity).
+func metricOf(name string) (retrieve.Metric, error) {
+	if name == config.AutoSimilarity {
+		return retrieve.Cosine, nil
+	}
+	for m := retrieve.Cosine; m <= retrieve.Manhattan; m++ {
+		if m.String() == name {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("similarity: %q found; one of cosine, dot, euclidean, manhattan expected", name)
 }
 
 // Close frees the device's memory.

@@ -3,15 +3,20 @@ package app
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"gorqa/config"
 	"gorqa/fetch"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
+	"gorqa/report"
 	"gorqa/retrieve"
 	"gorqa/rqa"
 )
@@ -80,6 +85,133 @@ func TestEmbedderParity(t *testing.T) {
 			}
 			t.Logf("%d texts; the worst cosine is 1 - %.2g", len(texts), worst)
 		})
+	}
+}
+
+// What a folder's settings make of vectors and of what is found by them is as with
+// sentence-transformers.
+func TestEmbedderSettings(t *testing.T) {
+	var g struct {
+		golden.Header
+		Values struct {
+			Queries  []string `json:"queries"`
+			Passages []string `json:"passages"`
+			Variants []struct {
+				Name       string                     `json:"name"`
+				Files      map[string]json.RawMessage `json:"files"`
+				Queries    [][]float32                `json:"queries"`
+				Passages   [][]float32                `json:"passages"`
+				Similarity [][]float32                `json:"similarity"`
+			} `json:"variants"`
+		} `json:"values"`
+	}
+	golden.ReadJSON(t, "testdata/embedder.json", &g)
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	docs := make([]rqa.Document, len(g.Values.Passages))
+	for i, text := range g.Values.Passages {
+		docs[i] = rqa.Document{Formatted: text}
+	}
+	names := map[string]string{}
+	for _, v := range g.Values.Variants {
+		t.Run(v.Name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := os.CopyFS(folder, os.DirFS("testdata/embedder")); err != nil {
+				t.Fatal(err)
+			}
+			for name, content := range v.Files {
+				path := filepath.Join(folder, name)
+				if string(content) == "null" {
+					if err := os.Remove(path); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x, err := OpenEmbedder(t.Context(), e, folder, "embedder", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer x.Close()
+			for _, c := range []struct {
+				kind  retrieve.Kind
+				texts []string
+				want  [][]float32
+			}{{retrieve.Query, g.Values.Queries, v.Queries}, {retrieve.Passage, g.Values.Passages, v.Passages}} {
+				got, err := x.Embed(t.Context(), c.texts, c.kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range got {
+					golden.Compare(t, fmt.Sprintf("%s %q", c.kind, c.texts[i]), got[i], c.want[i], g.Tolerance["vector"])
+				}
+			}
+			metric, err := x.metric(config.AutoSimilarity, quiet(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			index, err := buildIndex(t.Context(), "", docs, x, metric, quiet(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hits, err := index.TopK(t.Context(), g.Values.Queries, len(docs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for q, row := range hits {
+				scores := make([]float32, len(docs))
+				for _, h := range row {
+					scores[h.Index] = h.Score
+				}
+				golden.Compare(t, fmt.Sprintf("similarity of %q", g.Values.Queries[q]), scores, v.Similarity[q], g.Tolerance["similarity"])
+			}
+			vectors, err := json.Marshal(v.Passages)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other, ok := names[x.Name()]; ok && other != string(vectors) {
+				t.Errorf("the name %q is that of other vectors, too; cached ones would be taken for these", x.Name())
+			}
+			names[x.Name()] = string(vectors)
+		})
+	}
+}
+
+func TestWarnOfLong(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS("testdata/embedder")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "sentence_bert_config.json"), []byte(`{"max_seq_length":5}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x, err := OpenEmbedder(t.Context(), enginetest.Open(t), folder, "embedder", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	docs := []rqa.Document{{Formatted: "dog"}, {Formatted: "the big red"}, {Formatted: "the big red dog"}, {Formatted: "the big red dog runs"}}
+	dir := t.TempDir()
+	for _, from := range []string{"embedded", "cached"} {
+		var console strings.Builder
+		show, err := report.Open("", report.Options{Console: &console})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := buildIndex(t.Context(), dir, docs, x, retrieve.Cosine, show); err != nil {
+			t.Fatal(err)
+		}
+		if err := show.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if want := "2 of 4 passages are longer than the 5 tokens that the embedding model reads, the longest has 7"; !strings.Contains(console.String(), want) {
+			t.Errorf("%s: console %q; want %q", from, console.String(), want)
+		}
 	}
 }
 

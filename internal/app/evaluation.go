@@ -76,7 +76,11 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.H
 	if err != nil {
 		return nil, nil, err
 	}
-	index, err := buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, show)
+	metric, err := embedder.metric(b.Similarity, show)
+	var index *retrieve.Index
+	if err == nil {
+		index, err = buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, embedder.Close())
 	}
@@ -94,8 +98,9 @@ func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub
 
 // buildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
 // none.
-func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder retrieve.Embedder, show *report.Run) (*retrieve.Index, error) {
+func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
+	opt.Metric = metric
 	var task *report.Task
 	at := 0
 	opt.Progress = func(done, total int) {
@@ -117,6 +122,9 @@ func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder r
 		show.Say("Index: %s", stats.Said)
 	}
 	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
+	if x, ok := embedder.(*Embedder); ok {
+		return index, x.warnOfLong(ctx, docs, show)
+	}
 	return index, nil
 }
 
