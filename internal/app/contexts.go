@@ -331,6 +331,6 @@ func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
 	p.show.Say("Passages of %s: %d rows with %.1f each, %d without a gold passage; the retriever finds %d of the other %d, too (%s)",
 		rows, len(contexts), float64(passages)/float64(len(contexts)), without, found, len(contexts)-without, kept)
 	if none > 0 {
-		p.show.Warn("%s: the retriever finds nothing for %d of %d questions, which share no word with any document; these rows have no retrieved passages", rows, none, len(contexts))
+		p.show.Warn("%s: nothing is retrieved for %d of %d questions: they share no word with any document, or only with gold passages that were dropped", rows, none, len(contexts))
 	}
 }
