@@ -91,19 +91,21 @@ func (m *Hub) declare(s *set) {
 
 // Engine says what models are computed with.
 type Engine struct {
-	BF16    bool   // compute in bfloat16; weights and moments stay float32
-	Backend string // "xla:cpu", "xla:cuda12" or "xla:cuda13"
+	BF16        bool   // compute in bfloat16; weights and moments stay float32
+	Backend     string // "xla:cpu", "xla:cuda12" or "xla:cuda13"
+	OnLowMemory string // "error" or "warn"
 }
 
 // DefaultEngine computes in bfloat16. (TrainingArguments' default is float32;
 // LocalRQA's examples all turn bfloat16 on, and it is the faster and smaller
 // of the two on every device the engine reaches well.)
-func DefaultEngine() Engine { return Engine{BF16: true, Backend: "xla:cpu"} }
+func DefaultEngine() Engine { return Engine{BF16: true, Backend: "xla:cpu", OnLowMemory: "error"} }
 
 func (m *Engine) declare(s *set) {
 	s.section("Engine")
 	s.boolean(&m.BF16, "bf16", "compute in bfloat16 over float32 weights where the device is fast at it; false computes in float32")
 	s.choice(&m.Backend, "backend", "device to compute on: the CPU, or an NVIDIA GPU by its CUDA version", "xla:cpu", "xla:cuda12", "xla:cuda13")
+	s.choice(&m.OnLowMemory, "on_low_memory", "what to do when the model is predicted to need clearly more memory than is available (of the system, the control groups, the user's limits, or the GPU): stop before it is loaded, or warn and go on", "error", "warn")
 	s.cpuOnly()
 }
 
@@ -180,9 +182,9 @@ func (m *Prompt) declareAnswer(s *set, recipe string) {
 
 func (m *Prompt) check(p *problems) {
 	p.needed(m.PromptTemplate, "prompt_template", "auto, default, chat, localrqa or a file")
-	p.between(m.MaxSeqLength, 1, mostTokens, "max_seq_length")
-	p.between(m.MaxEncoderSeqLength, 0, mostTokens, "max_encoder_seq_length")
-	p.between(m.MaxDecoderSeqLength, 0, mostTokens, "max_decoder_seq_length")
+	p.between(m.MaxSeqLength, 1, MostTokens, "max_seq_length")
+	p.between(m.MaxEncoderSeqLength, 0, MostTokens, "max_encoder_seq_length")
+	p.between(m.MaxDecoderSeqLength, 0, MostTokens, "max_decoder_seq_length")
 }
 
 // Database is the documents that questions are asked of, and the retriever
@@ -226,7 +228,7 @@ func (m *Database) check(p *problems, why string) {
 	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
 	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
 	p.local(m.EvalEmbeddingModel, "eval_embedding_model")
-	p.between(m.EvalK, 0, mostRows, "eval_k")
+	p.between(m.EvalK, 0, MostRows, "eval_k")
 }
 
 // Generation says how answers are decoded.
@@ -256,7 +258,7 @@ func (m *Generation) declare(s *set) {
 }
 
 func (m *Generation) check(p *problems) {
-	p.between(m.EvalMaxNewTokens, 1, mostTokens, "eval_max_new_tokens")
+	p.between(m.EvalMaxNewTokens, 1, MostTokens, "eval_max_new_tokens")
 	p.single(m.Temperature, "temperature")
 	p.that(m.Temperature > 0, "temperature: %v found; more than 0 expected (for greedy decoding leave do_sample false)", m.Temperature)
 	p.that(m.TopP > 0 && m.TopP <= 1, "top_p: %v found; more than 0 and at most 1 expected", m.TopP)
@@ -300,7 +302,7 @@ func (m *Scoring) declare(s *set) {
 }
 
 func (m *Scoring) check(p *problems) {
-	p.between(m.PerDeviceEvalBatchSize, 1, mostRows, "per_device_eval_batch_size")
+	p.between(m.PerDeviceEvalBatchSize, 1, MostRows, "per_device_eval_batch_size")
 	p.that(len(m.EvalContexts) > 0, "eval_contexts: nothing found; retrieved, gold, none or shuffled expected, or several")
 	for i, c := range m.EvalContexts {
 		p.that(slices.Contains([]string{Retrieved, Gold, None, Shuffled}, c), "eval_contexts: %q found; retrieved, gold, none or shuffled expected", c)
@@ -424,9 +426,9 @@ func (m *Optimiser) declare(s *set, recipe string) {
 }
 
 func (m *Optimiser) check(p *problems) {
-	p.between(m.PerDeviceTrainBatchSize, 1, mostRows, "per_device_train_batch_size")
-	p.between(m.GradientAccumulationSteps, 1, mostRows, "gradient_accumulation_steps")
-	if rows := m.RowsPerStep(); m.PerDeviceTrainBatchSize <= mostRows && m.GradientAccumulationSteps <= mostRows {
+	p.between(m.PerDeviceTrainBatchSize, 1, MostRows, "per_device_train_batch_size")
+	p.between(m.GradientAccumulationSteps, 1, MostRows, "gradient_accumulation_steps")
+	if rows := m.RowsPerStep(); m.PerDeviceTrainBatchSize <= MostRows && m.GradientAccumulationSteps <= MostRows {
 		p.that(rows <= math.MaxInt32, "per_device_train_batch_size times gradient_accumulation_steps: %d rows of a step found; expected at most %d", rows, math.MaxInt32)
 	}
 	p.single(m.LearningRate, "learning_rate")
@@ -513,7 +515,7 @@ func (m *Schedule) declare(s *set) {
 
 func (m *Schedule) check(p *problems, peak float64) {
 	p.that(m.NumTrainEpochs > 0, "num_train_epochs: %v found; more than 0 expected", m.NumTrainEpochs)
-	p.that(m.NumTrainEpochs <= mostRows, "num_train_epochs: %v found; expected at most %d", m.NumTrainEpochs, mostRows)
+	p.that(m.NumTrainEpochs <= MostRows, "num_train_epochs: %v found; expected at most %d", m.NumTrainEpochs, MostRows)
 	p.that(m.MaxSteps == -1 || m.MaxSteps > 0, "max_steps: %d found; -1 or more than 0 expected", m.MaxSteps)
 	p.that(m.MaxSteps <= math.MaxInt32, "max_steps: %d found; expected at most %d", m.MaxSteps, math.MaxInt32)
 	p.that(m.WarmupRatio >= 0 && m.WarmupRatio <= 1, "warmup_ratio: %v found; 0 to 1 expected", m.WarmupRatio)
@@ -725,8 +727,8 @@ func (p *problems) atLeast(value, least int, name string) {
 // Bounds of what settings may ask for, far beyond what any machine has, so that
 // products of them stay numbers.
 const (
-	mostRows   = 1 << 20 // of a batch, passes of a step, passages of a row
-	mostTokens = 1 << 24 // of a row, an answer
+	MostRows   = 1 << 20 // of a batch, passes of a step, passages of a row
+	MostTokens = 1 << 24 // of a row, an answer
 )
 
 func (p *problems) between(value, least, most int, name string) {

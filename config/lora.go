@@ -39,7 +39,7 @@ func (m *LoRA) declare(s *set) {
 }
 
 func (m *LoRA) check(p *problems) {
-	p.between(m.LoraR, 1, mostRows, "lora_r")
+	p.between(m.LoraR, 1, MostRows, "lora_r")
 	p.single(m.LoraAlpha, "lora_alpha")
 	p.that(m.LoraAlpha > 0, "lora_alpha: %v found; more than 0 expected", m.LoraAlpha)
 	p.that(m.LoraDropout >= 0 && m.LoraDropout < 1, "lora_dropout: %v found; at least 0 and less than 1 expected", m.LoraDropout)

@@ -86,8 +86,8 @@ func (m *Passages) check(p *problems) {
 	p.that(m.EmbeddingMaxNumToRetrieve >= 1, "embedding_max_num_to_retrieve: %d found; 1 or more expected (for gold passages alone use gorqa train sft)", m.EmbeddingMaxNumToRetrieve)
 	p.that(m.GoldDropout >= 0 && m.GoldDropout <= 1, "gold_dropout: %v found; 0 to 1 expected", m.GoldDropout)
 	p.that(m.AbstainAnswer == "" || m.GoldDropout != 0, "abstain_answer: found with gold_dropout 0; some dropout expected, since no row loses its gold passages")
-	p.that(m.EmbeddingMaxNumToRetrieve <= mostRows, "embedding_max_num_to_retrieve: %d found; expected at most %d", m.EmbeddingMaxNumToRetrieve, mostRows)
-	p.that(m.MaxK <= mostRows, "vary_k: up to %d found; expected at most %d", m.MaxK, mostRows)
+	p.that(m.EmbeddingMaxNumToRetrieve <= MostRows, "embedding_max_num_to_retrieve: %d found; expected at most %d", m.EmbeddingMaxNumToRetrieve, MostRows)
+	p.that(m.MaxK <= MostRows, "vary_k: up to %d found; expected at most %d", m.MaxK, MostRows)
 	most := max(m.EmbeddingMaxNumToRetrieve, 1)
 	if m.MaxK > 0 {
 		most = m.MaxK

@@ -32,6 +32,26 @@ func (w Weight) Size() int {
 	return n
 }
 
+// mostValues is far more than any machine holds, and so few that what is reckoned
+// from them stays a number.
+const mostValues = 1 << 42
+
+// CheckSize refuses weights that a damaged configuration asks for.
+func CheckSize(ws []Weight) error {
+	var n float64
+	for _, w := range ws {
+		size := 1.0
+		for _, d := range w.Dims {
+			size *= float64(d)
+		}
+		n += size
+	}
+	if n > mostValues {
+		return fmt.Errorf("config.json: it asks for %.3g weights; expected at most %.3g; is the file damaged?", n, float64(mostValues))
+	}
+	return nil
+}
+
 // Param is one weight of a model on the device.
 type Param struct {
 	Weight

@@ -80,6 +80,9 @@ func (c Config) Validate() error {
 	if c.Positional != "absolute" {
 		errs = append(errs, fmt.Errorf("config.json: position_embedding_type is %q; expected \"absolute\"", c.Positional))
 	}
+	if len(errs) == 0 {
+		errs = append(errs, tape.CheckSize(c.Weights()))
+	}
 	return errors.Join(errs...)
 }
 

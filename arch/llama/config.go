@@ -175,6 +175,9 @@ func ParseConfig(data []byte) (Config, error) {
 	if c.Slide, err = h.slides(f); err != nil {
 		return Config{}, err
 	}
+	if err := tape.CheckSize(c.Weights()); err != nil {
+		return Config{}, err
+	}
 	return c, nil
 }
 

@@ -186,6 +186,9 @@ func (c Config) Validate() error {
 	if activations[c.Activation] == nil {
 		problems = append(problems, fmt.Errorf("config.json: feed_forward_proj has activation %q; expected relu, gelu_new or silu, or one of gated-gelu and gated-silu", c.Activation))
 	}
+	if len(problems) == 0 {
+		problems = append(problems, tape.CheckSize(c.Weights()))
+	}
 	return errors.Join(problems...)
 }
 

@@ -31,7 +31,11 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	scoring := config.DefaultScoring()
 	scoring.PerDeviceEvalBatchSize = 1
-	x, err := openAnswering(ctx, c.Model, c.Prompt, scoring, c.Database, c.History, c.Generation, c.Hub, c.Engine, c.Seed, show)
+	ready := newChecks(ctx, answering(c.Model, c.Prompt, scoring, c.Database, c.Generation, c.Hub, c.Engine), show)
+	if err := ready.run(); err != nil {
+		return err
+	}
+	x, err := openAnswering(ctx, c.Model, c.Prompt, scoring, c.Database, c.History, c.Generation, c.Hub, ready, c.Seed, show)
 	if err != nil {
 		return err
 	}

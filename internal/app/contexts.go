@@ -41,13 +41,12 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if words && c.ModelNameOrPath == "" {
 		return fmt.Errorf("%s: rows with a chat_history found, whose questions a model words anew before retrieval; a generator expected (--model_name_or_path), or --history none or concat", c.TrainFile)
 	}
-	var engine *xla.Engine
-	half := false
-	if c.Embeds() || words {
-		if engine, half, err = openEngine(ctx, c.Engine, show); err != nil {
-			return err
-		}
+	ready := newChecks(ctx, choosing(c, words), show)
+	ready.noEngine = !c.Embeds() && !words
+	if err := ready.run(); err != nil {
+		return err
 	}
+	engine, half := ready.xla, ready.half
 	follow := followUps{mode: c.History}
 	switch {
 	case words:
@@ -68,7 +67,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 			show.Warn("%s", warning)
 		}
 	}
-	source, err := openPassages(ctx, engine, half, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity}, c.Hub, show)
+	source, err := openPassages(ctx, engine, half, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity}, ready.documents, c.Hub, show)
 	if err != nil {
 		return err
 	}
@@ -95,6 +94,20 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	return recipe.WriteContexts(s.Out, contexts)
 }
 
+// choosing is the settings that choosing passages has in common with a run. With
+// words a model words questions anew.
+func choosing(c config.Contexts, words bool) config.Train {
+	model := c.Model
+	if !words {
+		model = config.DefaultModel()
+	}
+	t := answering(model, c.Prompt, config.DefaultScoring(), config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath}, config.DefaultGeneration(), c.Hub, c.Engine)
+	if c.RetrievalPool == config.Gold {
+		t.Database = config.DefaultDatabase()
+	}
+	return t
+}
+
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
 func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval, test []recipe.Context, err error) {
@@ -104,7 +117,7 @@ func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow fol
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
 	}
-	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.Database, r.c.Hub, r.show)
+	source, err := openPassages(ctx, e, half, r.c.Passages, r.c.Database, r.documents, r.c.Hub, r.show)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -155,10 +168,10 @@ type passages struct {
 
 // openPassages reads the documents and loads the embedding model, as far as c
 // asks for them. e may be nil where c embeds nothing.
-func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, h config.Hub, show *report.Run) (*passages, error) {
+func openPassages(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, documents func() ([]rqa.Document, error), h config.Hub, show *report.Run) (*passages, error) {
 	p := &passages{kind: c.Retriever, index: b.FullDatasetIndexPath, show: show, close: func() error { return nil }}
 	if c.RetrievalPool != config.Gold {
-		docs, err := rqa.ReadDocuments(ctx, b.FullDatasetFilePath)
+		docs, err := documents()
 		if err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func TestRunContexts(t *testing.T) {
 	c := config.DefaultTrain(config.SwR)
 	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
 	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
-	r := &run{c: c, show: quiet(t), training: rows, eval: rows}
+	r := &run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}
 	training, eval, _, err := r.contexts(t.Context(), nil, false, followUps{})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestRunContexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	again, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
 	if diff := cmp.Diff(training, again); err != nil || diff != "" {
 		t.Errorf("the next run: %v %s", err, diff)
 	}
@@ -67,7 +67,7 @@ func TestRunContexts(t *testing.T) {
 	}
 	// The original's pool: two gold passages are too few for three beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	small, _, _, err := (&run{c: c, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	small, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
 	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
 		t.Errorf("small pool: %+v, %v", small, err)
 	}
@@ -108,7 +108,7 @@ func TestContextsFromEndpoint(t *testing.T) {
 		t.Setenv("OPENAI_BASE_URL", server.URL)
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
-		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), config.Hub{}, quiet(t))
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestPassagesName(t *testing.T) {
 	} {
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", test.retriever
-		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), config.Hub{}, quiet(t))
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
 		if err != nil || p.name != test.want {
 			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
 		}

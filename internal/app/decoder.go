@@ -62,10 +62,7 @@ func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
 // nothing, as the model was trained.
 func (d *decoder) usePrompt(c config.Prompt, show *report.Run) error {
-	d.encoder.MaxTokens = c.MaxSeqLength
-	if n := d.model.Config.MaxLength; n > 0 {
-		d.encoder.MaxTokens = min(c.MaxSeqLength, n)
-	}
+	d.encoder.MaxTokens = tokensWithin(d.model.Config, c.MaxSeqLength)
 	text := d.textSide()
 	saved, err := text.saved()
 	if err != nil {
@@ -131,7 +128,11 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 
 // prompt is what a question is asked by, with room for the answer behind it.
 func (d *decoder) prompt(q evaluate.Query) ([]int32, error) {
-	ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-d.generate.MaxNewTokens)
+	return promptBefore(d.encoder, d.generate.MaxNewTokens, q)
+}
+
+func promptBefore(e *recipe.Encoder, answer int, q evaluate.Query) ([]int32, error) {
+	ids, err := e.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, e.MaxTokens-answer)
 	var long *recipe.TooLong
 	if errors.As(err, &long) {
 		long.Setting = "max_seq_length, or lower eval_max_new_tokens"
@@ -140,11 +141,15 @@ func (d *decoder) prompt(q evaluate.Query) ([]int32, error) {
 }
 
 func (d *decoder) room(examples []rqa.Example) error {
-	if most, answer := d.encoder.MaxTokens, d.generate.MaxNewTokens; answer >= most {
-		return fmt.Errorf("eval_max_new_tokens: %d found, and %d tokens for prompt and answer together (max_seq_length, and the model's max_position_embeddings where that is less); expected fewer, so that there is room for a prompt", answer, most)
+	return decoderRoom(d.encoder, d.generate.MaxNewTokens, examples)
+}
+
+func decoderRoom(e *recipe.Encoder, answer int, examples []rqa.Example) error {
+	if answer >= e.MaxTokens {
+		return fmt.Errorf("eval_max_new_tokens: %d found, and %d tokens for prompt and answer together (max_seq_length, and the model's max_position_embeddings where that is less); expected fewer, so that there is room for a prompt", answer, e.MaxTokens)
 	}
 	return recipe.Fitting(len(examples), func(i int) error {
-		_, err := d.prompt(evaluate.Query{Question: examples[i].Question, History: examples[i].History})
+		_, err := promptBefore(e, answer, evaluate.Query{Question: examples[i].Question, History: examples[i].History})
 		return err
 	})
 }

@@ -1,24 +1,20 @@
 package app
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
+	"math"
 
 	"gorqa/arch/llama"
 	"gorqa/arch/t5"
 	"gorqa/batch"
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/nn"
 	"gorqa/prompt"
+	"gorqa/recipe"
 	"gorqa/report"
 	"gorqa/rqa"
 	"gorqa/tape"
@@ -33,19 +29,14 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	d := &doctor{ctx: ctx, c: c.Train, show: show, out: s}
-	d.check("engine", d.engine)
-	d.check("model", d.model)
-	d.check("prompt", d.prompt)
-	if d.decoder != nil && d.xla != nil && !d.xla.OnHost() {
-		d.check("attention", d.attention)
+	d := &doctor{checks: newChecks(ctx, c.Train, show), out: s}
+	first, then := d.list()
+	for _, c := range append(then, first...) {
+		if c.name == "attention" && (d.decoder == nil || d.xla == nil || d.xla.OnHost()) {
+			continue
+		}
+		d.check(c.name, c.look)
 	}
-	for _, f := range []struct{ name, path string }{{"train_file", c.TrainFile}, {"eval_file", c.EvalFile}, {"test_file", c.TestFile}} {
-		d.check(f.name, func() (string, error) { return d.rows(f.path) })
-	}
-	d.check("documents", d.documents)
-	d.check("embedding model", d.embedding)
-	d.check("output_dir", d.output)
 	if c.Forecast {
 		d.forecast()
 	}
@@ -55,24 +46,15 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	return nil
 }
 
+// doctor prints the checks.
 type doctor struct {
-	ctx  context.Context
-	c    config.Train
-	show *report.Run
-	out  Streams
-	bad  int
-	xla  *xla.Engine
-	half bool
-
-	decoder *llama.Config // once model has found one
-	text    *textSide     // likewise
-	fuses   bool
-
-	template *prompt.Template // once prompt has chosen one
+	*checks
+	out Streams
+	bad int
 }
 
 // prompt checks the template, and that what ends an answer ends it.
-func (d *doctor) prompt() (string, error) {
+func (d *checks) prompt() (string, error) {
 	if d.text == nil {
 		return "", nil
 	}
@@ -94,6 +76,9 @@ func (d *doctor) prompt() (string, error) {
 	d.template = chosen.template
 	if _, err := d.text.ends(); err != nil {
 		return "", err
+	}
+	if d.command { // which says the same once it has the model
+		return chosen.what, nil
 	}
 	for _, w := range chosen.warnings {
 		d.show.Warn("%s", w)
@@ -122,7 +107,10 @@ func (d *doctor) check(name string, look func() (found string, err error)) {
 	fmt.Fprintf(d.out.Out, "%s  %-16s %s\n", mark, name, found)
 }
 
-func (d *doctor) engine() (string, error) {
+func (d *checks) engine() (string, error) {
+	if d.noEngine {
+		return "", nil
+	}
 	var err error
 	if d.xla, d.half, err = openEngine(d.ctx, d.c.Engine, d.show); err != nil {
 		return "", err
@@ -135,7 +123,7 @@ func (d *doctor) engine() (string, error) {
 }
 
 // model checks configuration, weights, tokenizer and memory.
-func (d *doctor) model() (_ string, err error) {
+func (d *checks) model() (_ string, err error) {
 	if d.c.ConfigName != "" {
 		c, _, folder, err := locateFresh(d.ctx, d.c.Fresh, d.c.Hub, d.show)
 		if err != nil {
@@ -153,7 +141,7 @@ func (d *doctor) model() (_ string, err error) {
 			return "", err
 		}
 		d.text, d.fuses = &textSide{folder, nil, files, t}, true
-		return needFusion(c, holding{half: d.half}, d.c).against(d.availableMemory())
+		return d.enough(needFusion(c, holding{half: d.half}, d.c))
 	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
@@ -233,19 +221,28 @@ func (d *doctor) model() (_ string, err error) {
 		of, need = c.Weights(), needDecoder(c, h, d.c)
 		d.decoder = &c
 	}
-	for _, note := range notes(source, of) {
-		d.show.Warn("%s", note)
+	if !d.command {
+		for _, note := range notes(source, of) {
+			d.show.Warn("%s", note)
+		}
 	}
 	for _, w := range of {
-		if shape, ok := source.Shape(w.Name); !ok || fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
+		shape, ok := source.Shape(w.Name)
+		if !ok {
+			return "", fmt.Errorf("%s: no weight %s; expected one of dimensions %v; is this the folder of a whole model?", path, w.Name, w.Dims)
+		}
+		if fmt.Sprint(shape) != fmt.Sprint(w.Dims) {
 			return "", fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", path, w.Name, shape, w.Dims)
 		}
 	}
-	return need.against(d.availableMemory())
+	return d.enough(need)
 }
 
 // attention says how a GPU attends over a row that has a micro-batch for itself.
-func (d *doctor) attention() (string, error) {
+func (d *checks) attention() (string, error) {
+	if d.command || d.decoder == nil || d.xla == nil || d.xla.OnHost() {
+		return "", nil
+	}
 	if !d.half {
 		return "as a graph, in f32", nil
 	}
@@ -255,17 +252,44 @@ func (d *doctor) attention() (string, error) {
 	return "by cuDNN where a row has a micro-batch for itself, else as a graph", nil
 }
 
-// against says what is needed and what is there.
-func (need memory) against(there int64) (string, error) {
-	found := fmt.Sprintf("%s, %.1f million weights; memory: training about %.1f GB, evaluation %.1f GB",
-		need.Type, float64(need.Weights)/1e6, gigabytes(need.Training), gigabytes(need.Evaluation))
-	if there > 0 {
-		found += fmt.Sprintf(", available %.1f GB", gigabytes(there))
+// enough says what a model needs and whether that is there.
+func (d *checks) enough(need memory) (string, error) {
+	found, warning, err := need.against(d.c, d.memoryThere())
+	if warning != "" {
+		d.show.Warn("memory: %s", warning)
 	}
-	if most := max(need.Training, need.Evaluation); there > 0 && most > there {
-		return "", fmt.Errorf("%s; expected %.1f GB at least; lower %s, or take a smaller model or a larger machine", found, gigabytes(most), need.Setting)
+	return found, err
+}
+
+// clear is the part of what is there that a forecast must exceed it by before a
+// run is refused: forecasts are that exact.
+const clear = 0.1
+
+// against says what is needed and what is there. What is clearly too little is an
+// error, unless the settings say to go on.
+func (need memory) against(c config.Train, there available) (found, warning string, err error) {
+	most, what := need.Evaluation, "evaluation"
+	found = fmt.Sprintf("%s, %.1f million weights; memory: ", need.Type, float64(need.Weights)/1e6)
+	if c.DoTrain {
+		found += fmt.Sprintf("training about %.1f GB, ", gigabytes(need.Training))
+		if need.Training > most {
+			most, what = need.Training, "training"
+		}
 	}
-	return found, nil
+	found += fmt.Sprintf("evaluation %.1f GB", gigabytes(need.Evaluation))
+	if there.bytes == 0 {
+		return found, "", nil
+	}
+	found += fmt.Sprintf(", available %.1f GB (%s)", gigabytes(there.bytes), there.of)
+	if most <= there.bytes {
+		return found, "", nil
+	}
+	problem := fmt.Sprintf("%s takes about %.1f GB, and %.1f GB are available (%s)", what, gigabytes(most), gigabytes(there.bytes), there.of)
+	do := fmt.Sprintf("lower %s, or take a smaller model or a larger machine", need.Setting)
+	if float64(most) <= float64(there.bytes)*(1+clear) || c.OnLowMemory == "warn" {
+		return found, problem + "; it may be ended by the system; " + do, nil
+	}
+	return "", "", fmt.Errorf("memory: %s; expected %.1f GB at least; %s, or try all the same with --on_low_memory warn", problem, gigabytes(most), do)
 }
 
 // memory is what a model is predicted to need, in bytes.
@@ -290,20 +314,32 @@ type holding struct {
 // them and the key/value cache.
 func needDecoder(c llama.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
-	positions := largest(s, batch.PackingFor(onHost(s.Engine)).Capacity, int64(s.MaxSeqLength))
+	tokens := tokensWithin(c, s.MaxSeqLength)
+	positions := largest(s, batch.PackingFor(onHost(s.Engine)).Capacity, int64(tokens))
 	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth)
 	perLayer := (attended+int64(2*c.Width+2*c.Inner))*width + int64(4*c.Heads)
-	cache := int64(s.PerDeviceEvalBatchSize) * int64(s.MaxSeqLength+s.EvalMaxNewTokens) * int64(c.Layers) * int64(2*c.KVHeads*c.HeadWidth) * width
+	cache := product(s.PerDeviceEvalBatchSize, tokens+s.EvalMaxNewTokens, c.Layers, 2*c.KVHeads, c.HeadWidth, int(width))
 	return memory{
 		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_seq_length",
-		Training:   held + positions*perLayer*int64(c.Layers) + head + program,
+		Training:   held + product(int(positions), int(perLayer), c.Layers) + head + program,
 		Evaluation: held + cache*2 + program,
 	}
 }
 
 // largest is how many positions the largest micro-batch has, of rows of that length.
 func largest(s config.Train, capacity int, row int64) int64 {
-	return max(row, min(int64(capacity), row*int64(s.PerDeviceTrainBatchSize)))
+	return max(row, min(int64(capacity), product(int(row), s.PerDeviceTrainBatchSize)))
+}
+
+// product is that of numbers, or what is far beyond any memory, of which a few
+// can be added.
+func product(factors ...int) int64 {
+	const beyond = math.MaxInt64 / 16
+	p := 1.0
+	for _, f := range factors {
+		p *= float64(f)
+	}
+	return int64(min(p, beyond))
 }
 
 // program is the engine, compiled code, the embedding model and the tokenizer.
@@ -334,48 +370,31 @@ func (h holding) bytes(n, vocabulary, model, terms int) (width, weights, head in
 func needFusion(c t5.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
-	row := passages * int64(cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
+	row := product(int(passages), cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
 	positions := largest(s, batch.FusionPackingFor(onHost(s.Engine)).Capacity, row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
-	states := int64(s.PerDeviceEvalBatchSize) * row * int64(c.DecoderLayers) * 2 * heads * width
+	states := product(s.PerDeviceEvalBatchSize, int(row), c.DecoderLayers, 2, int(heads), int(width))
 	return memory{
 		Type: c.Type, Weights: int64(c.Parameters()), Setting: "max_encoder_seq_length",
-		Training:   held + positions*(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers)) + head + program,
+		Training:   held + product(int(positions), int(perLayer*int64(c.Layers)+2*heads*width*int64(c.DecoderLayers))) + head + program,
 		Evaluation: held + states + program,
 	}
 }
 
-func gigabytes(n int64) float64 { return float64(n) / 1e9 }
-
-// availableMemory is what the system, or its first GPU where that computes, could
-// still give, in bytes, or 0 where it does not tell.
-func (d *doctor) availableMemory() int64 {
-	if !onHost(d.c.Engine) {
-		free, err := exec.CommandContext(d.ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0").Output()
-		if err != nil {
-			return 0
-		}
-		mib, err := strconv.ParseInt(strings.TrimSpace(string(free)), 10, 64)
-		if err != nil {
-			return 0
-		}
-		return mib << 20
+// tokensWithin is how many tokens prompt and answer may have together.
+func tokensWithin(c llama.Config, asked int) int {
+	if c.MaxLength > 0 {
+		return min(asked, c.MaxLength)
 	}
-	info, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := bytes.Cut(info, []byte("MemAvailable:"))
-	var kib int64
-	if _, err := fmt.Sscanf(string(rest), "%d kB", &kib); err != nil {
-		return 0
-	}
-	return kib << 10
+	return asked
 }
 
-func (d *doctor) rows(path string) (string, error) {
-	if path == "" {
+func gigabytes(n int64) float64 { return float64(n) / 1e9 }
+
+// rows reads a file of rows, and looks whether they fit.
+func (d *checks) rows(name, path string) (string, error) {
+	if path == "" || d.command {
 		return "", nil
 	}
 	examples, warning, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip")
@@ -395,14 +414,54 @@ func (d *doctor) rows(path string) (string, error) {
 	if warning != "" {
 		d.show.Warn("%s", warning)
 	}
+	if err := d.fit(name, path, examples); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%s: %d rows", path, len(examples)), nil
 }
 
-func (d *doctor) documents() (string, error) {
-	if d.c.FullDatasetFilePath == "" {
+// fit looks whether rows fit: learnt ones with their answers, and those that are
+// answered with room for that.
+func (d *checks) fit(name, path string, examples []rqa.Example) error {
+	if d.text == nil || d.template == nil {
+		return nil
+	}
+	e := &recipe.Encoder{Tokenizer: d.text.tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength}
+	if d.decoder != nil {
+		e.MaxTokens = tokensWithin(*d.decoder, d.c.MaxSeqLength)
+	}
+	var err error
+	if d.c.DoTrain && name != "test_file" {
+		if d.fuses {
+			e.MaxTokens = cmp.Or(d.c.MaxEncoderSeqLength, maxEncoderTokens)
+			f := recipe.Fusion{Encoder: e, MaxAnswer: cmp.Or(d.c.MaxDecoderSeqLength, maxDecoderTokens)}
+			_, err = f.Rows(examples, goldContexts(examples))
+		} else {
+			_, err = e.Rows(examples, goldContexts(examples))
+		}
+	}
+	var over *recipe.Overflow
+	if errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
+		d.show.Warn("%s: %v; they are passed over", path, over)
+		err = nil
+	}
+	if err == nil && name != "train_file" && !d.fuses {
+		if err = decoderRoom(e, d.c.EvalMaxNewTokens, examples); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
+			d.show.Warn("%s: %v; they are left out of the answers", path, over)
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (d *checks) documentFile() (string, error) {
+	if d.c.FullDatasetFilePath == "" || d.command && !d.retrieves() {
 		return "", nil
 	}
-	docs, err := rqa.ReadDocuments(d.ctx, d.c.FullDatasetFilePath)
+	docs, err := d.documents()
 	if err != nil {
 		return "", err
 	}
@@ -410,8 +469,8 @@ func (d *doctor) documents() (string, error) {
 }
 
 // embedding loads the embedding model as an evaluation would.
-func (d *doctor) embedding() (_ string, err error) {
-	if d.c.EvalEmbeddingModel == "" || d.xla == nil {
+func (d *checks) embedding() (_ string, err error) {
+	if d.c.EvalEmbeddingModel == "" || d.xla == nil || d.command {
 		return "", nil
 	}
 	folder, err := locateNamed(d.ctx, d.c.EvalEmbeddingModel, d.c.Hub, d.show)
@@ -426,24 +485,9 @@ func (d *doctor) embedding() (_ string, err error) {
 	metric, err := e.metric(d.c.Similarity, d.show)
 	if err == nil && d.c.FullDatasetFilePath != "" {
 		var docs []rqa.Document
-		if docs, err = rqa.ReadDocuments(d.ctx, d.c.FullDatasetFilePath); err == nil {
+		if docs, err = d.documents(); err == nil {
 			err = e.warnOfLong(d.ctx, docs, d.show)
 		}
 	}
 	return fmt.Sprintf("%s, %d wide, by %s", e.Name(), e.Width(), metric), err
-}
-
-// output checks that the output folder can be written.
-func (d *doctor) output() (string, error) {
-	if d.c.OutputDir == "" {
-		return "", nil
-	}
-	if err := os.MkdirAll(d.c.OutputDir, 0o755); err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp(d.c.OutputDir, ".doctor-*")
-	if err != nil {
-		return "", err
-	}
-	return d.c.OutputDir, errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -26,6 +26,10 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	ready, err := checked(ctx, answering(c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine), s)
+	if err != nil {
+		return err
+	}
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -37,7 +41,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if warning != "" {
 		show.Warn("%s", warning)
 	}
-	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.History, c.Generation, c.Hub, c.Engine, c.Seed, show)
+	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.History, c.Generation, c.Hub, ready, c.Seed, show)
 	if err != nil {
 		return err
 	}
@@ -61,16 +65,13 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 }
 
 // openAnswering opens a model that is not trained here, with its retriever.
-func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, history string, g config.Generation, h config.Hub, en config.Engine, seed int64, show *report.Run) (*evaluation, error) {
-	engine, half, err := openEngine(ctx, en, show)
-	if err != nil {
-		return nil, err
-	}
+func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, history string, g config.Generation, h config.Hub, ready *checks, seed int64, show *report.Run) (*evaluation, error) {
+	engine, half := ready.xla, ready.half
 	d, err := openGenerator(ctx, engine, m, p, g, sc.PerDeviceEvalBatchSize, seed, h, half, show)
 	if err != nil {
 		return nil, err
 	}
-	x, err := openEvaluation(ctx, engine, d, sc, b, h, half, newFollowUps(history, d, m), show)
+	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, newFollowUps(history, d, m), show)
 	if err != nil {
 		return nil, errors.Join(err, d.loaded().params.Free())
 	}
@@ -108,11 +109,14 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	engine, half, err := openEngine(ctx, c.Engine, show)
-	if err != nil {
+	only := config.DefaultTrain("")
+	only.Database, only.Hub, only.Engine = c.Database, c.Hub, c.Engine
+	ready := newChecks(ctx, only, show)
+	ready.index = true
+	if err := ready.run(); err != nil {
 		return err
 	}
-	index, embedder, err := openIndex(ctx, engine, c.Database, c.Hub, half, show)
+	index, embedder, err := openIndex(ctx, ready.xla, c.Database, ready.documents, c.Hub, ready.half, show)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type evaluation struct {
 
 // openEvaluation reads the documents and makes their index, where the contexts
 // need them.
-func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
+func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, documents func() ([]rqa.Document, error), h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
 	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
 	x.options.Searches, x.follow = follow.texts, follow
 	x.options.TopK = cmp.Or(b.EvalK, g.loaded().k, x.options.TopK)
@@ -53,7 +53,7 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
 		return x, nil
 	}
-	index, embedder, err := openIndex(ctx, e, b, h, half, show)
+	index, embedder, err := openIndex(ctx, e, b, documents, h, half, show)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 
 // openIndex loads the embedding model and embeds the documents that the index
 // does not hold yet.
-func openIndex(ctx context.Context, e *xla.Engine, b config.Database, h config.Hub, half bool, show *report.Run) (*retrieve.Index, *Embedder, error) {
-	docs, err := rqa.ReadDocuments(ctx, b.FullDatasetFilePath)
+func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents func() ([]rqa.Document, error), h config.Hub, half bool, show *report.Run) (*retrieve.Index, *Embedder, error) {
+	docs, err := documents()
 	if err != nil {
 		return nil, nil, err
 	}

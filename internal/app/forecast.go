@@ -14,7 +14,7 @@ import (
 // optimiser step and a batch of answers, both twice, since the first time pays
 // for compilation. Index and contexts are kept where the run looks for them.
 func (d *doctor) forecast() {
-	r := &run{c: d.c, show: d.show}
+	r := &run{c: d.c, show: d.show, documents: d.documents}
 	defer func() {
 		if err := r.close(); err != nil {
 			d.show.Warn("%v", err)

@@ -57,7 +57,16 @@ func (f *fidFile) read(data []byte) error {
 	if f.Version != 1 || f.Template == nil {
 		return fmt.Errorf("version %d found, prompt %v; version 1 and a prompt expected; read it with the gorqa that wrote it", f.Version, f.Template != nil)
 	}
-	return nil
+	var problems []error
+	for _, n := range []struct {
+		name        string
+		value, most int
+	}{{"k", f.K, config.MostRows}, {"max_encoder_seq_length", f.MaxTokens, config.MostTokens}, {"max_decoder_seq_length", f.MaxAnswer, config.MostTokens}} {
+		if n.value < 0 || n.value > n.most {
+			problems = append(problems, fmt.Errorf("%s is %d; expected 0 (not said) to %d", n.name, n.value, n.most))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // LocalRQA's lengths.

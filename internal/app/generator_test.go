@@ -33,3 +33,19 @@ func TestIsFusion(t *testing.T) {
 		})
 	}
 }
+
+// FuzzFidFile reads fid.json: a prompt and numbers within bounds, or an error.
+func FuzzFidFile(f *testing.F) {
+	f.Add([]byte(`{"version": 1, "k": 4, "max_encoder_seq_length": 512, "max_decoder_seq_length": 256, "prompt": {"kind": "default"}}`))
+	f.Add([]byte(`{"version": 1, "k": -1, "max_encoder_seq_length": 1e18, "prompt": null}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var file fidFile
+		if err := file.read(data); err != nil {
+			return
+		}
+		if file.Template == nil || file.K < 0 || file.K > config.MostRows || file.MaxTokens < 0 || file.MaxTokens > config.MostTokens || file.MaxAnswer < 0 || file.MaxAnswer > config.MostTokens {
+			t.Errorf("%+v passed", file)
+		}
+	})
+}

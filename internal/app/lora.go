@@ -179,6 +179,12 @@ func (o *origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
 	ws = slices.DeleteFunc(ws, func(w tape.Weight) bool {
 		return !slices.ContainsFunc(o.lora.Targets, func(t string) bool { return matches(w, t) })
 	})
+	for _, w := range ws {
+		if widest := max(w.Dims[0], w.Dims[1]); o.lora.Rank > widest {
+			problems = append(problems, fmt.Errorf("adapter: rank %d (lora_r), beyond the %d x %d of %s of the model %s; expected at most %d; an adapter is of low rank", o.lora.Rank, w.Dims[0], w.Dims[1], w.Name, o.base, widest))
+			break
+		}
+	}
 	return tape.Adapters(ws, o.lora.Rank), errors.Join(problems...)
 }
 

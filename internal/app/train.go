@@ -63,6 +63,11 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 			return err
 		}
 	}
+	ready, err := checked(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	r.documents = ready.documents
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		r.show.Warn("%s", w)
 	}
 	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
-	if err := r.open(ctx); err != nil {
+	if err := r.openOn(ctx, ready.xla, ready.half); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
@@ -116,6 +121,7 @@ type run struct {
 	c                        config.Train
 	show                     *report.Run
 	training, eval, testing  []rqa.Example
+	documents                func() ([]rqa.Document, error) // reads them once
 	generator                generator
 	evaluation               *evaluation
 	rows, evalRows, testRows rows
@@ -214,15 +220,6 @@ func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	return append(warnings, overlaps([]string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]rqa.Example{r.training, r.eval, r.testing})...), nil
 }
 
-// open opens the engine and everything on it.
-func (r *run) open(ctx context.Context) error {
-	engine, half, err := openEngine(ctx, r.c.Engine, r.show)
-	if err != nil {
-		return err
-	}
-	return r.openOn(ctx, engine, half)
-}
-
 // openOn puts the model and the retriever on the device and encodes the rows.
 func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err error) {
 	if err := r.load(ctx, engine, half); err != nil {
@@ -274,7 +271,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if len(r.evaluated()) == 0 {
 		return nil
 	}
-	r.evaluation, err = openEvaluation(ctx, engine, r.generator, r.c.Scoring, r.c.Database, r.c.Hub, half, follow, r.show)
+	r.evaluation, err = openEvaluation(ctx, engine, r.generator, r.c.Scoring, r.c.Database, r.documents, r.c.Hub, half, follow, r.show)
 	if err != nil {
 		return err
 	}
