@@ -32,6 +32,12 @@ func New(m *llama.Model, r *tape.Runner) *Generator {
 	return g
 }
 
+// noNumber stands for the token where logits are no numbers, which any token would
+// hide.
+const noNumber = -1
+
+var errNoNumber = errors.New("the model's logits are not finite; expected finite numbers; its weights are damaged or too large for the format it computes in: try --bf16 false, or take another checkpoint")
+
 // row is one prompt and its answer so far.
 type row struct {
 	prompt  int // place in the caller's list
@@ -171,6 +177,9 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 		rows := d.rows
 		d.rows = nil
 		for i, r := range rows {
+			if slices.ContainsFunc(steps, func(of []int32) bool { return of[i] == noNumber }) {
+				return nil, fmt.Errorf("prompt %d: %w", r.prompt+1, errNoNumber)
+			}
 			if !r.extend(steps, i, opt) {
 				d.rows = append(d.rows, r)
 				continue

@@ -3,6 +3,7 @@ package generate
 import (
 	"context"
 	"errors"
+	"math"
 
 	"gorqa/arch/llama"
 	"gorqa/batch"
@@ -111,13 +112,19 @@ func (d *host) steps(rows []*row, sample *Sampling) ([][]int32, error) {
 	return [][]int32{next}, nil
 }
 
-// likeliest is the place of the largest logit, the first of several.
+// likeliest is the place of the largest logit, the first of several, or noNumber.
 func likeliest(logits []float32) int32 {
-	at := 0
+	at, top := 0, float32(math.Inf(-1))
 	for i, x := range logits {
-		if x > logits[at] {
-			at = i
+		if !(x <= top) {
+			if x != x {
+				return noNumber
+			}
+			at, top = i, x
 		}
+	}
+	if math.IsInf(float64(top), 0) {
+		return noNumber
 	}
 	return int32(at)
 }

@@ -53,9 +53,12 @@ type token struct {
 	p  float64
 }
 
-// draw picks a token id by its logits [V].
+// draw picks a token id by its logits [V], or noNumber.
 func (s Sampling) draw(logits []float32, rnd *rand.Rand) int32 {
-	top := float64(slices.Max(logits))
+	top := float64(slices.Max(logits)) // NaN where there is one
+	if math.IsNaN(top) || math.IsInf(top, 0) {
+		return noNumber
+	}
 	candidates := make([]token, len(logits))
 	sum := 0.0
 	for i, l := range logits {

@@ -299,6 +299,9 @@ func (d *seqDecoding) step(place int, last, from []int32) (open bool, err error)
 		n := len(flat) / len(d.searches)
 		for i, s := range d.searches {
 			lo := i * d.opt.Beams
+			if of := flat[i*n : (i+1)*n]; !s.done && slices.ContainsFunc(s.firsts(of), func(p float32) bool { return p != p }) {
+				return errNoNumber
+			}
 			s.advance(flat[i*n:(i+1)*n], d.ends)
 			for j, r := range s.running {
 				last[lo+j], from[lo+j] = r.tokens[len(r.tokens)-1], int32(lo+r.from)
@@ -344,6 +347,17 @@ func newSearch(opt Beams) *search {
 
 // best is the answer of a search that is over.
 func (s *search) best() hypothesis { return s.finished[0] }
+
+// firsts are the first log-probability of each beam: if a logit is no number, all of
+// its beam's are none.
+func (s *search) firsts(logProbabilities []float32) []float32 {
+	v := len(logProbabilities) / len(s.running)
+	first := make([]float32, len(s.running))
+	for i := range first {
+		first[i] = logProbabilities[i*v]
+	}
+	return first
+}
 
 // advance takes the log-probabilities [beams, V] of the next token.
 func (s *search) advance(logProbabilities []float32, stops []int32) {

@@ -78,7 +78,7 @@ func (m *Model) Step(from, to int) tape.Bound {
 }
 
 // Likeliest takes the last layer's output x [B, D] to the likeliest next tokens
-// [B], and what a step reads beside them one token further: positions [B] and
+// [B], -1 where logits are not finite, and what a step reads beside them one token further: positions [B] and
 // place (scalar).
 func (m *Model) Likeliest(t *tape.Tape, x, positions, place *tape.Value) (tokens, nextPositions, nextPlace *tape.Value, err error) {
 	out, err := t.Call(m.likeliest, x, positions, place)
@@ -93,7 +93,10 @@ func (m *Model) likeliestBlock() *tape.Block {
 	return &tape.Block{
 		Name: "likeliest", Weights: []string{"norm", "head.weight"}, Outputs: 3,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			return []*Node{ArgMax(m.toLogits(w, in[0]), -1, dtypes.Int32), OnePlus(in[1]), OnePlus(in[2])}, nil
+			logits := m.toLogits(w, in[0])
+			best := ArgMax(logits, -1, dtypes.Int32)
+			best = Where(LogicalAll(IsFinite(logits), -1), best, AddScalar(ZerosLike(best), -1))
+			return []*Node{best, OnePlus(in[1]), OnePlus(in[2])}, nil
 		},
 	}
 }

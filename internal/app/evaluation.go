@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -211,6 +212,9 @@ func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
 		loss, err := x.generator.loaded().runner.Evaluate(p)
 		if err != nil {
 			return 0, err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return 0, fmt.Errorf("evaluation loss: %v found; a finite number expected; the model's weights are damaged, or its training went astray: lower learning_rate, try --bf16 false, or take another checkpoint", loss)
 		}
 		sum += loss
 		task.Advance(n)
