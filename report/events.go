@@ -16,7 +16,7 @@ import (
 
 // eventFile is a TensorBoard event file: TFRecords of Event messages
 // (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto).
-type eventFile struct{ f *os.File }
+type eventFile struct{ f *appendFile }
 
 const eventPrefix = "events.out.tfevents."
 
@@ -53,7 +53,7 @@ func createEvents(dir string, at time.Time, purge int) (*eventFile, error) {
 	}
 	// Files are read in the order of their names.
 	name := fmt.Sprintf("%s%010d.%s.%d.%09d", eventPrefix, at.Unix(), filepath.Base(host), os.Getpid(), at.Nanosecond())
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := openAppend(EventsDir, filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +63,12 @@ func createEvents(dir string, at time.Time, purge int) (*eventFile, error) {
 		err = e.write(startEvent(at, purge))
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.close())
 	}
 	return e, nil
 }
 
-func (e *eventFile) close() error { return e.f.Close() }
+func (e *eventFile) close() error { return e.f.close() }
 
 func (e *eventFile) scalars(step int, at time.Time, values []scalar) error {
 	if len(values) == 0 {
@@ -78,10 +78,7 @@ func (e *eventFile) scalars(step int, at time.Time, values []scalar) error {
 }
 
 // write appends one record at once.
-func (e *eventFile) write(event []byte) error {
-	_, err := e.f.Write(record(event))
-	return err
-}
+func (e *eventFile) write(event []byte) error { return e.f.add(record(event)) }
 
 // A scalar is one value under its tag.
 type scalar struct {

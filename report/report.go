@@ -47,10 +47,11 @@ type Run struct {
 	dir     string
 	now     func() time.Time
 	screen  *screen
-	log     *os.File
-	metrics *os.File
+	log     *appendFile
+	metrics *appendFile
 	events  *eventFile
-	err     error // the first write that failed
+	silent  bool  // the console could not be written
+	err     error // the first thing that could not be reported at all
 
 	training *Task
 	window   window
@@ -143,7 +144,7 @@ func (r *Run) openFiles() error {
 
 // openFile opens a file to go on in, or a new one in place of what has its name. A
 // link is replaced, not followed.
-func (r *Run) openFile(name string) (*os.File, error) {
+func (r *Run) openFile(name string) (*appendFile, error) {
 	path := filepath.Join(r.dir, name)
 	info, err := os.Lstat(path)
 	if err == nil && (!r.opt.Resume || info.Mode()&os.ModeSymlink != 0) {
@@ -152,7 +153,7 @@ func (r *Run) openFile(name string) (*os.File, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	return openAppend(name, path)
 }
 
 // keepEvents rewrites a metrics file without the events beyond step and
@@ -344,8 +345,14 @@ func (r *Run) LogEvery(steps int) {
 	r.opt.LogEvery = max(1, steps)
 }
 
-// Close ends what is still shown, makes PageFile, and returns the first error
-// of any write of the run.
+// Log writes a line to LogFile alone.
+func (r *Run) Log(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line(fmt.Sprintf(format, args...), true)
+}
+
+// Close ends what is still shown, makes PageFile, and says what the files lack.
 func (r *Run) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -359,9 +366,9 @@ func (r *Run) Close() error {
 
 func (r *Run) closeFiles() error {
 	var errs []error
-	for _, f := range []*os.File{r.log, r.metrics} {
+	for _, f := range []*appendFile{r.log, r.metrics} {
 		if f != nil {
-			errs = append(errs, f.Close())
+			errs = append(errs, f.close())
 		}
 	}
 	if r.events != nil {
@@ -371,7 +378,7 @@ func (r *Run) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// fail keeps the first error.
+// fail keeps the first error that no waiting mends.
 func (r *Run) fail(err error) {
 	if r.err == nil && err != nil {
 		r.err = fmt.Errorf("report: %w", err)
@@ -380,10 +387,14 @@ func (r *Run) fail(err error) {
 
 func (r *Run) stamp() string { return r.now().UTC().Format(time.RFC3339) }
 
-// line writes to the log and, unless a bar says it already, to the console.
+// line writes to the log and, unless a bar says it already, to the console. A
+// console that is gone or full stops nothing: the log has it all.
 func (r *Run) line(text string, logOnly bool) {
 	if !logOnly {
-		r.fail(r.screen.print(text))
+		if err := r.screen.print(text); err != nil && !r.silent {
+			r.silent = true
+			r.line(fmt.Sprintf("warning: the console cannot be written: %v; the run goes on, and all that it says stands here", err), true)
+		}
 	}
 	if r.log == nil {
 		return
@@ -392,8 +403,14 @@ func (r *Run) line(text string, logOnly bool) {
 	for line := range strings.Lines(text + "\n") {
 		out.WriteString(r.stamp() + " " + line)
 	}
-	_, err := r.log.WriteString(out.String())
-	r.fail(err)
+	r.waits(r.log.add([]byte(out.String())))
+}
+
+// waits says on the console that lines of a file wait for room.
+func (r *Run) waits(err error) {
+	if err != nil {
+		_ = r.screen.print(fmt.Sprintf("warning: %v; the run goes on, and its lines are written when they can be", err))
+	}
 }
 
 func (r *Run) table(title string, head []string, rows [][]string) {
@@ -411,11 +428,10 @@ func (r *Run) event(step int, fields []field) {
 	if r.metrics != nil {
 		line, err := encode(fields)
 		r.fail(err)
-		_, err = r.metrics.Write(line)
-		r.fail(err)
+		r.waits(r.metrics.add(line))
 	}
 	if r.events != nil {
-		r.fail(r.events.scalars(step, r.now(), scalars(fields)))
+		r.waits(r.events.scalars(step, r.now(), scalars(fields)))
 	}
 }
 

@@ -273,22 +273,7 @@ func TestNotANumber(t *testing.T) {
 	}
 }
 
-type broken struct{}
-
-func (broken) Write([]byte) (int, error) { return 0, errors.New("no space left") }
-
 func TestErrorsAreReturned(t *testing.T) {
-	r, err := Open("", Options{Console: broken{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Say("x")
-	if err := r.Step(Step{Step: 1, Steps: 2}); err == nil || err.Error() != "report: no space left" {
-		t.Errorf("Step: %v", err)
-	}
-	if err := r.Close(); err == nil {
-		t.Error("Close: no error")
-	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,4 +184,128 @@ func killAfter(t *testing.T, cmd *exec.Cmd, random *rand.Rand) (killed bool, sai
 	_, _ = io.Copy(io.Discard, pipe) // the rest of what it said
 	err = cmd.Wait()
 	return killErr == nil && err != nil && fmt.Sprint(err) == "signal: killed", log.String()
+}
+
+// TestRunsThatAreStopped stops runs from outside, and lets their console go.
+func TestRunsThatAreStopped(t *testing.T) {
+	dir := t.TempDir()
+	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	smallData(t, dir)
+	for _, test := range []struct {
+		name, why string
+		nohup     bool
+		deaf      bool // the console's reader goes away
+		signals   []syscall.Signal
+		code      int
+	}{
+		{"ctrl-c", "the step is finished and saved", false, false, []syscall.Signal{syscall.SIGINT}, 130},
+		{"sigterm", "so stop batch systems", false, false, []syscall.Signal{syscall.SIGTERM}, 143},
+		{"sighup", "so stop terminals that are closed, and often twice", false, false, []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP}, 129},
+		{"end of a session", "each of its signals asks once", false, true, []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, 129},
+		{"nohup", "is there to be deaf to it", true, false, []syscall.Signal{syscall.SIGHUP}, 0},
+		{"closed pipe", "train 2>&1 | head", false, true, nil, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out := strings.ReplaceAll(test.name, " ", "-")
+			more := []string{"--num_train_epochs", "30", "--save_total_limit", "1", "--max_steps", "100000"}
+			if test.code == 0 {
+				more = []string{"--max_steps", "20"}
+			}
+			cmd := trainCommand(t, dir, out, more...)
+			if test.nohup {
+				cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh"}, append([]string{"gorqa"}, cmd.Args[1:]...)...)
+				sh, err := exec.LookPath("sh")
+				if err != nil {
+					t.Skip(err)
+				}
+				cmd.Path = sh
+			}
+			console, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+			defer timer.Stop()
+			var said bytes.Buffer
+			lines := bufio.NewScanner(io.TeeReader(console, &said))
+			for lines.Scan() && !strings.HasPrefix(lines.Text(), "step 3/") {
+			}
+			if test.deaf {
+				if err := console.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, s := range test.signals {
+				if err := cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _ = io.Copy(&said, console)
+			err = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != test.code {
+				t.Fatalf("%v, exit code %d; want %d: %s\n%s", err, code, test.code, test.why, said.String())
+			}
+			data, err := os.ReadFile(filepath.Join(dir, out, "train.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := string(data)
+			if test.code == 0 {
+				if !strings.Contains(log, "step 20/20") || !strings.Contains(log, "Model saved in") {
+					t.Errorf("%s: the log does not have the whole run:\n%s", test.why, log)
+				}
+				hash(t, dir, out)
+				return
+			}
+			_, rest, found := strings.Cut(log, "its checkpoint is ")
+			checkpoint, _, _ := strings.Cut(rest, ";")
+			if _, err := os.Stat(filepath.Join(checkpoint, "trainer_state.json")); !found || err != nil {
+				t.Errorf("%s: the log names no checkpoint that is there: %v\n%s", test.why, err, log)
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, out, ".gorqa*")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
+
+// One process at a time trains in a folder; the second one leaves all as it is.
+func TestOneRunInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	smallData(t, dir)
+	first := trainCommand(t, dir, "out", "--max_steps", "100000")
+	console, err := first.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(2*time.Minute, func() { _ = first.Process.Kill() })
+	defer timer.Stop()
+	lines := bufio.NewScanner(console)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "step 1/") {
+	}
+	for _, args := range [][]string{{"--overwrite_output_dir"}, {"--resume_from_checkpoint", "true"}} {
+		said, err := trainCommand(t, dir, "out", args...).CombinedOutput()
+		want := fmt.Sprintf("another process (process %d on ", first.Process.Pid)
+		if err == nil || !strings.Contains(string(said), want) {
+			t.Errorf("%v: %v; an error with %q expected:\n%s", args, err, want, said)
+		}
+	}
+	if err := first.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, console)
+	if _ = first.Wait(); first.ProcessState.ExitCode() != 130 {
+		t.Errorf("the first one ended with %d", first.ProcessState.ExitCode())
+	}
 }

@@ -3,7 +3,8 @@
 //
 // It turns a command line into settings, calls the one function of
 // internal/app that does the work, and gives its error as an exit code: 0 for
-// success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+// success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C, 143 after SIGTERM,
+// 129 after SIGHUP.
 package main
 
 import (
@@ -15,46 +16,74 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"gorqa/internal/app"
 )
 
-// Exit codes.
+// Exit codes. After a signal it is 128 and the signal's number.
 const (
-	success     = 0
-	failure     = 1
-	wrongUsage  = 2
-	interrupted = 130
+	success    = 0
+	failure    = 1
+	wrongUsage = 2
+	stopped    = 128
 )
 
 func main() {
-	ctx, stop := untilSignal(os.Stderr)
-	code := run(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	console := stderr()
+	ctx, stop := untilSignal(console)
+	code := run(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: console})
 	stop()
 	os.Exit(code)
 }
 
-// untilSignal gives a context that the first Ctrl-C (or SIGTERM) cancels, so
-// that the command stops cleanly. The second one ends the program at once.
-func untilSignal(stderr io.Writer) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+// stderr is the standard error under another number: a write to number 2 that
+// nobody reads any more ends a Go program at once, one to another number is an
+// error, and the work goes on.
+func stderr() *os.File {
+	fd, err := unix.FcntlInt(uintptr(syscall.Stderr), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return os.Stderr
+	}
+	return os.NewFile(uintptr(fd), os.Stderr.Name())
+}
+
+// bySignal is why a command was stopped.
+type bySignal struct{ syscall.Signal }
+
+func (s bySignal) Error() string { return s.String() }
+
+// untilSignal gives a context that the first Ctrl-C, SIGTERM or SIGHUP cancels, so
+// that the command stops cleanly; under nohup a SIGHUP does nothing. A second
+// Ctrl-C or SIGTERM ends the program at once; a terminal that is closed may send
+// several SIGHUPs, and what ends a session one of each.
+func untilSignal(console io.Writer) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		watched = append(watched, syscall.SIGHUP)
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, watched...)
 	go func() {
-		for n := 0; ; n++ {
-			if _, ok := <-signals; !ok {
-				return
+		asked := 0
+		for s := range signals {
+			number := s.(syscall.Signal)
+			if number != syscall.SIGHUP {
+				if asked++; asked > 1 {
+					os.Exit(stopped + int(number))
+				}
 			}
-			if n > 0 {
-				os.Exit(interrupted)
+			if ctx.Err() == nil {
+				fmt.Fprintln(console, "\nstopping cleanly; once more to stop at once")
+				cancel(bySignal{number})
 			}
-			fmt.Fprintln(stderr, "\nstopping cleanly; once more to stop at once")
-			cancel()
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		close(signals)
-		cancel()
+		cancel(nil)
 	}
 }
 
@@ -76,7 +105,9 @@ func run(ctx context.Context, args []string, streams app.Streams) int {
 		if err.Error() != context.Canceled.Error() { // a longer one says how to go on
 			fmt.Fprintf(streams.Err, "gorqa: %v\n", err)
 		}
-		return interrupted
+		var by bySignal
+		errors.As(context.Cause(ctx), &by)
+		return stopped + int(by.Signal)
 	}
 	fmt.Fprintf(streams.Err, "gorqa: %v\n", err)
 	return failure

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,8 +152,8 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != interrupted {
-		t.Errorf("%v; exit code %d expected", err, interrupted)
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != stopped+int(syscall.SIGINT) {
+		t.Errorf("%v; exit code %d expected", err, stopped+int(syscall.SIGINT))
 	}
 	if want := "\nstopping cleanly; once more to stop at once\n"; talk.String() != want {
 		t.Errorf("said %q; %q expected", talk.String(), want)

@@ -37,7 +37,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, show.Close()) }()
+	defer func() { err = end(show, err) }()
 	if warning != "" {
 		show.Warn("%s", warning)
 	}

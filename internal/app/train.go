@@ -78,7 +78,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.show.Close()) }()
+	defer func() { err = end(r.show, err) }()
 	for _, w := range append(begin.notes, warnings...) {
 		r.show.Warn("%s", w)
 	}
@@ -106,6 +106,15 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		}
 	}
 	return r.test(ctx)
+}
+
+// end closes a report whose log then has why its command ended before its time,
+// too: the console may be gone by then.
+func end(show *report.Run, err error) error {
+	if err != nil {
+		show.Log("ended: %v", err)
+	}
+	return errors.Join(err, show.Close())
 }
 
 const (
