@@ -37,7 +37,11 @@ func (d *host) join(ctx context.Context, _, joining []*row) error {
 		if last := len(d.spare) - 1; last >= 0 {
 			r.past, d.spare = d.spare[last], d.spare[:last]
 		} else {
-			r.past = d.host.Past()
+			past, err := d.host.Past()
+			if err != nil {
+				return err
+			}
+			r.past = past
 			d.all = append(d.all, r.past)
 		}
 	}

@@ -114,12 +114,17 @@ func addPast[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, pl
 }
 
 // Past makes an empty one.
-func (h *Host) Past() Past {
-	p := make(Past, h.config.Layers)
-	for i := range p {
-		p[i] = cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.half)
+func (h *Host) Past() (Past, error) {
+	p := make(Past, 0, h.config.Layers)
+	for range h.config.Layers {
+		c, err := cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.half)
+		if err != nil {
+			p.Free()
+			return nil, err
+		}
+		p = append(p, c)
 	}
-	return p
+	return p, nil
 }
 
 // Forget empties it and keeps its memory.

@@ -1,95 +1,77 @@
 #include "attention.h"
 
-#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "kernels.h"
 #include "threads.h"
-#include "gemm.h"
-#include "isa.h"
 
-#define KERNEL "attention_f32.h"
-#include "widths.h"
+static int forward_job(void *of, int worker, int workers) {
+    const attention *a = of;
+    const kernels *k = kernels_for(a->bf16);
+    for (int i = worker; i < a->parts; i += workers)
+        if (k->attention_forward(a, a->bounds[i], a->bounds[i + 1])) return -1;
+    return 0;
+}
 
-// attention_bf16.h's kernels multiply in bf16, which is what they read.
-#ifdef WIDE_X86
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,avx2,fma")
-#include "attention_bf16.h"
-#pragma GCC pop_options
-#endif
+int attention_forward(attention a) { return threads_run(forward_job, &a, a.parts); }
 
-#ifdef WIDE_X86
-#define CHOOSE(name) (s->products ? name##_half : WIDEST(name))
-#else
-#define CHOOSE(name) WIDEST(name)
-#endif
-
-// job is what both are told.
+// sums are dk and dv of each part: [parts, 2, N, padded, wide].
 typedef struct {
-    const shape *s;
-    const int *bounds;
-    int parts;
-    const void *q, *k, *v;
-    const unsigned char *sees;
-    const int *depth, *start, *reach;
-    void *o;
-    float *lse;
-    const void *out, *dO; // o and lse, backwards
-    const float *stats;
+    attention a;
     float *sums;
-    void *dq, *dk, *dv;
-} job;
-
-static void forward_share(void *of, int worker, int workers) {
-    const job *j = of;
-    const shape *s = j->s;
-    forward_kernel *kernel = CHOOSE(forward);
-    for (int i = worker; i < j->parts; i += workers)
-        kernel(s, j->bounds[i], j->bounds[i + 1], j->q, j->k, j->v, j->sees, j->depth, j->start, j->reach, j->o, j->lse);
-}
-
-void attention_forward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
-                   const unsigned char *sees, const int *depth, const int *start, const int *reach, void *o,
-                   float *lse) {
-    job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .o = o, .lse = lse};
-    threads_run(forward_share, &j, parts);
-}
+} backward;
 
 // sums_size is how many values one part has for dk, and as many for dv.
-static long sums_size(const shape *s) { return (long)s->kv * s->padded * attention_wide(s); }
+static size_t sums_size(const attention *a) { return (size_t)a->kv * a->padded * attention_wide(a); }
 
-static void backward_share(void *of, int worker, int workers) {
-    const job *j = of;
-    const shape *s = j->s;
-    backward_kernel *kernel = CHOOSE(backward);
-    for (int i = worker; i < j->parts; i += workers) {
-        float *dk = j->sums + 2 * i * sums_size(s);
-        kernel(s, j->bounds[i], j->bounds[i + 1], j->q, j->k, j->v, j->out, j->stats, j->dO, j->sees, j->depth, j->start,
-               j->reach, j->dq, dk, dk + sums_size(s));
+static int backward_job(void *of, int worker, int workers) {
+    const backward *b = of;
+    const attention *a = &b->a;
+    const kernels *k = kernels_for(a->bf16);
+    for (int i = worker; i < a->parts; i += workers) {
+        float *dk = b->sums + 2 * i * sums_size(a);
+        memset(dk, 0, 2 * sums_size(a) * sizeof *dk);
+        if (k->attention_backward(a, a->bounds[i], a->bounds[i + 1], dk, dk + sums_size(a))) return -1;
     }
+    return 0;
 }
 
-// add_share sets some positions of dk and dv to the sums over all parts.
-static void add_share(void *of, int worker, int workers) {
-    const job *j = of;
-    const shape *s = j->s;
-    const long wide = attention_wide(s);
-    for (long p = (long)s->positions * worker / workers; p < (long)s->positions * (worker + 1) / workers; p++)
-        for (int h = 0; h < s->kv; h++)
+static uint16_t nearest(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+// add_job sets some positions of dk and dv to the sums over all parts.
+static int add_job(void *of, int worker, int workers) {
+    const backward *b = of;
+    const attention *a = &b->a;
+    const long wide = attention_wide(a), from = (long)a->positions * worker / workers;
+    for (long p = from; p < (long)a->positions * (worker + 1) / workers; p++)
+        for (int h = 0; h < a->kv; h++)
             for (int second = 0; second < 2; second++) {
-                const float *from = j->sums + second * sums_size(s) + (h * (long)s->padded + p) * wide;
-                for (int c = 0; c < s->width; c++) {
-                    float sum = from[c];
-                    for (int i = 1; i < j->parts; i++) sum += from[2 * i * sums_size(s) + c];
-                    set_plain(second ? j->dv : j->dk, (p * s->kv + h) * s->width + c, sum, s->half);
+                const float *sums = b->sums + second * sums_size(a) + (h * (long)a->padded + p) * wide;
+                void *to = second ? a->dv : a->dk;
+                const long at = (p * a->kv + h) * a->width;
+                for (int c = 0; c < a->width; c++) {
+                    float sum = sums[c];
+                    for (int i = 1; i < a->parts; i++) sum += sums[2 * i * sums_size(a) + c];
+                    if (a->bf16)
+                        ((uint16_t *)to)[at + c] = nearest(sum);
+                    else
+                        ((float *)to)[at + c] = sum;
                 }
             }
+    return 0;
 }
 
-void attention_backward(const shape *s, const int *bounds, int parts, const void *q, const void *k, const void *v,
-                    const void *o, const float *lse, const void *dO, const unsigned char *sees, const int *depth,
-                    const int *start, const int *reach, float *sums, void *dq, void *dk, void *dv) {
-    job j = {s, bounds, parts, q, k, v, sees, depth, start, reach, .out = o, .stats = lse, .dO = dO, .sums = sums, .dq = dq, .dk = dk, .dv = dv};
-    threads_run(backward_share, &j, parts);
-    threads_run(add_share, &j, parts);
+int attention_backward(attention a) {
+    backward b = {a, malloc(2 * a.parts * sums_size(&a) * sizeof(float))};
+    if (!b.sums) return -1;
+    int failed = threads_run(backward_job, &b, a.parts);
+    if (!failed) failed = threads_run(add_job, &b, a.parts);
+    free(b.sums);
+    return failed;
 }

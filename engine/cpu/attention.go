@@ -1,9 +1,6 @@
 package cpu
 
-/*
-#include "attention.h"
-#include "gemm.h"
-*/
+// #include "attention.h"
 import "C"
 
 import (
@@ -15,9 +12,6 @@ import (
 )
 
 const tile = C.TILE
-
-// bf16Products is whether values in bf16 are multiplied as such.
-var bf16Products = C.gemm_usable()
 
 // AttentionShape describes a batch: S packed positions of H query heads and N key and
 // value heads, each C wide. Position q sees position k when Start[k] <= q <=
@@ -33,30 +27,28 @@ type AttentionShape struct {
 
 // plan is a batch made ready for the kernels.
 type plan struct {
-	c                   C.shape
-	depth, start, reach []int32 // padded to whole tiles with keys that nobody sees
+	padded              int     // S, in whole tiles
+	depth, start, reach []int32 // padded with keys that nobody sees
 	sees                []uint8 // [tiles, tiles] what a tile of queries sees of a tile of keys
 	bounds              []int32 // between the parts that items are divided into
 }
 
-// newPlan checks a batch and divides its items by the tiles that they see.
-func newPlan(s AttentionShape, half bool) (*plan, error) {
+func (s AttentionShape) check() error {
 	n := len(s.Reach)
 	if n == 0 || len(s.Depth) != n || s.Start != nil && len(s.Start) != n || s.KVHeads < 1 || s.Heads < s.KVHeads || s.Heads%s.KVHeads != 0 || s.Width < 1 {
-		return nil, fmt.Errorf("attention: %d reaches, %d starts, %d depths, %d heads over %d of width %d", n, len(s.Start), len(s.Depth), s.Heads, s.KVHeads, s.Width)
+		return fmt.Errorf("attention: %d reaches, %d starts, %d depths, %d heads over %d of width %d", n, len(s.Start), len(s.Depth), s.Heads, s.KVHeads, s.Width)
 	}
+	return nil
+}
+
+// plan divides a batch's items by the tiles that they see.
+func (s AttentionShape) plan() *plan {
+	n := len(s.Reach)
 	tiles := (n + tile - 1) / tile
-	p := &plan{depth: make([]int32, tiles*tile), start: make([]int32, tiles*tile), reach: make([]int32, tiles*tile)}
+	p := &plan{padded: tiles * tile, depth: make([]int32, tiles*tile), start: make([]int32, tiles*tile), reach: make([]int32, tiles*tile)}
 	copy(p.depth, s.Depth)
 	for i := copy(p.reach, s.Reach); i < len(p.reach); i++ {
 		p.reach[i] = -1
-	}
-	p.c = C.shape{
-		positions: C.int(n), padded: C.int(tiles * tile), heads: C.int(s.Heads), kv: C.int(s.KVHeads),
-		width: C.int(s.Width), slide: C.int(s.Slide), scale: C.float(1 / math.Sqrt(float64(s.Width))),
-	}
-	if half {
-		p.c.half, p.c.products = 1, bf16Products
 	}
 	for i := range p.start {
 		p.start[i] = int32(i)
@@ -82,19 +74,22 @@ func newPlan(s AttentionShape, half bool) (*plan, error) {
 			total += s.Heads
 		}
 	}
-	workers, items := min(runtime.GOMAXPROCS(0), tiles*s.Heads), tiles*s.Heads
+	p.divide(costs, total, s.Heads)
+	return p
+}
+
+// divide sets bounds between items, a tile of queries of each head, of about equal cost.
+func (p *plan) divide(costs []int, total, heads int) {
+	items := len(costs) * heads
+	workers := min(runtime.GOMAXPROCS(0), items)
 	p.bounds = []int32{0}
 	for item, sum := 0, 0; item < items; item++ {
-		sum += costs[item%tiles]
+		sum += costs[item%len(costs)]
 		if sum*workers >= total*len(p.bounds) {
 			p.bounds = append(p.bounds, int32(item+1))
 		}
 	}
-	return p, nil
 }
-
-// parts is how many parts items are divided into.
-func (p *plan) parts() int { return len(p.bounds) - 1 }
 
 func lengths[T Number](want int, slices ...[]T) error {
 	for _, s := range slices {
@@ -123,34 +118,41 @@ type AttentionGrads[T Number] struct {
 	DK, DV []T // [S, N, C]
 }
 
-// plan checks the lengths and makes ready.
-func (a Attention[T]) plan(wide, narrow [][]T) (*plan, error) {
-	p, err := newPlan(a.Shape, isBF16(a.Q))
-	if err != nil {
-		return nil, err
-	}
+// args checks the lengths and gives what C is told.
+func (a Attention[T]) args(wide, narrow [][]T) (args C.attention, err error) {
 	s, n := a.Shape, len(a.Shape.Reach)
-	return p, errors.Join(lengths(n*s.Heads*s.Width, append(wide, a.Q, a.O)...), lengths(n*s.KVHeads*s.Width, append(narrow, a.K, a.V)...), lengths(n*s.Heads, a.LSE))
+	if err := s.check(); err != nil {
+		return args, err
+	}
+	err = errors.Join(lengths(n*s.Heads*s.Width, append(wide, a.Q, a.O)...), lengths(n*s.KVHeads*s.Width, append(narrow, a.K, a.V)...), lengths(n*s.Heads, a.LSE))
+	if err != nil {
+		return args, err
+	}
+	p := s.plan()
+	return C.attention{
+		positions: C.int(n), padded: C.int(p.padded), heads: C.int(s.Heads), kv: C.int(s.KVHeads), width: C.int(s.Width), slide: C.int(s.Slide),
+		bf16: truth(isBF16(a.Q)), scale: C.float(1 / math.Sqrt(float64(s.Width))),
+		depth: ints(p.depth), start: ints(p.start), reach: ints(p.reach), sees: (*C.uchar)(&p.sees[0]), bounds: ints(p.bounds), parts: C.int(len(p.bounds) - 1),
+		q: pointer(a.Q), k: pointer(a.K), v: pointer(a.V), o: pointer(a.O), lse: floats(a.LSE),
+	}, nil
 }
 
 // Forward sets O and LSE.
 func (a Attention[T]) Forward() error {
-	p, err := a.plan(nil, nil)
+	args, err := a.args(nil, nil)
 	if err != nil {
 		return err
 	}
-	C.attention_forward(&p.c, ints(p.bounds), C.int(p.parts()), pointer(a.Q), pointer(a.K), pointer(a.V), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), pointer(a.O), floats(a.LSE))
-	return nil
+	return done("attention", C.attention_forward(args))
 }
 
 // Backward sets DQ, DK and DV of Forward's O and LSE. The probabilities are computed
 // again. The sums over heads depend, in their last bits, on the number of workers.
 func (a Attention[T]) Backward(g AttentionGrads[T]) error {
-	p, err := a.plan([][]T{g.DO, g.DQ}, [][]T{g.DK, g.DV})
+	args, err := a.args([][]T{g.DO, g.DQ}, [][]T{g.DK, g.DV})
 	if err != nil {
 		return err
 	}
-	sums := make([]float32, p.parts()*2*a.Shape.KVHeads*len(p.reach)*int(C.attention_wide(&p.c)))
-	C.attention_backward(&p.c, ints(p.bounds), C.int(p.parts()), pointer(a.Q), pointer(a.K), pointer(a.V), pointer(a.O), floats(a.LSE), pointer(g.DO), (*C.uchar)(&p.sees[0]), ints(p.depth), ints(p.start), ints(p.reach), floats(sums), pointer(g.DQ), pointer(g.DK), pointer(g.DV))
-	return nil
+	args.d_o, args.dq, args.dk, args.dv = pointer(g.DO), pointer(g.DQ), pointer(g.DK), pointer(g.DV)
+	return done("attention", C.attention_backward(args))
 }

@@ -153,7 +153,9 @@ func plain[T Number](x []T) []float32 {
 	return out
 }
 
-func TestAttention(t *testing.T) {
+func TestAttention(t *testing.T) { withEachISA(t, testAttention) }
+
+func testAttention(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
 		why                        string
@@ -187,23 +189,18 @@ func TestAttention(t *testing.T) {
 
 // TestAttentionBF16 holds values of bf16 against the formula over the same values:
 // what is rounded to 8 bits on the way costs about a part in 500.
-func TestAttentionBF16(t *testing.T) {
+func TestAttentionBF16(t *testing.T) { withEachISA(t, testAttentionBF16) }
+
+func testAttentionBF16(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, c := range []struct {
 		n, heads, kv, width, slide int
-		widened                    bool // as on a processor that does not multiply bf16
 	}{
-		{1, 1, 1, 8, 0, false}, {23, 2, 1, 5, 0, false}, {300, 9, 3, 64, 0, false}, {200, 4, 2, 80, 50, false}, {130, 2, 2, 128, 0, false},
-		{23, 2, 1, 5, 0, true}, {300, 9, 3, 64, 0, true},
+		{1, 1, 1, 8, 0}, {23, 2, 1, 5, 0}, {300, 9, 3, 64, 0}, {200, 4, 2, 80, 50}, {130, 2, 2, 128, 0},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
 			s.Depth, s.Reach = tree(r, c.n)
-			if c.widened {
-				was := bf16Products
-				defer func() { bf16Products = was }()
-				bf16Products = 0
-			}
 			for _, x := range attended[bfloat16.BFloat16](t, s, r) {
 				var off, size float64
 				for i, want := range x.want {

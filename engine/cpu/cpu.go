@@ -3,25 +3,20 @@
 // the products and sums that gradients are made of, AdamW, and what decoding takes a
 // step with. It works on slices: it must not know tensors, graphs or models.
 //
-// Everything in C stands in this one folder, whose headers the go command tracks.
+// A kernel is written once, over vectors (simd.h) and what is multiplied (operands_*.h),
+// and compiled for each set of instructions (set_*.c); what a processor has, or
+// GORQA_MAX_ISA permits, is chosen when the program runs (isa.c). Everything in C stands
+// in this one folder, whose headers the go command tracks.
 package cpu
 
-/*
-#cgo CFLAGS: -O3
-#cgo LDFLAGS: -lm -lpthread
-#include <stdint.h>
-*/
-import "C"
-
 import (
-	"runtime"
-	"unsafe"
+	"errors"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // Number is what values are: f32, or bf16, of which probabilities and the cotangents of
-// scores are rounded to bf16 too where the processor multiplies it (AVX512-BF16).
+// scores are rounded to bf16 too where it is multiplied as such (AVX512BF16).
 type Number interface{ float32 | bfloat16.BFloat16 }
 
 func isBF16[T Number](s []T) bool {
@@ -29,17 +24,22 @@ func isBF16[T Number](s []T) bool {
 	return is
 }
 
-func pointer[T Number](s []T) unsafe.Pointer  { return unsafe.Pointer(&s[0]) }
-func floats(s []float32) *C.float             { return (*C.float)(&s[0]) }
-func ints(s []int32) *C.int                   { return (*C.int)(&s[0]) }
-func bf16s(s []bfloat16.BFloat16) *C.uint16_t { return (*C.uint16_t)(unsafe.Pointer(&s[0])) }
+// MaxISA is the environment variable that caps the instructions that are used.
+const MaxISA = "GORQA_MAX_ISA"
 
-func truth(is bool) C.int {
-	if is {
-		return 1
-	}
-	return 0
-}
+// ISA is a set of instructions. Each has all that those before it have.
+type ISA int
 
-// processors is how many workers there are at most.
-func processors() C.int { return C.int(runtime.GOMAXPROCS(0)) }
+// The sets. AMX has no kernels of its own: it says that the engine's products are left
+// to oneDNN, inside XLA, and the rest is AVX512BF16's.
+const (
+	Plain ISA = iota
+	AVX2
+	AVX512
+	AVX512BF16
+	AMX
+)
+
+func (i ISA) String() string { return [...]string{"plain", "avx2", "avx512", "avx512bf16", "amx"}[i] }
+
+var errMemory = errors.New("out of memory")

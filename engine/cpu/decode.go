@@ -1,9 +1,6 @@
 package cpu
 
-/*
-#include "decode.h"
-#include "gemm.h"
-*/
+// #include "decode.h"
 import "C"
 
 import (
@@ -18,7 +15,7 @@ import (
 type Matrix struct {
 	Out, In int
 	full    []float32
-	half    []bfloat16.BFloat16
+	bf16    []bfloat16.BFloat16
 }
 
 // NewMatrix wraps values of f32 or bf16.
@@ -31,18 +28,18 @@ func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
 	case []float32:
 		m.full = v
 	case []bfloat16.BFloat16:
-		m.half = v
+		m.bf16 = v
 	}
 	return m, nil
 }
 
 // Row copies row i to [In] of f32.
 func (m Matrix) Row(i int, to []float32) {
-	if m.half == nil {
+	if m.bf16 == nil {
 		copy(to, m.full[i*m.In:(i+1)*m.In])
 		return
 	}
-	for j, x := range m.half[i*m.In : (i+1)*m.In] {
+	for j, x := range m.bf16[i*m.In : (i+1)*m.In] {
 		to[j] = x.Float32()
 	}
 }
@@ -52,7 +49,7 @@ func (m Matrix) Row(i int, to []float32) {
 type Workspace struct {
 	block []float32
 	used  int
-	half  []uint16
+	bf16  []uint16
 }
 
 // Floats gives n values that nobody else holds since the last Reset; what they are is
@@ -65,12 +62,12 @@ func (s *Workspace) Floats(n int) []float32 {
 	return s.block[s.used-n : s.used : s.used]
 }
 
-// halves gives n values until it is called again.
-func (s *Workspace) halves(n int) []uint16 {
-	if n > len(s.half) {
-		s.half = make([]uint16, n)
+// rounded gives n values of bf16 until it is called again.
+func (s *Workspace) rounded(n int) []uint16 {
+	if n > len(s.bf16) {
+		s.bf16 = make([]uint16, n)
 	}
-	return s.half[:n]
+	return s.bf16[:n]
 }
 
 // Reset takes back all that was given.
@@ -88,17 +85,17 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 		return nil, fmt.Errorf("decode: %d values for %d rows of %d", len(x), rows, in)
 	}
 	var full []float32
-	var half []uint16
+	var rounded []uint16
 	ys := make([][]float32, len(ms))
 	for i, m := range ms {
 		if m.In != in {
 			return nil, fmt.Errorf("decode: matrices of %d and %d columns", in, m.In)
 		}
 		ys[i] = s.Floats(rows * m.Out)
-		if m.half != nil && HasGEMM() {
-			if half == nil {
-				half = s.halves(padded * in)
-				C.round_bf16((*C.uint16_t)(&half[0]), (*C.float)(&x[0]), C.long(len(x)))
+		if m.bf16 != nil && C.decode_rounds() != 0 {
+			if rounded == nil {
+				rounded = s.rounded(padded * in)
+				C.round_bf16((*C.uint16_t)(&rounded[0]), (*C.float)(&x[0]), C.long(len(x)))
 			}
 		} else if full == nil {
 			full = s.Floats(padded * in)
@@ -106,15 +103,14 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 		}
 	}
 	for i, m := range ms {
-		weights, rowsIn := unsafe.Pointer(unsafe.SliceData(m.full)), unsafe.Pointer(unsafe.SliceData(full))
-		kind := C.int(0)
-		if m.half != nil {
-			weights, kind = unsafe.Pointer(&m.half[0]), 1
-			if half != nil {
-				rowsIn = unsafe.Pointer(&half[0])
+		p := C.decode_product{w: pointer(m.full), x: pointer(full), y: floats(ys[i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
+		if m.bf16 != nil {
+			p.w, p.bf16 = pointer(m.bf16), 1
+			if rounded != nil {
+				p.x = unsafe.Pointer(&rounded[0])
 			}
 		}
-		C.decode_gemm(kind, weights, rowsIn, (*C.float)(&ys[i][0]), C.int(rows), C.int(in), C.int(m.Out), workers(m.Out*in))
+		C.decode_gemm(p, workers(m.Out*in))
 	}
 	return ys, nil
 }
@@ -124,7 +120,7 @@ const smallestShare = 1 << 14
 
 // workers are how many share work on so many weights or values.
 func workers(size int) C.int {
-	return C.int(max(1, min(runtime.GOMAXPROCS(0), C.DECODE_WORKERS, size/smallestShare)))
+	return C.int(max(1, min(runtime.GOMAXPROCS(0), size/smallestShare)))
 }
 
 // SwiGLU sets g to silu(g)·u (arXiv 2002.05202), both of one length.

@@ -1,17 +1,25 @@
-// Layers over a few rows. Package cpu explains the arguments. Work is shared by
-// so many workers, at most DECODE_WORKERS.
+// What decoding takes a step with, over a few rows. decode.go and kvcache.go explain it.
+// Work is shared by so many workers.
 
 #pragma once
 
 #include <stdint.h>
 
-#define DECODE_WORKERS 64
+// Rows of x are multiplied so many at a time at most.
+enum { DECODE_ROWS = 8 };
 
-// decode_gemm sets y [m, out] to x·wᵀ for rows x [M, k] and weights w [out, k] in
-// f32 or bf16 (half); M is m rounded up to DECODE_ROWS, and x is in bf16 where w is
-// and gemm_usable says so, else in f32.
-#define DECODE_ROWS 8
-void decode_gemm(int half, const void *w, const void *x, float *y, int m, int k, int out, int workers);
+// A product x·wᵀ, to y [m, out].
+typedef struct {
+    const void *w; // [out, k], bf16 or f32
+    const void *x; // [M, k], M: m rounded up to DECODE_ROWS; as decode_rounds says
+    float *y;
+    int bf16, m, k, out;
+} decode_product;
+
+// decode_rounds says whether x is bf16 where w is, else it is f32.
+int decode_rounds(void);
+
+void decode_gemm(decode_product p, int workers);
 
 // round_bf16 is n values in bf16.
 void round_bf16(uint16_t *to, const float *from, long n);
@@ -19,17 +27,43 @@ void round_bf16(uint16_t *to, const float *from, long n);
 // swiglu sets n values of g to silu(g)·u.
 void swiglu(float *g, const float *u, long n);
 
-// kv_cache holds keys and values [heads, room, width] of `length` tokens in bf16
-// (half) or f32.
+// kv_cache holds keys and values [heads, room, width] of `length` tokens in bf16 or f32.
 typedef struct {
-    int heads, width, half, room, length;
+    int heads, width, bf16, room, length;
     void *keys, *values;
 } kv_cache;
 
+// kv_new makes an empty one, kv_free gives its memory back. NULL stands for no memory.
+kv_cache *kv_new(int heads, int width, int bf16);
+void kv_free(kv_cache *c);
+
 // kv_append adds the keys and values at n places of k and v [.., heads, width], which
-// are bf16 (half), as the cache's are then, or f32. It gives -1 where there is no memory.
-int kv_append(kv_cache *c, const void *k, const void *v, int half, const int *places, int n);
+// are bf16, as the cache's are then, or f32. It gives -1 where there is no memory, and
+// leaves the cache as it was.
+int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *places, int n);
+
+// Attention of one new token of a row: some query heads q [group, width] over the n keys and
+// values of their head, k and v [n, width], to o [group, width].
+typedef struct {
+    int bf16, group, width, n;
+    float scale;
+    const float *q;
+    const void *k, *v;
+    float *scores; // room for decode_scores values
+    void *query;   // and for decode_query ones
+    float *total;  // [group]
+    float *o;
+} decode_head;
+
+static inline long decode_scores(int group, int n) { return (long)group * ((n + 15) / 16 * 16); }
+static inline long decode_query(int group, int width) { return (long)group * ((width + 31) / 32 * 32); }
 
 // decode_attention is attention from the new tokens q [rows, heads, width], each to what
 // its cache holds, to o. It gives -1 where there is no memory.
-int decode_attention(kv_cache **caches, int rows, int heads, int slide, const float *q, float *o, int workers);
+typedef struct {
+    kv_cache **caches;
+    int rows, heads, slide;
+    const float *q;
+    float *o;
+} decode_tokens;
+int decode_attention(decode_tokens t, int workers);

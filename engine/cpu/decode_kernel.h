@@ -1,132 +1,170 @@
-// The kernels for one width of vectors, see vector.h.
+// What decoding takes a step with, for one set of instructions and one kind of operands.
 
-#include "vector.h"
+// Products take about as long as their weights take to arrive. The two go on at once only if
+// weights are asked for well ahead, so many bytes, and into the second-level cache: into the
+// first they took turns, at half the rate. What is asked for behind the last does no harm.
+enum { AHEAD = 8192 };
+#define COMES(p) __builtin_prefetch((const char *)(p) + AHEAD, 0, 2)
 
-// ROWS rows of x at a time, and two of the weights.
-#define ROWS (LANES / 2)
+enum {
+    WIDE = LANES * STEP,                                      // values of a vector of units
+    FEW = LANES / 2 < DECODE_ROWS ? LANES / 2 : DECODE_ROWS,  // rows of x at a time, and two of w
+};
 
-INLINE void FN(block)(const int half, const void *w, const float *x, float *y, long ldy, int m, int k, int from,
-                      int to) {
-    const int size = half ? 2 : 4;
+// two rows of w from n on by FEW rows of x: sums[i] and sums[FEW + i].
+INLINE VF decode_block(const decode_product *p, const int bf16, long w0, long w1, long x0) {
+    const int size = bf16 ? 2 : 4, x_bf16 = STEP > 1;
+    acc s[2 * FEW];
+    UNROLL(16)
+    for (int r = 0; r < 2 * FEW; r++) s[r] = (acc){0};
+    int j = 0;
+    for (; j + WIDE <= p->k; j += WIDE) {
+        const units a = row_units(p->w, w0 + j, WIDE, bf16), b = row_units(p->w, w1 + j, WIDE, bf16);
+        COMES((const char *)p->w + (w0 + j) * size);
+        COMES((const char *)p->w + (w1 + j) * size);
+        UNROLL(8)
+        for (int r = 0; r < FEW; r++) {
+            const units x = row_units(p->x, x0 + (long)r * p->k + j, WIDE, x_bf16);
+            s[r] = multiply_add(s[r], a, x);
+            s[FEW + r] = multiply_add(s[FEW + r], b, x);
+        }
+    }
+    if (j < p->k) {
+        const units a = row_units(p->w, w0 + j, p->k - j, bf16), b = row_units(p->w, w1 + j, p->k - j, bf16);
+        UNROLL(8)
+        for (int r = 0; r < FEW; r++) {
+            const units x = row_units(p->x, x0 + (long)r * p->k + j, p->k - j, x_bf16);
+            s[r] = multiply_add(s[r], a, x);
+            s[FEW + r] = multiply_add(s[FEW + r], b, x);
+        }
+    }
+    VF sums[2 * FEW];
+    UNROLL(16)
+    for (int r = 0; r < 2 * FEW; r++) sums[r] = (VF)s[r];
+    return sum_each(sums);
+}
+
+INLINE void decode_rows(const decode_product *p, const int bf16, int from, int to) {
     for (int n = from; n < to; n += 2) {
-        long w0 = (long)n * k, w1 = n + 1 < to ? w0 + k : w0;
-        for (int i = 0; i < m; i += ROWS) {
-            VF s[ROWS] = {{0}}, t[ROWS] = {{0}};
-            int j = 0;
-            for (; j + LANES <= k; j += LANES) {
-                VF a = FN(values)(w, w0 + j, half), b = FN(values)(w, w1 + j, half);
-                COMES((const char *)w + (w0 + j) * size);
-                COMES((const char *)w + (w1 + j) * size);
-#pragma GCC unroll 8
-                for (int r = 0; r < ROWS; r++) {
-                    VF v = AT(x + (long)(i + r) * k + j);
-                    s[r] += a * v;
-                    t[r] += b * v;
-                }
-            }
-            VF both[LANES];
-#pragma GCC unroll 8
-            for (int r = 0; r < ROWS; r++) both[r] = s[r], both[ROWS + r] = t[r];
-            VF all = FN(sums)(both);
-            for (; j < k; j++)
-                for (int r = 0; r < ROWS; r++) {
-                    float v = x[(long)(i + r) * k + j];
-                    all[r] += FN(value)(w, w0 + j, half) * v;
-                    all[ROWS + r] += FN(value)(w, w1 + j, half) * v;
-                }
-            for (int r = 0; r < ROWS && i + r < m; r++) {
-                y[(i + r) * ldy + n] = all[r];
-                if (n + 1 < to) y[(i + r) * ldy + n + 1] = all[ROWS + r];
+        const long w0 = (long)n * p->k, w1 = n + 1 < to ? w0 + p->k : w0;
+        for (int i = 0; i < p->m; i += FEW) {
+            const VF sums = decode_block(p, bf16, w0, w1, (long)i * p->k);
+            for (int r = 0; r < FEW && i + r < p->m; r++) {
+                float *y = p->y + (long)(i + r) * p->out + n;
+                y[0] = sums[r];
+                if (n + 1 < to) y[1] = sums[FEW + r];
             }
         }
     }
 }
 
-static void FN(product)(int half, const void *w, const void *x, float *y, long ldy, int m, int k, int from, int to) {
-    if (half)
-        FN(block)(1, w, x, y, ldy, m, k, from, to);
+// outputs from..to of a product.
+static void decode_gemm_part(const decode_product *p, int from, int to) {
+    if (STEP > 1 || p->bf16)
+        decode_rows(p, 1, from, to);
     else
-        FN(block)(0, w, x, y, ldy, m, k, from, to);
+        decode_rows(p, 0, from, to);
 }
 
-static void FN(gate)(float *g, const float *u, long n) {
-    long i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        VF x = AT(g + i), e = FN(power)(FN(pick)(x > 0, -x, x)); // exp(-|x|)
-        AT(g + i) = x * FN(pick)(x > 0, (VF){0} + 1.0f, e) / (1.0f + e) * AT(u + i);
-    }
-    for (; i < n; i++) g[i] = g[i] / (1.0f + expf(-g[i])) * u[i];
-}
-
-// e^s over its sum for g rows of n scores, before the division: the sums are the
-// totals. There is room for n rounded up to LANES; the rest becomes next to 0.
-INLINE void FN(weigh)(int g, int n, float *scores, float *total) {
-    int padded = (n + LANES - 1) / LANES * LANES;
-    for (int h = 0; h < g; h++) {
-        float *row = scores + h * padded;
-        for (int i = n; i < padded; i++) row[i] = -1e30f;
-        VF best = AT(row), add = {0};
-        for (int i = LANES; i < padded; i += LANES) best = FN(greater)(best, AT(row + i));
-        float high = FN(most)(best);
-        for (int i = 0; i < padded; i += LANES) {
-            AT(row + i) = FN(power)(AT(row + i) - high);
-            add += AT(row + i);
-        }
-        total[h] = FN(sum)(add);
-    }
-}
-
-// Attention of one new token of a row: g query heads q [g, c] over the keys and
-// values from..to of their head, k and v [.., c], to o [g, c]. scores has room
-// for g times the keys rounded up to LANES.
-INLINE void FN(attend)(const int half, int g, int c, int from, int to, float scale, const float *q, const void *k,
-                       const void *v, float *scores, float *o) {
-    int n = to - from, padded = (n + LANES - 1) / LANES * LANES, whole = c / LANES * LANES;
+// scores of a head's group: q·k, scaled.
+INLINE void decode_dots(const decode_head *h, const int bf16) {
+    const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16, apart = (c + 31) / 32 * 32;
+    unit *query = h->query;
+    for (int g = 0; g < h->group; g++)
+        for (int j = 0; j < apart; j += LANES)
+            store_row(query, (long)g * apart + j, some_values(h->q, (long)g * c + j, c - j, 0));
     for (int i = 0; i < padded; i += LANES)
-        for (int h = 0; h < g; h++) {
+        for (int g = 0; g < h->group; g++) {
             VF x[LANES];
-            float rest[LANES];
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int l = 0; l < LANES; l++) {
-                long key = (long)(from + (i + l < n ? i + l : n - 1)) * c;
-                VF a = {0};
-                for (int j = 0; j < whole; j += LANES) a += AT(q + h * c + j) * FN(values)(k, key + j, half);
-                x[l] = a;
-                rest[l] = 0;
-                for (int j = whole; j < c; j++) rest[l] += q[h * c + j] * FN(value)(k, key + j, half);
+                const long key = (long)(i + l < n ? i + l : n - 1) * c;
+                acc dot = {0};
+                for (int j = 0; j < c; j += WIDE)
+                    dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, c - j, bf16));
+                x[l] = (VF)dot;
             }
-            VF all = FN(sums)(x);
-            if (whole < c) all += AT(rest);
-            AT(scores + h * padded + i) = all * scale;
+            AT(h->scores + (long)g * padded + i) = sum_each(x) * h->scale;
         }
-    float total[g];
-    FN(weigh)(g, n, scores, total);
-    for (int h = 0; h < g; h++) {
-        const float *row = scores + h * padded;
-        for (int j = 0; j < whole; j += LANES) {
-            VF a[4] = {{0}};
-            int i = 0;
-            for (; i + 4 <= n; i += 4)
-#pragma GCC unroll 4
-                for (int u = 0; u < 4; u++) a[u] += row[i + u] * FN(values)(v, (long)(from + i + u) * c + j, half);
-            for (; i < n; i++) a[0] += row[i] * FN(values)(v, (long)(from + i) * c + j, half);
-            AT(o + h * c + j) = (a[0] + a[1] + a[2] + a[3]) / total[h];
+}
+
+// e^s over its sum for each row of scores, before the division: the sums are the totals. Weights
+// are rows of units in the place of scores; those behind the last key are next to 0.
+static void decode_softmax(const decode_head *h, float *total) {
+    const int padded = (h->n + 15) / 16 * 16;
+    for (int g = 0; g < h->group; g++) {
+        float *row = h->scores + (long)g * padded;
+        for (int i = h->n; i < padded; i++) row[i] = -1e30f;
+        VF best = AT(row), add = {0};
+        for (int i = LANES; i < padded; i += LANES) best = greater(best, AT(row + i));
+        const float high = most(best);
+        for (int i = 0; i < padded; i += LANES) {
+            const VF e = power(AT(row + i) - high);
+            add += e;
+            store_row((unit *)row, i, e); // never ahead of what is read
         }
-        for (int j = whole; j < c; j++) {
-            float a = 0;
-            for (int i = 0; i < n; i++) a += row[i] * FN(value)(v, (long)(from + i) * c + j, half);
-            o[h * c + j] = a / total[h];
-        }
+        total[g] = sum(add);
     }
 }
 
-static void FN(cached)(int half, int g, int c, int from, int to, float scale, const float *q, const void *k,
-                       const void *v, float *scores, float *o) {
-    if (half)
-        FN(attend)(1, g, c, from, to, scale, q, k, v, scores, o);
-    else
-        FN(attend)(0, g, c, from, to, scale, q, k, v, scores, o);
+enum { HEADS = 4, COLUMNS = LANES == 16 ? 4 / STEP : 2 }; // at a time: query heads, and vectors of WIDE columns
+
+// columns from j on of so many heads' outputs, from g on.
+INLINE void decode_columns(const int heads, const decode_head *h, const int bf16, int g, int j, const float *total) {
+    const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16;
+    const unit *weights = (const unit *)(h->scores + (long)g * padded);
+    acc x[HEADS][COLUMNS][STEP];
+    UNROLL(4)
+    for (int i = 0; i < heads; i++)
+        UNROLL(4)
+        for (int v = 0; v < COLUMNS; v++)
+            UNROLL(2)
+            for (int s = 0; s < STEP; s++) x[i][v][s] = (acc){0};
+    for (int key = 0; key < n; key += STEP) {
+        units w[HEADS];
+        UNROLL(4)
+        for (int i = 0; i < heads; i++) w[i] = spread(weights[(long)i * padded + key / STEP]);
+        UNROLL(4)
+        for (int v = 0; v < COLUMNS; v++) {
+            const int at = j + v * WIDE;
+            units u[STEP];
+            columns_take(u, h->v, (long)key * c + at, c, c - at, n - key, bf16);
+            UNROLL(4)
+            for (int i = 0; i < heads; i++)
+                UNROLL(2)
+                for (int s = 0; s < STEP; s++) x[i][v][s] = multiply_add(x[i][v][s], w[i], u[s]);
+        }
+    }
+    UNROLL(4)
+    for (int i = 0; i < heads; i++)
+        UNROLL(4)
+        for (int v = 0; v < COLUMNS; v++) {
+            UNROLL(2)
+            for (int s = 0; s < STEP; s++) x[i][v][s] = (acc)((VF)x[i][v][s] / total[g + i]);
+            columns_put(h->o + (long)(g + i) * c + j + v * WIDE, x[i][v], c - j - v * WIDE);
+        }
 }
 
-#undef ROWS
-#include "unvector.h"
+INLINE void decode_head_as(const decode_head *h, const int bf16) {
+    float *total = h->total;
+    decode_dots(h, bf16);
+    decode_softmax(h, total);
+    for (int g = 0; g < h->group; g += HEADS)
+        for (int j = 0; j < h->width; j += COLUMNS * WIDE) switch (h->group - g) {
+            case 1: decode_columns(1, h, bf16, g, j, total); break;
+            case 2: decode_columns(2, h, bf16, g, j, total); break;
+            case 3: decode_columns(3, h, bf16, g, j, total); break;
+            default: decode_columns(4, h, bf16, g, j, total);
+            }
+}
+
+static void decode_head_part(const decode_head *h) {
+    if (STEP > 1 || h->bf16)
+        decode_head_as(h, 1);
+    else
+        decode_head_as(h, 0);
+}
+
+static void decode_round(uint16_t *to, const float *from, long n) {
+    for (long i = 0; i < n; i += LANES) store_rounded(to + i, lanes_of(n - i), some_values(from, i, n - i, 0));
+}

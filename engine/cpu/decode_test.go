@@ -10,7 +10,9 @@ import (
 )
 
 // TestDecodeGEMM holds products of f32 and of bf16 weights against float64 ones.
-func TestDecodeGEMM(t *testing.T) {
+func TestDecodeGEMM(t *testing.T) { withEachISA(t, testDecodeGEMM) }
+
+func testDecodeGEMM(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var s Workspace // holds what the case before left in it
 	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
@@ -59,7 +61,9 @@ func TestDecodeGEMM(t *testing.T) {
 	}
 }
 
-func TestSwiGLU(t *testing.T) {
+func TestSwiGLU(t *testing.T) { withEachISA(t, testSwiGLU) }
+
+func testSwiGLU(t *testing.T) {
 	g, u, want := make([]float32, 403), make([]float32, 403), make([]float64, 403)
 	for i := range g {
 		g[i], u[i] = float32(i-200)/2, float32(i%7)-3

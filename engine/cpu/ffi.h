@@ -1,10 +1,12 @@
 // Parts of XLA's interface to foreign calls, from openxla's xla/ffi/api/c_api.h, of
 // version 0: places and sizes never change within one.
 
+#pragma once
+
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METADATA = 1, EXECUTING = 3 };
+enum { METADATA = 1, EXECUTING = 3, EXHAUSTED = 8 };
 
 typedef struct {
     size_t size;
@@ -15,7 +17,16 @@ typedef struct {
 typedef struct {
     size_t size;
     void *extension;
-    ffi_version version; // functions follow
+    const char *message;
+    int code;
+} ffi_error;
+
+typedef struct {
+    size_t size;
+    void *extension;
+    ffi_version version;
+    void *internal;
+    void *(*create_error)(ffi_error *error); // other functions follow
 } ffi_api;
 
 typedef struct {

@@ -1,22 +1,47 @@
-// Products of bf16 matrices on every processor. Package cpu explains them.
+// Products of matrices by all workers: of bf16, as layers take them, and those that
+// weights' gradients are. gemm.go explains them.
 
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
-// gemm_usable says whether the processor multiplies bf16 with bf16.
-int gemm_usable(void);
+// A product of a [m, k] and b to y or to sum [m, n].
+typedef struct {
+    const void *a;   // [m, k]; where it is packed, its transpose [k, columns] from a column on
+    long columns;    // 0 where a is not packed
+    const void *b;   // [k, n], or if trans_b [n, k]
+    int trans_b;
+    int bf16;        // a and b are bf16, else f32
+    long m, k, n;
+    uint16_t *y;     // is set; or NULL, then:
+    float *sum;      // is added to, or if first is set
+    int first;
+    int workers;
+    void *packed;    // a's tiles [m/rows upwards, k/STEP upwards, rows] of units
+} gemm;
 
-// gemm_bf16 sets y [m, n] to x·wᵀ for x [m, k] and w [n, k], or, if across, to x·w
-// for w [k, n]. k is even.
-void gemm_bf16(const uint16_t *x, const uint16_t *w, uint16_t *y, long m, long k, long n, int across, int workers);
+// gemm_room is what a worker works in.
+typedef struct {
+    void *panel; // of b
+    float *sums; // of a block, on the way to y
+} gemm_room;
 
-// weight_grad_gemm_bf16 adds yᵀ·x to sum [n, k], or, if first, sets sum to it, for y [rows, n]
-// and x [rows, k]. It returns 0 without memory.
-int weight_grad_gemm_bf16(float *sum, const uint16_t *y, const uint16_t *x, long rows, long n, long k, int first, int workers);
+// How deep a panel of b is at most, in units, how many rows of a are a worker's unit of
+// work at most, in tiles, and how many bytes of it stay in the worker's cache beside a
+// panel, while one panel after the other passes by them.
+enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10 };
 
-// gemm_nt_call and gemm_nn_call are handlers of XLA's foreign calls: of x and w
-// to y as gemm_bf16 has them, by so many workers as gemm_call_workers was told.
+// gemm_bf16 sets g.y. Only the set avx512bf16 has it, and k is even. It gives -1 without
+// memory.
+int gemm_bf16(gemm g);
+
+// weight_grad_gemm adds to g.sum [m, n], for a [k, m] and b [k, n] in rows. It gives -1 without
+// memory.
+int weight_grad_gemm(gemm g);
+
+// gemm_nt_call and gemm_nn_call are handlers of XLA's foreign calls that do what gemm_bf16
+// does with trans_b and without, by so many workers as gemm_call_workers was told.
 void gemm_call_workers(int workers);
 void *gemm_nt_call(void *frame);
 void *gemm_nn_call(void *frame);

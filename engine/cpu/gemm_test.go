@@ -10,7 +10,9 @@ import (
 // Sizes that fill panels, tiles and depths, and that leave a rest of each.
 var sizes = [][3]int{{1, 2, 1}, {6, 64, 64}, {7, 62, 65}, {300, 576, 192}, {253, 1538, 80}, {13, 3100, 17}, {5, 16, 16}, {64, 34, 130}}
 
-func TestGEMM(t *testing.T) {
+func TestGEMM(t *testing.T) { withEachISA(t, testGEMM) }
+
+func testGEMM(t *testing.T) {
 	if !HasGEMM() {
 		t.Skip("a processor without AVX512-BF16")
 	}
@@ -45,7 +47,9 @@ func TestGEMM(t *testing.T) {
 	}
 }
 
-func TestWeightGradGEMMBF16(t *testing.T) {
+func TestWeightGradGEMMBF16(t *testing.T) { withEachISA(t, testWeightGradGEMMBF16) }
+
+func testWeightGradGEMMBF16(t *testing.T) {
 	if !HasGEMM() {
 		t.Skip("a processor without AVX512-BF16")
 	}

@@ -11,7 +11,9 @@ import (
 
 // TestWeightGradGEMM holds products against sums in f64, over sizes that fill
 // neither tiles nor panels nor pairs of rows.
-func TestWeightGradGEMM(t *testing.T) {
+func TestWeightGradGEMM(t *testing.T) { withEachISA(t, testWeightGradGEMM) }
+
+func testWeightGradGEMM(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, size := range [][3]int{{1, 1, 1}, {3, 5, 7}, {70, 33, 49}, {513, 16, 48}, {1025, 64, 100}, {37, 192, 576}} {
 		rows, n, k := size[0], size[1], size[2]

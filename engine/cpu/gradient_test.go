@@ -11,7 +11,9 @@ import (
 )
 
 // TestAdd holds sums over one and several goroutines against a plain loop.
-func TestAccumulate(t *testing.T) {
+func TestAccumulate(t *testing.T) { withEachISA(t, testAccumulate) }
+
+func testAccumulate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 37, 3*smallestSum + 5} {
 		half, full := make([]bfloat16.BFloat16, n), make([]float32, n)
@@ -60,7 +62,9 @@ func TestAccumulateRows(t *testing.T) {
 
 // TestSplitWeight shows that halves give values back, all but those half a step above an
 // even one, and that the upper half is what rounding to bf16 gives.
-func TestSplitWeight(t *testing.T) {
+func TestSplitWeight(t *testing.T) { withEachISA(t, testSplitWeight) }
+
+func testSplitWeight(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	values := []float32{0, 1, -1, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, float32(math.Inf(1))}
 	for range 3*smallestSum + 5 {
@@ -104,7 +108,9 @@ func TestSplitWeight(t *testing.T) {
 
 // TestAdamW holds three steps against the same in f64, with decay and in halves and
 // without.
-func TestAdamW(t *testing.T) {
+func TestAdamW(t *testing.T) { withEachISA(t, testAdamW) }
+
+func testAdamW(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{0, 1, 37, 3*smallestSum + 5} {
 		for _, halved := range []bool{false, true} {

@@ -1,27 +1,22 @@
-// Kernels are written once, over GCC's vector types, and compiled for each width
-// of vector registers: FN gives each its name, WIDEST takes that of the widest
-// that the processor has. widths.h compiles it for all.
+// Sets of instructions: what the processor has, and which of it the kernels take.
 
-#include <stdint.h>
-#include <string.h>
-#if defined(__x86_64__) && !defined(__clang__) // which would need attributes instead of pragmas
-#define WIDE_X86
-#include <immintrin.h>
-#endif
+#pragma once
 
-#define PASTE(a, b) a##b
-#define JOIN(a, b) PASTE(a, b)
-#define FN(name) JOIN(name, ISA)
+// Each set has all that those before it have. ISA_AMX has no kernels of its own: it
+// says that the engine's products are better left to oneDNN, inside XLA.
+enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AVX512BF16, ISA_AMX, ISA_COUNT };
 
-#ifdef WIDE_X86
-#define HAS(feature) __builtin_cpu_supports(feature)
-#define WIDEST(name)                                                                                        \
-    (HAS("avx512f") && HAS("avx512bw") && HAS("avx512dq") && HAS("avx512vl") ? name##_avx512                \
-     : HAS("avx2") && HAS("fma")                                             ? name##_avx2                  \
-                                                                             : name##_plain)
-// whether kernels that multiply bf16 with bf16 may run
-#define HALVES (HAS("avx512bf16") && HAS("avx512bw") && HAS("avx512dq") && HAS("avx512vl"))
-#else
-#define WIDEST(name) name##_plain
-#define HALVES 0
-#endif
+// isa_name is a set's name, as GORQA_MAX_ISA has it.
+const char *isa_name(int isa);
+
+// isa_best is the largest set that the processor has.
+int isa_best(void);
+
+// isa_used is the set that the kernels take: isa_best, or less if GORQA_MAX_ISA says so.
+int isa_used(void);
+
+// isa_limit has the kernels take no more than a set from now on.
+void isa_limit(int isa);
+
+// isa_known says whether GORQA_MAX_ISA is unset, empty or the name of a set.
+int isa_known(void);

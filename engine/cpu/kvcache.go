@@ -1,40 +1,29 @@
 package cpu
 
-/*
-#include <stdlib.h>
-#include "decode.h"
-*/
+// #include "decode.h"
 import "C"
 
 import (
 	"errors"
 	"fmt"
-	"unsafe"
-
-	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // KVCache holds the keys and values of one row in one layer, a token after the
 // other. Its memory is C's: it is given back by Free.
 type KVCache struct{ c *C.kv_cache }
 
-var errMemory = errors.New("decode: no memory left for keys and values")
-
 // NewKVCache makes an empty cache of so many heads of that width, in bf16 or f32.
-func NewKVCache(heads, width int, half bool) *KVCache {
-	c := (*C.kv_cache)(C.calloc(1, C.sizeof_kv_cache)) // never nil: cgo ends the program first
-	c.heads, c.width = C.int(heads), C.int(width)
-	if half {
-		c.half = 1
+func NewKVCache(heads, width int, bf16 bool) (*KVCache, error) {
+	c := C.kv_new(C.int(heads), C.int(width), truth(bf16))
+	if c == nil {
+		return nil, fmt.Errorf("keys and values: %w", errMemory)
 	}
-	return &KVCache{c}
+	return &KVCache{c}, nil
 }
 
 // Free gives the memory back; the cache is not to be used again.
 func (c *KVCache) Free() {
-	C.free(c.c.keys)
-	C.free(c.c.values)
-	C.free(unsafe.Pointer(c.c))
+	C.kv_free(c.c)
 	c.c = nil
 }
 
@@ -50,11 +39,8 @@ func AppendKV[T Number](c *KVCache, k, v []T, places []int32) error {
 	if len(places) == 0 {
 		return nil
 	}
-	half := C.int(0)
-	if _, ok := any(k).([]bfloat16.BFloat16); ok {
-		half = 1
-	}
-	if half > c.c.half {
+	bf16 := truth(isBF16(k))
+	if bf16 > c.c.bf16 {
 		return errors.New("decode: bf16 keys to a cache of f32")
 	}
 	size := int(c.c.heads * c.c.width)
@@ -63,10 +49,7 @@ func AppendKV[T Number](c *KVCache, k, v []T, places []int32) error {
 			return fmt.Errorf("decode: place %d of %d keys and %d values", p, len(k)/size, len(v)/size)
 		}
 	}
-	if C.kv_append(c.c, unsafe.Pointer(&k[0]), unsafe.Pointer(&v[0]), half, (*C.int)(&places[0]), C.int(len(places))) != 0 {
-		return errMemory
-	}
-	return nil
+	return done("keys and values", C.kv_append(c.c, pointer(k), pointer(v), bf16, ints(places), C.int(len(places))))
 }
 
 // DecodeAttention is attention of one new token in each of B rows, whose keys and values
@@ -89,8 +72,7 @@ func DecodeAttention(caches []*KVCache, heads, slide int, q, o []float32) error 
 		list[i] = c.c
 		tokens += c.Length()
 	}
-	if C.decode_attention(&list[0], C.int(len(list)), C.int(heads), C.int(slide), (*C.float)(&q[0]), (*C.float)(&o[0]), workers(tokens*kv*width)) != 0 {
-		return errMemory
-	}
-	return nil
+	return done("decode", C.decode_attention(C.decode_tokens{
+		caches: &list[0], rows: C.int(len(list)), heads: C.int(heads), slide: C.int(slide), q: floats(q), o: floats(o),
+	}, workers(tokens*kv*width)))
 }

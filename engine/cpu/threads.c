@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 // A layer's work at decoding is a dozen jobs of a tenth of a millisecond. To wake
 // a sleeping thread for one costs as much, so those that have just worked look
@@ -17,7 +18,7 @@
 static pthread_mutex_t callers = PTHREAD_MUTEX_INITIALIZER, rest = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static atomic_long number;            // of the job
-static atomic_int sleeping, unfinished;
+static atomic_int sleeping, unfinished, failed;
 static int threads;                   // started so far
 static pthread_t ids[MOST_WORKERS];
 static threads_job *job;
@@ -44,7 +45,7 @@ static void *work(void *which) {
             pthread_mutex_unlock(&rest);
         }
         done++;
-        if (worker < sharing) job(argument, worker, sharing);
+        if (worker < sharing && job(argument, worker, sharing)) atomic_store(&failed, 1);
         atomic_fetch_sub(&unfinished, 1);
     }
     return NULL;
@@ -81,15 +82,13 @@ static void clear_of_caller(void) {
 #endif
 }
 
-void threads_run(threads_job *what, void *arg, int workers) {
-    if (workers < 2) {
-        what(arg, 0, 1);
-        return;
-    }
+int threads_run(threads_job *what, void *arg, int workers) {
+    if (workers < 2) return what(arg, 0, 1);
     pthread_mutex_lock(&callers);
     if (threads + 1 < workers) start(workers);
     clear_of_caller();
     job = what, argument = arg, sharing = workers < threads + 1 ? workers : threads + 1;
+    atomic_store(&failed, 0);
     atomic_store(&unfinished, threads);
     atomic_fetch_add(&number, 1);
     if (atomic_load(&sleeping)) {
@@ -97,7 +96,40 @@ void threads_run(threads_job *what, void *arg, int workers) {
         pthread_cond_broadcast(&wake);
         pthread_mutex_unlock(&rest);
     }
-    what(arg, 0, sharing);
+    const int own = what(arg, 0, sharing);
     while (atomic_load(&unfinished)) pause_briefly();
+    const int others = atomic_load(&failed);
     pthread_mutex_unlock(&callers);
+    return own || others ? -1 : 0;
+}
+
+// A thread's room is freed when it ends.
+
+typedef struct {
+    size_t bytes;
+    _Alignas(64) char memory[];
+} room;
+
+static pthread_key_t rooms;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int has_rooms;
+
+static void make_rooms(void) { has_rooms = !pthread_key_create(&rooms, free); }
+
+void *threads_room(size_t bytes) {
+    pthread_once(&once, make_rooms);
+    room *own = has_rooms ? pthread_getspecific(rooms) : NULL;
+    if (!has_rooms || (own && own->bytes >= bytes)) return own ? own->memory : NULL;
+    free(own);
+    void *p = NULL;
+    if (posix_memalign(&p, 64, sizeof *own + bytes)) p = NULL;
+    if (pthread_setspecific(rooms, p)) {
+        free(p);
+        pthread_setspecific(rooms, NULL);
+        return NULL;
+    }
+    own = p;
+    if (!own) return NULL;
+    own->bytes = bytes;
+    return own->memory;
 }

@@ -3,8 +3,15 @@
 
 #pragma once
 
-// A job that workers do together, each its share of it.
-typedef void threads_job(void *arg, int worker, int workers);
+#include <stddef.h>
 
-// threads_run has at most so many workers do a job, the caller among them, and waits.
-void threads_run(threads_job *job, void *arg, int workers);
+// A job that workers do together, each its part of it: 0, or -1 if it cannot.
+typedef int threads_job(void *arg, int worker, int workers);
+
+// threads_run has at most so many workers do a job, the caller among them, and waits. It
+// gives -1 if one of them does.
+int threads_run(threads_job *job, void *arg, int workers);
+
+// threads_room gives memory of the calling thread's own, which holds until it asks again;
+// NULL if there is none.
+void *threads_room(size_t bytes);

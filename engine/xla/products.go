@@ -25,8 +25,6 @@ import (
 	"unsafe"
 
 	"gorqa/engine/cpu"
-
-	processor "golang.org/x/sys/cpu"
 )
 
 // targets are the names of the calls for products with a transposed and a plain
@@ -39,7 +37,7 @@ var products atomic.Bool
 // offerProducts has the loaded plugin of the host know package cpu's calls, where
 // they are faster than its own.
 func offerProducts(plugin string) {
-	if !cpu.HasGEMM() || processor.X86.HasAMXBF16 {
+	if isa, err := cpu.ISAInUse(); err != nil || isa != cpu.AVX512BF16 {
 		return
 	}
 	path := C.CString(plugin)

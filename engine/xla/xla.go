@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"gorqa/engine/cpu"
 	_ "gorqa/engine/hostalloc" // the memory of outputs
 
 	"github.com/gomlx/compute"
@@ -23,7 +24,6 @@ import (
 	_ "github.com/gomlx/go-xla/compute/xla" // registers the PJRT backend
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"golang.org/x/sys/cpu"
 )
 
 // Engine runs compiled graphs on one device.
@@ -31,6 +31,7 @@ type Engine struct {
 	backend compute.Backend
 	onHost  bool
 	plugin  string // its path
+	isa     cpu.ISA
 	mu      sync.Mutex
 	helpers map[string]*Func
 	once    sync.Map // of Once, by name
@@ -42,7 +43,11 @@ func Open(variant, plugin string) (*Engine, error) {
 	if _, err := os.Stat(plugin); err != nil {
 		return nil, fmt.Errorf("engine: %w; run `gorqa fetch engine`", err)
 	}
-	plugin, err := filepath.Abs(plugin)
+	isa, err := cpu.ISAInUse()
+	if err != nil {
+		return nil, err
+	}
+	plugin, err = filepath.Abs(plugin)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +74,7 @@ func Open(variant, plugin string) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
-	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, helpers: map[string]*Func{}}
+	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, isa: isa, helpers: map[string]*Func{}}
 	if divert(plugin) {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
@@ -90,8 +95,9 @@ const onednn = "--xla_cpu_experimental_onednn_custom_call"
 // the user's own XLA_FLAGS name them.
 func setFlags() error {
 	flags := os.Getenv("XLA_FLAGS")
-	if strings.Contains(flags, onednn) || !cpu.X86.HasAMXBF16 {
-		return nil
+	isa, err := cpu.ISAInUse()
+	if err != nil || strings.Contains(flags, onednn) || isa < cpu.AMX {
+		return err
 	}
 	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+onednn+"=true"))
 }
@@ -110,17 +116,20 @@ func setCUDA(plugin string) error {
 
 // OffloadsWeightGradGEMM says whether products that sum over the rows of both matrices are
 // best left to package cpu: on the host, but where oneDNN has AMX for them.
-func (e *Engine) OffloadsWeightGradGEMM() bool { return e.OnHost() && !cpu.X86.HasAMXBF16 }
+func (e *Engine) OffloadsWeightGradGEMM() bool { return e.OnHost() && e.isa < cpu.AMX }
 
 // FastBF16 says whether the device multiplies bf16 matrices faster than f32:
 // on a CPU only with AVX512-BF16 or AMX.
 func (e *Engine) FastBF16() bool {
-	return !e.onHost || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
+	return !e.onHost || e.isa >= cpu.AVX512BF16
 }
 
 // OnHost says whether the device computes in the host's memory, so that Memory
 // gives what graphs read and write.
 func (e *Engine) OnHost() bool { return e.onHost }
+
+// ISA is the set of instructions that kernels on the host take.
+func (e *Engine) ISA() cpu.ISA { return e.isa }
 
 // Describe names the platform and its version, for logs and doctor.
 func (e *Engine) Describe() string { return e.backend.Description() }

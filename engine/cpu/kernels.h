@@ -1,0 +1,38 @@
+// The kernels, one table of them for each set of instructions. They are written once,
+// over vectors (simd.h) and over what is multiplied (operands_f32.h, operands_bf16.h),
+// and compiled for each set (set_*.c). A kernel does one worker's part of the work and
+// knows nothing of threads.
+
+#pragma once
+
+#include "adamw.h"
+#include "attention.h"
+#include "decode.h"
+#include "gemm.h"
+
+typedef struct {
+    // What they give is 0, or -1 without memory.
+    int (*attention_forward)(const attention *a, int from, int to);
+    int (*attention_backward)(const attention *a, int from, int to, float *dk, float *dv);
+
+    int gemm_rows, gemm_panel, gemm_step; // rows of a tile, columns of a panel, values of a unit
+    void (*gemm_block)(const gemm *g, long m0, long m1, long n0, gemm_room *room);
+    void (*gemm_pack)(const gemm *g, long tile);
+
+    void (*decode_gemm)(const decode_product *p, int from, int to);
+    void (*decode_attention)(const decode_head *h);
+    void (*round_bf16)(uint16_t *to, const float *from, long n);
+
+    // These are NULL where there are only kernels for bf16.
+    void (*swiglu)(float *g, const float *u, long n);
+    void (*accumulate_bf16)(float *to, const uint16_t *d, long n, int first);
+    void (*accumulate_f32)(float *to, const float *d, long n);
+    void (*split)(const float *x, uint16_t *bf16, int16_t *residual, long n);
+    void (*join)(float *x, const uint16_t *bf16, const int16_t *residual, long n);
+    void (*adamw)(const adamw_step *s, const adamw_weights *w, long n);
+} kernels;
+
+extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512bf16;
+
+// kernels_for gives the kernels of the set in use, for values in bf16 or f32.
+const kernels *kernels_for(int bf16);

@@ -1,0 +1,55 @@
+// All kernels for one set of instructions. A file set_*.c defines:
+//   FEATURES       of the processor, for the compiler; without it the plain ones
+//   LANES          floats of a vector
+//   BF16_PRODUCTS  where bf16 is multiplied as such; the kernels for f32 are another set's then
+//   KERNELS        the table's name
+
+#include "kernels.h"
+#include "simd.h"
+
+#ifdef BF16_PRODUCTS
+#include "operands_bf16.h"
+#define GEMM_ROWS 6
+#define GEMM_VECTORS 4
+#else
+#include "operands_f32.h"
+#define GEMM_ROWS (LANES == 16 ? 8 : 4)
+#define GEMM_VECTORS 3
+#endif
+
+// left is what stands on the left of a product: row r and step s at r·row + s·step.
+typedef struct {
+    const unit *at;
+    long row, step;
+} left;
+
+#include "attention_kernel.h"
+#include "decode_kernel.h"
+#include "gemm_kernel.h"
+#ifndef BF16_PRODUCTS
+#include "elementwise_kernel.h"
+#endif
+
+const kernels KERNELS = {
+    .attention_forward = forward,
+    .attention_backward = backward,
+    .gemm_rows = GEMM_ROWS,
+    .gemm_panel = GEMM_PANEL,
+    .gemm_step = STEP,
+    .gemm_block = gemm_block,
+    .gemm_pack = gemm_pack,
+    .decode_gemm = decode_gemm_part,
+    .decode_attention = decode_head_part,
+    .round_bf16 = decode_round,
+#ifndef BF16_PRODUCTS
+    .swiglu = gate,
+    .accumulate_bf16 = add_bf16,
+    .accumulate_f32 = add_f32,
+    .split = split_values,
+    .join = join_values,
+    .adamw = move_weights,
+#endif
+};
+#ifdef FEATURES
+TARGET_END
+#endif
