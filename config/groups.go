@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gorqa/internal/schedule"
 )
@@ -126,6 +127,7 @@ func (s *set) cpuOnly() {
 // Prompt says how passages, history, question and answer become one text.
 type Prompt struct {
 	PromptTemplate string // AutoTemplate, DefaultTemplate, ChatTemplate, LocalRQATemplate or a file
+	ChatDate       string // YYYY-MM-DD, what chat templates that tell the date tell; "" for the trained prompt's, else today's
 
 	// What stands around turns, nil where nothing was given: then the template
 	// has its own.
@@ -152,6 +154,14 @@ const (
 // DefaultPrompt leaves the choice to the model.
 func DefaultPrompt() Prompt { return Prompt{PromptTemplate: AutoTemplate, MaxSeqLength: 2048} }
 
+// Date is the date that was given, zero for none.
+func (m *Prompt) Date() (time.Time, error) {
+	if m.ChatDate == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.DateOnly, m.ChatDate)
+}
+
 // Words says whether a prefix or separator was given.
 func (m *Prompt) Words() bool {
 	return m.UserPrefix != nil || m.AssistantPrefix != nil || m.SepUser != nil || m.SepSys != nil
@@ -161,6 +171,7 @@ func (m *Prompt) Words() bool {
 func (m *Prompt) declare(s *set, recipe string) {
 	s.section("Prompt")
 	s.text(&m.PromptTemplate, "prompt_template", "auto|default|chat|localrqa|FILE", "wording of the prompt: auto (what the model was trained with; else its own chat template, where it has one and no prefix or separator is given; else gorqa's wording), gorqa's (default), the model's own chat template, LocalRQA's wording, or a file with {passages} and {dialogue}")
+	s.text(&m.ChatDate, "chat_date", "YYYY-MM-DD", "the date in prompts of chat templates that tell one (if not given, the one that the model was trained with, else today's)")
 	s.maybeText(&m.UserPrefix, "user_prefix", "TEXT", "what stands before a turn of the user (if not given, USER)")
 	s.maybeText(&m.AssistantPrefix, "assistant_prefix", "TEXT", "what stands before a turn of the assistant (if not given, ASSISTANT)")
 	s.maybeText(&m.SepUser, "sep_user", "TEXT", "what ends a turn of the user (if not given, a space)")
@@ -182,6 +193,8 @@ func (m *Prompt) declareAnswer(s *set, recipe string) {
 
 func (m *Prompt) check(p *problems) {
 	p.needed(m.PromptTemplate, "prompt_template", "auto, default, chat, localrqa or a file")
+	_, err := m.Date()
+	p.that(err == nil, "chat_date: %q found; a day as 2026-03-31 expected", m.ChatDate)
 	p.between(m.MaxSeqLength, 1, MostTokens, "max_seq_length")
 	p.between(m.MaxEncoderSeqLength, 0, MostTokens, "max_encoder_seq_length")
 	p.between(m.MaxDecoderSeqLength, 0, MostTokens, "max_decoder_seq_length")

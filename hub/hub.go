@@ -99,7 +99,7 @@ var (
 	// Weights under the names that transformers gives them (a repository may hold
 	// a second copy under others) and PEFT to adapters, the texts beside them, and the modules of
 	// sentence-transformers in folders like 1_Pooling.
-	wanted = regexp.MustCompile(`^([^/]+\.(json|txt|model|jinja)|(adapter_)?model[^/]*\.safetensors|\d+_\w+/(config\.json|model\.safetensors))$`)
+	wanted = regexp.MustCompile(`^([^/]+\.(json|txt|model|jinja)|(adapter_)?model[^/]*\.safetensors|\d+_\w+/(config\.json|model\.safetensors)|additional_chat_templates/[^/]+\.jinja)$`)
 )
 
 // Resolve returns the path of a model: nameOrPath itself where it exists, else

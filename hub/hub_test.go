@@ -42,7 +42,7 @@ func newStand(t *testing.T) *stand {
 	s := &stand{
 		files: map[string]string{
 			"config.json": `{"a":1}`, "tokenizer.json": `{}`, "README.md": "#", "model.safetensors": strings.Repeat("weights!", 50_000),
-			"pytorch_model.bin": "pickle", "consolidated.safetensors": "a second copy", "1_Pooling/config.json": `{"p":1}`, "onnx/config.json": "{}", "chat_template.jinja": "",
+			"pytorch_model.bin": "pickle", "consolidated.safetensors": "a second copy", "1_Pooling/config.json": `{"p":1}`, "onnx/config.json": "{}", "chat_template.jinja": "", "additional_chat_templates/rag.jinja": "r", "additional_chat_templates/deeper/x.jinja": "r",
 		},
 		lfs:    map[string]bool{"model.safetensors": true},
 		lie:    map[string]string{},
@@ -155,7 +155,7 @@ func TestResolveDownloads(t *testing.T) {
 	if want := filepath.Join(os.Getenv("HF_HOME"), "hub", "models--org--name", "snapshots", commit); dir != want {
 		t.Errorf("folder %s; want %s", dir, want)
 	}
-	want := map[string]int{"config.json": 7, "tokenizer.json": 2, "model.safetensors": 400_000, "1_Pooling/config.json": 7, "chat_template.jinja": 0}
+	want := map[string]int{"config.json": 7, "tokenizer.json": 2, "model.safetensors": 400_000, "1_Pooling/config.json": 7, "chat_template.jinja": 0, "additional_chat_templates/rag.jinja": 1}
 	if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -22,11 +22,14 @@ type ChatOptions struct {
 	// undefined.
 	SpecialTokens map[string]string `json:"special_tokens,omitempty"`
 	// Now is the date that templates put into the prompt by strftime_now. It
-	// is saved with the template, so a prompt does not change overnight.
-	// Where it is zero, strftime_now is undefined and templates that look
-	// for it use the date they hold.
+	// is saved with a template that tells it, so a prompt does not change
+	// overnight. Where it is zero, strftime_now is undefined and templates
+	// that look for it use the date they hold.
 	Now time.Time `json:"now,omitzero"`
 }
+
+// tellsDate says whether a template asks for the date.
+func (o ChatOptions) tellsDate() bool { return strings.Contains(o.Source, "strftime_now") }
 
 // chat renders through a model's own chat template.
 type chat struct {
@@ -55,6 +58,9 @@ func Chat(options ChatOptions, f Format) (*Template, error) {
 	template, err := compile(options.Source)
 	if err != nil {
 		return nil, err
+	}
+	if !options.tellsDate() {
+		options.Now = time.Time{}
 	}
 	c := &chat{options: options, template: template}
 	if err := c.probe(); err != nil {

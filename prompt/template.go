@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -287,6 +288,29 @@ func (t *Template) DroppingPassages(yes bool) *Template {
 	other := *t
 	other.drops = yes
 	return &other
+}
+
+// Date returns the date that is put into prompts, zero where the template tells
+// none.
+func (t *Template) Date() time.Time {
+	if t.chat == nil {
+		return time.Time{}
+	}
+	return t.chat.options.Now
+}
+
+// Dated returns the template with another date, where it tells one.
+func (t *Template) Dated(day time.Time) (*Template, error) {
+	if t.chat == nil || !t.chat.options.tellsDate() {
+		return t, nil
+	}
+	options := t.chat.options
+	options.Now = day
+	other, err := Chat(options, t.format)
+	if err != nil {
+		return nil, err
+	}
+	return other.DroppingPassages(t.drops), nil
 }
 
 // Source returns the wording or the chat template that was parsed.

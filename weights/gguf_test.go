@@ -147,7 +147,7 @@ func TestGGUFLikeTransformers(t *testing.T) {
 			if _, err := m.Tokenizer(); err != nil {
 				t.Error(err)
 			}
-			if text, err := m.ChatTemplate(); err != nil || text != "{{ messages[0].content }}" {
+			if text, err := ChatTemplate(m.Files()); err != nil || text != "{{ messages[0].content }}" {
 				t.Errorf("chat template %q, %v", text, err)
 			}
 		})

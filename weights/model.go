@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +29,10 @@ const (
 	tokConfigName  = "tokenizer_config.json"
 	generationName = "generation_config.json"
 	templateName   = "chat_template.jinja"
+
+	// Other places of chat templates: of more than one, and of processors.
+	moreTemplates         = "additional_chat_templates"
+	processorTemplateName = "chat_template.json"
 )
 
 // companions are the small files that travel with a model when it is saved
@@ -35,7 +40,7 @@ const (
 // ones of sentence-transformers.
 var companions = []string{
 	tokenizerName, tokConfigName, "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
-	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName, "gorqa_prompt.json", "fid.json",
+	"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", generationName, templateName, processorTemplateName, "gorqa_prompt.json", "fid.json",
 	"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json",
 }
 
@@ -135,6 +140,19 @@ func (m *Model) readCompanions() error {
 			return err
 		}
 		m.files[name] = data
+	}
+	templates, err := os.ReadDir(filepath.Join(m.path, moreTemplates))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, t := range templates {
+		if strings.HasSuffix(t.Name(), ".jinja") {
+			data, err := readSmall(filepath.Join(m.path, moreTemplates, t.Name()))
+			if err != nil {
+				return err
+			}
+			m.files[moreTemplates+"/"+t.Name()] = data
+		}
 	}
 	return nil
 }
@@ -359,44 +377,68 @@ func (m *Model) GenerationConfig() []byte { return m.files[generationName] }
 // none.
 func (m *Model) TokenizerConfig() []byte { return m.files[tokConfigName] }
 
-// ChatTemplate is the model's chat template: chat_template.jinja, or the
-// chat_template of tokenizer_config.json, of several the one named "default".
-// It is empty where the model has none.
-func (m *Model) ChatTemplate() (string, error) {
-	if text, ok := m.files[templateName]; ok {
-		return string(text), nil
+// ChatTemplate is the chat template among a model's files, the one that
+// transformers' tokenizers take: chat_template.jinja with the files of
+// additional_chat_templates, or where there is none of these chat_template of
+// tokenizer_config.json; of several the one named "default". What only a
+// processor reads, chat_template.json, comes last. It is empty where the model
+// has none.
+func ChatTemplate(files map[string][]byte) (string, error) {
+	named := map[string]string{}
+	if text, ok := files[templateName]; ok {
+		named["default"] = string(text)
 	}
-	data, ok := m.files[tokConfigName]
-	if !ok {
-		return "", nil
-	}
-	var config struct {
-		Template json.RawMessage `json:"chat_template"`
-	}
-	fail := func(err error) (string, error) {
-		return "", fmt.Errorf("%s: %w", filepath.Join(m.path, tokConfigName), err)
-	}
-	if err := json.Unmarshal(data, &config); err != nil {
-		return fail(err)
-	}
-	if len(config.Template) == 0 || string(config.Template) == "null" {
-		return "", nil
-	}
-	if config.Template[0] == '"' {
-		var text string
-		err := json.Unmarshal(config.Template, &text)
-		return text, err
-	}
-	var named []struct{ Name, Template string }
-	if err := json.Unmarshal(config.Template, &named); err != nil {
-		return fail(fmt.Errorf("chat_template: %w", err))
-	}
-	for _, t := range named {
-		if t.Name == "default" {
-			return t.Template, nil
+	for name, text := range files {
+		if in, file := path.Split(name); in == moreTemplates+"/" {
+			named[strings.TrimSuffix(file, ".jinja")] = string(text)
 		}
 	}
-	return fail(errors.New(`chat_template: a list without "default"; give a template of your own`))
+	if len(named) > 0 {
+		return defaultTemplate(named, moreTemplates)
+	}
+	for _, name := range []string{tokConfigName, processorTemplateName} {
+		data, ok := files[name]
+		if !ok {
+			continue
+		}
+		var config struct {
+			Template json.RawMessage `json:"chat_template"`
+		}
+		if err := json.Unmarshal(data, &config); err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if len(config.Template) == 0 || string(config.Template) == "null" {
+			continue
+		}
+		var text string
+		if json.Unmarshal(config.Template, &text) == nil {
+			if text == "" {
+				continue
+			}
+			return text, nil
+		}
+		if json.Unmarshal(config.Template, &named) == nil {
+			return defaultTemplate(named, name)
+		}
+		var list []struct{ Name, Template string }
+		if err := json.Unmarshal(config.Template, &list); err != nil {
+			return "", fmt.Errorf("%s: chat_template is neither a text nor a list of named ones: %w; expected what transformers writes; save the tokenizer again", name, err)
+		}
+		for _, t := range list {
+			named[t.Name] = t.Template
+		}
+		return defaultTemplate(named, name)
+	}
+	return "", nil
+}
+
+// defaultTemplate is the one of that name, which transformers takes.
+func defaultTemplate(named map[string]string, where string) (string, error) {
+	if text, ok := named["default"]; ok {
+		return text, nil
+	}
+	return "", fmt.Errorf("%s: chat templates named %s; expected one named \"default\", which transformers takes; name one so, or save it as %s",
+		where, strings.Join(slices.Sorted(maps.Keys(named)), ", "), templateName)
 }
 
 // Files are the small files to save beside a model that was made from this one

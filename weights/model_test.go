@@ -211,7 +211,10 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+// As transformers 5.23 chooses, and processors where no tokenizer has one.
 func TestChatTemplate(t *testing.T) {
+	const more = moreTemplates + "/"
+	list := `{"chat_template":[{"name":"rag","template":"r"},{"name":"default","template":"d"}]}`
 	tests := []struct {
 		name, why string
 		files     map[string]string
@@ -223,17 +226,24 @@ func TestChatTemplate(t *testing.T) {
 		{"null", "written out", map[string]string{tokConfigName: `{"chat_template":null}`}, "", ""},
 		{"text", "the usual place", map[string]string{tokConfigName: `{"chat_template":"a"}`}, "a", ""},
 		{"jinja", "the newer place goes first", map[string]string{tokConfigName: `{"chat_template":"a"}`, templateName: "b"}, "b", ""},
-		{"list", "the one named default", map[string]string{tokConfigName: `{"chat_template":[{"name":"rag","template":"r"},{"name":"default","template":"d"}]}`}, "d", ""},
-		{"no default", "which one?", map[string]string{tokConfigName: `{"chat_template":[{"name":"rag","template":"r"}]}`}, "", `without "default"`},
-		{"number", "not a template", map[string]string{tokConfigName: `{"chat_template":1}`}, "", "chat_template"},
+		{"list", "the one named default", map[string]string{tokConfigName: list}, "d", ""},
+		{"by name", "as a tokenizer holds them", map[string]string{tokConfigName: `{"chat_template":{"default":"d","rag":"r"}}`}, "d", ""},
+		{"no default", "which one?", map[string]string{tokConfigName: `{"chat_template":[{"name":"rag","template":"r"},{"name":"b","template":"r"}]}`}, "", `tokenizer_config.json: chat templates named b, rag; expected one named "default"`},
+		{"number", "not a template", map[string]string{tokConfigName: `{"chat_template":1}`}, "", "tokenizer_config.json: chat_template is neither"},
+		{"number in a list", "not a template", map[string]string{tokConfigName: `{"chat_template":[1]}`}, "", "tokenizer_config.json: chat_template is neither"},
+		{"folder", "more beside the one", map[string]string{templateName: "b", more + "rag.jinja": "r"}, "b", ""},
+		{"folder with a default", "read after the one", map[string]string{templateName: "b", more + "default.jinja": "d"}, "d", ""},
+		{"folder without default", "the configuration's does not count beside files", map[string]string{tokConfigName: `{"chat_template":"a"}`, more + "rag.jinja": "r"}, "", `additional_chat_templates: chat templates named rag; expected one named "default"`},
+		{"processor", "a model of pictures and texts", map[string]string{processorTemplateName: `{"chat_template":"p"}`, tokConfigName: `{}`}, "p", ""},
+		{"processor and tokenizer", "texts go by the tokenizer's", map[string]string{processorTemplateName: `{"chat_template":"p"}`, tokConfigName: `{"chat_template":"a"}`}, "a", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := &Model{path: "m", files: map[string][]byte{}}
+			files := map[string][]byte{}
 			for name, text := range test.files {
-				m.files[name] = []byte(text)
+				files[name] = []byte(text)
 			}
-			got, err := m.ChatTemplate()
+			got, err := ChatTemplate(files)
 			if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Errorf("template %q, error %v; want %q, %q (%s)", got, err, test.want, test.err, test.why)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"gorqa/config"
 	"gorqa/engine/xla"
@@ -46,6 +47,12 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
+	if day := x.generator.loaded().encoder.Template.Date(); !day.IsZero() && c.ChatDate == "" {
+		c.ChatDate = day.Format(time.DateOnly)
+		if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
+			return err
+		}
+	}
 	if _, _, err := checkSpeakers(x.generator.loaded().encoder.Template, c.TestFile, examples, false); err != nil {
 		return err
 	}

@@ -177,6 +177,9 @@ func (s textSide) exportTemplate(files map[string][]byte, t *prompt.Template) er
 		end, _ = s.tokenizer.Token(id)
 	}
 	own := source == t.Source()
+	if !own {
+		delete(files, "additional_chat_templates/default.jinja") // which goes before chat_template.jinja
+	}
 	if !own || files["chat_template.jinja"] == nil {
 		files["chat_template.jinja"] = []byte(source)
 	}

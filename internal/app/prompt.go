@@ -2,15 +2,20 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gorqa/config"
+	"gorqa/internal/modelfile"
 	"gorqa/prompt"
 	"gorqa/report"
 	"gorqa/tokenizer"
+	"gorqa/weights"
 )
 
 // textSide is what of a model says how it is asked: its small files and its
@@ -105,7 +110,11 @@ func (s textSide) separator(t *prompt.Template) string {
 // the one that the model was trained with (nil for none).
 func (s textSide) choose(c config.Prompt, saved *prompt.Template) (choice, error) {
 	if saved != nil && c.PromptTemplate == config.AutoTemplate && !c.Words() {
-		return choice{template: saved, what: "as the model was trained"}, nil
+		day, err := c.Date()
+		if err == nil && !day.IsZero() {
+			saved, err = saved.Dated(day)
+		}
+		return choice{template: saved, what: "as the model was trained" + dated(saved)}, err
 	}
 	made, err := s.make(c)
 	if err != nil {
@@ -136,9 +145,9 @@ func (s textSide) make(c config.Prompt) (choice, error) {
 				return choice{}, err
 			}
 			if source != "" {
-				t, err := prompt.Chat(prompt.ChatOptions{Source: source, SpecialTokens: special}, f)
+				t, err := ownChat(c, source, special, f)
 				if err == nil {
-					return choice{template: t, what: "the model's own chat template"}, nil
+					return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
 				}
 				warnings = append(warnings, fmt.Sprintf("the model's own chat template is not used, gorqa's wording is: %v", err))
 			}
@@ -156,8 +165,11 @@ func (s textSide) make(c config.Prompt) (choice, error) {
 		if source == "" {
 			return choice{}, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", s.folder)
 		}
-		t, err := prompt.Chat(prompt.ChatOptions{Source: source, SpecialTokens: special}, f)
-		return choice{template: t, what: "the model's own chat template"}, err
+		t, err := ownChat(c, source, special, f)
+		if err != nil {
+			return choice{}, fmt.Errorf("%s: %w", s.folder, err)
+		}
+		return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
 	}
 	text, err := os.ReadFile(c.PromptTemplate)
 	if err != nil {
@@ -168,6 +180,27 @@ func (s textSide) make(c config.Prompt) (choice, error) {
 		return choice{}, fmt.Errorf("%s: %w", c.PromptTemplate, err)
 	}
 	return choice{template: t, what: "the wording of " + c.PromptTemplate + turns}, nil
+}
+
+// ownChat is a model's own chat template, on the date that was given or today.
+func ownChat(c config.Prompt, source string, special map[string]string, f prompt.Format) (*prompt.Template, error) {
+	day, err := c.Date()
+	if err != nil {
+		return nil, err
+	}
+	if day.IsZero() {
+		now := time.Now()
+		day = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return prompt.Chat(prompt.ChatOptions{Source: source, SpecialTokens: special, Now: day}, f)
+}
+
+// dated says which date a template tells, if any.
+func dated(t *prompt.Template) string {
+	if t == nil || t.Date().IsZero() {
+		return ""
+	}
+	return ", on " + t.Date().Format(time.DateOnly)
 }
 
 // promptFormat is what stands around turns; end ends the assistant's where
@@ -200,20 +233,42 @@ func (s textSide) saved() (*prompt.Template, error) {
 	return t, nil
 }
 
+// maxPromptFile bounds a saved prompt, in bytes.
+const maxPromptFile = 16 << 20
+
+// trainedDate is the date in the prompts of a checkpoint or trained model, ""
+// where they tell none.
+func trainedDate(folder string) (string, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{prompt.FileName, fidName} {
+		data, err := modelfile.Read(filepath.Join(folder, name), maxPromptFile)
+		if err == nil {
+			files[name] = data
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	t, err := textSide{folder: folder, files: files}.saved()
+	if data := files[fidName]; err == nil && data != nil {
+		var fuses struct {
+			Template *prompt.Template `json:"prompt"`
+		}
+		if err = json.Unmarshal(data, &fuses); err != nil {
+			err = fmt.Errorf("%s: %w", filepath.Join(folder, fidName), err)
+		}
+		t = fuses.Template
+	}
+	if err != nil || t == nil || t.Date().IsZero() {
+		return "", err
+	}
+	return t.Date().Format(time.DateOnly), nil
+}
+
 // chatTemplate finds the model's own chat template, "" where it has none, and
 // its special tokens.
 func (s textSide) chatTemplate() (source string, special map[string]string, err error) {
-	var conf struct {
-		Template string `json:"chat_template"`
-	}
-	if data := s.files["tokenizer_config.json"]; data != nil {
-		if err := json.Unmarshal(data, &conf); err != nil {
-			return "", nil, fmt.Errorf("%s: tokenizer_config.json: %w", s.folder, err)
-		}
-	}
-	source = conf.Template
-	if own := s.files["chat_template.jinja"]; own != nil {
-		source = string(own)
+	if source, err = weights.ChatTemplate(s.files); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", s.folder, err)
 	}
 	special = map[string]string{}
 	named := s.tokenizer.Special()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,9 +56,22 @@ func wordy(t testing.TB) *tokenizer.Tokenizer { return named(t, "llama2", "", ""
 
 const chatML = `{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
 
+// datedTemplate tells the date before each answer.
+const datedTemplate = `{% for m in messages %}{{ (strftime_now('%Y-%m-%d|') if m.role == 'assistant' else '') + '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ strftime_now('%Y-%m-%d|') + '<|im_start|>assistant\n' }}{% endif %}`
+
 func TestChoose(t *testing.T) {
 	chat := map[string][]byte{"chat_template.jinja": []byte(chatML)}
 	odd := map[string][]byte{"chat_template.jinja": []byte(`{{ messages[0]['content'] }}`)}
+	today := map[string][]byte{"chat_template.jinja": []byte(datedTemplate)}
+	dated, err := prompt.Chat(prompt.ChatOptions{Source: datedTemplate, Now: time.Date(2025, 12, 24, 0, 0, 0, 0, time.UTC)}, prompt.DefaultFormat())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := json.Marshal(map[string]any{"chat_template": []map[string]string{{"name": "tool_use", "template": "{{ tools }}"}, {"name": "default", "template": chatML}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	several := map[string][]byte{"tokenizer_config.json": list}
 	trained := prompt.Default(prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "\n", SepSys: "#"})
 	for _, test := range []struct {
 		name, why string
@@ -86,6 +100,11 @@ func TestChoose(t *testing.T) {
 		{"LocalRQA's wording", "its end of an answer too", func(c *config.Prompt) { c.PromptTemplate = config.LocalRQATemplate }, chat, nil,
 			"LocalRQA's wording", "Context:\nP\n----------------\nUSER: q ASSISTANT:", "</s>", false, `sep_sys is "</s>"`},
 		{"odd chat template", "a model is not refused for it", func(c *config.Prompt) {}, odd, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>", true, "the model's own chat template is not used"},
+		{"chat model with a date", "the flag's day", func(c *config.Prompt) { c.ChatDate = "2026-03-31" }, today, nil,
+			"the model's own chat template, on 2026-03-31; an answer", "2026-03-31|<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"trained on a date", "that day stays", func(c *config.Prompt) {}, today, dated, "as the model was trained, on 2025-12-24; an answer", "2025-12-24|<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"trained, asked on another date", "the flag's day", func(c *config.Prompt) { c.ChatDate = "2026-03-31" }, today, dated, "as the model was trained, on 2026-03-31; an answer", "2026-03-31|<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"list of templates", "the one named default", func(c *config.Prompt) {}, several, nil, "the model's own chat template; an answer", "<|im_start|>assistant\n", "<|im_end|>", true, ""},
 		{"white space", "it stands in answers too", func(c *config.Prompt) { c.SepSys = new("\n") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "", false, "sep_sys is white space alone"},
 		{"more than a token", "the token ends it", func(c *config.Prompt) { c.SepSys = new("<|im_end|>\n###") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>\n###", true, ""},
 	} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"gorqa/config"
 	"gorqa/engine/xla"
@@ -49,6 +50,11 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	begin, err := whereToStart(ctx, c)
 	if err != nil {
 		return err
+	}
+	if begin.checkpoint != "" && c.ChatDate == "" { // the prompts stay as they were
+		if c.ChatDate, err = trainedDate(begin.checkpoint); err != nil {
+			return err
+		}
 	}
 	r := &run{c: c}
 	warnings, err := r.read(ctx)
@@ -239,6 +245,12 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	r.generator.describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
 	if err := r.generator.usePrompt(r.c.Prompt, r.show); err != nil {
 		return err
+	}
+	if day := model.encoder.Template.Date(); !day.IsZero() && r.c.ChatDate == "" {
+		r.c.ChatDate = day.Format(time.DateOnly)
+		if err := config.Write(filepath.Join(r.c.OutputDir, argsFile), &r.c); err != nil {
+			return err
+		}
 	}
 	if r.c.DoTrain {
 		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
