@@ -375,6 +375,15 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 	}
 }
 
+// What is written of the settings has no password of an address.
+func TestWrittenWithoutPasswords(t *testing.T) {
+	c := DefaultTrain(SwR)
+	c.EmbeddingModel = "https://me:hunter2@host/model"
+	if written, err := Resolved(&c); err != nil || strings.Contains(string(written), "hunter2") || !strings.Contains(string(written), `"https://***@host/model"`) {
+		t.Errorf("%v %s", err, written)
+	}
+}
+
 // The words of YAML mean what they mean on the command line.
 func TestYAMLWords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "run.yaml")

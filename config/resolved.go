@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"gorqa/internal/whole"
+
+	"gorqa/internal/redact"
 )
 
 // Resolved is the settings as a JSON object, one setting a line in the order
@@ -25,7 +27,8 @@ func Resolved(s Settings) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", st.name, err)
 		}
-		fmt.Fprintf(&out, "%s  %q: %s", comma, st.name, value)
+		// A password in an address is no setting to keep.
+		fmt.Fprintf(&out, "%s  %q: %s", comma, st.name, redact.Text(string(value)))
 		comma = ",\n"
 	}
 	out.WriteString("\n}\n")

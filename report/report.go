@@ -390,6 +390,7 @@ func (r *Run) stamp() string { return r.now().UTC().Format(time.RFC3339) }
 // line writes to the log and, unless a bar says it already, to the console. A
 // console that is gone or full stops nothing: the log has it all.
 func (r *Run) line(text string, logOnly bool) {
+	text = Clean(text)
 	if !logOnly {
 		if err := r.screen.print(text); err != nil && !r.silent {
 			r.silent = true

@@ -175,7 +175,7 @@ func (s *screen) draw(must bool) {
 
 // bar is the task in at most width columns.
 func (t *Task) bar(now time.Time, width int) string {
-	text := t.progress(now)
+	text := Clean(t.progress(now))
 	const length = 20
 	if t.total > 0 && width >= utf8.RuneCountInString(text)+length+3 {
 		full := min(length, max(0, length*t.at/t.total))

@@ -13,6 +13,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/internal/app"
+	"gorqa/report"
 )
 
 // usageError is an error of the command line or of the settings.
@@ -187,7 +188,7 @@ func leaf[T any, P interface {
 			return cmd.Help()
 		}
 		for _, notice := range notices {
-			fmt.Fprintf(streams.Err, "note: %s\n", notice)
+			fmt.Fprintf(streams.Err, "note: %s\n", report.Clean(notice))
 		}
 		if err != nil {
 			return usageError{fmt.Errorf("%s:\n%w", cmd.CommandPath(), err)}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gorqa/internal/app"
+	"gorqa/report"
 )
 
 // Exit codes. After a signal it is 128 and the signal's number.
@@ -99,16 +100,16 @@ func run(ctx context.Context, args []string, streams app.Streams) int {
 	case err == nil:
 		return success
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(streams.Err, "%v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
+		fmt.Fprintf(streams.Err, "%s\nRun '%s --help' for how to use it.\n", report.Clean(err.Error()), cmd.CommandPath())
 		return wrongUsage
 	case ctx.Err() != nil:
 		if err.Error() != context.Canceled.Error() { // a longer one says how to go on
-			fmt.Fprintf(streams.Err, "gorqa: %v\n", err)
+			fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
 		}
 		var by bySignal
 		errors.As(context.Cause(ctx), &by)
 		return stopped + int(by.Signal)
 	}
-	fmt.Fprintf(streams.Err, "gorqa: %v\n", err)
+	fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
 	return failure
 }

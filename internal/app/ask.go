@@ -93,7 +93,7 @@ func (x *evaluation) ask(ctx context.Context, question string, history []rqa.Tur
 		}
 		fmt.Fprintf(&sources, "  [%d] %.3f  %s%s\n", i+1, h.Score, share, title(q.Passages[i].Text()))
 	}
-	_, err = fmt.Fprintf(out, "%s\n\nFrom:\n%s", answers[0].Text, sources.String())
+	_, err = io.WriteString(out, report.Clean(fmt.Sprintf("%s\n\nFrom:\n%s", answers[0].Text, sources.String())))
 	return err
 }
 

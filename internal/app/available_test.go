@@ -111,3 +111,13 @@ func TestWritable(t *testing.T) {
 		}
 	}
 }
+
+// What stands in files of predictions moves no cursor.
+func TestComparisonIsClean(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	c := comparison{First: "a\x1b[2J", Runs: []runDiff{{Run: "b\r\u202e"}}}
+	if err := c.print(&out); err != nil || strings.ContainsAny(out.String(), "\x1b\r\u202e") || !strings.Contains(out.String(), `a\x1b[2J`) {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

@@ -42,7 +42,7 @@ func Compare(ctx context.Context, c config.Compare, s Streams) error {
 		out.Runs = append(out.Runs, r)
 	}
 	if c.JSON {
-		enc := json.NewEncoder(s.Out)
+		enc := json.NewEncoder(&report.CleanJSON{Out: s.Out})
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(out)
@@ -188,7 +188,7 @@ func (c comparison) print(w io.Writer) error {
 		fmt.Fprintln(&out)
 	}
 	fmt.Fprintf(&out, "* the interval of the difference, by paired bootstrap (%d samples, seed %d), leaves out 0\n", c.Samples, c.Seed)
-	_, err := io.WriteString(w, out.String())
+	_, err := io.WriteString(w, report.Clean(out.String()))
 	return err
 }
 

@@ -91,7 +91,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	return recipe.WriteContexts(s.Out, contexts)
+	return recipe.WriteContexts(&report.CleanJSON{Out: s.Out}, contexts)
 }
 
 // choosing is the settings that choosing passages has in common with a run. With

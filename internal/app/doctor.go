@@ -104,7 +104,7 @@ func (d *doctor) check(name string, look func() (found string, err error)) {
 	case found == "":
 		mark, found = "-   ", "not given"
 	}
-	fmt.Fprintf(d.out.Out, "%s  %-16s %s\n", mark, name, found)
+	fmt.Fprintf(d.out.Out, "%s  %-16s %s\n", mark, name, report.Clean(found))
 }
 
 func (d *checks) engine() (string, error) {

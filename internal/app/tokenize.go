@@ -38,7 +38,7 @@ func Tokenize(ctx context.Context, c config.Tokenize, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(s.Out)
+	out := bufio.NewWriter(&report.CleanJSON{Out: s.Out})
 	n := 0
 	for input := range lines(ctx, s.In) {
 		n++
