@@ -141,28 +141,12 @@ func (m *Model) same(a, b string) (bool, error) {
 // Notes are what whoever uses the model should know of its files.
 func (m *Model) Notes() []string { return slices.Clone(m.notes) }
 
-// Unused says which tensors of the folder none of the names takes, "" for none that
-// matters: buffers that the architecture computes are left out of it.
-func (m *Model) Unused(names []string) string {
-	taken := map[string]bool{}
-	for _, name := range names {
-		taken[name] = true
-	}
-	var left []string
-	for _, name := range m.names {
-		if !taken[name] && !strings.HasSuffix(name, ".inv_freq") && !strings.HasSuffix(name, ".position_ids") {
-			left = append(left, name)
-		}
-	}
-	if len(left) == 0 {
-		return ""
-	}
-	shown := left[:min(len(left), 5)]
-	more := ""
-	if n := len(left) - len(shown); n > 0 {
-		more = fmt.Sprintf(" and %d more", n)
-	}
-	return fmt.Sprintf("%s: %d tensors are no part of the model that its config.json describes: %s%s. They are not used, and what training saves does not have them; convert and merge keep them", m.path, len(left), strings.Join(shown, ", "), more)
+// Unused lists the tensors of the folder that used does not take, without the
+// buffers that every architecture computes for itself.
+func (m *Model) Unused(used func(name string) bool) []string {
+	return slices.DeleteFunc(m.Names(), func(name string) bool {
+		return used(name) || strings.HasSuffix(name, ".inv_freq") || strings.HasSuffix(name, "position_ids")
+	})
 }
 
 // exported is the config.json to save with tensors of those names: its settings in

@@ -33,6 +33,7 @@ type Config struct {
 	Epsilon    float64 `json:"layer_norm_eps"`
 	Activation string  `json:"hidden_act"`
 	Positional string  `json:"position_embedding_type"`
+	Decoder    bool    `json:"is_decoder"`
 }
 
 // ParseConfig reads config.json. Its errors name every setting that this
@@ -74,8 +75,11 @@ func (c Config) Validate() error {
 	if !(c.Epsilon > 0) {
 		errs = append(errs, fmt.Errorf("config.json: layer_norm_eps is %v; expected a number above 0", c.Epsilon))
 	}
-	if c.Activation != "gelu" {
+	if c.Activation != "gelu" && c.Activation != "gelu_python" { // the same function
 		errs = append(errs, fmt.Errorf("config.json: hidden_act is %q; expected \"gelu\"", c.Activation))
+	}
+	if c.Decoder {
+		errs = append(errs, errors.New("config.json: is_decoder is true, with which no token sees what stands behind it; expected false"))
 	}
 	if c.Positional != "absolute" {
 		errs = append(errs, fmt.Errorf("config.json: position_embedding_type is %q; expected \"absolute\"", c.Positional))

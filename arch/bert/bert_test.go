@@ -152,8 +152,8 @@ func TestParseConfig(t *testing.T) {
 	if c.Width != 32 || c.Heads != 4 || c.Epsilon != 1e-12 || len(c.Weights()) != 5+2*16 {
 		t.Errorf("config is %+v with %d weights", c, len(c.Weights()))
 	}
-	_, err := ParseConfig([]byte(`{"model_type":"albert","hidden_size":30,"num_attention_heads":4,"hidden_act":"relu","layer_norm_eps":0,"position_embedding_type":"relative_key"}`))
-	for _, want := range []string{`"albert"`, "vocab_size is 0", "30 is not a multiple", `"relu"`, "layer_norm_eps is 0", "relative_key"} {
+	_, err := ParseConfig([]byte(`{"model_type":"albert","hidden_size":30,"num_attention_heads":4,"hidden_act":"relu","layer_norm_eps":0,"position_embedding_type":"relative_key","is_decoder":true}`))
+	for _, want := range []string{`"albert"`, "vocab_size is 0", "30 is not a multiple", `"relu"`, "layer_norm_eps is 0", "relative_key", "is_decoder is true"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; want one that says %q too", err, want)
 		}

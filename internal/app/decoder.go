@@ -36,7 +36,7 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from
 	if err != nil {
 		return nil, err
 	}
-	b.notes = notes(source, c.Weights())
+	b.notes = notes(source, c.Weights(), trained)
 	d := &decoder{base: b, model: llama.New(c, half)}
 	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err

@@ -222,7 +222,7 @@ func (d *checks) model() (_ string, err error) {
 		d.decoder = &c
 	}
 	if !d.command {
-		for _, note := range notes(source, of) {
+		for _, note := range notes(source, of, d.c.DoTrain) {
 			d.show.Warn("%s", note)
 		}
 	}

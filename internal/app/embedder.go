@@ -38,6 +38,7 @@ type Embedder struct {
 	tokenizer *tokenizer.Tokenizer
 	params    *tape.Params
 	model     *embed.Model
+	unused    []string // tensors of the folder
 }
 
 // OpenEmbedder loads the encoder in folder onto the device, in bf16 (half) or
@@ -72,6 +73,12 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
+	ws := shape.Weights()
+	x.unused = source.Unused(func(name string) bool {
+		name = bert.Name(name)
+		return strings.HasPrefix(name, "pooler.") || strings.HasPrefix(name, "cls.") || // a head of pre-training
+			slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
+	})
 	opt := embed.OptionsFor(e.OnHost())
 	opt.Pooling, opt.Normalise, opt.Truncate = x.settings.Pooling, x.settings.Normalise, x.settings.Truncate
 	if x.model, err = embed.New(tape.NewRunner(e, x.params), shape, opt); err != nil {
@@ -91,6 +98,9 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 func loadEncoder(ctx context.Context, p *tape.Params, source *weights.Model, config bert.Config, content hash.Hash) error {
 	stored := renamed{source, map[string]string{}}
 	for _, name := range source.Names() {
+		if other, ok := stored.names[bert.Name(name)]; ok {
+			return fmt.Errorf("tensors %s and %s are the same weight under two names; expected one; save the model again", other, name)
+		}
 		stored.names[bert.Name(name)] = name
 	}
 	var raw []byte
@@ -179,8 +189,12 @@ func (x *Embedder) warnOfLong(ctx context.Context, docs []rqa.Document, show *re
 	return nil
 }
 
-// metric is what vectors are compared by: as asked, or as the folder says.
+// metric is what vectors are compared by: as asked, or as the folder says. It tells
+// what is to be known of the folder.
 func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, error) {
+	if len(x.unused) > 0 {
+		show.Warn("embedding model: %s", unusedNote(x.unused))
+	}
 	if asked == config.AutoSimilarity {
 		asked = string(x.settings.Similarity)
 		if x.settings.LikeLocalRQA {

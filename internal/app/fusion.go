@@ -81,7 +81,7 @@ func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, from 
 	if err != nil {
 		return nil, err
 	}
-	b.notes = notes(source, c.Weights())
+	b.notes = notes(source, c.Weights(), trained)
 	return newFusion(ctx, b, c, source, half, trained)
 }
 

@@ -96,16 +96,32 @@ func (b *base) load(ctx context.Context, ws, linears []tape.Weight, source tape.
 
 // notes are what the user should know of a model's files, of which the weights ws
 // are used.
-func notes(source *weights.Model, ws []tape.Weight) []string {
-	var names []string
-	for _, w := range ws {
-		names = append(names, w.Name)
-	}
+func notes(source *weights.Model, ws []tape.Weight, trained bool) []string {
 	notes := source.Notes()
-	if unused := source.Unused(names); unused != "" {
-		notes = append(notes, unused)
+	unused := source.Unused(func(name string) bool {
+		return slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
+	})
+	if len(unused) > 0 {
+		notes = append(notes, unusedNote(unused)+"; what training saves does not have them, convert and merge keep them")
+	}
+	var c struct {
+		Dropout float64 `json:"attention_dropout"`
+	}
+	if trained && json.Unmarshal(source.Config(), &c) == nil && c.Dropout > 0 {
+		notes = append(notes, fmt.Sprintf("config.json has attention_dropout %g, which transformers trains with; here attention drops nothing", c.Dropout))
 	}
 	return notes
+}
+
+// unusedNote names the first few of a folder's tensors that a model has no place
+// for.
+func unusedNote(names []string) string {
+	const shown = 5
+	more := ""
+	if n := len(names) - shown; n > 0 {
+		names, more = names[:shown], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("tensors that are no part of the model as its config.json describes it are not used: %s%s", strings.Join(names, ", "), more)
 }
 
 // describeRest says what stands beside the weights, and what is to be known of the
