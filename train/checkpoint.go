@@ -252,9 +252,9 @@ func (o *Optimiser) load(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	read := func(name string, dims []int, t **tensors.Tensor) error {
-		values, err := f.Float32(name)
+		values, err := readMoment(f, name, dims)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		loaded, err := xla.FromHost(o.engine, values, dims...)
 		if err != nil {
@@ -274,6 +274,25 @@ func (o *Optimiser) load(path string) (err error) {
 		}
 	}
 	return nil
+}
+
+// readMoment reads a moment of a weight with these dimensions.
+func readMoment(f *weights.File, name string, dims []int) ([]float32, error) {
+	info, ok := f.Info(name)
+	if !ok || info.DType != weights.F32 || !slices.Equal(info.Shape, dims) {
+		return nil, fmt.Errorf("%s: %s of shape %v found; F32 of %v expected; take another checkpoint", name, info.DType, info.Shape, dims)
+	}
+	values, err := f.Float32(name)
+	if err != nil {
+		return nil, err
+	}
+	square := strings.HasPrefix(name, "exp_avg_sq.")
+	for i, x := range values {
+		if !finite(float64(x)) || square && x < 0 {
+			return nil, fmt.Errorf("%s: value %d is %v; a moment expected, which is finite, and not negative where it is of squares; take another checkpoint", name, i, x)
+		}
+	}
+	return values, nil
 }
 
 // LoadWeights replaces the trained weights by those saved in a folder, of a
