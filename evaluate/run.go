@@ -536,6 +536,11 @@ func (r *run) scoreAnswers(queries []Query, predictions []Prediction, took time.
 		_, p.Scores["brevity_pen_ans"] = bleu(answer.bleu, gold.bleu)
 		p.Scores["num_words"] = float64(len(strings.FieldsFunc(p.GeneratedAnswer, isSpace)))
 		total += p.Scores["num_words"]
+		if p.Context == Retrieved && len(queries[i].Passages) == 0 { // nothing was found to answer from
+			for name := range textScores(answer, gold) {
+				p.Scores[name+"_retr_doc"] = 0
+			}
+		}
 		for _, d := range queries[i].Passages {
 			for name, v := range textScores(answer, r.words(d)) {
 				p.Scores[name+"_retr_doc"] = max(p.Scores[name+"_retr_doc"], v)

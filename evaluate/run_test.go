@@ -390,6 +390,32 @@ func TestRunOnlyRetrieval(t *testing.T) {
 	}
 }
 
+// A question for which a retriever finds nothing, as BM25 where no word is shared,
+// counts as one: nothing of it is right.
+func TestNothingFound(t *testing.T) {
+	docs := fixed{docs: []rqa.Document{doc("cats and dogs"), doc("fish")}}
+	few := brokenRetriever{docs, [][]retrieve.Hit{{{Index: 0, Score: 1}}, nil}, nil}
+	examples := []rqa.Example{
+		{Question: "which pets", GoldDocs: docs.docs[:1], GoldAnswer: "cats and dogs"},
+		{Question: "which others", GoldDocs: docs.docs[1:], GoldAnswer: "fish"},
+	}
+	report, err := evaluate.Run(t.Context(), examples, few, generator(first), evaluate.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]float64{
+		"eval_retr/document_accuracy/accuracy": 0.5, "eval_retr/document_recall/recall1": 0.5, "eval_retr/document_recall/recall4": 0.5,
+		"eval_retr/document_ndcg/ndcg": 0.5, "eval_retr/document_mrr/mrr": 0.5, "eval_gen/f1/avg_f1_ans": 0.5, "eval_gen/f1/avg_f1_retr_doc": 0.5, "eval_gen/rouge/avg_rougeL_retr_doc": 0.5,
+	} {
+		if got, ok := report.Metrics[key]; !ok || !(math.Abs(got-want) < 1e-12) {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	if p := report.Predictions[1]; p.GeneratedAnswer != "no" || len(p.RetrievedDocs) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 type brokenRetriever struct {
 	fixed
 	hits [][]retrieve.Hit

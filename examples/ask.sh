@@ -12,7 +12,12 @@ question=$(field question)
 gold=$(field gold_answer)
 echo "  $GORQA ask $RUN \"$question\""
 echo
-answer=$("$GORQA" ask "$RUN" "$question" 2>/dev/null)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+answer=$("$GORQA" ask "$RUN" "$question" 2>"$log") || {
+  cat "$log" >&2
+  exit 1
+}
 sed 's/^/  /' <<<"$answer"
 if [[ $answer != *"$gold"* ]]; then
   printf '%s\n' "asked again, the answer is another one; expected: $gold" >&2

@@ -95,7 +95,7 @@ func unpickle(ctx context.Context, name string, r io.Reader, known func(pickle.C
 // document makes a document of an instance of a class Document, or of a dict with
 // its fields.
 func (c *pickleConverter) document(v any) (Document, error) {
-	fields := map[string]any{}
+	var fields map[string]any
 	switch v := v.(type) {
 	case *pickle.Object:
 		if !isDocument(v.Class) {
