@@ -144,15 +144,32 @@ func (s *store) prune() {
 func (s *store) read(name string) []byte {
 	path := filepath.Join(s.dir, name)
 	data, err := os.ReadFile(path)
-	if err != nil || len(data) < sha256.Size {
+	if err != nil {
+		return nil
+	}
+	code := unsealed(data)
+	if code != nil {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now) // for prune
+	}
+	return code
+}
+
+// sealed is code behind its checksum: the plugin crashes on what is damaged.
+func sealed(code []byte) []byte {
+	sum := sha256.Sum256(code)
+	return append(sum[:], code...)
+}
+
+// unsealed is the code of what sealed gave, nil of anything else.
+func unsealed(data []byte) []byte {
+	if len(data) < sha256.Size {
 		return nil
 	}
 	sum, code := data[:sha256.Size], data[sha256.Size:]
 	if want := sha256.Sum256(code); !bytes.Equal(sum, want[:]) {
 		return nil
 	}
-	now := time.Now()
-	_ = os.Chtimes(path, now, now) // for prune
 	return code
 }
 
@@ -162,8 +179,7 @@ func (s *store) write(name string, code []byte) {
 	if err != nil {
 		return
 	}
-	sum := sha256.Sum256(code)
-	_, err = f.Write(append(sum[:], code...))
+	_, err = f.Write(sealed(code))
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
 	}
