@@ -3,6 +3,7 @@ package recipe
 import (
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -128,5 +129,59 @@ func TestNotes(t *testing.T) {
 		if err != nil || (got == "") != (c.border == "") || !strings.Contains(got, c.border) {
 			t.Errorf("%s: %q, %v; expected %q in it; %s", c.name, got, err, c.border, c.why)
 		}
+	}
+}
+
+// TestTokensBeyondTheEmbeddings names each token that a model has no embedding for,
+// with its rows, for every kind of text; tokens that no row holds do not matter.
+func TestTokensBeyondTheEmbeddings(t *testing.T) {
+	var file map[string]any
+	if err := json.Unmarshal(readTokenizer(t, "llama2").JSON(), &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"zebra", "<pad>"} {
+		file["added_tokens"] = append(file["added_tokens"].([]any), map[string]any{"content": token})
+	}
+	data, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	highest := tok.Size() - 2 // zebra's id
+	template, err := prompt.Parse("{passages}{dialogue}", prompt.DefaultFormat())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, holds := rqa.Example{Question: "?", GoldAnswer: "a"}, rqa.Example{Question: "?", GoldAnswer: "a"}
+	asks, passage := holds, holds
+	holds.GoldAnswer, asks.Question = "zebra", "zebra"
+	passage.GoldDocs = []rqa.Document{{Formatted: "zebra"}}
+	examples := []rqa.Example{plain, holds, plain, asks, passage}
+	var contexts []Context
+	for i, x := range examples {
+		contexts = append(contexts, GoldContext(i, x))
+	}
+	e := &Encoder{Tokenizer: tok, Template: template, MaxTokens: 1000, Embeddings: highest}
+	f := &Fusion{Encoder: e, MaxAnswer: 1000}
+	for name, encode := range map[string]func([]rqa.Example, []Context) error{
+		"rows":   func(x []rqa.Example, c []Context) error { _, err := e.Rows(x, c); return err },
+		"fusion": func(x []rqa.Example, c []Context) error { _, err := f.Rows(x, c); return err },
+	} {
+		var none *Unembedded
+		if err := encode(examples, contexts); !errors.As(err, &none) || len(none.Tokens) != 1 || int(none.Tokens[0].ID) != highest || !slices.Equal(none.Rows[0], []int{1, 3, 4}) {
+			t.Errorf("%s: %v; token %d in rows 1, 3 and 4 expected", name, err, highest)
+		}
+		if err := encode(examples[:1], contexts[:1]); err != nil {
+			t.Errorf("%s without the token: %v", name, err)
+		}
+	}
+	if _, err := e.Prompt(Input("zebra", nil, nil), true, 1000); err == nil {
+		t.Error("a prompt with the token is no error")
+	}
+	if _, err := e.Standalone([]rqa.Turn{{Speaker: "user", Message: "zebra"}}, "?", 1000); err == nil {
+		t.Error("a history with the token is no error")
 	}
 }

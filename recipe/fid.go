@@ -55,6 +55,9 @@ func (f *Fusion) Row(x rqa.Example, c Context) (batch.FusionRow, error) {
 	if len(answer) > f.MaxAnswer {
 		return batch.FusionRow{}, &TooLong{Tokens: len(answer), Limit: f.MaxAnswer, Of: "of the answer", Setting: "max_decoder_seq_length"}
 	}
+	if err := f.Encoder.check(answer); err != nil {
+		return batch.FusionRow{}, err
+	}
 	passages, err := f.Passages(x.Question, x.History, c.documents())
 	return batch.FusionRow{Passages: passages, Answer: answer, Index: c.Row}, err
 }

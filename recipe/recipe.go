@@ -25,6 +25,10 @@ type Encoder struct {
 	Template  *prompt.Template
 	MaxTokens int  // of a row, prompt and answer together
 	LearnAll  bool // the loss is on the whole row, not on the answer alone
+
+	// Embeddings is how many tokens the model has an embedding for, 0 where that
+	// is not known. Rows and prompts with a token beyond them are an error.
+	Embeddings int
 }
 
 // TooLong says that a row does not fit, although its passages were cut away.
@@ -78,7 +82,7 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []
 			return nil, 0, err
 		}
 		if ids, from = e.encode(text, answer); len(ids) <= limit {
-			return ids, from, nil
+			return ids, from, e.check(ids)
 		}
 		switch {
 		case len(c.whole) > 0:
@@ -96,6 +100,76 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []
 			return nil, 0, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 	}
+}
+
+// check refuses tokens that the model has no embedding for.
+func (e *Encoder) check(ids []int32) error {
+	if e.Embeddings == 0 {
+		return nil
+	}
+	for _, id := range ids {
+		if int(id) >= e.Embeddings {
+			token, _ := e.Tokenizer.Token(id)
+			return &NoEmbedding{Token: token, ID: id, Embeddings: e.Embeddings}
+		}
+	}
+	return nil
+}
+
+// CheckText refuses a text with such a token.
+func (e *Encoder) CheckText(text string) error { return e.check(e.Tokenizer.Encode(text, true)) }
+
+// NoEmbedding says that a text holds a token that the model has no embedding for.
+type NoEmbedding struct {
+	Token      string
+	ID         int32
+	Embeddings int // that the model has
+}
+
+func (e *NoEmbedding) Error() string {
+	return fmt.Sprintf("token %q (%d) found, and the model has %d embeddings; a token below that expected; take the tokenizer that belongs to the model, or resize the model's embeddings (resize_token_embeddings in transformers)", e.Token, e.ID, e.Embeddings)
+}
+
+// Unembedded names the rows that hold tokens that the model has no embedding for.
+type Unembedded struct {
+	Tokens []NoEmbedding // each once, as the rows have them
+	Rows   [][]int       // of each token, counted from 0
+}
+
+func (e *Unembedded) Error() string {
+	var b strings.Builder
+	for i := range e.Tokens {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%v; it is in %d rows (%s, counted from 0)", &e.Tokens[i], len(e.Rows[i]), Listed(e.Rows[i]))
+	}
+	return b.String()
+}
+
+// add notes a row.
+func (e *Unembedded) add(found *NoEmbedding, row int) {
+	i := slices.Index(e.Tokens, *found)
+	if i < 0 {
+		i = len(e.Tokens)
+		e.Tokens, e.Rows = append(e.Tokens, *found), append(e.Rows, nil)
+	}
+	e.Rows[i] = append(e.Rows[i], row)
+}
+
+// Listed names numbers, the first ten of them.
+func Listed(numbers []int) string {
+	var b strings.Builder
+	for i, n := range numbers[:min(10, len(numbers))] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, n)
+	}
+	if len(numbers) > 10 {
+		b.WriteString(" and more")
+	}
+	return b.String()
 }
 
 // shorten drops about n tokens from the end of a text, at least one.
@@ -156,7 +230,7 @@ func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]
 		ids, _ := e.encode(text, "")
 		switch {
 		case len(ids) <= limit:
-			return ids, nil
+			return ids, e.check(ids)
 		case len(history) == 0:
 			return nil, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
@@ -209,13 +283,17 @@ func (e *Encoder) Rows(examples []rqa.Example, contexts []Context) ([]batch.Row,
 }
 
 // Fitting tries rows, by their number, and names those that are too long in an
-// *Overflow.
+// *Overflow; or, where there are any, those with tokens that the model has no
+// embedding for in an *Unembedded.
 func Fitting(n int, try func(row int) error) error {
-	over := &Overflow{}
+	over, none := &Overflow{}, &Unembedded{}
 	for i := range n {
 		err := try(i)
 		var long *TooLong
+		var lacks *NoEmbedding
 		switch {
+		case errors.As(err, &lacks):
+			none.add(lacks, i)
 		case errors.As(err, &long):
 			over.Rows = append(over.Rows, i)
 			if over.First == nil {
@@ -225,7 +303,10 @@ func Fitting(n int, try func(row int) error) error {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
-	if len(over.Rows) > 0 {
+	switch {
+	case len(none.Tokens) > 0:
+		return none
+	case len(over.Rows) > 0:
 		return over
 	}
 	return nil

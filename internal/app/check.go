@@ -40,6 +40,8 @@ type checks struct {
 	text    *textSide     // likewise
 	fuses   bool
 
+	embeddings int // of the model
+
 	template *prompt.Template // once prompt has chosen one
 
 	documents func() ([]rqa.Document, error) // reads them once

@@ -37,6 +37,7 @@ func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from
 		return nil, err
 	}
 	b.notes = notes(source, c.Weights(), trained)
+	b.encoder.Embeddings = c.Vocabulary
 	d := &decoder{base: b, model: llama.New(c, half)}
 	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err

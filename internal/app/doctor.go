@@ -130,12 +130,10 @@ func (d *checks) model() (_ string, err error) {
 			return "", err
 		}
 		t, err := loadTokenizer(d.ctx, folder)
-		if err == nil {
-			err = covers(c, t)
-		}
 		if err != nil {
 			return "", err
 		}
+		d.embeddings = c.Vocabulary
 		files, err := tokenizerFiles(d.ctx, folder)
 		if err != nil {
 			return "", err
@@ -198,12 +196,10 @@ func (d *checks) model() (_ string, err error) {
 	var need memory
 	if fuses {
 		c, err := fusionConfig(source)
-		if err == nil {
-			err = covers(c, t)
-		}
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
+		d.embeddings = c.Vocabulary
 		h, err := beside(c.Linears())
 		if err != nil {
 			return "", err
@@ -219,7 +215,7 @@ func (d *checks) model() (_ string, err error) {
 			return "", err
 		}
 		of, need = c.Weights(), needDecoder(c, h, d.c)
-		d.decoder = &c
+		d.decoder, d.embeddings = &c, c.Vocabulary
 	}
 	if !d.command {
 		for _, note := range notes(source, of, d.c.DoTrain) {
@@ -426,7 +422,7 @@ func (d *checks) fit(name, path string, examples []rqa.Example) error {
 	if d.text == nil || d.template == nil {
 		return nil
 	}
-	e := &recipe.Encoder{Tokenizer: d.text.tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength}
+	e := &recipe.Encoder{Tokenizer: d.text.tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength, Embeddings: d.embeddings}
 	if d.decoder != nil {
 		e.MaxTokens = tokensWithin(*d.decoder, d.c.MaxSeqLength)
 	}
@@ -451,8 +447,8 @@ func (d *checks) fit(name, path string, examples []rqa.Example) error {
 			err = nil
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err = cmp.Or(err, checkGold(e, examples)); err != nil {
+		return inFile(path, examples, err)
 	}
 	return nil
 }
@@ -464,6 +460,11 @@ func (d *checks) documentFile() (string, error) {
 	docs, err := d.documents()
 	if err != nil {
 		return "", err
+	}
+	if d.text != nil {
+		if err := checkTexts(d.text.tokenizer, d.embeddings, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
+			return "", fmt.Errorf("%s: %w", d.c.FullDatasetFilePath, err)
+		}
 	}
 	return fmt.Sprintf("%s: %d documents", d.c.FullDatasetFilePath, len(docs)), nil
 }

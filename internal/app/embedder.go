@@ -35,6 +35,7 @@ type Embedder struct {
 	name      string
 	settings  embed.Settings
 	maxTokens int
+	tokens    int // that the model has an embedding for
 	tokenizer *tokenizer.Tokenizer
 	params    *tape.Params
 	model     *embed.Model
@@ -63,7 +64,7 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 	if special := x.tokenizer.Encode("", true); len(special) != 2 {
 		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text; expected one before and one behind, as BERT's", folder, len(special))
 	}
-	x.maxTokens = shape.Positions
+	x.maxTokens, x.tokens = shape.Positions, shape.Vocabulary
 	if n := x.settings.MaxTokens; n > 0 {
 		x.maxTokens = min(n, x.maxTokens)
 	}
@@ -219,3 +220,11 @@ func metricOf(name string) (retrieve.Metric, error) {
 
 // Close frees the device's memory.
 func (x *Embedder) Close() error { return x.params.Free() }
+
+// check refuses texts of a file with tokens that the model has no embedding for.
+func (x *Embedder) check(file, what string, n int, text func(i int) string) error {
+	if err := checkTexts(x.tokenizer, x.tokens, what, n, text); err != nil {
+		return fmt.Errorf("%s: embedding model %s: %w", file, x.name, err)
+	}
+	return nil
+}

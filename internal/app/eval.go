@@ -56,6 +56,9 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if _, _, err := checkSpeakers(x.generator.loaded().encoder.Template, c.TestFile, examples, false); err != nil {
 		return err
 	}
+	if err := x.checkQuestions(c.TestFile, examples); err != nil {
+		return err
+	}
 	out, err := room(x.generator, x.follow, c.TestFile, examples, c.OnOverflow, show)
 	if err != nil {
 		return err

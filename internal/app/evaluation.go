@@ -63,6 +63,9 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 		x.options.TopK = n
 	}
 	x.retriever, x.embedder = index, embedder
+	if err := checkDocuments(g, b.FullDatasetFilePath, index.Documents()); err != nil {
+		return nil, errors.Join(err, x.close())
+	}
 	return x, nil
 }
 
@@ -77,7 +80,11 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents 
 	if err != nil {
 		return nil, nil, err
 	}
-	metric, err := embedder.metric(b.Similarity, show)
+	err = embedder.check(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
+	var metric retrieve.Metric
+	if err == nil {
+		metric, err = embedder.metric(b.Similarity, show)
+	}
 	var index *retrieve.Index
 	if err == nil {
 		index, err = buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
@@ -233,6 +240,14 @@ func (x *evaluation) tell(title string, step int, r *evaluate.Report, prediction
 	return errors.Join(err, r.WritePredictions(predictions))
 }
 
+// checkQuestions looks for tokens that the embedding model has no embedding for.
+func (x *evaluation) checkQuestions(file string, examples []rqa.Example) error {
+	if x.embedder == nil {
+		return nil
+	}
+	return x.embedder.check(file, "questions", len(examples), func(i int) string { return examples[i].Question })
+}
+
 func (x *evaluation) close() error {
 	if x.embedder == nil {
 		return nil
@@ -281,7 +296,7 @@ func encode(g generator, name string, examples []rqa.Example, contexts []recipe.
 		return r, nil
 	}
 	if err != nil {
-		return rows{}, fmt.Errorf("%s: %w", name, err)
+		return rows{}, inFile(name, examples, err)
 	}
 	return r, nil
 }
@@ -289,13 +304,17 @@ func encode(g generator, name string, examples []rqa.Example, contexts []recipe.
 // room looks whether every question leaves room for an answer, and gives the rows
 // that are left out because theirs do not.
 func room(g generator, follow followUps, name string, examples []rqa.Example, onOverflow string, show *report.Run) (leftOut []int, err error) {
-	err = g.room(examples)
+	err = cmp.Or(checkGold(g.loaded().encoder, examples), g.room(examples))
 	var over *recipe.Overflow
 	if errors.As(err, &over) && onOverflow == "skip" && len(over.Rows) < len(examples) {
 		show.Warn("%s: %v; they are left out of the answers", name, over)
 		leftOut, err = over.Rows, nil
 	}
 	if err != nil {
+		var none *recipe.Unembedded
+		if errors.As(err, &none) {
+			return nil, inFile(name, examples, err)
+		}
 		return nil, fmt.Errorf("%s: questions to answer: %w", name, err)
 	}
 	if n, err := follow.tooLong(examples); err != nil {

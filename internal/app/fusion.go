@@ -24,7 +24,6 @@ import (
 	"gorqa/report"
 	"gorqa/rqa"
 	"gorqa/tape"
-	"gorqa/tokenizer"
 	"gorqa/weights"
 )
 
@@ -140,14 +139,6 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 	return parsed, data, folder, nil
 }
 
-// covers says whether a model has an embedding for each token.
-func covers(c t5.Config, t *tokenizer.Tokenizer) error {
-	if n := t.Size(); n > c.Vocabulary {
-		return fmt.Errorf("the tokenizer has %d tokens and config.json a vocab_size of %d; expected at least as many there; take the tokenizer that belongs to the model", n, c.Vocabulary)
-	}
-	return nil
-}
-
 // tokenizerFiles are those that a fresh model needs of a folder or GGUF file.
 func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	files := map[string][]byte{}
@@ -180,9 +171,7 @@ func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error)
 // newFusion puts the weights of a source on the device.
 func newFusion(ctx context.Context, b base, c t5.Config, source tape.Source, half, trained bool) (*fusion, error) {
 	f := &fusion{base: b, model: t5.New(c, half), text: &recipe.Fusion{Encoder: b.encoder, End: int32(c.End)}}
-	if err := covers(c, b.encoder.Tokenizer); err != nil {
-		return nil, fmt.Errorf("%s: %w", b.folder, err)
-	}
+	b.encoder.Embeddings = c.Vocabulary
 	if err := f.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err
 	}

@@ -277,16 +277,14 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if err != nil {
 		return err
 	}
-	if r.rows, err = encode(r.generator, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show); err != nil {
+	var trainErr, evalErr, testErr error
+	r.rows, trainErr = encode(r.generator, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show)
+	r.evalRows, evalErr = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show)
+	r.testRows, testErr = encode(r.generator, r.c.TestFile, r.testing, testContexts, r.c.OnOverflow, r.show)
+	if err := errors.Join(trainErr, evalErr, testErr); err != nil {
 		return err
 	}
 	if err := warnOfBorders(r.generator, r.training, contexts, r.show); err != nil {
-		return err
-	}
-	if r.evalRows, err = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show); err != nil {
-		return err
-	}
-	if r.testRows, err = encode(r.generator, r.c.TestFile, r.testing, testContexts, r.c.OnOverflow, r.show); err != nil {
 		return err
 	}
 	if len(r.evaluated()) == 0 {
@@ -298,6 +296,11 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	}
 	r.evaluation.leftOut = leftOut
 	r.closers = append(r.closers, r.evaluation.close)
+	for _, e := range r.evaluated() {
+		if err := r.evaluation.checkQuestions(e.file, e.examples); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
