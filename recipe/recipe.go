@@ -54,7 +54,7 @@ func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) ([]int32, error)
 			c.text = append(c.text, i)
 		}
 	}
-	ids, _, err := e.fit(in, "", c, limit)
+	_, ids, _, err := e.fit(in, "", c, limit)
 	return ids, err
 }
 
@@ -67,7 +67,7 @@ type cuts struct {
 // fit renders a prompt and takes from its passages, as the cuts say, until it
 // has at most limit tokens together with what follows it. Of these, those from
 // from on belong to what follows.
-func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []int32, from int, err error) {
+func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (text string, ids []int32, from int, err error) {
 	texts := slices.Clone(in.Passages)
 	gone := make([]bool, len(texts))
 	for {
@@ -77,12 +77,11 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []
 				in.Passages = append(in.Passages, t)
 			}
 		}
-		text, err := e.Template.Render(in)
-		if err != nil {
-			return nil, 0, err
+		if text, err = e.Template.Render(in); err != nil {
+			return "", nil, 0, err
 		}
 		if ids, from = e.encode(text, answer); len(ids) <= limit {
-			return ids, from, e.check(ids)
+			return text, ids, from, e.check(ids)
 		}
 		switch {
 		case len(c.whole) > 0:
@@ -97,7 +96,7 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (ids []
 				c.text = c.text[1:]
 			}
 		default:
-			return nil, 0, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
+			return "", nil, 0, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 	}
 }
@@ -206,7 +205,7 @@ func (e *Encoder) encode(text, answer string) (ids []int32, from int) {
 	if special {
 		before, after := e.Tokenizer.Around()
 		ids = ids[:len(ids)-len(after)]
-		if n := len(before); n > 0 && len(ids) >= 2*n && slices.Equal(ids[n:2*n], before) {
+		if n := len(before); twice(ids, before) {
 			ids = ids[n:]
 			spans = spans[min(n, len(spans)):]
 		}
@@ -217,6 +216,12 @@ func (e *Encoder) encode(text, answer string) (ids []int32, from int) {
 		}
 	}
 	return ids, len(ids)
+}
+
+// twice says whether ids begin with the same ones twice.
+func twice(ids, before []int32) bool {
+	n := len(before)
+	return n > 0 && len(ids) >= 2*n && slices.Equal(ids[:n], before) && slices.Equal(ids[n:2*n], before)
 }
 
 // Standalone gives the tokens of the prompt that has a follow-up question worded
@@ -242,7 +247,7 @@ func (e *Encoder) Standalone(history []rqa.Turn, question string, limit int) ([]
 // one text. A row that is too long loses passages, and text of those that stay; the
 // answer is never cut.
 func (e *Encoder) Row(x rqa.Example, c Context) (batch.Row, error) {
-	ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
+	_, ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
 	if err != nil {
 		return batch.Row{}, err
 	}

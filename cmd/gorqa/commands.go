@@ -120,6 +120,15 @@ chat_history in the data.`,
 gorqa ask runs/demo --history turns.json "And which package is for strings?"
 gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --eval_embedding_model all-MiniLM-L6-v2 "…"`,
 			config.DefaultAsk(), app.Ask),
+		leaf(streams, "prompt", "Show a row as it is trained, token by token",
+			`Takes the settings of gorqa train (sft, swr or fid) and writes a row as they make
+it of its gold passages: the text, each token with its id and what it stands for,
+a star where it is learnt, and what ends an answer. With --asked the prompt as a
+question is asked with it. No engine is opened.`,
+			`gorqa prompt --config examples/sft-demo.yaml --line 3
+gorqa prompt --model_name_or_path SmolLM2-135M-Instruct --test_file test_w_qa.jsonl --asked --json
+gorqa prompt --model_name_or_path SmolLM2-135M-Instruct --question "How do I join two paths?"`,
+			config.DefaultPreview(), app.Prompt),
 		leaf(streams, "tokenize", "Turn texts into token ids, or back",
 			`Reads JSON strings, one a line, from standard input and writes the JSON array
 of each one's ids, one a line. With --decode the other way.`,
