@@ -186,6 +186,33 @@ func exported(config []byte, dtype DType, names []string) (data []byte, copied b
 	return data, copied, err
 }
 
+// shareStart gives the decoder's first token to both files that can name it:
+// transformers 5 trains with that of config.json and answers with that of
+// generation_config.json.
+func shareStart(config []byte, files map[string][]byte) ([]byte, map[string][]byte, error) {
+	const key = "decoder_start_token_id"
+	k, err := kindOf(config)
+	generation, ok := files[generationName]
+	if err != nil || !ok || k.Type != encoderDecoder {
+		return config, files, err
+	}
+	one, errOne := object(config)
+	other, errOther := object(generation)
+	if err := errors.Join(errOne, errOther); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case one[key] != nil && other[key] == nil:
+		other[key] = one[key]
+		files = maps.Clone(files)
+		files[generationName], err = marshal(other)
+	case one[key] == nil && other[key] != nil:
+		one[key] = other[key]
+		config, err = marshal(one)
+	}
+	return config, files, err
+}
+
 // spellRope writes the settings of rotary positions as rope_theta and
 // rope_scaling, where transformers 4 looks for them, and as rope_parameters, where
 // transformers 5 does.

@@ -164,6 +164,39 @@ func TestExportedRope(t *testing.T) {
 	}
 }
 
+// transformers 5 trains with config.json's first token and answers with
+// generation_config.json's: what is written has it in both.
+func TestShareStart(t *testing.T) {
+	for _, c := range []struct{ name, why, config, generation string }{
+		{"config", "as a T5 of transformers 4 before it has a generation_config.json of its own", `,"decoder_start_token_id":3`, `{}`},
+		{"generation", "where it may stand alone", ``, `{"decoder_start_token_id":3}`},
+		{"both", "as it is saved", `,"decoder_start_token_id":3`, `{"decoder_start_token_id":3}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, out := folderOf(t, `{"model_type":"t5"`+c.config+`}`, map[string]float32{sharedName: 1}), filepath.Join(t.TempDir(), "out")
+			writeFile(t, filepath.Join(dir, generationName), c.generation)
+			source, err := Open(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			if err := source.Convert(t.Context(), out, F32, source.Files()); err != nil {
+				t.Fatal(err)
+			}
+			m, err := Open(t.Context(), out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			for name, data := range map[string][]byte{configName: m.Config(), generationName: m.GenerationConfig()} {
+				if !strings.Contains(string(data), `"decoder_start_token_id": 3`) && !strings.Contains(string(data), `"decoder_start_token_id":3`) {
+					t.Errorf("%s: %s is %s; want the first token in it", c.why, name, data)
+				}
+			}
+		})
+	}
+}
+
 func TestUnused(t *testing.T) {
 	dir := folderOf(t, `{"model_type":"llama"}`, map[string]float32{"a": 1, "b": 2, "model.layers.0.self_attn.rotary_emb.inv_freq": 3})
 	m, err := Open(t.Context(), dir)

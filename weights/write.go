@@ -293,6 +293,9 @@ func Save(ctx context.Context, dir string, s Saved) error {
 		names = append(names, t.Name)
 	}
 	config, copied, err := exported(s.Config, s.DType, names)
+	if err == nil {
+		config, s.Files, err = shareStart(config, s.Files)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, configName), err)
 	}
