@@ -139,7 +139,7 @@ func (d *checks) model() (_ string, err error) {
 			return "", err
 		}
 		d.text, d.fuses = &textSide{folder, nil, files, t}, true
-		return d.enough(needFusion(c, holding{half: d.half}, d.c))
+		return d.enough(needFusion(c, holding{half: d.half, frozen: !d.c.DoTrain}, d.c))
 	}
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
@@ -175,7 +175,7 @@ func (d *checks) model() (_ string, err error) {
 		}
 	}
 	beside := func(linears []tape.Weight) (h holding, err error) {
-		h.half = d.half
+		h.half, h.frozen = d.half, !d.c.DoTrain
 		matrices, err := from.matrices(linears)
 		for _, w := range matrices {
 			h.adapter += w.Size()
@@ -299,9 +299,10 @@ type memory struct {
 // holding says how weights are held.
 type holding struct {
 	half      bool
-	adapter   int // weights of an adapter, 0 for none
-	quantised int // weights held in few bits
-	bits      int // that such a weight takes beside its block's scale
+	frozen    bool // nothing is trained: no gradients, no moments
+	adapter   int  // weights of an adapter, 0 for none
+	quantised int  // weights held in few bits
+	bits      int  // that such a weight takes beside its block's scale
 }
 
 // needDecoder predicts memory from the shapes: the weights with what training
@@ -350,7 +351,7 @@ func (h holding) bytes(n, vocabulary, model, terms int) (width, weights, head in
 		width, state = 2, 14
 	}
 	head = int64(vocabulary) * 3 * int64(terms) * 4
-	if h.adapter > 0 {
+	if h.adapter > 0 || h.frozen {
 		scales := int64(h.quantised) / nn.QuantBlock * 4
 		if h.bits == 4 {
 			scales *= 2
