@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
+
+// maxCharsmap bounds a compiled normalizer, in bytes; those in use have some
+// 300,000.
+const maxCharsmap = 16 << 20
 
 // charsmap is SentencePiece's compiled normalizer: a double-array trie
 // (darts-clone) from UTF-8 to offsets into NUL-ended replacements.
@@ -18,6 +23,9 @@ type charsmap struct {
 func newCharsmap(data []byte) (*charsmap, error) {
 	if len(data) < 4 {
 		return nil, fmt.Errorf("precompiled_charsmap: %d bytes found; a trie and its replacements are expected", len(data))
+	}
+	if len(data) > maxCharsmap {
+		return nil, fmt.Errorf("precompiled_charsmap: %d bytes; at most %d are expected", len(data), maxCharsmap)
 	}
 	size := uint64(binary.LittleEndian.Uint32(data))
 	data = data[4:]
@@ -73,6 +81,15 @@ func (m *charsmap) find(s string) (string, bool) {
 }
 
 func offset(unit uint32) uint32 { return unit >> 10 << (unit & (1 << 9) >> 6) }
+
+// growth is the longest replacement, of a key that may have one byte.
+func (m *charsmap) growth() int {
+	longest := 0
+	for text := range strings.SplitSeq(string(m.text), "\x00") {
+		longest = max(longest, len(text))
+	}
+	return longest
+}
 
 // normalize replaces grapheme clusters of fewer than six bytes whole, longer
 // ones rune by rune, as the library does.

@@ -229,6 +229,9 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 	case "Strip":
 		n = strip(c.StripLeft, c.StripRight)
 	case "Prepend":
+		if len(c.Prepend) > maxReplacement {
+			return fmt.Errorf("prepend of %d bytes; at most %d are expected", len(c.Prepend), maxReplacement)
+		}
 		n = prepend(c.Prepend)
 	case "ByteLevel":
 		n = normalizer{apply: applyBytes, spell: spellBytes}
@@ -244,10 +247,16 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 		if err != nil {
 			return err
 		}
+		if err := t.mayGrow(c.growth()); err != nil {
+			return err
+		}
 		n = replace(find, c.Content)
 	case "Precompiled":
 		m, err := newCharsmap(c.PrecompiledCharsmap)
 		if err != nil {
+			return err
+		}
+		if err := t.mayGrow(m.growth()); err != nil {
 			return err
 		}
 		n = normalizer{apply: m.normalize, spell: m.spell}
@@ -256,6 +265,30 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 	}
 	t.normalize = append(t.normalize, n)
 	return nil
+}
+
+// maxGrowth bounds how many bytes normalizers may make of one, all Replace and
+// Precompiled together; those in use stay below 200. maxReplacement bounds one
+// text.
+const (
+	maxGrowth      = 4096
+	maxReplacement = 1024
+)
+
+// mayGrow counts what a normalizer makes of a byte at most.
+func (t *Tokenizer) mayGrow(factor int) error {
+	if t.growth = max(t.growth, 1) * max(factor, 1); factor > maxGrowth || t.growth > maxGrowth {
+		return fmt.Errorf("normalizers that make more than %d bytes of one; at most that many are expected", maxGrowth)
+	}
+	return nil
+}
+
+// growth is how many bytes a Replace makes of one at most.
+func (c *component) growth() int {
+	if s := c.Pattern.String; s != nil && *s != "" {
+		return (len(c.Content) + len(*s) - 1) / len(*s)
+	}
+	return 1 + len(c.Content) // a pattern may match nothing, before every byte
 }
 
 func normalForm(f form) normalizer {

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -24,9 +25,15 @@ func cutRegex(pattern string) (cutter, error) {
 			return cuts
 		}, nil
 	}
+	if err := checkPattern(pattern); err != nil {
+		return nil, err
+	}
 	re, err := regexp2.Compile(widenWords(pattern), regexp2.Multiline|regexp2.Unicode)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w; a regular expression that regexp2 reads is expected", pattern, err)
+	}
+	if err := probePattern(re, pattern); err != nil {
+		return nil, err
 	}
 	return func(cuts []cut, s string) []cut {
 		runes := []rune(s)
@@ -57,6 +64,54 @@ func cutRegex(pattern string) (cutter, error) {
 		}
 		return cuts
 	}, nil
+}
+
+// A tokenizer comes with a model and is not to be trusted. The largest pattern in
+// use has some 600 bytes and 5 brackets within each other.
+const (
+	maxPattern        = 4096
+	maxPatternNesting = 50
+	probeRunes        = 512
+	probeTime         = 2 * time.Second
+)
+
+// checkPattern refuses a pattern that is too large to compile without a thought.
+func checkPattern(pattern string) error {
+	if len(pattern) > maxPattern {
+		return fmt.Errorf("pattern %.40q…: %d bytes; at most %d are expected", pattern, len(pattern), maxPattern)
+	}
+	depth := 0
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '(':
+			if depth++; depth > maxPatternNesting {
+				return fmt.Errorf("pattern %.40q…: more than %d brackets within each other; at most that many are expected", pattern, maxPatternNesting)
+			}
+		case ')':
+			depth--
+		}
+	}
+	return nil
+}
+
+// probePattern refuses a pattern that takes more than a moment on short texts of
+// one kind of character, as one that tries all ways to divide them does.
+func probePattern(re *regexp2.Regexp, pattern string) error {
+	re.MatchTimeout = probeTime
+	defer func() { re.MatchTimeout = regexp2.DefaultMatchTimeout }()
+	for _, kind := range []string{"a", "A", " ", "1", "\n", "!", "é", "a ", "aA1"} {
+		text := []rune(strings.Repeat(kind, probeRunes/len([]rune(kind))))
+		m, err := re.FindRunesMatch(append(text, '\x01'))
+		for n := 0; err == nil && m != nil && n < 4; n++ {
+			m, err = re.FindNextMatch(m)
+		}
+		if err != nil {
+			return fmt.Errorf("pattern %.200q: it takes more than %v on %d characters such as %q; a pattern that is quick on them is expected", pattern, probeTime, len(text), kind)
+		}
+	}
+	return nil
 }
 
 // standIn returns a rune that Go classes, as letter, number or neither, as the

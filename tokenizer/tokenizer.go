@@ -17,6 +17,7 @@ import (
 type Tokenizer struct {
 	json       []byte
 	normalize  []normalizer
+	growth     int // bytes that they make of one, at most
 	preTokens  []preTokenizer
 	model      model
 	post       []postProcessor
