@@ -19,17 +19,7 @@ import os
 import subprocess
 import sys
 
-from check_export import PROMPT, predictions, read
-
-
-def messages(row, bare=False):
-    """The conversation of a test row, with instruction and passages or with the passages alone in its system message."""
-    passages = "\n".join(d["fmt_content"] for d in row["retrieved_docs"])
-    with open(PROMPT, encoding="utf-8") as f:
-        instruction = f.read().split("{dialogue}")[0].strip()
-    history = [{"role": "assistant" if t["speaker"].lower() in ("system", "assistant") else "user", "content": t["message"]} for t in row.get("chat_history") or []]
-    system = passages if bare else instruction.replace("{passages}", passages)
-    return [{"role": "system", "content": system}, *history, {"role": "user", "content": row["question"]}]
+from check_export import messages, predictions, read
 
 
 def in_transformers(folder, conversations, most):

@@ -2,7 +2,8 @@
 
     parity/.venv/bin/python parity/check_export.py runs/demo [--rows 10]
 
-It needs the run's test-predictions.jsonl and all_args.json beside the model, and the default prompt.
+It needs the run's test-predictions.jsonl and all_args.json beside the model, and for a prompt gorqa's
+wording or the model's own chat template.
 Greedy answers must be the same texts as gorqa's. Exits 1 where one is not.
 """
 import argparse
@@ -39,22 +40,40 @@ def compare(rows, answers, library, model):
     sys.exit(not rows or equal != len(rows))
 
 
+def messages(row, bare=False):
+    """The conversation of a test row, with instruction and passages or with the passages alone in its system message."""
+    passages = "\n".join(d["fmt_content"] for d in row["retrieved_docs"])
+    with open(PROMPT, encoding="utf-8") as f:
+        instruction = f.read().split("{dialogue}")[0].strip()
+    history = [{"role": "assistant" if t["speaker"].lower() in ("system", "assistant") else "user", "content": t["message"]} for t in row.get("chat_history") or []]
+    system = passages if bare else instruction.replace("{passages}", passages)
+    return [{"role": "system", "content": system}, *history, {"role": "user", "content": row["question"]}]
+
+
 class Run:
     """A run's folder: its first test rows with retrieved passages, their prompts as token ids, where answers end."""
 
     def __init__(self, folder, rows):
         self.folder = folder
         settings = json.loads(read(folder, "all_args.json"))
+        saved = json.loads(read(folder, "gorqa_prompt.json"))
+        form = saved["format"]
         self.rows = predictions(folder, "retrieved")[:rows]
         with open(PROMPT, encoding="utf-8") as f:
             prompt = f.read().rstrip("\n")
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.end = self.tokenizer.convert_tokens_to_ids(settings["sep_sys"])
         self.max_new_tokens = settings["eval_max_new_tokens"]
         self.prompts = []
+        if "chat" in saved:
+            self.end = self.tokenizer.eos_token_id
+            for row in self.rows:
+                text = self.tokenizer.apply_chat_template(messages(row), add_generation_prompt=True, tokenize=False)
+                self.prompts.append(self.tokenizer(text, add_special_tokens=False).input_ids)
+            return
+        self.end = self.tokenizer.convert_tokens_to_ids(form["sep_sys"])
         for row in self.rows:
             passages = "\n".join(d["fmt_content"] for d in row["retrieved_docs"])
-            dialogue = f"{settings['user_prefix']}: {row['question']}{settings['sep_user']}{settings['assistant_prefix']}:"
+            dialogue = f"{form['user_prefix']}: {row['question']}{form['sep_user']}{form['assistant_prefix']}:"
             text = prompt.replace("{passages}", passages).replace("{dialogue}", dialogue)
             self.prompts.append(self.tokenizer(text).input_ids)
 
