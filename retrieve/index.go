@@ -30,9 +30,8 @@ func (m Metric) String() string {
 	return names[m]
 }
 
-// distance is the negative distance of two vectors, nil for a metric that is a
-// product of them.
-func (m Metric) distance() func(a, b []float32) float32 {
+// score says how alike two vectors are: their product, or their negative distance.
+func (m Metric) score() func(a, b []float32) float32 {
 	switch m {
 	case Euclidean:
 		return func(a, b []float32) float32 {
@@ -52,7 +51,13 @@ func (m Metric) distance() func(a, b []float32) float32 {
 			return -float32(sum)
 		}
 	}
-	return nil
+	return func(a, b []float32) float32 {
+		var sum float32
+		for i, x := range a {
+			sum += float32(x * b[i]) // not fused, so that every processor has the same score
+		}
+		return sum
+	}
 }
 
 // Options are the settings of [Build].
@@ -61,6 +66,10 @@ type Options struct {
 	// ChunkTexts is how many texts the embedder is given at once. The context
 	// is looked at and Progress is called between chunks.
 	ChunkTexts int
+	// Products, if not nil, finds the k rows with the largest dot products for each
+	// query, as this package does by itself, only faster. queries and rows are
+	// row-major, width wide.
+	Products func(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, error)
 	// Progress, if not nil, is called with the number of texts embedded so far
 	// and the number that need it, first with 0 done. It is not called where
 	// every vector came from the cache.
@@ -88,6 +97,7 @@ type Index struct {
 	docs     []rqa.Document
 	embedder Embedder
 	metric   Metric
+	products func(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, error)
 	width    int
 	rows     []float32 // len(docs) x width
 	stats    BuildStats
@@ -120,7 +130,7 @@ func Build(ctx context.Context, dir string, docs []rqa.Document, e Embedder, opt
 	if len(docs) == 0 {
 		return nil, errors.New("retrieve: there are no documents to index; expected at least one; check the document file")
 	}
-	x := &Index{docs: docs, embedder: e, metric: opt.Metric}
+	x := &Index{docs: docs, embedder: e, metric: opt.Metric, products: opt.Products}
 
 	cached := &store{name: e.Name(), vectors: map[key][]float32{}}
 	path := ""
@@ -252,7 +262,10 @@ func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, err
 	if x.metric == Cosine {
 		normalise(flat, x.width)
 	}
-	return topK(ctx, flat, x.rows, x.width, k, x.metric.distance())
+	if x.products != nil && (x.metric == Cosine || x.metric == Dot) {
+		return x.products(ctx, flat, x.rows, x.width, k)
+	}
+	return topK(ctx, flat, x.rows, x.width, k, x.metric.score())
 }
 
 // embed calls the embedder and checks what it returns: one finite vector for

@@ -9,6 +9,7 @@
 #include "attention.h"
 #include "decode.h"
 #include "gemm.h"
+#include "search.h"
 
 typedef struct {
     // What they give is 0, or -1 without memory.
@@ -29,6 +30,7 @@ typedef struct {
     void (*accumulate_f32)(float *to, const float *d, long n);
     void (*split)(const float *x, uint16_t *bf16, int16_t *residual, long n);
     void (*join)(float *x, const uint16_t *bf16, const int16_t *residual, long n);
+    void (*search)(const search *s, float *panel); // of SEARCH_ROWS by width
     void (*adamw)(const adamw_step *s, const adamw_weights *w, long n);
 } kernels;
 

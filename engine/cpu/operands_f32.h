@@ -41,9 +41,47 @@ INLINE void store_columns(unit *to, const VF *x) { AT(to) = x[0]; }
 
 INLINE void store_units(unit *to, units x) { AT(to) = x; }
 
+// EXCHANGE makes squares of 2w by 2w out of four of w by w: of the rows i and i | w of x, the
+// first keeps its lanes without the bit w, the second those with it.
+#define KEPT_LANE(l, w) (((l) & (w)) ? ((l) ^ (w)) + LANES : (l))
+#define GIVEN_LANE(l, w) (((l) & (w)) ? (l) + LANES : (l) ^ (w))
+#define EXCHANGE(w)                                      \
+    UNROLL(16)                                           \
+    for (int i = 0; i < LANES; i++) {                    \
+        if (i & (w)) continue;                           \
+        const VF a = x[i], b = x[i | (w)];               \
+        x[i] = SHUFFLE(a, b, EACH(KEPT_LANE, w));        \
+        x[i | (w)] = SHUFFLE(a, b, EACH(GIVEN_LANE, w)); \
+    }
+
+// the transpose of LANES rows, stride apart, LANES values of each.
+INLINE void transpose_square(unit *to, long ld, const float *from, long stride) {
+    VF x[LANES];
+    UNROLL(16)
+    for (int i = 0; i < LANES; i++) x[i] = AT(from + i * stride);
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if LANES > 4
+    EXCHANGE(4)
+#endif
+#if LANES > 8
+    EXCHANGE(8)
+#endif
+    UNROLL(16)
+    for (int i = 0; i < LANES; i++) AT(to + i * ld) = x[i];
+}
+
 // packs the transpose of rows, stride apart, k values of each: to [k, ld], whose columns
 // behind the last row are zeros.
 INLINE void transpose(unit *to, long ld, const void *from, long stride, long k, long rows, const int bf16) {
+    const long squares = bf16 ? 0 : k / LANES * LANES;
+    long r = 0;
+    for (; r + LANES <= ld && r + LANES <= rows && squares; r += LANES) {
+        const float *row = (const float *)from + r * stride;
+        for (long s = 0; s < squares; s += LANES) transpose_square(to + s * ld + r, ld, row + s, stride);
+        for (long s = squares; s < k; s++)
+            for (int l = 0; l < LANES; l++) to[s * ld + r + l] = row[l * stride + s];
+    }
     for (long s = 0; s < k; s++)
-        for (long r = 0; r < ld; r++) to[s * ld + r] = r < rows ? value(from, r * stride + s, bf16) : 0;
+        for (long i = r; i < ld; i++) to[s * ld + i] = i < rows ? value(from, i * stride + s, bf16) : 0;
 }

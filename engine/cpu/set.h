@@ -28,6 +28,7 @@ typedef struct {
 #include "gemm_kernel.h"
 #ifndef BF16_PRODUCTS
 #include "elementwise_kernel.h"
+#include "search_kernel.h"
 #endif
 
 const kernels KERNELS = {
@@ -47,6 +48,7 @@ const kernels KERNELS = {
     .accumulate_f32 = add_f32,
     .split = split_values,
     .join = join_values,
+    .search = search_panels,
     .adamw = move_weights,
 #endif
 };

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"gorqa/config"
+	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
 	"gorqa/evaluate"
 	"gorqa/fetch"
@@ -108,7 +109,7 @@ func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub
 // none.
 func buildIndex(ctx context.Context, dir string, docs []rqa.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
-	opt.Metric = metric
+	opt.Metric, opt.Products = metric, products
 	var task *report.Task
 	at := 0
 	opt.Progress = func(done, total int) {
@@ -331,4 +332,16 @@ func predictionsFile(c config.Scoring, dir, name string) string {
 		return ""
 	}
 	return filepath.Join(dir, name)
+}
+
+// products searches by the kernels of the processor.
+func products(ctx context.Context, queries, rows []float32, width, k int) ([][]retrieve.Hit, error) {
+	found, err := cpu.TopK(ctx, queries, rows, width, k)
+	hits := make([][]retrieve.Hit, len(found))
+	for q, best := range found {
+		for _, h := range best {
+			hits[q] = append(hits[q], retrieve.Hit{Index: h.Row, Score: h.Score})
+		}
+	}
+	return hits, err
 }
