@@ -73,6 +73,23 @@ lint: ## gofmt, go vet, staticcheck, and whether go.mod is tidy
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
+	$(MAKE) lint-c
+
+# Warnings of the C code are errors, and no function may want 16 KB of stack.
+C_FLAGS := -O3 -Wall -Wextra -Werror -Wframe-larger-than=16384 -c -o /dev/null
+.PHONY: lint-c
+lint-c: ## compile the C code with every warning, with CC
+	@for file in engine/*/*.c; do $(CC) $(C_FLAGS) $$file || exit 1; done
+
+.PHONY: nocgo
+nocgo: ## build without cgo, for this machine and arm64, and run what needs no engine
+	.ci/nocgo
+
+# Go's own -asan also surrounds what Go hands to C. A fault ends the test.
+.PHONY: sanitize
+sanitize: ## run every kernel with checks of addresses and of undefined behaviour
+	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" \
+	  go test -asan -timeout 15m ./engine/cpu
 
 .PHONY: bench
 bench: fetch data ## run gorqa beside its Python peers and write BENCHMARKS.md

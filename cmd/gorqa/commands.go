@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"gorqa/config"
+	"gorqa/engine/cpu"
 	"gorqa/internal/app"
 	"gorqa/report"
 )
@@ -152,7 +153,7 @@ the engine, the model and the memory it needs against what is there, the data,
 the documents and the embedding model. Nothing is trained.`,
 			"gorqa doctor\ngorqa doctor --config examples/sft-faire.yaml",
 			app.DefaultDoctor(), app.Doctor),
-		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings.",
+		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings, and which of the\nprocessor's instructions its kernels take (GORQA_MAX_ISA caps them).",
 			"gorqa version", config.Version{}, app.Version),
 		data, fetch,
 	)
@@ -195,6 +196,9 @@ func leaf[T any, P interface {
 		notices, err := config.Parse(P(&settings), args)
 		if errors.Is(err, config.ErrHelp) {
 			return cmd.Help()
+		}
+		if _, unknown := cpu.ISAInUse(); unknown != nil {
+			err = errors.Join(err, unknown)
 		}
 		for _, notice := range notices {
 			fmt.Fprintf(streams.Err, "note: %s\n", report.Clean(notice))

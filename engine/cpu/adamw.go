@@ -7,29 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"unsafe"
-
-	"github.com/gomlx/compute/dtypes/bfloat16"
 )
-
-// AdamWStep is what a step of AdamW (arXiv 1711.05101) does to a weight, whose moments
-// are running means of the gradient and of its square.
-type AdamWStep struct {
-	Scale        float32 // of the gradient
-	Rate         float32 // over the bias of the mean, 1 - Beta1^steps
-	Root         float32 // 1 over the root of the bias of the mean square
-	Keep         float32 // what the weight is multiplied with: 1 without decay
-	Beta1, Beta2 float64 // 1 less one of them is not exact in f32
-	Epsilon      float32
-}
-
-// SplitWeight are f32 values in two parts: BF16, the nearest bf16, and Residual, what is
-// to be added to its bits, the lower 16 being zeros, to have those of the value. A value
-// half a step above an even bf16, which is one more than Residual can be, is the next
-// smaller f32. Without Residual they are values rounded to bf16.
-type SplitWeight struct {
-	BF16     []bfloat16.BFloat16
-	Residual []int16
-}
 
 func (w SplitWeight) check(n int) error {
 	if len(w.BF16) != n || w.Residual != nil && len(w.Residual) != n {

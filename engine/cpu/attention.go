@@ -13,18 +13,6 @@ import (
 
 const tile = C.TILE
 
-// AttentionShape describes a batch: S packed positions of H query heads and N key and
-// value heads, each C wide. Position q sees position k when Start[k] <= q <=
-// Reach[k] and, with a sliding window, Depth[q] - Depth[k] < Slide. Every position
-// sees one at least.
-type AttentionShape struct {
-	Heads, KVHeads, Width int
-	Slide                 int     // 0 for none
-	Depth                 []int32 // S depths in the row
-	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
-	Reach                 []int32 // S
-}
-
 // plan is a batch made ready for the kernels.
 type plan struct {
 	padded              int     // S, in whole tiles
@@ -98,24 +86,6 @@ func lengths[T Number](want int, slices ...[]T) error {
 		}
 	}
 	return nil
-}
-
-// Attention is softmax(q·kᵀ/√C)·v over trees, or over rows without an order, forwards
-// and backwards, tile by tile, without a matrix of scores in memory (FlashAttention,
-// arXiv 2205.14135), and without work on tiles in which no query sees a key. XLA's
-// graphs need static ranges of keys, so packed rows cost them blocks that are mostly
-// masked; here the tree itself decides.
-type Attention[T Number] struct {
-	Shape AttentionShape
-	Q, O  []T       // [S, H, C]
-	K, V  []T       // [S, N, C]
-	LSE   []float32 // [H, S], the log-sum-exp of each query's scores
-}
-
-// AttentionGrads are cotangents: DO is given, the others are set.
-type AttentionGrads[T Number] struct {
-	DO, DQ []T // [S, H, C]
-	DK, DV []T // [S, N, C]
 }
 
 // args checks the lengths and gives what C is told.

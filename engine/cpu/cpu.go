@@ -11,6 +11,8 @@ package cpu
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
@@ -41,5 +43,14 @@ const (
 )
 
 func (i ISA) String() string { return [...]string{"plain", "avx2", "avx512", "avx512bf16", "amx"}[i] }
+
+// errUnknownISA is about what GORQA_MAX_ISA names.
+func errUnknownISA(name string) error {
+	var names []string
+	for i := Plain; i <= AMX; i++ {
+		names = append(names, i.String())
+	}
+	return fmt.Errorf("%s is %q; expected one of %s", MaxISA, name, strings.Join(names, ", "))
+}
 
 var errMemory = errors.New("out of memory")

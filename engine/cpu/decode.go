@@ -7,60 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"unsafe"
-
-	"github.com/gomlx/compute/dtypes/bfloat16"
 )
-
-// Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
-type Matrix struct {
-	Out, In int
-	full    []float32
-	bf16    []bfloat16.BFloat16
-}
-
-// NewMatrix wraps values of f32 or bf16.
-func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
-	m := Matrix{Out: out, In: in}
-	if out < 1 || in < 1 || len(values) != out*in {
-		return m, fmt.Errorf("decode: %d values for a matrix of %d x %d", len(values), out, in)
-	}
-	switch v := any(values).(type) {
-	case []float32:
-		m.full = v
-	case []bfloat16.BFloat16:
-		m.bf16 = v
-	}
-	return m, nil
-}
-
-// Row copies row i to [In] of f32.
-func (m Matrix) Row(i int, to []float32) {
-	if m.bf16 == nil {
-		copy(to, m.full[i*m.In:(i+1)*m.In])
-		return
-	}
-	for j, x := range m.bf16[i*m.In : (i+1)*m.In] {
-		to[j] = x.Float32()
-	}
-}
-
-// Workspace is memory for what is soon given up, so that a step of decoding leaves the
-// garbage collector nothing. The zero value is ready. It is not safe for concurrent use.
-type Workspace struct {
-	block []float32
-	used  int
-	bf16  []uint16
-}
-
-// Floats gives n values that nobody else holds since the last Reset; what they are is
-// left open.
-func (s *Workspace) Floats(n int) []float32 {
-	if s.used+n > len(s.block) {
-		s.block, s.used = make([]float32, 2*(s.used+n)), 0
-	}
-	s.used += n
-	return s.block[s.used-n : s.used : s.used]
-}
 
 // rounded gives n values of bf16 until it is called again.
 func (s *Workspace) rounded(n int) []uint16 {
@@ -69,9 +16,6 @@ func (s *Workspace) rounded(n int) []uint16 {
 	}
 	return s.bf16[:n]
 }
-
-// Reset takes back all that was given.
-func (s *Workspace) Reset() { s.used = 0 }
 
 // Multiply gives x·Mᵀ [rows, Out], in memory of s, for x [rows, In] and each of the
 // matrices, which have one In. Rows are rounded to bf16 where a matrix is bf16 and the

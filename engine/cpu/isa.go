@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"unsafe"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -24,11 +23,7 @@ func BestISA() ISA { return ISA(C.isa_best()) }
 // ISAInUse is the set that the kernels take: the best, or less where GORQA_MAX_ISA says so.
 func ISAInUse() (ISA, error) {
 	if C.isa_known() == 0 {
-		var names []string
-		for i := Plain; i <= AMX; i++ {
-			names = append(names, i.String())
-		}
-		return 0, fmt.Errorf("%s is %q; expected one of %s", MaxISA, os.Getenv(MaxISA), strings.Join(names, ", "))
+		return 0, errUnknownISA(os.Getenv(MaxISA))
 	}
 	return ISA(C.isa_used()), nil
 }

@@ -23,11 +23,14 @@ enum {
     LARGE = 1 << 17,  // from this size on a buffer is ours
     NEAR = 1 << 16,   // its address is a multiple of this,
     HUGE = 2 << 20,   // and if it is as large as a huge page, of this
-    PAGE = 1 << 12,   // its header is the page before it
     SLACK = 32 << 20, // how much more may be held than was ever in use
     CLASSES = 24,     // of buffers that have room for LARGE << class bytes
     KEPT = 1024,      // how many buffers of a class may be kept
 };
+
+// page is the system's, of which a buffer's header has one before it: 4, 16 or 64 KB. It is 0
+// before the program has asked, and where it is another size: malloc is glibc's alone then.
+static size_t page;
 
 // header lies a page before a buffer. glibc's own chunks have their size right
 // before them, so that page can always be read.
@@ -58,14 +61,17 @@ void *__libc_memalign(size_t align, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
-__attribute__((constructor)) static void arenas(void) {
+__attribute__((constructor)) static void begin(void) {
+    const long size = sysconf(_SC_PAGESIZE);
+    if (size != 4 << 10 && size != 16 << 10 && size != 64 << 10) return;
+    page = (size_t)size;
     mallopt(M_ARENA_MAX, (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-static header *head(const void *p) { return (header *)((char *)p - PAGE); }
+static header *head(const void *p) { return (header *)((char *)p - page); }
 
 static int ours(const void *p) {
-    return p && (uintptr_t)p % NEAR == 0 && head(p)->mark == (uintptr_t)p * MARK;
+    return page && p && (uintptr_t)p % NEAR == 0 && head(p)->mark == (uintptr_t)p * MARK;
 }
 
 static size_t room(int class) { return (size_t)LARGE << class; }
@@ -85,20 +91,23 @@ static void let_go(void) {
     int class = -1;
     for (int c = 0; c < CLASSES; c++)
         if (count[c] && (class < 0 || kept[c][0].since < kept[class][0].since)) class = c;
-    munmap(without(class, 0).p - PAGE, room(class) + PAGE);
+    munmap(without(class, 0).p - page, room(class) + page);
 }
 
 static void *map(int class, size_t size) {
     size_t all = room(class), align = all < HUGE ? NEAR : HUGE;
-    char *from = mmap(NULL, all + align + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *from = mmap(NULL, all + align + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (from == MAP_FAILED) return NULL;
-    char *p = (char *)(((uintptr_t)from + PAGE + align - 1) / align * align), *end = from + all + align + PAGE;
-    if (p - PAGE > from) munmap(from, p - PAGE - from);
+    char *p = (char *)(((uintptr_t)from + page + align - 1) / align * align), *end = from + all + align + page;
+    if (p - page > from) munmap(from, p - page - from);
     if (end > p + all) munmap(p + all, end - p - all);
     madvise(p, size / HUGE * HUGE, MADV_HUGEPAGE);
     *head(p) = (header){(uintptr_t)p * MARK, size, class};
     return p;
 }
+
+// large says whether a buffer of that size is ours to give.
+static int large(size_t size) { return page && size >= LARGE; }
 
 // take gives a buffer, of pages that are there if it can; fresh says that they are new
 // and all zeros.
@@ -143,20 +152,20 @@ static void keep(char *p) {
 
 void *malloc(size_t size) {
     int fresh;
-    return size < LARGE ? __libc_malloc(size) : take(size, &fresh);
+    return large(size) ? take(size, &fresh) : __libc_malloc(size);
 }
 
 void *calloc(size_t n, size_t size) {
     size_t all;
     int fresh;
-    if (__builtin_mul_overflow(n, size, &all) || all < LARGE) return __libc_calloc(n, size);
+    if (__builtin_mul_overflow(n, size, &all) || !large(all)) return __libc_calloc(n, size);
     void *p = take(all, &fresh);
     return p && !fresh ? memset(p, 0, all) : p;
 }
 
 void *memalign(size_t align, size_t size) {
     int fresh;
-    return size < LARGE || align > (size < HUGE ? NEAR : HUGE) ? __libc_memalign(align, size) : take(size, &fresh);
+    return large(size) && align <= (size < HUGE ? NEAR : HUGE) ? take(size, &fresh) : __libc_memalign(align, size);
 }
 
 void *aligned_alloc(size_t align, size_t size) { return memalign(align, size); }

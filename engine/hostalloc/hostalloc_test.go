@@ -1,7 +1,10 @@
 package hostalloc
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"unsafe"
@@ -58,4 +61,23 @@ func TestPool(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestPages has the allocator work under pages of other sizes than the machine's, and
+// leave malloc alone under one that it does not know.
+func TestPages(t *testing.T) {
+	compiler, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler")
+	}
+	for _, size := range []int{4 << 10, 8 << 10, 16 << 10, 64 << 10} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			program := filepath.Join(t.TempDir(), "pages")
+			for _, command := range [][]string{{compiler, fmt.Sprintf("-DSIZE=%d", size), "-O1", "-Wall", "-o", program, "testdata/pages.c", "-ldl", "-lpthread"}, {program}} {
+				if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+					t.Fatalf("%v: %v\n%s", command, err, out)
+				}
+			}
+		})
+	}
 }

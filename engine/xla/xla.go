@@ -15,13 +15,11 @@ import (
 	"sync"
 
 	"gorqa/engine/cpu"
-	_ "gorqa/engine/hostalloc" // the memory of outputs
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
-	_ "github.com/gomlx/go-xla/compute/xla" // registers the PJRT backend
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -40,6 +38,9 @@ type Engine struct {
 // Open loads a PJRT plugin, the file that fetch.Engine gives for a variant: "cpu",
 // "cuda12" or "cuda13".
 func Open(variant, plugin string) (*Engine, error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(plugin); err != nil {
 		return nil, fmt.Errorf("engine: %w; run `gorqa fetch engine`", err)
 	}

@@ -119,7 +119,15 @@ func (d *checks) engine() (string, error) {
 	if d.half {
 		precision = "bf16 over f32 weights"
 	}
-	return fmt.Sprintf("%s, computing in %s", d.xla.Describe(), precision), nil
+	found := fmt.Sprintf("%s, computing in %s", d.xla.Describe(), precision)
+	if d.xla.OnHost() {
+		isa, err := kernels()
+		if err != nil {
+			return "", err
+		}
+		found += "; " + isa
+	}
+	return found, nil
 }
 
 // model checks configuration, weights, tokenizer and memory.

@@ -14,6 +14,9 @@ import (
 // openEngine loads the plugin, fetching it where it is missing, and says
 // whether models compute in bf16.
 func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.Engine, half bool, err error) {
+	if err := xla.Available(); err != nil {
+		return nil, false, err
+	}
 	variant := "cpu"
 	if c.Backend != "" {
 		name, ok := strings.CutPrefix(c.Backend, "xla:")

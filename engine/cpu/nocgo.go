@@ -1,0 +1,57 @@
+//go:build !cgo
+
+package cpu
+
+import (
+	"errors"
+	"os"
+	"unsafe"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// ErrNoKernels is what every kernel gives in a program that was built without cgo.
+var ErrNoKernels = errors.New("built without cgo (CGO_ENABLED=0), so there are no kernels; build with CGO_ENABLED=1 and gcc or clang")
+
+// BestISA is Plain: there are no kernels.
+func BestISA() ISA { return Plain }
+
+// ISAInUse is Plain, or says that GORQA_MAX_ISA names no set.
+func ISAInUse() (ISA, error) {
+	name := os.Getenv(MaxISA)
+	for isa := Plain; isa <= AMX; isa++ {
+		if name == "" || name == isa.String() {
+			return Plain, nil
+		}
+	}
+	return 0, errUnknownISA(name)
+}
+
+// What follows is as in the files with C.
+
+func (a Attention[T]) Forward() error                                    { return ErrNoKernels }
+func (a Attention[T]) Backward(AttentionGrads[T]) error                  { return ErrNoKernels }
+func (w SplitWeight) Split([]float32) error                              { return ErrNoKernels }
+func (w SplitWeight) Join([]float32) error                               { return ErrNoKernels }
+func AdamW(_ AdamWStep, _, _, _, _ []float32) error                      { return ErrNoKernels }
+func AdamWSplit(_ AdamWStep, _ SplitWeight, _, _, _ []float32) error     { return ErrNoKernels }
+func HasGEMM() bool                                                      { return false }
+func GEMMHandler(bool) unsafe.Pointer                                    { return nil }
+func GEMM(_, _, _ []bfloat16.BFloat16, _, _, _ int, _ bool) error        { return ErrNoKernels }
+func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error { return ErrNoKernels }
+func Accumulate[T Number]([]float32, []T, bool) error                    { return ErrNoKernels }
+func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error  { return ErrNoKernels }
+func SwiGLU(_, _ []float32)                                              {}
+func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
+	return nil, ErrNoKernels
+}
+
+// KVCache is empty.
+type KVCache struct{}
+
+func NewKVCache(int, int, bool) (*KVCache, error)                      { return nil, ErrNoKernels }
+func (c *KVCache) Free()                                               {}
+func (c *KVCache) Length() int                                         { return 0 }
+func (c *KVCache) Reset()                                              {}
+func AppendKV[T Number](*KVCache, []T, []T, []int32) error             { return ErrNoKernels }
+func DecodeAttention([]*KVCache, int, int, []float32, []float32) error { return ErrNoKernels }

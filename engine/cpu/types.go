@@ -1,0 +1,111 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// AttentionShape describes a batch: S packed positions of H query heads and N key and
+// value heads, each C wide. Position q sees position k when Start[k] <= q <=
+// Reach[k] and, with a sliding window, Depth[q] - Depth[k] < Slide. Every position
+// sees one at least.
+type AttentionShape struct {
+	Heads, KVHeads, Width int
+	Slide                 int     // 0 for none
+	Depth                 []int32 // S depths in the row
+	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
+	Reach                 []int32 // S
+}
+
+// Attention is softmax(q·kᵀ/√C)·v over trees, or over rows without an order, forwards
+// and backwards, tile by tile, without a matrix of scores in memory (FlashAttention,
+// arXiv 2205.14135), and without work on tiles in which no query sees a key. XLA's
+// graphs need static ranges of keys, so packed rows cost them blocks that are mostly
+// masked; here the tree itself decides.
+type Attention[T Number] struct {
+	Shape AttentionShape
+	Q, O  []T       // [S, H, C]
+	K, V  []T       // [S, N, C]
+	LSE   []float32 // [H, S], the log-sum-exp of each query's scores
+}
+
+// AttentionGrads are cotangents: DO is given, the others are set.
+type AttentionGrads[T Number] struct {
+	DO, DQ []T // [S, H, C]
+	DK, DV []T // [S, N, C]
+}
+
+// AdamWStep is what a step of AdamW (arXiv 1711.05101) does to a weight, whose moments
+// are running means of the gradient and of its square.
+type AdamWStep struct {
+	Scale        float32 // of the gradient
+	Rate         float32 // over the bias of the mean, 1 - Beta1^steps
+	Root         float32 // 1 over the root of the bias of the mean square
+	Keep         float32 // what the weight is multiplied with: 1 without decay
+	Beta1, Beta2 float64 // 1 less one of them is not exact in f32
+	Epsilon      float32
+}
+
+// SplitWeight are f32 values in two parts: BF16, the nearest bf16, and Residual, what is
+// to be added to its bits, the lower 16 being zeros, to have those of the value. A value
+// half a step above an even bf16, which is one more than Residual can be, is the next
+// smaller f32. Without Residual they are values rounded to bf16.
+type SplitWeight struct {
+	BF16     []bfloat16.BFloat16
+	Residual []int16
+}
+
+// Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
+type Matrix struct {
+	Out, In int
+	full    []float32
+	bf16    []bfloat16.BFloat16
+}
+
+// NewMatrix wraps values of f32 or bf16.
+func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
+	m := Matrix{Out: out, In: in}
+	if out < 1 || in < 1 || len(values) != out*in {
+		return m, fmt.Errorf("decode: %d values for a matrix of %d x %d", len(values), out, in)
+	}
+	switch v := any(values).(type) {
+	case []float32:
+		m.full = v
+	case []bfloat16.BFloat16:
+		m.bf16 = v
+	}
+	return m, nil
+}
+
+// Row copies row i to [In] of f32.
+func (m Matrix) Row(i int, to []float32) {
+	if m.bf16 == nil {
+		copy(to, m.full[i*m.In:(i+1)*m.In])
+		return
+	}
+	for j, x := range m.bf16[i*m.In : (i+1)*m.In] {
+		to[j] = x.Float32()
+	}
+}
+
+// Workspace is memory for what is soon given up, so that a step of decoding leaves the
+// garbage collector nothing. The zero value is ready. It is not safe for concurrent use.
+type Workspace struct {
+	block []float32
+	used  int
+	bf16  []uint16
+}
+
+// Floats gives n values that nobody else holds since the last Reset; what they are is
+// left open.
+func (s *Workspace) Floats(n int) []float32 {
+	if s.used+n > len(s.block) {
+		s.block, s.used = make([]float32, 2*(s.used+n)), 0
+	}
+	s.used += n
+	return s.block[s.used-n : s.used : s.used]
+}
+
+// Reset takes back all that was given.
+func (s *Workspace) Reset() { s.used = 0 }

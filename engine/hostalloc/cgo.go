@@ -1,0 +1,4 @@
+package hostalloc
+
+// #cgo LDFLAGS: -rdynamic -ldl
+import "C" // hostalloc_linux.c
