@@ -8,7 +8,7 @@ const { loadModel } = load("@fugood/llama.node");
 
 async function main() {
   const asked = JSON.parse(readFileSync(0, "utf8"));
-  const context = await loadModel({ model: asked.model, n_ctx: 4096, n_gpu_layers: 0, n_threads: 1, cache_type_k: "f32", cache_type_v: "f32", flash_attn_type: "off" });
+  const context = await loadModel({ model: asked.model, n_ctx: 4096, n_gpu_layers: 0, cache_type_k: "f32", cache_type_v: "f32", flash_attn_type: "off" });
   const answers = [];
   for (const messages of asked.conversations) {
     const { text } = await context.completion({ messages, jinja: true, n_predict: asked.most, temperature: 0, top_k: 1, penalty_repeat: 1 });
