@@ -89,7 +89,7 @@ nocgo: ## build without cgo, for this machine and arm64, and run what needs no e
 .PHONY: sanitize
 sanitize: ## run every kernel with checks of addresses and of undefined behaviour
 	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" \
-	  go test -asan -timeout 15m ./engine/cpu
+	  go test -asan -timeout 20m ./engine/cpu
 
 .PHONY: bench
 bench: fetch data ## run gorqa beside its Python peers and write BENCHMARKS.md

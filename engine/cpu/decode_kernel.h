@@ -80,7 +80,10 @@ INLINE void decode_dots(const decode_head *h, const int bf16) {
             for (int l = 0; l < LANES; l++) {
                 const long key = (long)(i + l < n ? i + l : n - 1) * c;
                 acc dot = {0};
-                for (int j = 0; j < c; j += WIDE)
+                int j = 0;
+                for (; j + WIDE <= c; j += WIDE)
+                    dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, WIDE, bf16));
+                if (j < c)
                     dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, c - j, bf16));
                 x[l] = (VF)dot;
             }
@@ -109,8 +112,8 @@ static void decode_softmax(const decode_head *h, float *total) {
 
 enum { HEADS = 4, COLUMNS = LANES == 16 ? 4 / STEP : 2 }; // at a time: query heads, and vectors of WIDE columns
 
-// columns from j on of so many heads' outputs, from g on.
-INLINE void decode_columns(const int heads, const decode_head *h, const int bf16, int g, int j, const float *total) {
+// columns from j on of so many heads' outputs, from g on; whole says that none is behind the last.
+INLINE void decode_columns(const int heads, const int whole, const decode_head *h, const int bf16, int g, int j, const float *total) {
     const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16;
     const unit *weights = (const unit *)(h->scores + (long)g * padded);
     acc x[HEADS][COLUMNS][STEP];
@@ -128,7 +131,7 @@ INLINE void decode_columns(const int heads, const decode_head *h, const int bf16
         for (int v = 0; v < COLUMNS; v++) {
             const int at = j + v * WIDE;
             units u[STEP];
-            columns_take(u, h->v, (long)key * c + at, c, c - at, n - key, bf16);
+            columns_take(u, h->v, (long)key * c + at, c, whole ? WIDE : c - at, n - key, bf16);
             UNROLL(4)
             for (int i = 0; i < heads; i++)
                 UNROLL(2)
@@ -145,17 +148,27 @@ INLINE void decode_columns(const int heads, const decode_head *h, const int bf16
         }
 }
 
+// as many heads' outputs as are left, from g on.
+INLINE void decode_heads(const int whole, const decode_head *h, const int bf16, int g, int j, const float *total) {
+    switch (h->group - g) {
+    case 1: decode_columns(1, whole, h, bf16, g, j, total); break;
+    case 2: decode_columns(2, whole, h, bf16, g, j, total); break;
+    case 3: decode_columns(3, whole, h, bf16, g, j, total); break;
+    default: decode_columns(HEADS, whole, h, bf16, g, j, total);
+    }
+}
+
 INLINE void decode_head_as(const decode_head *h, const int bf16) {
     float *total = h->total;
     decode_dots(h, bf16);
     decode_softmax(h, total);
     for (int g = 0; g < h->group; g += HEADS)
-        for (int j = 0; j < h->width; j += COLUMNS * WIDE) switch (h->group - g) {
-            case 1: decode_columns(1, h, bf16, g, j, total); break;
-            case 2: decode_columns(2, h, bf16, g, j, total); break;
-            case 3: decode_columns(3, h, bf16, g, j, total); break;
-            default: decode_columns(4, h, bf16, g, j, total);
-            }
+        for (int j = 0; j < h->width; j += COLUMNS * WIDE) {
+            if (j + COLUMNS * WIDE <= h->width)
+                decode_heads(1, h, bf16, g, j, total);
+            else
+                decode_heads(0, h, bf16, g, j, total);
+        }
 }
 
 static void decode_head_part(const decode_head *h) {

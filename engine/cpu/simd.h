@@ -57,18 +57,6 @@ INLINE VF power(VF x) {
     return (VF)((VI)p + ((VI)t << 23));
 }
 
-INLINE float most(VF x) {
-    float s = x[0];
-    for (int i = 1; i < LANES; i++) s = x[i] > s ? x[i] : s;
-    return s;
-}
-
-INLINE float sum(VF x) {
-    float s = 0;
-    for (int i = 0; i < LANES; i++) s += x[i];
-    return s;
-}
-
 INLINE VF roots(VF x) {
 #if defined(__x86_64__) && LANES == 16
     return (VF)_mm512_sqrt_ps((__m512)x);
@@ -113,6 +101,32 @@ INLINE VF sum_each(VF *x) {
     x[0] = FOLD(x[0], x[8], 8);
 #endif
     return x[0];
+}
+
+// FLIP has each lane's value in the one whose number differs in the bit w.
+#define FLIPPED(l, w) ((l) ^ (w))
+#define FLIP(x, w) SHUFFLE(x, x, EACH(FLIPPED, w))
+
+INLINE float most(VF x) {
+#if LANES > 8
+    x = greater(x, FLIP(x, 8));
+#endif
+#if LANES > 4
+    x = greater(x, FLIP(x, 4));
+#endif
+    x = greater(x, FLIP(x, 2));
+    return greater(x, FLIP(x, 1))[0];
+}
+
+INLINE float sum(VF x) {
+#if LANES > 8
+    x += FLIP(x, 8);
+#endif
+#if LANES > 4
+    x += FLIP(x, 4);
+#endif
+    x += FLIP(x, 2);
+    return x[0] + x[1];
 }
 
 // bits of a float rounded to bf16, of two nearest the even one.
