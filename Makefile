@@ -65,7 +65,7 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 .PHONY: test
 test: fetch ## run every test, and the device's as on a GPU
 	go test -p 2 -timeout 15m ./...
-	GORQA_TEST_ENGINE=standin go test -p 2 -timeout 15m ./nn ./arch/... ./generate ./embed
+	GORQA_TEST_ENGINE=standin go test -p 2 -timeout 15m ./tensor/nn ./tensor/arch/... ./tensor/generate ./tensor/embed
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and whether go.mod is tidy

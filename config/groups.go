@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gorqa/internal/schedule"
+	"gorqa/tensor/train/schedule"
 )
 
 // Model says which model to start from.

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"gorqa/internal/whole"
+	"gorqa/files/whole"
 
-	"gorqa/internal/redact"
+	"gorqa/files/redact"
 )
 
 // Resolved is the settings as a JSON object, one setting a line in the order

@@ -4,7 +4,7 @@
 
 takes every *.jinja file under the folders, and the chat templates of
 tokenizer_config.json files there, renders conversations through them in
-transformers' environment and in gorqa's (go test ./internal/jinja), and prints
+transformers' environment and in gorqa's (go test ./text/jinja), and prints
 how many templates render the same throughout. Templates are their models'
 and stay outside of the repository.
 """
@@ -92,7 +92,7 @@ def main():
     with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as f:
         json.dump({"now": NOW.isoformat(), "cases": everything}, f)
     run = subprocess.run(
-        ["go", "test", "./internal/jinja", "-count=1", "-v", "-run", "TestPublicTemplates"],
+        ["go", "test", "./text/jinja", "-count=1", "-v", "-run", "TestPublicTemplates"],
         cwd=ROOT, env={**os.environ, "GORQA_CHAT_TEMPLATES": f.name}, text=True, capture_output=True)
     os.remove(f.name)
     print(run.stdout[-int(os.environ.get("SHOW", "6000")):], run.stderr)

@@ -30,8 +30,8 @@ $python parity/make_thinking.py
 $python parity/make_events.py
 $python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
 mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
-$python parity/make_schedules.py > internal/schedule/testdata/schedules.json.new
-mv internal/schedule/testdata/schedules.json.new internal/schedule/testdata/schedules.json
+$python parity/make_schedules.py > tensor/train/schedule/testdata/schedules.json.new
+mv tensor/train/schedule/testdata/schedules.json.new tensor/train/schedule/testdata/schedules.json
 $python parity/make_tokenizer_unicode.py
 $python parity/make_tokenizer_files.py "$smollm2" "$minilm/tokenizer.json"
 $python parity/make_tokenizer.py

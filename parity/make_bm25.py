@@ -1,4 +1,4 @@
-"""Makes retrieve/testdata/bm25.json: BM25 scores by Python's rank_bm25.
+"""Makes text/retrieve/testdata/bm25.json: BM25 scores by Python's rank_bm25.
 
 Part one holds seeded texts of made-up words with all their scores. Part two
 holds the ten best documents of the Faire test questions, as numbers only.
@@ -105,6 +105,6 @@ golden = {
     "faire": faire(),
     "unspaced": unspaced(),
 }
-with open("retrieve/testdata/bm25.json", "w") as f:
+with open("text/retrieve/testdata/bm25.json", "w") as f:
     json.dump(golden, f, ensure_ascii=True)
     f.write("\n")

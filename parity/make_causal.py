@@ -1,4 +1,4 @@
-"""The calls of cuDNN's attention that jax makes for one causal row: ../nn/testdata/causal.json.
+"""The calls of cuDNN's attention that jax makes for one causal row: ../tensor/nn/testdata/causal.json.
 
 Lowered for CUDA on a machine without it, so jax's look at cuDNN and the GPU is passed over.
 """
@@ -51,7 +51,7 @@ def main():
         raise SystemExit(f"{len(calls)} calls in jax's program, expected two:\n{text}")
     head = golden.header("parity/make_causal.py", 0, {"config": [0, 0]}, {"calls": calls}, dtype="bfloat16")
     head["versions"]["jax"] = jax.__version__
-    golden.write_json(os.path.join(HERE, "..", "nn", "testdata", "causal.json"), head)
+    golden.write_json(os.path.join(HERE, "..", "tensor", "nn", "testdata", "causal.json"), head)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Renders the chat templates of prompt/testdata/chat with transformers.
+"""Renders the chat templates of text/prompt/testdata/chat with transformers.
 
     python parity/make_chat.py
 
-writes prompt/testdata/chat/golden.json.gz: conversations ("cases") and the
+writes text/prompt/testdata/chat/golden.json.gz: conversations ("cases") and the
 prompts and answers that package prompt builds from them ("rows").
 """
 
@@ -15,7 +15,7 @@ import jinja2
 import transformers
 from transformers.utils import chat_template_utils
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent / "prompt"
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "text" / "prompt"
 FOLDER = ROOT / "testdata" / "chat"
 NOW = datetime(2026, 3, 4, 5, 6, 7)
 

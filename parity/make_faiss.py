@@ -1,4 +1,4 @@
-"""Writes retrieve/testdata/faiss: folders as LangChain's FAISS and LocalRQA's
+"""Writes text/retrieve/testdata/faiss: folders as LangChain's FAISS and LocalRQA's
 retriever (LangChain's cache of embeddings) leave them, of made-up vectors.
 
     /path/to/python parity/make_faiss.py        # see requirements-localrqa.txt
@@ -20,7 +20,7 @@ from langchain_community.vectorstores.utils import DistanceStrategy
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
-OUT = "retrieve/testdata/faiss"
+OUT = "text/retrieve/testdata/faiss"
 WIDTH = 4
 TEXTS = ["Source: a\nContent:\nReturns are free.", "Content:\nShipping takes two days.", "Content:\n退货免费。"]
 

@@ -2,7 +2,7 @@
 
     python make_generate.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf --minilm FOLDER
 
-Writes ../generate/testdata: smollm2_greedy.json (cost of a text, 20 greedy answers of
+Writes ../tensor/generate/testdata: smollm2_greedy.json (cost of a text, 20 greedy answers of
 64 tokens), minilm.json (sentence vectors). float32 throughout.
 """
 import argparse
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 import golden
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "generate", "testdata")
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tensor", "generate", "testdata")
 MAKER = "parity/make_generate.py"
 NEW_TOKENS = 64
 GRAVITY = (

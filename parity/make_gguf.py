@@ -1,10 +1,10 @@
 """Goldens of package weights: what the Python packages gguf and transformers
 read out of GGUF files.
 
-  weights/testdata/blocks.json.gz  random quantised blocks and their float32 values (gguf.dequantize)
-  weights/testdata/tiny-*.gguf     random models of every architecture, written with gguf.GGUFWriter
-  weights/testdata/tiny.json       SHA-256 of each tensor and the config as transformers loads them
-  weights/testdata/smollm2.json    the same of SmolLM2-135M-Instruct (only with its file in the cache)
+  files/weights/testdata/blocks.json.gz  random quantised blocks and their float32 values (gguf.dequantize)
+  files/weights/testdata/tiny-*.gguf     random models of every architecture, written with gguf.GGUFWriter
+  files/weights/testdata/tiny.json       SHA-256 of each tensor and the config as transformers loads them
+  files/weights/testdata/smollm2.json    the same of SmolLM2-135M-Instruct (only with its file in the cache)
 
 Run: python parity/make_gguf.py [path of SmolLM2-135M-Instruct.gguf]
 """
@@ -26,7 +26,7 @@ from gguf import GGMLQuantizationType as Q
 from transformers import AutoModelForCausalLM
 
 SEED = 20
-OUT = Path(__file__).resolve().parent.parent / "weights" / "testdata"
+OUT = Path(__file__).resolve().parent.parent / "files" / "weights" / "testdata"
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
 # Byte offsets of the half-precision scales in a block.
 SCALES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}

@@ -2,7 +2,7 @@
 
     python parity/make_jinja.py
 
-writes internal/jinja/testdata/golden.json.gz. The templates are written for
+writes text/jinja/testdata/golden.json.gz. The templates are written for
 this test.
 """
 
@@ -15,7 +15,7 @@ import transformers
 
 from jinja_cases import NOW, outcome
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "internal" / "jinja" / "testdata"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "text" / "jinja" / "testdata"
 
 VARIABLES = {
     "messages": [

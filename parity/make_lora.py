@@ -2,7 +2,7 @@
 
     python make_lora.py
 
-Writes ../arch/llama/testdata/llama/lora (plain, rank 4, every linear layer) and .../rslora
+Writes ../tensor/arch/llama/testdata/llama/lora (plain, rank 4, every linear layer) and .../rslora
 (rsLoRA, rank 2, three kinds of layers): the adapter as peft saves it (adapter_config.json,
 adapter_model.safetensors) and golden.json + golden.safetensors with logits, loss, the gradient
 of every A and B, ten AdamW steps, and the merged weights. A and B start as random values, so

@@ -1,4 +1,4 @@
-"""Makes evaluate/testdata/metrics.json: 500 pairs of made-up texts with their scores.
+"""Makes text/evaluate/testdata/metrics.json: 500 pairs of made-up texts with their scores.
 
 The scores come from the programs that gorqa's metrics are to equal:
   F1, exact match   SQuAD's official scorer, metrics/squad/compute_score.py of huggingface/evaluate
@@ -109,8 +109,8 @@ golden = {
     "tolerance": {"": [1e-12, 0]},
     "values": rows,
 }
-os.makedirs("evaluate/testdata", exist_ok=True)
-with open("evaluate/testdata/metrics.json", "w", encoding="utf-8") as f:
+os.makedirs("text/evaluate/testdata", exist_ok=True)
+with open("text/evaluate/testdata/metrics.json", "w", encoding="utf-8") as f:
     head = {k: v for k, v in golden.items() if k != "values"}
     f.write(json.dumps(head, indent=1)[:-2] + ',\n "values": [\n')
     f.write(",\n".join(json.dumps(r, ensure_ascii=True) for r in rows))

@@ -2,7 +2,7 @@
 
     python make_models.py [NAME ...]
 
-Writes ../arch/{llama,bert,t5}/testdata/NAME: a Hugging Face folder (config.json,
+Writes ../tensor/arch/{llama,bert,t5}/testdata/NAME: a Hugging Face folder (config.json,
 model.safetensors) and golden.json + golden.safetensors made with transformers in
 float32. Every number is made a second time in float64, and the tolerances in the
 header are checked against the distance between the two, so that a tolerance is
@@ -34,7 +34,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 import golden
 
-ARCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "arch")
+ARCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tensor", "arch")
 MAKER = "parity/make_models.py"
 VOCAB = 96
 LENGTHS = [21, 13, 34]

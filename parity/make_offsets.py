@@ -1,12 +1,12 @@
 """Makes the goldens of EncodeSpans in package tokenizer: the offsets that Hugging
 Face tokenizers give each token of the torture set and of the first of make_tokenizer.py's
 fuzzed strings, for the tokenizers of
-tokenizer/testdata/*.json.gz and the SentencePiece models there.
+text/tokenizer/testdata/*.json.gz and the SentencePiece models there.
 
     python parity/make_offsets.py
 
 Post-processors are left out, since they trim white space off offsets. Writes
-tokenizer/testdata/offsets.json.gz.
+text/tokenizer/testdata/offsets.json.gz.
 """
 import glob
 import gzip

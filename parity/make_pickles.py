@@ -1,8 +1,8 @@
-"""Writes rqa/testdata/pickles.json: documents as LocalRQA and LangChain pickle
+"""Writes text/dataset/testdata/pickles.json: documents as LocalRQA and LangChain pickle
 them, in every protocol, with what else stands in metadata, and the JSON that
 each means.
 
-    /path/to/python parity/make_pickles.py > rqa/testdata/pickles.json
+    /path/to/python parity/make_pickles.py > text/dataset/testdata/pickles.json
 
 needs requirements-localrqa.txt; the classes of LocalRQA and of
 older versions of LangChain are stood in for.

@@ -5,7 +5,7 @@ whole texts with masked prompts has them.
 
     python parity/make_rows.py
 
-reads the tokenizers of tokenizer/testdata and writes recipe/testdata/rows.json.
+reads the tokenizers of text/tokenizer/testdata and writes text/recipe/testdata/rows.json.
 """
 import gzip
 import json
@@ -15,7 +15,7 @@ import tokenizers
 from tokenizers import Tokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DATA = os.path.join(HERE, "..", "tokenizer", "testdata")
+DATA = os.path.join(HERE, "..", "text", "tokenizer", "testdata")
 NAMES = ["smollm2", "llama3", "qwen2", "llama2", "mistral", "gemma", "t5", "xlmr", "unifallback", "minilm", "bpeprefix", "wordlevel"]
 ROWS = [
     ("a space begins the answer", "Passages: x\nUSER: Where? ASSISTANT:", " A museum.</s>"),
@@ -45,7 +45,7 @@ for name in NAMES:
         e = t.encode(prompt + answer, add_special_tokens=False)
         answers = [i for i, (_, hi) in enumerate(e.offsets) if hi > len(prompt)]
         out["rows"].append({"tokenizer": name, "why": why, "prompt": prompt, "answer": answer, "ids": e.ids, "from": answers[0] if answers else len(e.ids)})
-path = os.path.join(HERE, "..", "recipe", "testdata", "rows.json")
+path = os.path.join(HERE, "..", "text", "recipe", "testdata", "rows.json")
 with open(path, "w") as f:
     json.dump(out, f, ensure_ascii=False)
     f.write("\n")

@@ -1,7 +1,7 @@
-"""Writes internal/schedule/testdata/schedules.json: the learning rates of
+"""Writes tensor/train/schedule/testdata/schedules.json: the learning rates of
 transformers' schedulers at every step, by kind and arguments.
 
-    /path/to/python parity/make_schedules.py > internal/schedule/testdata/schedules.json
+    /path/to/python parity/make_schedules.py > tensor/train/schedule/testdata/schedules.json
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Trains the SentencePiece models of tokenizer/testdata/sentencepiece and writes
+"""Trains the SentencePiece models of text/tokenizer/testdata/sentencepiece and writes
 golden.json.gz there: what transformers' fast tokenizers make of each, with
 different files beside it.
 

@@ -1,4 +1,4 @@
-"""Buckets of relative positions as transformers' T5 computes them: ../nn/testdata/t5_buckets.json.
+"""Buckets of relative positions as transformers' T5 computes them: ../tensor/nn/testdata/t5_buckets.json.
 
 Every distance (key position - query position) from -5000 to 5000, for the settings of the hub's
 models and odd ones, as float32 arithmetic decides the borders: [first distance, bucket] of each run.
@@ -29,7 +29,7 @@ def main():
                     runs.append([distance, bucket])
             cases.append({"buckets": buckets, "limit": limit, "causal": causal, "runs": runs})
     values = {"last": LAST, "cases": cases}
-    folder = os.path.join(HERE, "..", "nn", "testdata")
+    folder = os.path.join(HERE, "..", "tensor", "nn", "testdata")
     os.makedirs(folder, exist_ok=True)
     golden.write_json(os.path.join(folder, "t5_buckets.json"), golden.header(MAKER, 0, {"bucket": [0, 0]}, values))
 

@@ -1,6 +1,6 @@
 """Beam search under other settings, and the shares of passages in an answer, on the tiny T5 models.
 
-Writes ../arch/t5/testdata/NAME/search.json beside what make_models.py made, from its inputs:
+Writes ../tensor/arch/t5/testdata/NAME/search.json beside what make_models.py made, from its inputs:
 
 * for each of several (early_stopping, length_penalty, num_beams), transformers' answers to the
   inputs of generate.json; inputs where float64 answers otherwise are left out;
@@ -70,7 +70,7 @@ def shares(model, passages, labels):
 
 
 def make(name):
-    folder = os.path.join(HERE, "..", "arch", "t5", "testdata", name)
+    folder = os.path.join(HERE, "..", "tensor", "arch", "t5", "testdata", name)
     model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
     double = copy.deepcopy(model).double()
     with open(os.path.join(folder, "generate.json")) as f:

@@ -3,7 +3,7 @@ thinking models, with transformers.
 
     python parity/make_thinking.py
 
-writes prompt/testdata/thinking/golden.json: for each template and row the text
+writes text/prompt/testdata/thinking/golden.json: for each template and row the text
 of prompt and answer as training must have them. The prompt is what
 apply_chat_template(add_generation_prompt=True, enable_thinking=False) gives, with
 the words that the template puts before an assistant's message of its own accord;
@@ -17,7 +17,7 @@ import jinja2
 import transformers
 from transformers.utils import chat_template_utils
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent / "prompt"
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "text" / "prompt"
 FOLDER = ROOT / "testdata" / "thinking"
 INSTRUCTION = (ROOT / "default.txt").read_text().split("{dialogue}")[0].strip()
 OFF = {"enable_thinking": False, "thinking": False}

@@ -2,9 +2,9 @@
 
     python parity/make_tokenizer.py
 
-reads the tokenizers of tokenizer/testdata/*.json.gz (made by
+reads the tokenizers of text/tokenizer/testdata/*.json.gz (made by
 parity/make_tokenizer_files.py) and the Faire data, and writes
-tokenizer/testdata/golden.json.gz: the ids and decoded texts of the torture set
+text/tokenizer/testdata/golden.json.gz: the ids and decoded texts of the torture set
 whole, those of Faire and of 100,000 fuzzed strings as a hash per block. The Go
 test makes the same strings from the same generator (splitmix64).
 """
@@ -20,7 +20,7 @@ import tokenizers
 from tokenizers import Tokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DATA = os.path.join(HERE, "..", "tokenizer", "testdata")
+DATA = os.path.join(HERE, "..", "text", "tokenizer", "testdata")
 FAIRE = os.path.join(HERE, "..", "..", "shared", "data", "faire")
 SEED, STRINGS, BLOCK = 20261124, 100_000, 5_000
 

@@ -1,4 +1,4 @@
-"""Trains the small tokenizers of tokenizer/testdata: each has the exact structure
+"""Trains the small tokenizers of text/tokenizer/testdata: each has the exact structure
 (normalizer, pre-tokenizer, added tokens, post-processor, decoder) of a model
 family, and a small vocabulary learnt from the documentation in GOROOT.
 
@@ -83,7 +83,7 @@ def main():
     from tokenizers.pre_tokenizers import ByteLevel, Metaspace
 
     here = os.path.dirname(os.path.abspath(__file__))
-    data = os.path.join(here, "..", "tokenizer", "testdata")
+    data = os.path.join(here, "..", "text", "tokenizer", "testdata")
     os.makedirs(data, exist_ok=True)
     texts = corpus()
     GPT2 = ByteLevel(add_prefix_space=False)

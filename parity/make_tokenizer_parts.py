@@ -1,6 +1,6 @@
 """Makes the goldens of single components of a tokenizer.json: what each
 normalizer, pre-tokenizer and decoder of Hugging Face tokenizers makes of the
-torture set. Writes tokenizer/testdata/parts.json.gz.
+torture set. Writes text/tokenizer/testdata/parts.json.gz.
 
     python parity/make_tokenizer_parts.py
 """

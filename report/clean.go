@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorqa/internal/redact"
+	"gorqa/files/redact"
 )
 
 // Clean is a text as a console may show it: control characters, which come from

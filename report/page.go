@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"gorqa/internal/whole"
+	"gorqa/files/whole"
 )
 
 //go:embed page.html

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"gorqa/internal/whole"
+	"gorqa/files/whole"
 )
 
 // Files of a run in its output folder.

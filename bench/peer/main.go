@@ -20,18 +20,18 @@ import (
 	"strings"
 	"time"
 
-	"gorqa/arch/llama"
+	"gorqa/app"
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/engine/xla"
-	"gorqa/fetch"
-	"gorqa/internal/app"
-	"gorqa/internal/schedule"
-	"gorqa/nn"
-	"gorqa/retrieve"
-	"gorqa/tape"
-	"gorqa/train"
-	"gorqa/weights"
+	"gorqa/files/weights"
+	"gorqa/files/wheel"
+	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/nn"
+	"gorqa/tensor/tape"
+	"gorqa/tensor/train"
+	"gorqa/tensor/train/schedule"
+	"gorqa/text/retrieve"
 )
 
 // arguments are those of the Python peers that gorqa's side knows.
@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string) error {
 	if err := d.Decode(&a); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	plugin, err := fetch.Engine(ctx, fetch.Options{Variant: a.Engine})
+	plugin, err := wheel.Engine(ctx, wheel.Options{Variant: a.Engine})
 	if err != nil {
 		return err
 	}

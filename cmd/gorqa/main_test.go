@@ -20,7 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"gorqa/fetch"
+	"gorqa/files/wheel"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gguf, err := filepath.Abs("../../weights/testdata/tiny-llama-f32.gguf")
+	gguf, err := filepath.Abs("../../files/weights/testdata/tiny-llama-f32.gguf")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"models": func(ts *testscript.TestScript, _ bool, _ []string) {
-				cache, err := fetch.Cache()
+				cache, err := wheel.Cache()
 				ts.Check(err)
 				ts.Check(os.Mkdir(ts.Getenv("GORQA_CACHE"), 0o755))
 				for _, name := range []string{"engine", "models"} {

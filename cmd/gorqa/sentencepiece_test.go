@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gorqa/tokenizer"
+	"gorqa/text/tokenizer"
 )
 
 // A model whose tokenizer is a SentencePiece model trains, and the trained one
@@ -25,7 +25,7 @@ func TestTrainSentencePiece(t *testing.T) {
 		}
 	}
 	const name = "tokenizer.model"
-	spm, err := os.ReadFile("../../tokenizer/testdata/sentencepiece/bpe.model")
+	spm, err := os.ReadFile("../../text/tokenizer/testdata/sentencepiece/bpe.model")
 	if err != nil {
 		t.Fatal(err)
 	}

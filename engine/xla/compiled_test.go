@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gorqa/engine/xla"
-	"gorqa/fetch"
+	"gorqa/files/wheel"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -16,7 +16,7 @@ import (
 // TestCompiled compiles a graph, reads it again from its file, compiles it anew
 // where the file is damaged, and forgets it when nobody has read it for long.
 func TestCompiled(t *testing.T) {
-	plugin, err := fetch.Engine(context.Background(), fetch.Options{})
+	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

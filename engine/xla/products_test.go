@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"gorqa/engine/cpu"
-	"gorqa/fetch"
+	"gorqa/files/wheel"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -20,7 +20,7 @@ import (
 // f64, after another operation, so that an operand is not a parameter, and beside one
 // that is too small for a foreign call.
 func TestProducts(t *testing.T) {
-	plugin, err := fetch.Engine(context.Background(), fetch.Options{})
+	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ type Engine struct {
 	once    sync.Map // of Once, by name
 }
 
-// Open loads a PJRT plugin, the file that fetch.Engine gives for a variant: "cpu",
+// Open loads a PJRT plugin, the file that wheel.Engine gives for a variant: "cpu",
 // "cuda12" or "cuda13".
 func Open(variant, plugin string) (*Engine, error) {
 	if err := Available(); err != nil {

@@ -17,11 +17,11 @@ import (
 	"testing"
 
 	"gorqa/engine/xla"
-	"gorqa/fetch"
+	"gorqa/files/wheel"
 	"gorqa/internal/golden"
-	"gorqa/internal/schedule"
-	"gorqa/tape"
-	"gorqa/train"
+	"gorqa/tensor/tape"
+	"gorqa/tensor/train"
+	"gorqa/tensor/train/schedule"
 )
 
 var open = sync.OnceValues(func() (*xla.Engine, error) {
@@ -29,7 +29,7 @@ var open = sync.OnceValues(func() (*xla.Engine, error) {
 	if variant == StandIn {
 		return standIn()
 	}
-	path, err := fetch.Engine(context.Background(), fetch.Options{Variant: variant})
+	path, err := wheel.Engine(context.Background(), wheel.Options{Variant: variant})
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ const Program = "GORQA_STANDIN_PROGRAM"
 
 // standIn opens StandIn.
 func standIn() (*xla.Engine, error) {
-	cpu, err := fetch.Engine(context.Background(), fetch.Options{Variant: "cpu"})
+	cpu, err := wheel.Engine(context.Background(), wheel.Options{Variant: "cpu"})
 	if err != nil {
 		return nil, err
 	}

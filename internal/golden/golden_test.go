@@ -141,7 +141,7 @@ func TestHeaderCheck(t *testing.T) {
 
 // Every golden in the tree says what made it and can be read.
 func TestGoldensOfTheTree(t *testing.T) {
-	headers, err := filepath.Glob("../../arch/*/testdata/*/*.safetensors")
+	headers, err := filepath.Glob("../../tensor/arch/*/testdata/*/*.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +158,6 @@ func TestGoldensOfTheTree(t *testing.T) {
 		}
 	}
 	if read == 0 {
-		t.Error("no golden in arch/*/testdata")
+		t.Error("no golden in tensor/arch/*/testdata")
 	}
 }

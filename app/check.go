@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"gorqa/config"
+	"gorqa/engine/xla"
+	"gorqa/report"
+	"gorqa/tensor/arch/llama"
+	"gorqa/text/dataset"
+	"gorqa/text/prompt"
+)
+
+// checks looks at what stands between settings and a run, before anything long
+// begins: one list for doctor, which prints each line, and for every command that
+// runs a model or makes an index, which stops at what is wrong.
+type checks struct {
+	ctx  context.Context
+	c    config.Train
+	show *report.Run
+
+	// command is set where a command runs the checks for itself: it has taken its
+	// folder and read its rows, and loads the embedding model itself.
+	command bool
+	// index says that vectors will be written, be they there or not.
+	index bool
+	// noEngine says that nothing is computed.
+	noEngine bool
+
+	xla  *xla.Engine
+	half bool
+
+	decoder *llama.Config // once model has found one
+	text    *textSide     // likewise
+	fuses   bool
+
+	embeddings int // of the model
+
+	template *prompt.Template // once prompt has chosen one
+
+	documents func() ([]dataset.Document, error) // reads them once
+}
+
+// check is one line: it gives what was found, "" where the settings name nothing
+// to look at.
+type check struct {
+	name string
+	look func() (found string, err error)
+}
+
+func newChecks(ctx context.Context, c config.Train, show *report.Run) *checks {
+	return &checks{
+		ctx: ctx, c: c, show: show,
+		documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
+	}
+}
+
+// list is what is looked at: first what needs no engine, which may have to be
+// fetched.
+func (d *checks) list() (first, then []check) {
+	first = []check{{"output_dir", d.output}, {"index", d.indexFolder}, {"judge", d.judge}, {"documents", d.documentFile}}
+	then = []check{{"engine", d.engine}, {"model", d.model}, {"prompt", d.prompt}, {"attention", d.attention}}
+	for _, f := range []struct{ name, path string }{{"train_file", d.c.TrainFile}, {"eval_file", d.c.EvalFile}, {"test_file", d.c.TestFile}} {
+		then = append(then, check{f.name, func() (string, error) { return d.rows(f.name, f.path) }})
+	}
+	return first, append(then, check{"embedding model", d.embedding})
+}
+
+// run is for a command: all that is wrong, or nil.
+func (d *checks) run() error {
+	d.command = true
+	first, then := d.list()
+	for _, list := range [][]check{first, then} {
+		var errs []error
+		for _, c := range list {
+			_, err := c.look()
+			errs = append(errs, err)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// retrieves says whether the run reads the documents.
+func (d *checks) retrieves() bool {
+	return d.index || d.c.Retrieves() || d.c.Augments() && d.c.RetrievalPool != config.Gold
+}
+
+// checked runs the checks for a command that has no report yet, on the console
+// alone: what is wrong leaves nothing behind.
+func checked(ctx context.Context, c config.Train, s Streams) (_ *checks, err error) {
+	show, err := report.Open("", report.Options{Console: s.Err, Plain: c.DisableTqdm})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	d := newChecks(ctx, c, show)
+	return d, d.run()
+}
+
+// answering is the settings of a run that only answers.
+func answering(m config.Model, p config.Prompt, sc config.Scoring, b config.Database, g config.Generation, h config.Hub, en config.Engine) config.Train {
+	c := config.DefaultTrain("")
+	c.DoTrain, c.DoEval = false, false
+	c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine = m, p, sc, b, g, h, en
+	if !sc.Retrieves() {
+		c.Database = config.DefaultDatabase()
+	}
+	return c
+}
+
+// output checks that the output folder can be written, and that nothing in it
+// would be lost.
+func (d *checks) output() (_ string, err error) {
+	if d.c.OutputDir == "" || d.command {
+		return "", nil
+	}
+	release, err := takeFolder(d.c.OutputDir)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	if err := writable(d.c.OutputDir); err != nil {
+		return "", fmt.Errorf("output_dir: %w", err)
+	}
+	if _, err := whereToStart(d.ctx, d.c); err != nil {
+		return "", err
+	}
+	return d.c.OutputDir, nil
+}
+
+// indexFolder checks that the vectors of documents can be kept. A folder that
+// has some and cannot be written does, unless it is to be written in any case.
+func (d *checks) indexFolder() (string, error) {
+	dir := d.c.FullDatasetIndexPath
+	if dir == "" || d.command && !d.retrieves() {
+		return "", nil
+	}
+	err := writable(dir)
+	if there, _ := filepath.Glob(filepath.Join(dir, "vectors-*.gorqa")); err != nil && (d.index || len(there) == 0) {
+		return "", fmt.Errorf("full_dataset_index_path: %w", err)
+	}
+	return dir, nil
+}
+
+// writable says what keeps files from being made in a folder, which may have to
+// be made first.
+func writable(dir string) error {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for {
+		info, err := os.Stat(at)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("%s: %s is a file; a folder, or a path where one can be made, expected; choose another path", dir, at)
+		case err == nil:
+			f, err := os.CreateTemp(at, ".gorqa-*") // rights alone do not tell: a file system may be full, or read-only
+			if err == nil {
+				err = errors.Join(f.Close(), os.Remove(f.Name()))
+			}
+			if err != nil {
+				return fmt.Errorf("%s: nothing can be written in %s (%w); a folder that can be written expected; choose another path, or make room", dir, at, err)
+			}
+			return nil
+		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+// judge checks that the judge of answers can be asked; nothing is sent.
+func (d *checks) judge() (string, error) {
+	if !d.c.GenGPT4Eval || d.c.JudgeModel == "" {
+		return "", nil
+	}
+	_, err := openJudge(d.c.JudgeModel, d.show)
+	return d.c.JudgeModel, err
+}

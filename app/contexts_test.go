@@ -1,0 +1,197 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gorqa/config"
+	"gorqa/text/dataset"
+	"gorqa/text/prompt"
+	"gorqa/text/recipe"
+)
+
+// A swr run's rows hold what its settings say, on both splits; the next run
+// takes the files as they are.
+func TestRunContexts(t *testing.T) {
+	doc := func(text string) dataset.Document { return dataset.Document{Content: text} }
+	docs := []dataset.Document{doc("The shop: returns are free."), doc("The shop: free gifts are wrapped."), doc("The shop: shipping goes by train."), doc("The shop: Norway is far away.")}
+	rows := []dataset.Example{
+		{Question: "Are returns to the shop free?", GoldAnswer: "Yes.", GoldDocs: docs[:1]},
+		{Question: "How does the shop's shipping go?", GoldAnswer: "By train.", GoldDocs: docs[2:3]},
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "documents.jsonl")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dataset.WriteDocuments(f, docs); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := config.DefaultTrain(config.SwR)
+	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
+	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
+	r := &run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}
+	training, eval, _, err := r.contexts(t.Context(), nil, false, followUps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if len(training[i].Passages) != 3 || training[i].Answer != "no" || training[i].Passages[0].From != recipe.Retrieved {
+			t.Errorf("training row %d: %+v; three passages without the gold one expected", i, training[i])
+		}
+		if len(eval[i].Passages) != 3 || eval[i].Answer != "" || eval[i].Passages[0].From != recipe.Gold {
+			t.Errorf("evaluation row %d: %+v; the gold one and two others expected", i, eval[i])
+		}
+	}
+	before, err := os.Stat(filepath.Join(dir, trainContextsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	if diff := cmp.Diff(training, again); err != nil || diff != "" {
+		t.Errorf("the next run: %v %s", err, diff)
+	}
+	if after, err := os.Stat(filepath.Join(dir, trainContextsFile)); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the contexts were made anew (%v)", err)
+	}
+	// The original's pool: two gold passages are too few for three beside one.
+	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
+	small, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
+		t.Errorf("small pool: %+v, %v", small, err)
+	}
+	// SFT has the gold passages alone and leaves no file.
+	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
+	if training, _, _, err = sft.contexts(t.Context(), nil, false, followUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
+		t.Errorf("sft: %+v, %v", training, err)
+	}
+}
+
+// An endpoint that is busy is asked again; one that answers wrongly is an error,
+// and nothing is left in the output folder.
+func TestContextsFromEndpoint(t *testing.T) {
+	rows := []dataset.Example{
+		{Question: "Are returns free?", GoldAnswer: "Yes.", GoldDocs: []dataset.Document{{Content: "Returns are free."}}},
+		{Question: "Where to?", GoldAnswer: "Norway.", GoldDocs: []dataset.Document{{Content: "Norway is far away."}}},
+	}
+	for _, test := range []struct {
+		name, why string
+		busy      int // requests that are answered with 429 first
+		vectors   string
+		problem   string
+	}{
+		{"busy", "a rate limit passes", 2, `{"index": 0, "embedding": [1, 2]}, {"index": 1, "embedding": [2, 1]}`, ""},
+		{"too few", "vectors would be given to the wrong texts", 0, `{"index": 0, "embedding": [1, 2]}`, "rows.jsonl: embeddings endpoint"},
+	} {
+		asked := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if asked++; asked <= test.busy {
+				w.Header().Set("Retry-After-Ms", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			fmt.Fprintf(w, `{"data": [%s]}`, test.vectors)
+		}))
+		defer server.Close()
+		t.Setenv("OPENAI_BASE_URL", server.URL)
+		c := config.DefaultPassages()
+		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "out", trainContextsFile)
+		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		_, missing := os.Stat(path)
+		if test.problem == "" && (err != nil || len(contexts) != 2 || missing != nil) {
+			t.Errorf("%s: %v, %v, %v; %s", test.name, contexts, err, missing, test.why)
+		}
+		if test.problem != "" && (err == nil || !strings.HasPrefix(err.Error(), test.problem) || missing == nil) {
+			t.Errorf("%s: %v, %v; %s", test.name, err, missing, test.why)
+		}
+	}
+}
+
+// A question that follows on others is retrieved by what the mode makes of it,
+// and contexts that were made in one mode do not serve another.
+func TestContextsOfFollowUps(t *testing.T) {
+	doc := func(text string) dataset.Document { return dataset.Document{Content: text} }
+	rows := []dataset.Example{{
+		Question: "And with gifts?", GoldAnswer: "Yes.", GoldDocs: []dataset.Document{doc("Gifts are wrapped.")},
+		History: []dataset.Turn{{Speaker: "USER", Message: "Does shipping go by train?"}, {Speaker: "ASSISTANT", Message: "Norway"}},
+	}}
+	p := &passages{name: "words", kind: config.BM25, documents: []dataset.Document{rows[0].GoldDocs[0], doc("Norway is far."), doc("Shipping goes by train."), doc("Returns are free.")}, show: quiet(t)}
+	path := filepath.Join(t.TempDir(), trainContextsFile)
+	heads := map[string]bool{}
+	for _, test := range []struct {
+		mode string
+		best string // beside the gold passage; "": nothing, as nothing shares a word
+	}{
+		{config.Bare, ""},
+		{config.Concat, "Shipping goes by train."},
+	} {
+		p.follow = followUps{mode: test.mode, template: prompt.Default(prompt.DefaultFormat())}
+		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if len(contexts[0].Passages) > 1 {
+			got = contexts[0].Passages[1].Document.Content
+		}
+		if got != test.best {
+			t.Errorf("%s: %q; %q expected", test.mode, got, test.best)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(data), "\n")
+		if heads[head] {
+			t.Errorf("%s: made of the same as another mode's: %s", test.mode, head)
+		}
+		heads[head] = true
+	}
+}
+
+func TestFirstQuestion(t *testing.T) {
+	for _, test := range []struct{ why, text, want string }{
+		{"as it was told", "How far is  Norway?", "How far is Norway?"},
+		{"an answer behind it", "How far is Norway? The answer is: far.", "How far is Norway?"},
+		{"other scripts", "挪威有多远？很远。", "挪威有多远？"},
+		{"no question mark", "\n the way to Norway \nis far?", "the way to Norway"},
+		{"nothing", " \n", ""},
+	} {
+		if got := firstQuestion(test.text); got != test.want {
+			t.Errorf("%s: %q; %q expected", test.why, got, test.want)
+		}
+	}
+}
+
+// What training passages are retrieved with is named with all its settings.
+func TestPassagesName(t *testing.T) {
+	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
+	for _, test := range []struct{ name, why, retriever, want string }{
+		{"words", "its constants change the ranking", config.BM25, "BM25 (k1 1.5, b 0.75, epsilon 0.25, of documents that share a word)"},
+		{"endpoint", "its model and place too", config.OpenAI, `m of http://localhost:1/v1 (dimensions 0, passage prompt "")`},
+	} {
+		c := config.DefaultPassages()
+		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", test.retriever
+		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
+		if err != nil || p.name != test.want {
+			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
+		}
+	}
+}

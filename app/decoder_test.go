@@ -1,0 +1,51 @@
+package app
+
+import (
+	"encoding/json"
+	"testing"
+
+	"gorqa/config"
+	"gorqa/report"
+	"gorqa/tensor/arch/llama"
+	"gorqa/text/prompt"
+	"gorqa/text/recipe"
+)
+
+// A trained model's prompts are as it was trained; flags change the wording, and
+// not how it is cut.
+func TestUsePrompt(t *testing.T) {
+	saved, err := json.Marshal(prompt.Default(prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "\n", SepSys: "#"}).DroppingPassages(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	show, err := report.Open("", report.Options{Console: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, why string
+		files     map[string][]byte
+		sepSys    *string
+		stop      string
+		drops     bool
+	}{
+		{"untrained", "the tokenizer's end token", nil, nil, "</s>", false},
+		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, nil, "#", true},
+		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, new("!"), "!", true},
+	} {
+		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+		c := config.DefaultPrompt()
+		c.SepSys = test.sepSys
+		if err := d.usePrompt(c, show); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := d.encoder.Template; got.Stops()[0] != test.stop || got.DropsPassages() != test.drops {
+			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
+		}
+	}
+	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+	if err := d.usePrompt(config.DefaultPrompt(), show); err == nil {
+		t.Error("a damaged prompt file: no error")
+	}
+}

@@ -1,0 +1,230 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"gorqa/config"
+	"gorqa/engine/xla"
+	"gorqa/files/weights"
+	"gorqa/report"
+	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/embed"
+	"gorqa/tensor/tape"
+	"gorqa/text/dataset"
+	"gorqa/text/retrieve"
+	"gorqa/text/tokenizer"
+)
+
+// Embedder is a sentence-transformers folder, or a plain encoder's, as a
+// retrieve.Embedder. It is safe for concurrent use; calls take turns on the
+// device.
+type Embedder struct {
+	name      string
+	settings  embed.Settings
+	maxTokens int
+	tokens    int // that the model has an embedding for
+	tokenizer *tokenizer.Tokenizer
+	params    *tape.Params
+	model     *embed.Model
+	unused    []string // tensors of the folder
+}
+
+// OpenEmbedder loads the encoder in folder onto the device, in bf16 (half) or
+// f32. model is its name as the user gave it, which tells an e5 model.
+func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half bool) (_ *Embedder, err error) {
+	source, err := weights.Open(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	shape, err := bert.ParseConfig(source.Config())
+	if err != nil {
+		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
+	}
+	x := &Embedder{params: tape.NewParams(e, half)}
+	if x.settings, err = embed.ReadSettings(folder, model); err != nil {
+		return nil, fmt.Errorf("embedding model: %w", err)
+	}
+	if x.tokenizer, err = tokenizer.Load(folder); err != nil {
+		return nil, err
+	}
+	if special := x.tokenizer.Encode("", true); len(special) != 2 {
+		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text; expected one before and one behind, as BERT's", folder, len(special))
+	}
+	x.maxTokens, x.tokens = shape.Positions, shape.Vocabulary
+	if n := x.settings.MaxTokens; n > 0 {
+		x.maxTokens = min(n, x.maxTokens)
+	}
+
+	content := sha256.New()
+	content.Write(x.tokenizer.JSON())
+	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
+		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
+	}
+	ws := shape.Weights()
+	x.unused = source.Unused(func(name string) bool {
+		name = bert.Name(name)
+		return strings.HasPrefix(name, "pooler.") || strings.HasPrefix(name, "cls.") || // a head of pre-training
+			slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
+	})
+	opt := embed.OptionsFor(e.OnHost())
+	opt.Pooling, opt.Normalise, opt.Truncate = x.settings.Pooling, x.settings.Normalise, x.settings.Truncate
+	if x.model, err = embed.New(tape.NewRunner(e, x.params), shape, opt); err != nil {
+		return nil, errors.Join(err, x.params.Free())
+	}
+	precision := "f32"
+	if half {
+		precision = "bf16"
+	}
+	x.name = fmt.Sprintf("%s (%s, %s, %d tokens, passage prompt %q, lower case %t, content %s)",
+		filepath.Base(filepath.ToSlash(model)), precision, opt, x.maxTokens, x.settings.PassagePrompt, x.settings.LowerCase,
+		hex.EncodeToString(content.Sum(nil)[:8]))
+	return x, nil
+}
+
+// loadEncoder puts the encoder's weights on the device and into the hash.
+func loadEncoder(ctx context.Context, p *tape.Params, source *weights.Model, config bert.Config, content hash.Hash) error {
+	stored := renamed{source, map[string]string{}}
+	for _, name := range source.Names() {
+		if other, ok := stored.names[bert.Name(name)]; ok {
+			return fmt.Errorf("tensors %s and %s are the same weight under two names; expected one; save the model again", other, name)
+		}
+		stored.names[bert.Name(name)] = name
+	}
+	var raw []byte
+	return p.Load(ctx, config.Weights(), stored, false, func(values []float32) {
+		raw = slices.Grow(raw[:0], 4*len(values))
+		for _, v := range values {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		}
+		content.Write(raw)
+	})
+}
+
+// renamed is a stored model whose weights go by other names.
+type renamed struct {
+	*weights.Model
+	names map[string]string
+}
+
+func (r renamed) Shape(name string) ([]int, bool) { return r.Model.Shape(r.names[name]) }
+
+func (r renamed) Float32(name string) ([]float32, error) { return r.Model.Float32(r.names[name]) }
+
+// Name identifies the weights, the tokenizer and every setting that changes the
+// vector of a passage.
+func (x *Embedder) Name() string { return x.name }
+
+// Width returns the length of the vectors.
+func (x *Embedder) Width() int { return x.model.Width() }
+
+// Embed returns the vectors of texts, each behind its prompt and cut to the
+// model's length as sentence-transformers does.
+func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind) ([][]float32, error) {
+	prompt := x.settings.PassagePrompt
+	if kind == retrieve.Query {
+		prompt = x.settings.QueryPrompt
+	}
+	ids := make([][]int32, len(texts))
+	for i, text := range texts {
+		row := x.encode(prompt + text)
+		if n := len(row); n > x.maxTokens {
+			row[x.maxTokens-1] = row[n-1] // the closing special token stays
+			row = row[:x.maxTokens]
+		}
+		ids[i] = row
+	}
+	return x.model.Vectors(ctx, ids)
+}
+
+// encode gives the ids of a text behind its prompt, however many.
+func (x *Embedder) encode(text string) []int32 {
+	if x.settings.LowerCase {
+		text = strings.ToLower(text)
+	}
+	return x.tokenizer.Encode(text, true)
+}
+
+// warnOfLong tells of passages of which the embedder reads only the beginning.
+func (x *Embedder) warnOfLong(ctx context.Context, docs []dataset.Document, show *report.Run) error {
+	lengths := make([]int, len(docs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	const share = 256 // documents
+	for from := 0; from < len(docs); from += share {
+		group.Go(func() error {
+			for i := from; i < min(from+share, len(docs)) && ctx.Err() == nil; i++ {
+				// No token stands for less than a byte.
+				if text := x.settings.PassagePrompt + docs[i].Text(); len(text) > x.maxTokens-2 {
+					lengths[i] = len(x.encode(text))
+				}
+			}
+			return ctx.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	long, longest := 0, 0
+	for _, n := range lengths {
+		if n > x.maxTokens {
+			long, longest = long+1, max(longest, n)
+		}
+	}
+	if long > 0 {
+		show.Warn("%d of %d passages are longer than the %d tokens that the embedding model reads, the longest has %d: they are found by their beginning alone; cut the documents into shorter passages, or take an embedding model that reads more", long, len(docs), x.maxTokens, longest)
+	}
+	return nil
+}
+
+// metric is what vectors are compared by: as asked, or as the folder says. It tells
+// what is to be known of the folder.
+func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, error) {
+	if len(x.unused) > 0 {
+		show.Warn("embedding model: %s", unusedNote(x.unused))
+	}
+	if asked == config.AutoSimilarity {
+		asked = string(x.settings.Similarity)
+		if x.settings.LikeLocalRQA {
+			show.Say("The embedding model is a retriever that LocalRQA trained: passages are found by Euclidean distance, as there (--similarity cosine for the angle)")
+		}
+	}
+	return metricOf(asked)
+}
+
+// metricOf is the metric of that name, cosine where nothing says (AutoSimilarity).
+func metricOf(name string) (retrieve.Metric, error) {
+	if name == config.AutoSimilarity {
+		return retrieve.Cosine, nil
+	}
+	for m := retrieve.Cosine; m <= retrieve.Manhattan; m++ {
+		if m.String() == name {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("similarity: %q found; one of cosine, dot, euclidean, manhattan expected", name)
+}
+
+// Close frees the device's memory.
+func (x *Embedder) Close() error { return x.params.Free() }
+
+// check refuses texts of a file with tokens that the model has no embedding for.
+func (x *Embedder) check(file, what string, n int, text func(i int) string) error {
+	if err := checkTexts(x.tokenizer, x.tokens, what, n, text); err != nil {
+		return fmt.Errorf("%s: embedding model %s: %w", file, x.name, err)
+	}
+	return nil
+}

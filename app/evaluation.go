@@ -1,0 +1,347 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"gorqa/config"
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
+	"gorqa/files/wheel"
+	"gorqa/report"
+	"gorqa/text/dataset"
+	"gorqa/text/evaluate"
+	"gorqa/text/evaluate/judge"
+	"gorqa/text/recipe"
+	"gorqa/text/retrieve"
+)
+
+// evaluation is the end-to-end evaluation of a generator: what it retrieves
+// from, and how it is scored.
+type evaluation struct {
+	generator generator
+	retriever retrieve.Retriever // nil where only gold passages are asked for
+	embedder  *Embedder
+	judge     evaluate.Judge // of the answers to the test set; nil for none
+	options   evaluate.Options
+	follow    followUps
+	leftOut   map[string][]int // by prefix: rows whose questions leave no room for an answer
+	show      *report.Run
+}
+
+// openEvaluation reads the documents and makes their index, where the contexts
+// need them.
+func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
+	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
+	x.options.Searches, x.follow = follow.texts, follow
+	x.options.TopK = cmp.Or(b.EvalK, g.loaded().k, x.options.TopK)
+	g.loaded().k = x.options.TopK
+	x.options.Contexts = nil
+	for _, name := range s.EvalContexts {
+		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
+	}
+	if s.GenGPT4Eval {
+		j, err := openJudge(s.JudgeModel, show)
+		if err != nil {
+			return nil, err
+		}
+		x.judge = j
+	}
+	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
+		return x, nil
+	}
+	index, embedder, err := openIndex(ctx, e, b, documents, h, half, show)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(index.Documents()); x.options.TopK > n {
+		show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
+		x.options.TopK = n
+	}
+	x.retriever, x.embedder = index, embedder
+	if err := checkDocuments(g, b.FullDatasetFilePath, index.Documents()); err != nil {
+		return nil, errors.Join(err, x.close())
+	}
+	return x, nil
+}
+
+// openIndex loads the embedding model and embeds the documents that the index
+// does not hold yet.
+func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, show *report.Run) (*retrieve.Index, *Embedder, error) {
+	docs, err := documents()
+	if err != nil {
+		return nil, nil, err
+	}
+	embedder, err := openEmbedder(ctx, e, b.EvalEmbeddingModel, h, half, show)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = embedder.check(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
+	var metric retrieve.Metric
+	if err == nil {
+		metric, err = embedder.metric(b.Similarity, show)
+	}
+	var index *retrieve.Index
+	if err == nil {
+		index, err = buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, embedder.Close())
+	}
+	return index, embedder, nil
+}
+
+// openEmbedder finds an embedding model and loads it.
+func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*Embedder, error) {
+	folder, err := locateNamed(ctx, model, h, show)
+	if err != nil {
+		return nil, err
+	}
+	return OpenEmbedder(ctx, e, folder, model, half)
+}
+
+// buildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
+// none.
+func buildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
+	opt := retrieve.DefaultOptions()
+	opt.Metric, opt.Products = metric, products
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = show.Task("Embedding documents", total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	index, err := retrieve.Build(ctx, dir, docs, embedder, opt)
+	if task != nil {
+		task.Done()
+	}
+	if err != nil {
+		return nil, err
+	}
+	stats := index.Stats()
+	if stats.Said != "" {
+		show.Say("Index: %s", stats.Said)
+	}
+	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
+	if x, ok := embedder.(*Embedder); ok {
+		return index, x.warnOfLong(ctx, docs, show)
+	}
+	return index, nil
+}
+
+// openJudge makes the judge of answers, whose verdicts lie in the cache folder.
+func openJudge(model string, show *report.Run) (*judge.Judge, error) {
+	cache, err := wheel.Cache()
+	if err != nil {
+		return nil, err
+	}
+	opt := judge.DefaultOptions(model)
+	opt.CacheDir = filepath.Join(cache, "verdicts")
+	var task *report.Task
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = show.Task("Judging answers", total)
+		}
+		task.Advance(1)
+		if done == total {
+			task.Done()
+			task = nil
+		}
+	}
+	return judge.New(opt)
+}
+
+// run scores examples; prefix begins the keys ("eval", "test"). The judge, who
+// costs, looks at the test set alone.
+func (x *evaluation) run(ctx context.Context, prefix string, examples []dataset.Example) (*evaluate.Report, error) {
+	opt := x.options
+	opt.Prefix, opt.LeaveOut = prefix, x.leftOut[prefix]
+	if prefix == "test" {
+		opt.Judge = x.judge
+	}
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = x.show.Task("Answering "+prefix, total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	r, err := evaluate.Run(ctx, examples, x.retriever, x.generator, opt)
+	if task != nil {
+		task.Done()
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.warnOfJudge(r.Predictions)
+	return r, nil
+}
+
+// warnOfJudge tells of answers that the judge failed on.
+func (x *evaluation) warnOfJudge(predictions []evaluate.Prediction) {
+	failed, first := 0, ""
+	for _, p := range predictions {
+		if p.Judged != nil && p.Judged.Verdict == evaluate.Failed {
+			if failed++; failed == 1 {
+				first = p.Judged.Reason
+			}
+		}
+	}
+	if failed > 0 {
+		x.show.Warn("%d answers have no verdict of the judge, the first one: %s; the same command asks about them again", failed, first)
+	}
+}
+
+// loss is the mean loss of rows in nats per label token.
+func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
+	var all []int
+	terms := 0
+	for place, n := range r.terms {
+		all = append(all, place)
+		terms += n
+	}
+	task := x.show.Task("Evaluation loss", len(all))
+	defer task.Done()
+	var sum float64
+	for n, p := range r.pack(all) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		loss, err := x.generator.loaded().runner.Evaluate(p)
+		if err != nil {
+			return 0, err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return 0, fmt.Errorf("evaluation loss: %v found; a finite number expected; the model's weights are damaged, or its training went astray: lower learning_rate, try --bf16 false, or take another checkpoint", loss)
+		}
+		sum += loss
+		task.Advance(n)
+	}
+	return sum / float64(terms), nil
+}
+
+// tell shows and saves what an evaluation found.
+func (x *evaluation) tell(title string, step int, r *evaluate.Report, predictions string) error {
+	table := r.Table()
+	x.show.Table(title, table[0], table[1:])
+	err := x.show.Scores(step, r.Metrics)
+	if predictions == "" {
+		return err
+	}
+	return errors.Join(err, r.WritePredictions(predictions))
+}
+
+// checkQuestions looks for tokens that the embedding model has no embedding for.
+func (x *evaluation) checkQuestions(file string, examples []dataset.Example) error {
+	if x.embedder == nil {
+		return nil
+	}
+	return x.embedder.check(file, "questions", len(examples), func(i int) string { return examples[i].Question })
+}
+
+func (x *evaluation) close() error {
+	if x.embedder == nil {
+		return nil
+	}
+	return x.embedder.Close()
+}
+
+// readExamples reads a file of rows; what is wrong with rows stops the command
+// unless they are to be passed over, which the warning then tells.
+func readExamples(ctx context.Context, path string, skip bool) (examples []dataset.Example, warning string, err error) {
+	if path == "" {
+		return nil, "", nil
+	}
+	examples, err = dataset.ReadExamples(ctx, path)
+	var bad *dataset.BadData
+	switch {
+	case !errors.As(err, &bad):
+		return examples, "", err
+	case skip && len(examples) > 0:
+		return examples, fmt.Sprintf("%d rows are passed over:\n%v", bad.BadRows, bad), nil
+	}
+	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are passed over", err)
+}
+
+// overlaps tells of rows that stand in two splits.
+func overlaps(names []string, splits [][]dataset.Example) []string {
+	var warnings []string
+	for i := range splits {
+		for j := range splits[:i] {
+			shared := dataset.Overlap(splits[j], splits[i])
+			if len(shared) == 0 {
+				continue
+			}
+			warnings = append(warnings, fmt.Sprintf("%d questions stand both in %s and in %s, the first one %q; the scores may be too good", len(shared), names[j], names[i], shared[0].Question))
+		}
+	}
+	return warnings
+}
+
+// encode turns examples into rows over the passages of their contexts.
+func encode(g generator, name string, examples []dataset.Example, contexts []recipe.Context, onOverflow string, show *report.Run) (rows, error) {
+	r, err := g.encode(examples, contexts)
+	var over *recipe.Overflow
+	if errors.As(err, &over) && onOverflow == "skip" && len(r.index) > 0 {
+		show.Warn("%s: %v; they are passed over", name, over)
+		return r, nil
+	}
+	if err != nil {
+		return rows{}, inFile(name, examples, err)
+	}
+	return r, nil
+}
+
+// room looks whether every question leaves room for an answer, and gives the rows
+// that are left out because theirs do not.
+func room(g generator, follow followUps, name string, examples []dataset.Example, onOverflow string, show *report.Run) (leftOut []int, err error) {
+	err = cmp.Or(checkGold(g.loaded().encoder, examples), g.room(examples))
+	var over *recipe.Overflow
+	if errors.As(err, &over) && onOverflow == "skip" && len(over.Rows) < len(examples) {
+		show.Warn("%s: %v; they are left out of the answers", name, over)
+		leftOut, err = over.Rows, nil
+	}
+	if err != nil {
+		var none *recipe.Unembedded
+		if errors.As(err, &none) {
+			return nil, inFile(name, examples, err)
+		}
+		return nil, fmt.Errorf("%s: questions to answer: %w", name, err)
+	}
+	if n, err := follow.tooLong(examples); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	} else if n > 0 {
+		show.Warn("%s: %d follow-up questions leave no room to be worded anew; the retriever is asked them as they are; raise max_seq_length", name, n)
+	}
+	return leftOut, nil
+}
+
+// predictionsFile is where an evaluation's answers go, or "" for nowhere.
+func predictionsFile(c config.Scoring, dir, name string) string {
+	if !c.WritePredictions {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}
+
+// products searches by the kernels of the processor.
+func products(ctx context.Context, queries, rows []float32, width, k int) ([][]retrieve.Hit, error) {
+	found, err := cpu.TopK(ctx, queries, rows, width, k)
+	hits := make([][]retrieve.Hit, len(found))
+	for q, best := range found {
+		for _, h := range best {
+			hits[q] = append(hits[q], retrieve.Hit{Index: h.Row, Score: h.Score})
+		}
+	}
+	return hits, err
+}

@@ -1,0 +1,234 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gorqa/text/prompt"
+)
+
+// export gives the small files of a model as other programs need them to ask it
+// as it was trained: generation_config.json lists all tokens that end an answer,
+// and the chat template renders the trained prompt. Without a template (nil: of an
+// untrained model, or FiD, whose passages are no messages) the chat template stays.
+func (s textSide) export(t *prompt.Template) (map[string][]byte, error) {
+	files := maps.Clone(s.files)
+	if files == nil {
+		files = map[string][]byte{}
+	}
+	if t != nil {
+		if err := s.exportTemplate(files, t); err != nil {
+			return nil, err
+		}
+	}
+	return files, s.exportEnds(files, t)
+}
+
+// exportOf is export for a model that is written again as it is: what it was
+// trained with lies beside it. folder is where its tokenizer lies. Another model
+// than a generator, and one without a tokenizer, keeps its files.
+func exportOf(ctx context.Context, folder string, config []byte, files map[string][]byte) (map[string][]byte, error) {
+	fuses, err := isFusion(config, "")
+	if err != nil {
+		return files, nil
+	}
+	if !slices.ContainsFunc([]string{"tokenizer.json", "spiece.model", "tokenizer.model"}, func(name string) bool { return files[name] != nil }) {
+		return files, nil
+	}
+	t, err := loadTokenizer(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	s := textSide{folder, config, files, t}
+	if fuses {
+		return s.export(nil)
+	}
+	trained, err := s.saved()
+	if err != nil {
+		return nil, err
+	}
+	return s.export(trained)
+}
+
+// change changes a JSON file of a model's, {} where there is none.
+func (s textSide) change(files map[string][]byte, name string, set func(fields map[string]any)) error {
+	fields := map[string]any{}
+	if data, ok := files[name]; ok {
+		in := json.NewDecoder(bytes.NewReader(data))
+		in.UseNumber()
+		if err := in.Decode(&fields); err != nil {
+			return fmt.Errorf("%s: %w; a JSON object expected", filepath.Join(s.folder, name), err)
+		}
+	}
+	set(fields)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(fields); err != nil {
+		return err
+	}
+	files[name] = out.Bytes()
+	return nil
+}
+
+// generationIDs are what transformers takes from config.json where there is no
+// generation_config.json.
+var generationIDs = []string{"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"}
+
+// exportEnds lists in generation_config.json every token that ends an answer.
+func (s textSide) exportEnds(files map[string][]byte, t *prompt.Template) error {
+	ends, err := s.ends()
+	if err != nil {
+		return err
+	}
+	if t != nil {
+		if id, ok := s.stopToken(t); ok && !slices.Contains(ends, id) {
+			ends = append(ends, id)
+		}
+	}
+	if len(ends) == 0 {
+		return nil
+	}
+	var config map[string]any
+	if _, ok := files[generationFile]; !ok && s.config != nil {
+		in := json.NewDecoder(bytes.NewReader(s.config))
+		in.UseNumber()
+		if err := in.Decode(&config); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(s.folder, "config.json"), err)
+		}
+	}
+	return s.change(files, generationFile, func(fields map[string]any) {
+		for _, name := range generationIDs {
+			if id, ok := config[name]; ok && id != nil {
+				fields[name] = id
+			}
+		}
+		if fields["eos_token_id"] = ends; len(ends) == 1 {
+			fields["eos_token_id"] = ends[0]
+		}
+		// With it transformers 4 takes the ids from config.json after all.
+		delete(fields, "_from_model_config")
+		dropInvalid(fields)
+	})
+}
+
+const generationFile = "generation_config.json"
+
+// dropInvalid takes out what stands in a generation_config.json against its own
+// do_sample and num_beams: transformers loads such a file, but does not save the
+// model again.
+func dropInvalid(fields map[string]any) {
+	for _, f := range []struct {
+		mode    string
+		on      func(any) bool
+		keeping map[string]float64 // the value that says nothing
+	}{
+		{"do_sample", func(v any) bool { return v == true }, map[string]float64{
+			"temperature": 1, "top_p": 1, "top_k": 50, "typical_p": 1, "epsilon_cutoff": 0, "eta_cutoff": 0, "min_p": -1, "top_h": -1,
+		}},
+		{"num_beams", func(v any) bool { n, ok := number(v); return ok && n > 1 }, map[string]float64{"length_penalty": 1}},
+	} {
+		if f.on(fields[f.mode]) {
+			continue
+		}
+		for name, plain := range f.keeping {
+			if n, ok := number(fields[name]); ok && n != plain {
+				delete(fields, name)
+			}
+		}
+	}
+	if n, ok := number(fields["num_beams"]); (!ok || n <= 1) && fields["early_stopping"] != false {
+		delete(fields, "early_stopping")
+	}
+	if n, ok := number(fields["pad_token_id"]); ok && n < 0 {
+		delete(fields, "pad_token_id")
+	}
+}
+
+func number(v any) (float64, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	f, err := n.Float64()
+	return f, err == nil
+}
+
+// exportTemplate writes the chat template where transformers 4 reads it,
+// tokenizer_config.json, and where transformers 5 does, chat_template.jinja. The
+// end token becomes the one that ends an answer, which llama.cpp stops at alone,
+// unless the template itself or the tokenizer writes the other one.
+func (s textSide) exportTemplate(files map[string][]byte, t *prompt.Template) error {
+	lead, err := s.lead(t)
+	if err != nil {
+		return err
+	}
+	source := t.ChatTemplate(lead)
+	end := ""
+	if id, ok := s.stopToken(t); ok && id != s.tokenizer.Special().EOS && !strings.Contains(source, "eos_token") && !s.appendsEnd() {
+		end, _ = s.tokenizer.Token(id)
+	}
+	own := source == t.Source()
+	if !own {
+		delete(files, "additional_chat_templates/default.jinja") // which goes before chat_template.jinja
+	}
+	if !own || files["chat_template.jinja"] == nil {
+		files["chat_template.jinja"] = []byte(source)
+	}
+	err = s.change(files, "tokenizer_config.json", func(fields map[string]any) {
+		if _, several := fields["chat_template"].([]any); !own || !several {
+			fields["chat_template"] = source
+		}
+		if end != "" {
+			fields["eos_token"] = end
+		}
+	})
+	if _, ok := files["special_tokens_map.json"]; ok && end != "" {
+		err = errors.Join(err, s.change(files, "special_tokens_map.json", func(fields map[string]any) { fields["eos_token"] = end }))
+	}
+	return err
+}
+
+// appendsEnd says whether the tokenizer closes a text with its end token.
+func (s textSide) appendsEnd() bool {
+	ids := s.tokenizer.Encode("", true)
+	return len(ids) > 0 && ids[len(ids)-1] == s.tokenizer.Special().EOS
+}
+
+// lead is what a chat template writes before a prompt so that its tokens are
+// those of the prompt: the tokenizer puts none before what a chat template
+// rendered.
+func (s textSide) lead(t *prompt.Template) (string, error) {
+	if !t.AddSpecialTokens() {
+		return "", nil
+	}
+	text, err := t.Render(prompt.Input{Passages: []string{"A passage."}, Question: "What is it?"})
+	if err != nil {
+		return "", err
+	}
+	bare, whole := s.tokenizer.Encode(text, false), s.tokenizer.Encode(text, true)
+	var begin strings.Builder
+	at := 0
+	for ; at < len(whole) && !slices.Equal(bare, whole[at:min(at+len(bare), len(whole))]); at++ {
+		token, _ := s.tokenizer.Token(whole[at])
+		begin.WriteString(token)
+	}
+	if at == 0 || at == len(whole) {
+		return "", nil
+	}
+	// Some tokenizers put a space before the first word of a text alone.
+	for _, between := range []string{"", " "} {
+		if slices.Equal(s.tokenizer.Encode(begin.String()+between+text, false), whole[:at+len(bare)]) {
+			return begin.String() + between, nil
+		}
+	}
+	return begin.String(), nil
+}

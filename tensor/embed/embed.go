@@ -1,0 +1,305 @@
+// Package embed turns token ids into sentence vectors: an encoder of arch/bert,
+// the pooling and normalisation of its sentence-transformers folder, and batches
+// by length so that little is padded and few shapes are compiled. It knows
+// nothing of text: whoever tokenises follows [Settings].
+package embed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
+
+	"gorqa/batch"
+	"gorqa/engine/xla"
+	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/nn"
+	"gorqa/tensor/tape"
+)
+
+// Pooling says how the states of a row's tokens become one vector.
+type Pooling string
+
+// The poolings of sentence-transformers, under its names.
+const (
+	Mean         Pooling = "mean"                 // the mean of the tokens
+	First        Pooling = "cls"                  // the first token
+	Largest      Pooling = "max"                  // the largest value of each component
+	MeanSqrt     Pooling = "mean_sqrt_len_tokens" // the sum over the root of the number of tokens
+	WeightedMean Pooling = "weightedmean"         // the mean weighted by place: 1, 2, 3, …
+	Last         Pooling = "lasttoken"            // the last token
+)
+
+// poolings lists them all, in the order in which sentence-transformers joins
+// them where a folder of the old form names several.
+var poolings = []Pooling{First, Largest, Mean, MeanSqrt, WeightedMean, Last}
+
+// Options are the settings of [New].
+type Options struct {
+	Pooling   []Pooling // one, or several whose vectors are joined
+	Normalise bool      // scale vectors to length 1
+	Truncate  int       // keep so many of a vector's numbers, the first ones; 0 for all
+	// BatchTokens is how many tokens are in one batch, if no row alone has more.
+	BatchTokens int
+}
+
+// DefaultOptions returns mean pooling, normalised, in batches of 1024 tokens: a
+// small encoder's activations then stay near the processor's cache.
+func DefaultOptions() Options {
+	return Options{Pooling: []Pooling{Mean}, Normalise: true, BatchTokens: 1024}
+}
+
+// OptionsFor is DefaultOptions on the host, and larger batches on a GPU.
+func OptionsFor(onHost bool) Options {
+	opt := DefaultOptions()
+	if !onHost {
+		opt.BatchTokens = 8192
+	}
+	return opt
+}
+
+// Validate reports settings that cannot be used.
+func (o Options) Validate() error {
+	var errs []error
+	if len(o.Pooling) == 0 {
+		errs = append(errs, fmt.Errorf("embed: no pooling; expected one of %q", poolings))
+	}
+	for _, p := range o.Pooling {
+		if !slices.Contains(poolings, p) {
+			errs = append(errs, fmt.Errorf("embed: pooling %q; expected one of %q", p, poolings))
+		}
+	}
+	if o.Truncate < 0 {
+		errs = append(errs, fmt.Errorf("embed: Truncate is %d; expected 0, or how many numbers to keep", o.Truncate))
+	}
+	if o.BatchTokens < 1 {
+		errs = append(errs, fmt.Errorf("embed: BatchTokens is %d; expected at least 1", o.BatchTokens))
+	}
+	return errors.Join(errs...)
+}
+
+// Model embeds rows of token ids. It is safe for concurrent use; calls take turns.
+type Model struct {
+	mu     sync.Mutex
+	opt    Options
+	runner *tape.Runner
+	bert   *bert.Model
+	pool   tape.Bound
+}
+
+// New makes an embedder of an encoder whose weights, those of c.Weights, the
+// runner holds. They stay the runner's to free.
+func New(r *tape.Runner, c bert.Config, opt Options) (*Model, error) {
+	if err := errors.Join(c.Validate(), opt.Validate()); err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, w := range c.Weights() {
+		p := r.Params.Get(w.Name)
+		switch {
+		case p == nil:
+			errs = append(errs, fmt.Errorf("embed: the encoder has no weight %s; expected one of %v", w.Name, w.Dims))
+		case !slices.Equal(p.Dims, w.Dims):
+			errs = append(errs, fmt.Errorf("embed: weight %s is %v; expected %v as config.json says", w.Name, p.Dims, w.Dims))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	m := &Model{opt: opt, runner: r, bert: bert.New(c, r.Params.Half())}
+	m.pool = m.poolBlock().Named()
+	return m, nil
+}
+
+// Width returns the length of the vectors.
+func (m *Model) Width() int {
+	if n := m.opt.Truncate; n > 0 {
+		return min(n, m.pooled())
+	}
+	return m.pooled()
+}
+
+// pooled is the length of the vectors before they are truncated.
+func (m *Model) pooled() int { return len(m.opt.Pooling) * m.bert.Config.Width }
+
+// Vectors returns the vector of each row of ids, in order. Rows are of one token
+// at least and of no more than the encoder has positions. ctx is looked at
+// between batches.
+func (m *Model) Vectors(ctx context.Context, ids [][]int32) ([][]float32, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for i, row := range ids {
+		if len(row) == 0 || len(row) > m.bert.Config.Positions {
+			errs = append(errs, fmt.Errorf("embed: row %d has %d tokens; expected 1 to %d; truncate the text", i+1, len(row), m.bert.Config.Positions))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(ids))
+	for _, p := range packs(ids, m.opt.BatchTokens) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := m.run(ids, p, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// pack names the rows of one batch.
+type pack struct {
+	rows   []int // indexes
+	tokens int   // of all of them
+}
+
+// packs fills batches of budget tokens, each time with the longest row that still
+// fits; a row beyond the budget is alone. None has more than maxRows.
+func packs(ids [][]int32, budget int) []pack {
+	longest := 0
+	for _, row := range ids {
+		longest = max(longest, len(row))
+	}
+	left := make([][]int, longest+1) // of each length
+	for i, row := range ids {
+		left[len(row)] = append(left[len(row)], i)
+	}
+	var list []pack
+	for done := 0; done < len(ids); {
+		var p pack
+		for n := longest; n > 0 && len(p.rows) < maxRows; {
+			if fits := n <= budget-p.tokens || len(p.rows) == 0; !fits || len(left[n]) == 0 {
+				n--
+				continue
+			}
+			p.rows, left[n] = append(p.rows, left[n][0]), left[n][1:]
+			p.tokens += n
+		}
+		list = append(list, p)
+		done += len(p.rows)
+	}
+	return list
+}
+
+// maxRows bounds the rectangle that a batch is pooled in.
+const maxRows = 64
+
+// sizes gives the shape of a batch of so many tokens and rows, the longest of which
+// has that many. They are rounded up so that few shapes arise: on the host little, so
+// that a question costs little; elsewhere, where a shape takes seconds to compile and
+// small batches leave the device idle, to powers of two.
+func sizes(tokens, rows, longest int, onHost bool) bert.Pack {
+	if !onHost {
+		power := func(n, least int) int { return batch.PowerOfTwo(max(n, least)) }
+		return bert.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
+	}
+	step := 128
+	if tokens <= step { // a question
+		step = 32
+	}
+	return bert.Pack{Size: batch.RoundUp(tokens, step), Tall: batch.PowerOfTwo(rows), Wide: batch.RoundUp(longest, min(step, 64))}
+}
+
+// run embeds one batch and stores its vectors in out.
+func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
+	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), !m.runner.InGraphs())
+	for _, row := range p.rows {
+		in.Rows = append(in.Rows, ids[row])
+	}
+	t := m.runner.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	x, err := m.bert.Hidden(t, in)
+	if err != nil {
+		return err
+	}
+	pooled, err := t.Call(m.pool, x.States, x.At, x.Lengths)
+	if err != nil {
+		return err
+	}
+	width, kept := m.pooled(), m.Width()
+	return xla.View(pooled[0].Tensor, func(vectors []float32) error {
+		for i, row := range p.rows {
+			out[row] = slices.Clone(vectors[i*width : i*width+kept])
+		}
+		return nil
+	})
+}
+
+// poolBlock takes states [P, D], where in them the tokens of each row are [B, S],
+// and how many these are [B], to vectors [B, W].
+func (m *Model) poolBlock() *tape.Block {
+	return &tape.Block{
+		Name: "pool", Outputs: 1,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			return []*Node{pool(m.opt, in[0], in[1], in[2])}, nil
+		},
+	}
+}
+
+// pool takes states x [P, D], at [B, S] i32 and lengths [B] i32 to vectors [B, W]
+// f32, W being D for each pooling. Rows of length 0 give vectors that mean nothing.
+func pool(opt Options, x, at, lengths *Node) *Node {
+	b, s, d, g := at.Shape().Dimensions[0], at.Shape().Dimensions[1], x.Shape().Dimensions[1], x.Graph()
+	x = Gather(ConvertDType(x, dtypes.Float32), InsertAxes(at, -1)) // [B, S, D]
+	place := Iota(g, shapes.Make(dtypes.Int32, b, s, 1), 1)
+	lengths = Reshape(MaxScalar(lengths, 1), b, 1, 1)
+	seen := LessThan(place, BroadcastToDims(lengths, b, s, 1)) // [B, S, 1]
+	count := Reshape(ConvertDType(lengths, dtypes.Float32), b, 1)
+	wide := func(n *Node) *Node { return BroadcastToDims(n, b, s, d) }
+	sum := func(weights *Node) *Node { return ReduceSum(Mul(x, wide(ConvertDType(weights, dtypes.Float32))), 1) } // [B, D]
+
+	var parts []*Node
+	for _, p := range opt.Pooling {
+		var v *Node
+		switch p {
+		case Mean:
+			v = Div(sum(seen), BroadcastToDims(count, b, d))
+		case MeanSqrt:
+			v = Div(sum(seen), BroadcastToDims(Sqrt(count), b, d))
+		case WeightedMean:
+			weights := Where(seen, AddScalar(place, 1), ZerosLike(place))
+			total := ReduceSum(ConvertDType(weights, dtypes.Float32), 1) // [B, 1]
+			v = Div(sum(weights), BroadcastToDims(total, b, d))
+		case First:
+			v = sum(Equal(place, ZerosLike(place)))
+		case Last:
+			v = sum(Equal(place, BroadcastToDims(AddScalar(lengths, -1), b, s, 1)))
+		case Largest:
+			v = ReduceMax(Where(wide(seen), x, BroadcastToDims(Scalar(g, dtypes.Float32, -3e38), b, s, d)), 1)
+		}
+		parts = append(parts, v)
+	}
+	v := parts[0]
+	if len(parts) > 1 {
+		v = Concatenate(parts, 1)
+	}
+	if !opt.Normalise {
+		return v
+	}
+	norm := MaxScalar(Sqrt(ReduceAndKeep(Square(v), ReduceSum, 1)), 1e-12)
+	return Div(v, BroadcastToShape(norm, v.Shape()))
+}
+
+// String names the settings that change the vectors, for a cache.
+func (o Options) String() string {
+	names := make([]string, len(o.Pooling))
+	for i, p := range o.Pooling {
+		names[i] = string(p)
+	}
+	s := strings.Join(names, "+")
+	if o.Normalise {
+		s += " normalised"
+	}
+	if o.Truncate > 0 {
+		s += fmt.Sprintf(", the first %d numbers", o.Truncate)
+	}
+	return s
+}

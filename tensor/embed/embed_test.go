@@ -1,0 +1,228 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gorqa/engine/xla"
+	"gorqa/internal/enginetest"
+	"gorqa/internal/golden"
+	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/tape"
+)
+
+const tiny = "../arch/bert/testdata/bert"
+
+// encoder puts the tiny encoder on the device.
+func encoder(t *testing.T, half bool) (*tape.Runner, bert.Config) {
+	t.Helper()
+	data, err := os.ReadFile(tiny + "/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := bert.ParseConfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enginetest.Open(t)
+	p := tape.NewParams(e, half)
+	arrays := golden.Arrays(t, tiny+"/model.safetensors")
+	for _, w := range c.Weights() {
+		if err := p.Add(w, arrays[w.Name].Floats, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := p.Free(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tape.NewRunner(e, p), c
+}
+
+func TestVectorsParity(t *testing.T) {
+	g := golden.Load(t, tiny)
+	r, c := encoder(t, false)
+	opt := Options{Pooling: []Pooling{Mean}, BatchTokens: 64}
+	m, err := New(r, c, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := [][]int32{g.Ints(t, "ids.0"), g.Ints(t, "ids.1"), g.Ints(t, "ids.2")}
+	var got [][]float32
+	for _, graphs := range []bool{true, false} { // in a GPU's shapes, and in the host's
+		r.Graphs = graphs
+		if got, err = m.Vectors(t.Context(), rows); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got {
+			g.Compare(t, fmt.Sprintf("mean.%d", i), v)
+		}
+	}
+
+	opt.Normalise = true
+	unit, err := New(r, c, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reversed := slices.Clone(rows)
+	slices.Reverse(reversed)
+	back, err := unit.Vectors(t.Context(), reversed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range back {
+		w := got[len(got)-1-i]
+		if l, cos := dotOf(v, v), dotOf(v, w)/math.Sqrt(dotOf(w, w)); math.Abs(l-1) > 1e-5 || math.Abs(cos-1) > 1e-5 {
+			t.Errorf("row %d: squared length %v, cosine to the vector that is not normalised %v; want 1 and 1", i, l, cos)
+		}
+	}
+}
+
+// The half-precision encoder points the same way.
+func TestVectorsHalf(t *testing.T) {
+	g := golden.Load(t, tiny)
+	r, c := encoder(t, true)
+	m, err := New(r, c, DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Vectors(t.Context(), [][]int32{g.Ints(t, "ids.0"), g.Ints(t, "ids.1"), g.Ints(t, "ids.2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		want := g.Floats(t, fmt.Sprintf("mean.%d", i))
+		if cos := dotOf(v, want) / math.Sqrt(dotOf(want, want)); cos < 1-1e-3 {
+			t.Errorf("row %d: cosine %v to f32", i, cos)
+		}
+	}
+}
+
+func dotOf(a, b []float32) float64 {
+	s := 0.0
+	for i := range a {
+		s += float64(a[i]) * float64(b[i])
+	}
+	return s
+}
+
+func TestPool(t *testing.T) {
+	e := enginetest.Open(t)
+	const b, s, d = 3, 4, 2
+	x := []float32{
+		1, -1, 2, -2, 4, -4,
+		-3, 5,
+		1, 1, 2, 0, 3, 5, 6, 2,
+		9, 9,
+	}
+	at := []int32{0, 1, 2, 8, 3, 8, 8, 8, 4, 5, 6, 7}
+	lengths := []int32{3, 1, 4}
+	root := func(v float64) float32 { return float32(v) }
+	for _, test := range []struct {
+		name, why string
+		pooling   []Pooling
+		normalise bool
+		want      []float32
+	}{
+		{"mean", "padding does not count", []Pooling{Mean}, false, []float32{7. / 3, -7. / 3, -3, 5, 3, 2}},
+		{"cls", "the first token", []Pooling{First}, false, []float32{1, -1, -3, 5, 1, 1}},
+		{"max", "padding is not the largest", []Pooling{Largest}, false, []float32{4, -1, -3, 5, 6, 5}},
+		{"sqrt", "over the root of the length", []Pooling{MeanSqrt}, false, []float32{root(7 / math.Sqrt(3)), root(-7 / math.Sqrt(3)), -3, 5, 6, 4}},
+		{"weighted", "later tokens count more", []Pooling{WeightedMean}, false, []float32{17. / 6, -17. / 6, -3, 5, 3.8, 2.4}},
+		{"last", "the last that is no padding", []Pooling{Last}, false, []float32{4, -4, -3, 5, 6, 2}},
+		{"joined", "one after the other", []Pooling{First, Last}, false, []float32{1, -1, 4, -4, -3, 5, -3, 5, 1, 1, 6, 2}},
+		{"unit", "length 1", []Pooling{First}, true, []float32{
+			root(math.Sqrt2 / 2), root(-math.Sqrt2 / 2), root(-3 / math.Sqrt(34)), root(5 / math.Sqrt(34)), root(math.Sqrt2 / 2), root(math.Sqrt2 / 2)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := tape.NewRunner(e, tape.NewParams(e, false))
+			m := &Model{opt: Options{Pooling: test.pooling, Normalise: test.normalise}}
+			block := m.poolBlock()
+			tp := r.New(false)
+			states, err1 := tp.Floats(x, len(x)/d, d)
+			where, err2 := tp.Ints(at, b, s)
+			rows, err3 := tp.Ints(lengths, b)
+			if err := errors.Join(err1, err2, err3); err != nil {
+				t.Fatal(err)
+			}
+			out, err := tp.Call(block.Named(), states, where, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := xla.ToHost[float32](out[0].Tensor)
+			if err := errors.Join(err, tp.Free()); err != nil {
+				t.Fatal(err)
+			}
+			golden.Compare(t, test.why, got, test.want, golden.Tolerance{Absolute: 1e-6, Relative: 1e-6})
+		})
+	}
+}
+
+func TestPacks(t *testing.T) {
+	rows := func(lengths ...int) [][]int32 {
+		var ids [][]int32
+		for _, n := range lengths {
+			ids = append(ids, make([]int32, n))
+		}
+		return ids
+	}
+	for _, test := range []struct {
+		name, why string
+		ids       [][]int32
+		want      []pack
+	}{
+		{"none", "nothing to do", nil, nil},
+		{"one", "a question alone", rows(9), []pack{{[]int{0}, 9}}},
+		{"mixed", "the longest first, then the longest that fits", rows(20, 250, 20, 249, 240), []pack{{[]int{1, 3}, 499}, {[]int{4, 0, 2}, 280}}},
+		{"exact", "a batch may be full", rows(256, 250, 6), []pack{{[]int{0, 1, 2}, 512}}},
+		{"long", "a row beyond the budget is a batch of its own", rows(590, 513, 1), []pack{{[]int{0}, 590}, {[]int{1}, 513}, {[]int{2}, 1}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, packs(test.ids, 512), cmp.AllowUnexported(pack{})); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", test.why, diff)
+			}
+		})
+	}
+	many := make([]int, 2*maxRows+1)
+	for i := range many {
+		many[i] = 1
+	}
+	if n := len(packs(rows(many...), 512)); n != 3 {
+		t.Errorf("%d batches of %d rows; want 3 with at most %d", n, len(many), maxRows)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	r, c := encoder(t, false)
+	m, err := New(r, c, DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Vectors(t.Context(), [][]int32{{1}, {}, make([]int32, 65)})
+	for _, want := range []string{"row 2 has 0 tokens", "row 3 has 65 tokens"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v; want one that says %q too", err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Vectors(ctx, [][]int32{{1}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error after cancelling is %v", err)
+	}
+	if _, err = New(r, c, Options{Pooling: []Pooling{"median"}}); err == nil || !strings.Contains(err.Error(), "median") || !strings.Contains(err.Error(), "BatchTokens") {
+		t.Errorf("error %v; want both problems", err)
+	}
+	c.Inner, c.Layers = 128, 3
+	if _, err = New(r, c, DefaultOptions()); err == nil || !strings.Contains(err.Error(), "no weight encoder.layer.2.output.dense.bias") || !strings.Contains(err.Error(), "expected [128 32]") {
+		t.Errorf("error %v; want the missing and the misshapen weights", err)
+	}
+}

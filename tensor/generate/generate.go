@@ -1,0 +1,264 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"gorqa/batch"
+	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/tape"
+)
+
+// Generator continues prompts with one model. It is not safe for concurrent
+// use.
+type Generator struct {
+	model  *llama.Model
+	runner *tape.Runner
+	graphs bool // decode by graphs on the host too; for tests
+	group  int  // layers in one graph of a step
+	ahead  int  // greedy steps taken before their tokens are read
+}
+
+// New makes a generator on the runner's weights, which are read at every call:
+// after a training step it answers with the updated ones.
+func New(m *llama.Model, r *tape.Runner) *Generator {
+	g := &Generator{model: m, runner: r, group: 1, ahead: 1}
+	if !r.Engine.OnHost() { // whose calls cost more than what they compute
+		g.group, g.ahead = layersOnGPU, aheadOnGPU
+	}
+	return g
+}
+
+// noNumber stands for the token where logits are no numbers, which any token would
+// hide.
+const noNumber = -1
+
+var errNoNumber = errors.New("the model's logits are not finite; expected finite numbers; its weights are damaged or too large for the format it computes in: try --bf16 false, or take another checkpoint")
+
+// row is one prompt and its answer so far.
+type row struct {
+	prompt  int // place in the caller's list
+	tokens  []int32
+	start   int        // length of the prompt
+	numbers *rand.Rand // nil for greedy decoding
+
+	old, slot int        // of graphs: tokens in the old part of the cache, row of the cache
+	past      llama.Past // of host
+}
+
+// cached is how many of the row's tokens the cache holds: all but the last.
+func (r *row) cached() int { return len(r.tokens) - 1 }
+
+// memory holds the keys and values of the rows under way.
+type memory interface {
+	// full says that join must be called before the next step, if only to make
+	// room.
+	full() bool
+	// join prefills rows, which it adds to those under way.
+	join(ctx context.Context, under, joining []*row) error
+	// steps gives the next tokens of the rows under way: one or more times one of
+	// each row.
+	steps(rows []*row, sample *Sampling) ([][]int32, error)
+	// leave gives up what is held for a row.
+	leave(r *row)
+	free() error
+}
+
+// decoding is the batch under way.
+type decoding struct {
+	memory        memory
+	size          int // most rows at once
+	waiting, rows []*row
+}
+
+// due says that rows must join: there is no room, or enough rows have left for
+// waiting ones to come in.
+func (d *decoding) due() bool {
+	idle := d.size - len(d.rows)
+	return len(d.rows) == 0 || d.memory.full() || len(d.waiting) > 0 && 4*idle >= d.size
+}
+
+// join lets waiting rows in.
+func (d *decoding) join(ctx context.Context) error {
+	joining := d.waiting[:min(len(d.waiting), d.size-len(d.rows))]
+	d.waiting = d.waiting[len(joining):]
+	if err := d.memory.join(ctx, d.rows, joining); err != nil {
+		return err
+	}
+	d.rows = append(d.rows, joining...)
+	return nil
+}
+
+// prefills packs what is known of the rows but their last token, which is the
+// first step's; of one token too, so that every row has a place.
+func (g *Generator) prefills(rows []*row) []*batch.Decoder {
+	var packed []batch.Row
+	for i, r := range rows {
+		head := r.tokens[:max(1, r.cached())]
+		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
+	}
+	return g.packing().Pack(packed)
+}
+
+// Generate answers the prompts, token ids, in their order. An answer ends
+// before the first stop sequence in it, where opt.Ended says so or after
+// opt.MaxNewTokens; of two stop sequences that end at one token the longer is cut off. The context is looked
+// at before every step.
+func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options) ([][]int32, error) {
+	if err := errors.Join(opt.Validate(), g.check(prompts)); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	d := &decoding{size: opt.BatchSize}
+	var err error
+	if d.memory, err = g.memory(opt.BatchSize); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	for _, i := range order(prompts) {
+		r := &row{prompt: i, tokens: slices.Clone(prompts[i]), start: len(prompts[i])}
+		if opt.Sample != nil {
+			r.numbers = opt.Sample.stream(i)
+		}
+		d.waiting = append(d.waiting, r)
+	}
+	answers, err := d.run(ctx, opt)
+	if err = errors.Join(err, d.memory.free()); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	return answers, nil
+}
+
+// memory chooses how rows are decoded.
+func (g *Generator) memory(size int) (memory, error) {
+	if !g.graphs {
+		if h, err := g.model.Host(g.runner); h != nil || err != nil {
+			return &host{Generator: g, host: h}, err
+		}
+	}
+	return &graphs{Generator: g, size: size, layers: make([]cache, g.model.Config.Layers)}, nil
+}
+
+// check reports every prompt that cannot be continued.
+func (g *Generator) check(prompts [][]int32) error {
+	var problems []error
+	for i, p := range prompts {
+		if len(p) == 0 {
+			problems = append(problems, fmt.Errorf("prompt %d is empty; expected at least one token", i))
+		}
+		for _, id := range p {
+			if id < 0 || int(id) >= g.model.Config.Vocabulary {
+				problems = append(problems, fmt.Errorf("prompt %d holds token id %d; expected one of the model's %d", i, id, g.model.Config.Vocabulary))
+				break
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// run takes the waiting rows through the batch until all have ended.
+func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
+	answers := make([][]int32, len(d.waiting))
+	done, total := 0, len(d.waiting)
+	for done < total {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if d.due() {
+			if err := d.join(ctx); err != nil {
+				return nil, err
+			}
+		}
+		steps, err := d.memory.steps(d.rows, opt.Sample)
+		if err != nil {
+			return nil, err
+		}
+		rows := d.rows
+		d.rows = nil
+		for i, r := range rows {
+			if slices.ContainsFunc(steps, func(of []int32) bool { return of[i] == noNumber }) {
+				return nil, fmt.Errorf("prompt %d: %w", r.prompt+1, errNoNumber)
+			}
+			if !r.extend(steps, i, opt) {
+				d.rows = append(d.rows, r)
+				continue
+			}
+			answers[r.prompt] = r.tokens[r.start:]
+			d.memory.leave(r)
+		}
+		ended := len(rows) - len(d.rows)
+		if done += ended; ended > 0 && opt.Progress != nil {
+			opt.Progress(done, total)
+		}
+	}
+	return answers, nil
+}
+
+// extend adds the row's tokens, those in place i of each step, until its answer
+// ends, and cuts off the stop sequence.
+func (r *row) extend(steps [][]int32, i int, opt Options) (ended bool) {
+	for _, next := range steps {
+		r.tokens = append(r.tokens, next[i])
+		answer := r.tokens[r.start:]
+		stop := stopLength(answer, opt.Stops)
+		if stop > 0 || len(answer) == opt.MaxNewTokens || opt.Ended != nil && opt.Ended(answer) {
+			r.tokens = r.tokens[:len(r.tokens)-stop]
+			return true
+		}
+	}
+	return false
+}
+
+// stopLength is the length of the longest stop sequence that answer ends in.
+func stopLength(answer []int32, stops [][]int32) int {
+	longest := 0
+	for _, s := range stops {
+		if len(s) > longest && len(s) <= len(answer) && slices.Equal(answer[len(answer)-len(s):], s) {
+			longest = len(s)
+		}
+	}
+	return longest
+}
+
+// order gives the order in which prompts enter the batch: the longest first,
+// so that cache lengths are alike, and those that share more than half their
+// tokens together, so that the shared ones are prefilled once.
+func order(prompts [][]int32) []int {
+	places := make([]int, len(prompts))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return slices.Compare(prompts[a], prompts[b]) })
+	var groups [][]int
+	for i, p := range places {
+		if i > 0 {
+			last, this := prompts[places[i-1]], prompts[p]
+			if n := min(len(last), len(this)); slices.Equal(last[:n/2+1], this[:n/2+1]) {
+				groups[len(groups)-1] = append(groups[len(groups)-1], p)
+				continue
+			}
+		}
+		groups = append(groups, []int{p})
+	}
+	longest := func(g []int) int {
+		n := 0
+		for _, p := range g {
+			n = max(n, len(prompts[p]))
+		}
+		return n
+	}
+	slices.SortStableFunc(groups, func(a, b []int) int { return longest(b) - longest(a) })
+	return slices.Concat(groups...)
+}
+
+// packing lays prompts out as micro-batches of few sizes; there are no loss
+// terms.
+func (g *Generator) packing() batch.Packing {
+	if !g.runner.Engine.OnHost() {
+		p := batch.PackingFor(false)
+		p.Round, p.Terms = p.Capacity/2, 1
+		return p
+	}
+	return batch.Packing{Capacity: 2048, Round: 64, Terms: 1, Share: true}
+}

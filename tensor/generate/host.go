@@ -1,0 +1,134 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"gorqa/batch"
+	"gorqa/engine/xla"
+	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/tape"
+)
+
+// host is the memory of a decoder whose steps are taken in the host's memory.
+type host struct {
+	*Generator
+	host       *llama.Host
+	all, spare []llama.Past // made so far; of rows that have left
+}
+
+func (d *host) full() bool { return false }
+
+func (d *host) free() error {
+	for _, p := range d.all {
+		p.Free()
+	}
+	return nil
+}
+
+func (d *host) leave(r *row) {
+	r.past.Forget()
+	d.spare, r.past = append(d.spare, r.past), nil
+}
+
+func (d *host) join(ctx context.Context, _, joining []*row) error {
+	for _, r := range joining {
+		if last := len(d.spare) - 1; last >= 0 {
+			r.past, d.spare = d.spare[last], d.spare[:last]
+		} else {
+			past, err := d.host.Past()
+			if err != nil {
+				return err
+			}
+			r.past = past
+			d.all = append(d.all, r.past)
+		}
+	}
+	for _, pack := range d.prefills(joining) {
+		if err := d.prefill(ctx, pack, joining); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prefill runs a pack through the layers and keeps what its rows will attend to.
+func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (err error) {
+	t := d.runner.New(false)
+	defer func() { err = errors.Join(err, t.Free()) }()
+	x, err := d.model.Embed(t, pack.Tokens)
+	if err != nil {
+		return err
+	}
+	shared, err := d.model.Share(t, pack)
+	if err != nil {
+		return err
+	}
+	for l := range d.model.Config.Layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		y, k, v, err := d.model.Prefill(t, l, x, shared)
+		if err != nil {
+			return err
+		}
+		if err := keep(pack, rows, l, k, v); err != nil {
+			return err
+		}
+		if err := xla.Free(x.Tensor, k.Tensor, v.Tensor); err != nil {
+			return err
+		}
+		x = y
+	}
+	return nil
+}
+
+// keep adds a layer's keys and values [S, N, C] to the pasts of a pack's rows.
+func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
+	for i, index := range pack.Rows {
+		r := rows[index]
+		if err := r.past.Add(layer, k, v, pack.Paths[i][:r.cached()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *host) steps(rows []*row, sample *Sampling) ([][]int32, error) {
+	tokens, pasts := make([]int32, len(rows)), make([]llama.Past, len(rows))
+	for i, r := range rows {
+		tokens[i], pasts[i] = r.tokens[len(r.tokens)-1], r.past
+	}
+	logits, err := d.host.Step(tokens, pasts)
+	if err != nil {
+		return nil, err
+	}
+	next, v := make([]int32, len(rows)), len(logits)/len(rows)
+	for i, r := range rows {
+		of := logits[i*v : (i+1)*v]
+		if sample != nil {
+			next[i] = sample.draw(of, r.numbers)
+		} else {
+			next[i] = likeliest(of)
+		}
+	}
+	return [][]int32{next}, nil
+}
+
+// likeliest is the place of the largest logit, the first of several, or noNumber.
+func likeliest(logits []float32) int32 {
+	at, top := 0, float32(math.Inf(-1))
+	for i, x := range logits {
+		if !(x <= top) {
+			if x != x {
+				return noNumber
+			}
+			at, top = i, x
+		}
+	}
+	if math.IsInf(float64(top), 0) {
+		return noNumber
+	}
+	return int32(at)
+}

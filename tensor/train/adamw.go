@@ -1,0 +1,335 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+
+	"gorqa/engine/cpu"
+	"gorqa/engine/xla"
+	"gorqa/tensor/tape"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Adam are the settings of AdamW (arXiv 1711.05101) as torch.optim.AdamW has
+// them, and of clipping as torch.nn.utils.clip_grad_norm_.
+type Adam struct {
+	Beta1, Beta2, Epsilon float64
+	WeightDecay           float64 // on matrices, not on norms and biases
+	MaxGradNorm           float64 // 0 clips nothing
+	Tables                float64 // what the rate is multiplied with for lookup tables
+}
+
+// DefaultAdam is transformers' default without decay.
+func DefaultAdam() Adam {
+	return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1, Tables: 1}
+}
+
+// Optimiser updates the trained weights: on the host in place, elsewhere by graphs,
+// a few at a time so that never more than those are held twice.
+type Optimiser struct {
+	adam    Adam
+	groups  [][]*tape.Param // each moved by one call; nil where weights are moved in place
+	engine  *xla.Engine
+	params  *tape.Params
+	steps   int // updates done
+	moments map[string]*moment
+	funcs   map[string]*xla.Func
+}
+
+// moment holds the running means of a weight's gradient and its square, f32.
+type moment struct{ mean, square *tensors.Tensor }
+
+// NewOptimiser makes an optimiser of a runner's weights with empty moments.
+func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
+	e := r.Engine
+	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
+	zeros := func([]float32) error { return nil }
+	for _, q := range r.Params.All() {
+		if !q.Trained {
+			continue
+		}
+		mean, err := xla.Fill(e, zeros, q.Dims...)
+		if err != nil {
+			return nil, err
+		}
+		square, err := xla.Fill(e, zeros, q.Dims...)
+		if err != nil {
+			return nil, err
+		}
+		o.moments[q.Name] = &moment{mean, square}
+	}
+	if r.InGraphs() {
+		o.groups = groups(r.Params.All())
+	}
+	return o, nil
+}
+
+// Norm is the global norm of the gathered gradients divided by terms.
+func (o *Optimiser) Norm(terms int) (float64, error) {
+	squares, err := o.engine.Shared("sums of squares", func(in []*Node) []*Node {
+		sums := make([]*Node, len(in))
+		for i, g := range in {
+			sums[i] = Reshape(ReduceAllSum(Square(g)), 1)
+		}
+		return []*Node{Concatenate(sums, 0)}
+	})
+	if err != nil {
+		return 0, err
+	}
+	var gradients []*tensors.Tensor
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		if q.Grad == nil {
+			return 0, fmt.Errorf("weight %s has no gradient", q.Name)
+		}
+		gradients = append(gradients, q.Grad)
+	}
+	out, err := squares.Call(gradients...)
+	if err != nil {
+		return 0, err
+	}
+	each, err := xla.ToHost[float32](out[0])
+	if err := errors.Join(err, xla.Free(out...)); err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, v := range each {
+		sum += float64(v)
+	}
+	return math.Sqrt(sum) / float64(terms), nil
+}
+
+// Update takes the gathered gradients, sums over terms loss terms of global
+// norm norm, and moves the weights at the given rate. The gradients are freed.
+func (o *Optimiser) Update(rate, norm float64, terms int) error {
+	o.steps++
+	scale := 1 / float64(terms)
+	if o.adam.MaxGradNorm > 0 {
+		scale *= min(1, o.adam.MaxGradNorm/(norm+1e-6))
+	}
+	matrices, tables := o.step(rate, scale), o.step(rate*o.adam.Tables, scale)
+	if o.groups != nil {
+		return o.updateByGraphs(matrices, tables)
+	}
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		step := matrices
+		if q.Table {
+			step = tables
+		}
+		if !q.Decay {
+			step.Keep = 1
+		}
+		if err := o.updateInPlace(q, step); err != nil {
+			return fmt.Errorf("updating %s: %w", q.Name, err)
+		}
+	}
+	return nil
+}
+
+// step is the step under way at the given rate, for weights that decay.
+func (o *Optimiser) step(rate, scale float64) cpu.AdamWStep {
+	return cpu.AdamWStep{
+		Scale: float32(scale),
+		Rate:  float32(rate / (1 - math.Pow(o.adam.Beta1, float64(o.steps)))),
+		Root:  float32(1 / math.Sqrt(1-math.Pow(o.adam.Beta2, float64(o.steps)))),
+		Keep:  float32(1 - rate*o.adam.WeightDecay),
+		Beta1: o.adam.Beta1, Beta2: o.adam.Beta2, Epsilon: float32(o.adam.Epsilon),
+	}
+}
+
+// updateInPlace moves a weight in the host's memory.
+func (o *Optimiser) updateInPlace(q *tape.Param, step cpu.AdamWStep) (err error) {
+	m := o.moments[q.Name]
+	var memory [3][]float32
+	for i, t := range []*tensors.Tensor{m.mean, m.square, q.Grad} {
+		if memory[i], err = xla.Memory[float32](t); err != nil {
+			return err
+		}
+	}
+	mean, square, grad := memory[0], memory[1], memory[2]
+	if q.Low != nil {
+		err = q.Split(func(w cpu.SplitWeight) error { return cpu.AdamWSplit(step, w, mean, square, grad) })
+	} else {
+		err = xla.View(q.Compute, func(w []float32) error { return cpu.AdamW(step, w, mean, square, grad) })
+	}
+	err = errors.Join(err, xla.Free(q.Grad))
+	q.Grad = nil
+	return err
+}
+
+// updateByGraphs moves all weights, those of a layer by one call.
+func (o *Optimiser) updateByGraphs(step, ofTables cpu.AdamWStep) error {
+	matrices, err := o.hyper(step)
+	if err != nil {
+		return err
+	}
+	tables, err := o.hyper(ofTables)
+	if err != nil {
+		return err
+	}
+	for _, group := range o.groups {
+		if err := o.update(group, matrices, tables); err != nil {
+			return fmt.Errorf("updating %s: %w", group[0].Name, err)
+		}
+	}
+	return xla.Free(matrices, tables)
+}
+
+// together is how many values are updated by one call, but for larger weights.
+const together = 16 << 20
+
+// groups cuts the trained weights where a new layer begins, so that layers make
+// groups alike, for which one graph is compiled.
+func groups(params []*tape.Param) (groups [][]*tape.Param) {
+	layer, size := "", 0
+	for _, q := range params {
+		if !q.Trained {
+			continue
+		}
+		if at := layerOf.FindString(q.Name); len(groups) == 0 || at != layer || size+q.Size() > together {
+			groups, layer, size = append(groups, nil), at, 0
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], q)
+		size += q.Size()
+	}
+	return groups
+}
+
+// layerOf finds the part of a weight's name that says which layer it belongs to.
+var layerOf = regexp.MustCompile(`^.*?\.\d+\.`)
+
+// hyper are the numbers of a step that a graph reads, [4].
+func (o *Optimiser) hyper(s cpu.AdamWStep) (*tensors.Tensor, error) {
+	return xla.FromHost(o.engine, []float32{s.Scale, s.Rate, s.Root, s.Keep}, 4)
+}
+
+func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor) error {
+	f, err := o.function(group)
+	if err != nil {
+		return err
+	}
+	in := []*tensors.Tensor{matrices, tables}
+	for _, q := range group {
+		m := o.moments[q.Name]
+		if in = append(in, q.Compute); q.Low != nil {
+			in = append(in, q.Low)
+		}
+		in = append(in, m.mean, m.square, q.Grad)
+	}
+	out, err := f.Call(in...)
+	if err != nil {
+		return err
+	}
+	next := func() *tensors.Tensor {
+		t := out[0]
+		out = out[1:]
+		return t
+	}
+	for _, q := range group {
+		m := o.moments[q.Name]
+		err = errors.Join(err, xla.Free(m.mean, m.square, q.Grad))
+		q.Grad = nil
+		var low *tensors.Tensor
+		compute := next()
+		if q.Low != nil {
+			low = next()
+		}
+		m.mean, m.square = next(), next()
+		err = errors.Join(err, o.params.Replace(q, compute, low))
+	}
+	return err
+}
+
+// function is the update of a group of weights, given the numbers of matrices and
+// of tables: (w, m, v, g) of each -> (w, m, v) of each, w being two halves for bf16
+// compute.
+func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
+	kinds := make([]struct{ decay, table, halved bool }, len(group))
+	for i, q := range group {
+		kinds[i].decay, kinds[i].table, kinds[i].halved = q.Decay, q.Table, q.Low != nil
+	}
+	key := fmt.Sprint(kinds)
+	if f, ok := o.funcs[key]; ok {
+		return f, nil
+	}
+	f, err := o.engine.Func("adamw", func(in []*Node) (out []*Node) {
+		matrices, tables := in[0], in[1]
+		in = in[2:]
+		for _, k := range kinds {
+			hyper := matrices
+			if k.table {
+				hyper = tables
+			}
+			w := in[0]
+			if k.halved {
+				w = join(in[0], in[1])
+				in = in[1:]
+			}
+			w, m, v := o.adam.updated(k.decay, hyper, w, in[1], in[2], in[3])
+			in = in[4:]
+			if k.halved {
+				high, low := split(w)
+				out = append(out, high, low)
+			} else {
+				out = append(out, w)
+			}
+			out = append(out, m, v)
+		}
+		return out
+	})
+	if err == nil {
+		o.funcs[key] = f
+	}
+	return f, err
+}
+
+// upper is the bits of a bf16 as those of an f32, in i32. XLA takes a conversion to
+// bf16 and back for none.
+func upper(high *Node) *Node {
+	return BitwiseShiftLeftScalar(ConvertDType(Bitcast(high, dtypes.Uint16), dtypes.Int32), int32(16))
+}
+
+// join is f32 values of cpu.SplitWeight, high in bf16 and low in i16, and split the
+// reverse.
+func join(high, low *Node) *Node {
+	return Bitcast(Add(upper(high), ConvertDType(low, dtypes.Int32)), dtypes.Float32)
+}
+
+func split(w *Node) (high, low *Node) {
+	high = ConvertDType(w, dtypes.BFloat16)
+	rest := Sub(Bitcast(w, dtypes.Int32), upper(high))
+	return high, ConvertDType(MinScalar(rest, math.MaxInt16), dtypes.Int16)
+}
+
+// updated is a weight and its moments one step on by the gradient g.
+func (a Adam) updated(decay bool, hyper, w, m, v, g *Node) (nextW, nextM, nextV *Node) {
+	h := func(i int) *Node {
+		return BroadcastToShape(Squeeze(Slice(hyper, AxisElem(i)), 0), w.Shape())
+	}
+	grad := Mul(g, h(0))
+	m = Add(MulScalar(m, a.Beta1), MulScalar(grad, 1-a.Beta1))
+	v = Add(MulScalar(v, a.Beta2), MulScalar(Square(grad), 1-a.Beta2))
+	if decay {
+		w = Mul(w, h(3))
+	}
+	return Sub(w, Mul(h(1), Div(m, AddScalar(Mul(Sqrt(v), h(2)), a.Epsilon)))), m, v
+}
+
+// Free releases the moments.
+func (o *Optimiser) Free() error {
+	var errs []error
+	for _, m := range o.moments {
+		errs = append(errs, xla.Free(m.mean, m.square))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,205 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"gorqa/engine/xla"
+	"gorqa/tensor/tape"
+	"gorqa/tensor/train/schedule"
+)
+
+// Work is what one optimiser step is made of. B is the kind of micro-batch.
+type Work[B any] struct {
+	Batches []B
+	Terms   int     // label tokens in all batches
+	Tokens  int     // tokens of the rows, each row's counted in full
+	Rows    []int   // indices of the rows, for messages
+	Epoch   float64 // epochs done after this step
+}
+
+// Step is what a step did.
+type Step struct {
+	Number   int // counted from 1
+	Epoch    float64
+	Loss     float64 // mean negative log-likelihood per label token, in nats
+	Rate     float64
+	GradNorm float64 // before clipping
+	Terms    int
+	Tokens   int
+	Rows     int
+	Took     time.Duration
+}
+
+// Loop trains the weights of a runner. The fields are set by the caller and
+// not changed while Run works.
+type Loop[B any] struct {
+	Engine    *xla.Engine
+	Runner    *tape.Runner
+	Loss      func(t *tape.Tape, b B) ([]*tape.Value, error) // f32 scalars, summed negative log-likelihoods
+	Work      func(step int) (Work[B], error)                // of a step counted from 1; the same at every call
+	Adam      Adam
+	Schedule  schedule.Schedule
+	Seed      int64                                       // of dropout
+	SaveModel func(ctx context.Context, dir string) error // writes the weights of the runner into an empty folder
+
+	OnStep   func(Step) error
+	Evaluate func(ctx context.Context, step int) (score float64, err error) // what the best checkpoint is chosen by
+	EvalAt   func(step int) bool
+	SaveAt   func(step int) bool
+	Saves    Saves
+	Made     Origin // of the run, kept in its checkpoints and compared with the one it goes on from
+	Scores   bool   // the run compares scores with that one's best
+
+	optimiser *Optimiser
+	state     State
+}
+
+// NotFinite says that a step's loss or gradient is not a number. The weights
+// are as they were before the step.
+type NotFinite struct {
+	Step           int
+	Rows           []int
+	Loss, GradNorm float64
+}
+
+func (e *NotFinite) Error() string {
+	return fmt.Sprintf("step %d: loss %g, gradient norm %g; expected finite numbers; look at rows %v of the training file, or lower the learning rate", e.Step, e.Loss, e.GradNorm, e.Rows)
+}
+
+// Interrupted says that the run was asked to stop, and where it can go on.
+type Interrupted struct {
+	Step       int
+	Checkpoint string
+}
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("stopped after step %d; its checkpoint is %s", e.Step, e.Checkpoint)
+}
+
+// Run trains up to Schedule.Steps, from the checkpoint in resume where that is
+// not empty. When ctx is cancelled it finishes the step, saves and returns an
+// *Interrupted.
+func (l *Loop[B]) Run(ctx context.Context, resume string) error {
+	if err := l.Schedule.Validate(); err != nil {
+		return err
+	}
+	var err error
+	if l.optimiser, err = NewOptimiser(l.Adam, l.Runner); err != nil {
+		return err
+	}
+	defer func() { _ = l.optimiser.Free() }()
+	if resume != "" {
+		if err := l.load(ctx, resume); err != nil {
+			return err
+		}
+	}
+	for number := l.state.Step + 1; number <= l.Schedule.Steps; number++ {
+		step, err := l.step(number)
+		if err != nil {
+			return err
+		}
+		l.state.Step, l.state.Epoch = number, step.Epoch
+		if err := l.OnStep(step); err != nil {
+			return err
+		}
+		if ctx.Err() == nil && l.EvalAt(number) {
+			if err := l.evaluate(ctx, number); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil || l.SaveAt(number) {
+			// The checkpoint that a stop asks for is written all the same.
+			dir, err := l.save(context.WithoutCancel(ctx))
+			if err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return &Interrupted{Step: number, Checkpoint: dir}
+			}
+		}
+	}
+	return nil
+}
+
+// Best is the step with the best score so far and its score; ok is false
+// before the first evaluation.
+func (l *Loop[B]) Best() (step int, score float64, ok bool) {
+	return l.state.BestStep, l.state.BestScore, l.state.BestStep > 0
+}
+
+// evaluate scores the weights and remembers the best.
+func (l *Loop[B]) evaluate(ctx context.Context, number int) error {
+	score, err := l.Evaluate(ctx, number)
+	if err != nil {
+		return err
+	}
+	if !finite(score) {
+		return nil
+	}
+	better := score > l.state.BestScore
+	if !l.Saves.Greater {
+		better = score < l.state.BestScore
+	}
+	if l.state.BestStep == 0 || better {
+		l.state.BestStep, l.state.BestScore = number, score
+	}
+	return nil
+}
+
+// step does one optimiser step: gradients over its micro-batches, then the
+// update.
+func (l *Loop[B]) step(number int) (Step, error) {
+	start := time.Now()
+	work, err := l.Work(number)
+	if err != nil {
+		return Step{}, err
+	}
+	var sum float64
+	seeds := rand.NewPCG(uint64(l.Seed), uint64(number))
+	for _, b := range work.Batches {
+		loss, err := l.gradients(b, seeds.Uint64())
+		if err != nil {
+			return Step{}, fmt.Errorf("step %d, rows %v: %w", number, work.Rows, err)
+		}
+		sum += loss
+	}
+	norm, err := l.optimiser.Norm(work.Terms)
+	if err != nil {
+		return Step{}, fmt.Errorf("step %d: %w", number, err)
+	}
+	loss := sum / float64(work.Terms)
+	if !finite(loss) || !finite(norm) {
+		return Step{}, &NotFinite{Step: number, Rows: work.Rows, Loss: loss, GradNorm: norm}
+	}
+	rate := l.Schedule.Rate(number - 1)
+	if err := l.optimiser.Update(rate, norm, work.Terms); err != nil {
+		return Step{}, fmt.Errorf("step %d: %w", number, err)
+	}
+	return Step{
+		Number: number, Epoch: work.Epoch, Loss: loss, Rate: rate, GradNorm: norm,
+		Terms: work.Terms, Tokens: work.Tokens, Rows: len(work.Rows), Took: time.Since(start),
+	}, nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// gradients adds a micro-batch's gradients to the sums and gives its summed
+// loss.
+func (l *Loop[B]) gradients(b B, seed uint64) (loss float64, err error) {
+	t := l.Runner.New(true)
+	t.Seed = seed
+	defer func() { err = errors.Join(err, t.Free()) }()
+	losses, err := l.Loss(t, b)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.Backward(losses...); err != nil {
+		return 0, err
+	}
+	return tape.Sum(losses) // read last: a GPU is not waited for between the passes
+}

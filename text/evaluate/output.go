@@ -1,0 +1,126 @@
+package evaluate
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"gorqa/files/whole"
+)
+
+// WriteMetrics writes the metrics as one JSON object with sorted keys
+// (score.json), whole or not at all.
+func (r *Report) WriteMetrics(path string) error {
+	return whole.File(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r.Metrics)
+	})
+}
+
+// WritePredictions writes the predictions as JSONL, whole or not at all.
+func (r *Report) WritePredictions(path string) error {
+	return whole.File(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		for i, p := range r.Predictions {
+			if p.GoldDocs == nil {
+				p.GoldDocs = []Passage{}
+			}
+			if p.RetrievedDocs == nil {
+				p.RetrievedDocs = []Passage{}
+			}
+			if err := enc.Encode(p); err != nil {
+				return fmt.Errorf("prediction %d: %w", i, err)
+			}
+		}
+		return nil
+	})
+}
+
+// ReadPredictions reads a file of WritePredictions; what is wrong in it is
+// reported at the first line that has it.
+func ReadPredictions(path string) ([]Prediction, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading predictions: %w", err)
+	}
+	defer f.Close()
+	return readPredictions(path, f)
+}
+
+func readPredictions(name string, r io.Reader) ([]Prediction, error) {
+	var predictions []Prediction
+	d := json.NewDecoder(bufio.NewReader(r))
+	d.UseNumber()
+	for row := 1; ; row++ {
+		var p Prediction
+		err := d.Decode(&p)
+		if err == io.EOF {
+			break
+		}
+		if err == nil && (p.Question == "" || p.Context == "" || p.Scores == nil) {
+			err = errors.New("no question, context or scores")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa wrote; evaluate the model again", name, row, err)
+		}
+		predictions = append(predictions, p)
+	}
+	if len(predictions) == 0 {
+		return nil, fmt.Errorf("%s: no predictions; expected one a line; evaluate the model again", name)
+	}
+	return predictions, nil
+}
+
+// Table gives the metrics as text, a header first: one line a metric, by its
+// key without prefix and context, and one column a context, "" where a metric
+// has no value in it. Latencies are in seconds.
+func (r *Report) Table() [][]string {
+	header := []string{"metric"}
+	for _, c := range r.contexts {
+		header = append(header, string(c))
+	}
+	table := [][]string{header}
+	add := func(group, key string, digits int) {
+		line, some := []string{group + "/" + key}, false
+		for _, c := range r.contexts {
+			full := r.prefix + "_" + group
+			if c != Retrieved {
+				full += "_" + string(c)
+			}
+			v, ok := r.Metrics[full+"/"+key]
+			if !ok {
+				line = append(line, "")
+				continue
+			}
+			some = true
+			line = append(line, strconv.FormatFloat(v, 'f', digits, 64))
+		}
+		if some {
+			table = append(table, line)
+		}
+	}
+	for _, m := range retrievalMetrics {
+		if m.score != "likely_recall" { // a sum of two that are shown
+			add("retr", m.key(), 4)
+		}
+	}
+	for _, m := range answerMetrics {
+		if m.score == "num_words" {
+			add("gen", m.key(), 1)
+			continue
+		}
+		add("gen", m.key(), 4)
+	}
+	add("gen", judgeMetric.key(), 4)
+	add("gen", judgeMetric.family+"/failed", 0)
+	for _, group := range []string{"retr", "gen", "e2e"} {
+		add(group, "latency/avg_latency", 3)
+	}
+	return table
+}

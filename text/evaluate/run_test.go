@@ -1,0 +1,554 @@
+package evaluate_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorqa/text/dataset"
+	"gorqa/text/evaluate"
+	"gorqa/text/retrieve"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// fixed is a retriever with a ranking for each question.
+type fixed struct {
+	docs []dataset.Document
+	hits map[string][]int
+}
+
+func (f fixed) Documents() []dataset.Document { return f.docs }
+
+func (f fixed) TopK(_ context.Context, queries []string, k int) ([][]retrieve.Hit, error) {
+	out := make([][]retrieve.Hit, len(queries))
+	for i, q := range queries {
+		for rank, d := range f.hits[q][:k] {
+			out[i] = append(out[i], retrieve.Hit{Index: d, Score: 1 / float32(rank+1)})
+		}
+	}
+	return out, nil
+}
+
+// generator answers by a function of the query.
+type generator func(evaluate.Query) string
+
+func (g generator) Generate(_ context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
+	answers := make([]evaluate.Answer, len(queries))
+	for i, q := range queries {
+		answers[i].Text = g(q)
+	}
+	return answers, nil
+}
+
+// first answers with the first passage's content, and without one with "no".
+func first(q evaluate.Query) string {
+	if len(q.Passages) == 0 {
+		return "no"
+	}
+	return q.Passages[0].Content
+}
+
+func doc(content string) dataset.Document {
+	return dataset.Document{Content: content, Metadata: map[string]any{"source": "s"}}
+}
+
+func TestRun(t *testing.T) {
+	docs := []dataset.Document{
+		doc("one two three four five six seven eight nine ten"), // 0
+		doc("one two three four five six seven eight"),          // 1: likely 0
+		doc("cats and dogs"), // 2
+		doc("birds"),         // 3
+		doc("fish"),          // 4
+	}
+	examples := []dataset.Example{
+		{Question: "first", GoldDocs: docs[0:1], GoldAnswer: "one two three four five six seven eight"},
+		{Question: "both", GoldDocs: []dataset.Document{docs[2], docs[3], docs[2]}, GoldAnswer: "dogs"},
+		{Question: "nowhere", GoldAnswer: "fish"},
+	}
+	r := fixed{docs, map[string][]int{"first": {1, 0, 2, 3}, "both": {2, 4, 3, 0}, "nowhere": {4, 3, 2, 1}}}
+
+	opt := evaluate.DefaultOptions()
+	opt.Contexts = []evaluate.Context{evaluate.Retrieved, evaluate.Gold, evaluate.None}
+	opt.ChunkRows = 2
+	var steps []string
+	opt.Progress = func(done, total int) { steps = append(steps, fmt.Sprintf("%d/%d", done, total)) }
+	report, err := evaluate.Run(context.Background(), examples, r, generator(first), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if diff := cmp.Diff(evaluate.Keys("eval", opt.Contexts), slices.Sorted(maps.Keys(report.Metrics))); diff != "" {
+		t.Errorf("keys known beforehand (-) and metrics (+):\n%s", diff)
+	}
+	log3 := 1 / math.Log2(3)
+	want := map[string]float64{
+		// rows 0 and 1: row 2 has no gold passages
+		"eval_retr/document_accuracy/accuracy":          (0.25 + 0.5) / 2,
+		"eval_retr/document_accuracy/likely_accuracy":   (0.5 + 0.5) / 2,
+		"eval_retr/document_recall/recall1":             0,
+		"eval_retr/document_recall/recall4":             1,
+		"eval_retr/document_recall/likely_recall1":      0.5, // all of the gold passages: not in row 1
+		"eval_retr/document_recall/likely_recall4":      1,
+		"eval_retr/document_recall/likely_recall":       1.5,
+		"eval_retr/document_ndcg/ndcg":                  (log3 + 1.5/(1+log3)) / 2,
+		"eval_retr/document_mrr/mrr":                    0.75,
+		"eval_gen/f1/avg_f1_ans":                        (1 + 0.5 + 1) / 3,
+		"eval_gen/precision/avg_precision_ans":          (1 + 1./3 + 1) / 3,
+		"eval_gen/exact_match/avg_exact_match_ans":      2. / 3,
+		"eval_gen/rouge/avg_rouge1_ans":                 (1 + 0.5 + 1) / 3,
+		"eval_gen/rouge/avg_rouge2_ans":                 1. / 3,
+		"eval_gen/rouge/avg_rougeL_ans":                 (1 + 0.5 + 1) / 3,
+		"eval_gen/bleu/avg_bleu_ans":                    1. / 3,
+		"eval_gen/bleu/avg_brevity_pen_ans":             1,
+		"eval_gen/f1/avg_f1_retr_doc":                   1,
+		"eval_gen/precision/avg_precision_retr_doc":     1,
+		"eval_gen/rouge/avg_rouge1_retr_doc":            1,
+		"eval_gen/rouge/avg_rouge2_retr_doc":            2. / 3,
+		"eval_gen/rouge/avg_rougeL_retr_doc":            1,
+		"eval_gen/bleu/avg_bleu_retr_doc":               1. / 3,
+		"eval_gen/answer_stats/avg_num_words":           4,
+		"eval_gen/answer_stats/total_num_words":         12,
+		"eval_gen_gold/f1/avg_f1_ans":                   (16./18 + 0.5 + 0) / 3,
+		"eval_gen_gold/f1/avg_f1_retr_doc":              1, // over the two rows with passages
+		"eval_gen_none/f1/avg_f1_ans":                   0,
+		"eval_gen_none/answer_stats/avg_num_words":      1,
+		"eval_gen_none/answer_stats/total_num_words":    3,
+		"eval_gen_gold/answer_stats/total_num_words":    14,
+		"eval_gen_gold/exact_match/avg_exact_match_ans": 0,
+	}
+	got := map[string]float64{}
+	for k := range want {
+		v, ok := report.Metrics[k]
+		if !ok {
+			t.Errorf("no metric %s", k)
+		}
+		got[k] = v
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+	for _, k := range []string{"eval_retr/latency/avg_latency", "eval_gen/latency/total_latency", "eval_gen_none/latency/avg_latency", "eval_e2e/latency/avg_latency"} {
+		if v, ok := report.Metrics[k]; !ok || v < 0 {
+			t.Errorf("%s is %v, %v", k, v, ok)
+		}
+	}
+	if _, ok := report.Metrics["eval_gen_none/f1/avg_f1_retr_doc"]; ok {
+		t.Error("the context none has scores against passages")
+	}
+	if want := "0/9 2/9 3/9 5/9 6/9 8/9 9/9"; strings.Join(steps, " ") != want {
+		t.Errorf("progress was %v, want %s", steps, want)
+	}
+
+	table := report.Table()
+	if diff := cmp.Diff([]string{"metric", "retrieved", "gold", "none"}, table[0]); diff != "" {
+		t.Errorf("table header (-want +got):\n%s", diff)
+	}
+	for _, want := range [][]string{
+		{"retr/document_recall/recall4", "1.0000", "", ""},
+		{"gen/f1/avg_f1_ans", "0.8333", "0.4630", "0.0000"},
+		{"gen/answer_stats/avg_num_words", "4.0", "4.7", "1.0"},
+	} {
+		found := false
+		for _, line := range table {
+			found = found || cmp.Equal(line, want)
+		}
+		if !found {
+			t.Errorf("the table lacks %q:\n%q", want, table)
+		}
+	}
+
+	dir := t.TempDir()
+	path := filepath.Join(dir, "predictions.jsonl")
+	if err := report.WritePredictions(path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := evaluate.ReadPredictions(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(report.Predictions, again, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("predictions read back (-want +got):\n%s", diff)
+	}
+	if p := again[0]; p.RetrievedDocs[1].ID != docs[0].Key() || *p.RetrievedDocs[1].Index != 0 || *p.RetrievedDocs[1].Score != 0.5 {
+		t.Errorf("the second passage of row 0 is %+v", p.RetrievedDocs[1])
+	}
+	if err := report.WriteMetrics(filepath.Join(dir, "score.json")); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "score.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scores map[string]float64
+	if err := json.Unmarshal(data, &scores); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(report.Metrics, scores); diff != "" {
+		t.Errorf("score.json (-want +got):\n%s", diff)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("the folder holds %v, %v; want the two files", left, err)
+	}
+}
+
+// The retriever may be asked something else than the generator.
+// Rows that are left out are counted, and the others keep their numbers.
+func TestRunLeavesOut(t *testing.T) {
+	examples := []dataset.Example{{Question: "a", GoldAnswer: "a"}, {Question: "too long", GoldAnswer: "b"}, {Question: "c", GoldAnswer: "c"}}
+	opt := evaluate.DefaultOptions()
+	opt.Contexts, opt.LeaveOut = []evaluate.Context{evaluate.None}, []int{1}
+	report, err := evaluate.Run(t.Context(), examples, nil, generator(first), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := report.Metrics["eval_rows/left_out"]; n != 1 || len(report.Predictions) != 2 || report.Predictions[1].Row != 2 || report.Predictions[1].Question != "c" {
+		t.Errorf("%v left out, %+v", n, report.Predictions)
+	}
+	for _, out := range [][]int{{3}, {0, 1, 2}} {
+		opt.LeaveOut = out
+		if _, err := evaluate.Run(t.Context(), examples, nil, generator(first), opt); err == nil {
+			t.Errorf("no error with %v left out", out)
+		}
+	}
+}
+
+func TestRunSearches(t *testing.T) {
+	docs := []dataset.Document{doc("a"), doc("b")}
+	r := fixed{docs, map[string][]int{"bare": {0}, "worded anew": {1}}}
+	examples := []dataset.Example{
+		{Question: "bare", GoldAnswer: "a"},
+		{Question: "it?", GoldAnswer: "b", History: []dataset.Turn{{Speaker: "USER", Message: "b"}}},
+	}
+	var asked []string
+	g := generator(func(q evaluate.Query) string { asked = append(asked, q.Question); return first(q) })
+	opt := evaluate.DefaultOptions()
+	opt.TopK, opt.ChunkRows = 1, 1
+	opt.Searches = func(_ context.Context, queries []evaluate.Query) ([]string, error) {
+		if len(queries[0].History) > 0 {
+			return []string{"worded anew"}, nil
+		}
+		return []string{queries[0].Question}, nil
+	}
+	report, err := evaluate.Run(context.Background(), examples, r, g, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{report.Predictions[0].Search, report.Predictions[0].GeneratedAnswer, report.Predictions[1].Search, report.Predictions[1].GeneratedAnswer}
+	if diff := cmp.Diff([]string{"", "a", "worded anew", "b"}, got); diff != "" {
+		t.Errorf("searches and answers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"bare", "it?"}, asked); diff != "" {
+		t.Errorf("the generator's questions (-want +got):\n%s", diff)
+	}
+	opt.Searches = func(context.Context, []evaluate.Query) ([]string, error) { return nil, nil }
+	if _, err := evaluate.Run(context.Background(), examples, r, g, opt); err == nil || !strings.Contains(err.Error(), "0 texts to search with for 1 questions") {
+		t.Errorf("too few texts: %v", err)
+	}
+}
+
+// judge gives verdicts by the answer, and keeps what it was shown.
+type judge struct{ seen []evaluate.Answered }
+
+func (j *judge) Judge(_ context.Context, answers []evaluate.Answered) ([]evaluate.Verdict, error) {
+	verdicts := make([]evaluate.Verdict, len(answers))
+	for i, a := range answers {
+		j.seen = append(j.seen, a)
+		verdicts[i].Verdict = map[string]string{"g": evaluate.Correct, "r": evaluate.Incorrect, "no": evaluate.Failed}[a.Answer]
+	}
+	return verdicts, nil
+}
+
+func TestRunJudges(t *testing.T) {
+	docs := []dataset.Document{doc("r"), doc("s"), doc("g")}
+	r := fixed{docs, map[string][]int{"q": {0, 1}, "p": {2, 0}}}
+	examples := []dataset.Example{
+		{Question: "q", GoldAnswer: "a", GoldDocs: docs[2:]},
+		{Question: "p", GoldAnswer: "b", GoldDocs: docs[2:]},
+	}
+	j := &judge{}
+	opt := evaluate.DefaultOptions()
+	opt.TopK, opt.Judge, opt.Contexts = 2, j, []evaluate.Context{evaluate.Retrieved, evaluate.None}
+	report, err := evaluate.Run(context.Background(), examples, r, generator(first), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for k, v := range report.Metrics {
+		if strings.Contains(k, "gpt4eval") {
+			got[k] = v
+		}
+	}
+	want := map[string]float64{
+		"eval_gen/gpt4eval/gpt4eval_acc": 0.5, "eval_gen/gpt4eval/judged": 2, "eval_gen/gpt4eval/failed": 0,
+		"eval_gen_none/gpt4eval/judged": 0, "eval_gen_none/gpt4eval/failed": 2, // no accuracy: nothing is known
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+	seen := evaluate.Answered{Question: "p", Gold: "b", Passages: []dataset.Document{docs[2], docs[0]}, Answer: "g"}
+	if diff := cmp.Diff(seen, j.seen[1]); diff != "" {
+		t.Errorf("what the judge sees (-want +got):\n%s", diff)
+	}
+	if len(j.seen[2].Passages) != 1 {
+		t.Errorf("without retrieval the judge sees %v; the gold passage alone expected", j.seen[2].Passages)
+	}
+	if p := report.Predictions[2]; p.Judged.Verdict != evaluate.Failed || len(p.Scores) == 0 {
+		t.Errorf("prediction %+v", p)
+	}
+	if _, scored := report.Predictions[2].Scores["gpt4eval_acc"]; scored {
+		t.Error("a failure of the judge is scored")
+	}
+}
+
+func TestRunHandsOver(t *testing.T) {
+	history := []dataset.Turn{{Speaker: "USER", Message: "m"}}
+	gold := []dataset.Document{doc("g")}
+	var got []evaluate.Query
+	g := generator(func(q evaluate.Query) string { got = append(got, q); return "\xff" })
+	opt := evaluate.DefaultOptions()
+	opt.Contexts = []evaluate.Context{evaluate.Gold}
+	report, err := evaluate.Run(context.Background(), []dataset.Example{{Question: "q", GoldAnswer: "a", GoldDocs: gold, History: history}}, nil, g, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]evaluate.Query{{Question: "q", History: history, Passages: gold, Context: evaluate.Gold}}, got); diff != "" {
+		t.Errorf("queries (-want +got):\n%s", diff)
+	}
+	if a := report.Predictions[0].GeneratedAnswer; a != "\ufffd" {
+		t.Errorf("a broken answer became %q", a)
+	}
+}
+
+// sharing answers with nothing and gives all passages the same share.
+type sharing struct{}
+
+func (sharing) Generate(_ context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
+	answers := make([]evaluate.Answer, len(queries))
+	for i, q := range queries {
+		for range q.Passages {
+			answers[i].Shares = append(answers[i].Shares, 1/float64(len(q.Passages)))
+		}
+	}
+	return answers, nil
+}
+
+// The context shuffled gives each row what is another's, and the shares of its
+// passages reach the predictions.
+func TestRunShuffled(t *testing.T) {
+	a, b := []dataset.Document{doc("a")}, []dataset.Document{doc("b"), doc("c")}
+	examples := []dataset.Example{{Question: "1", GoldDocs: a}, {Question: "2", GoldDocs: a}, {Question: "3", GoldDocs: b}, {Question: "4"}}
+	opt := evaluate.DefaultOptions()
+	opt.Contexts = []evaluate.Context{evaluate.Shuffled}
+	report, err := evaluate.Run(context.Background(), examples[:3], nil, sharing{}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, want := range [][]dataset.Document{b, b, a} {
+		p := report.Predictions[row]
+		var got []dataset.Document
+		for _, d := range p.RetrievedDocs {
+			got = append(got, d.Document)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(p.Shares) != len(want) || p.Shares[0] != 1/float64(len(want)) {
+			t.Errorf("row %d: shares %v of passages (-want +got):\n%s", row, p.Shares, diff)
+		}
+	}
+	if _, ok := report.Metrics["eval_gen_shuffled/f1/avg_f1_ans"]; !ok {
+		t.Errorf("no score in %v", report.Metrics)
+	}
+	if _, err := evaluate.Run(context.Background(), examples[:2], nil, sharing{}, opt); err == nil || !strings.Contains(err.Error(), "no row has other gold passages than row 0") {
+		t.Errorf("rows of one passage: %v", err)
+	}
+}
+
+func TestRunOnlyRetrieval(t *testing.T) {
+	r := fixed{[]dataset.Document{doc("g")}, map[string][]int{"q": {0}}}
+	opt := evaluate.DefaultOptions()
+	opt.TopK = 1
+	report, err := evaluate.Run(context.Background(), []dataset.Example{{Question: "q", GoldDocs: r.docs}}, r, nil, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := report.Metrics["eval_retr/document_recall/recall4"]; got != 1 {
+		t.Errorf("recall4 is %v, want 1", got)
+	}
+	for k := range report.Metrics {
+		if !strings.HasPrefix(k, "eval_retr/") {
+			t.Errorf("without a generator there is a metric %s", k)
+		}
+	}
+}
+
+// A question for which a retriever finds nothing, as BM25 where no word is shared,
+// counts as one: nothing of it is right.
+func TestNothingFound(t *testing.T) {
+	docs := fixed{docs: []dataset.Document{doc("cats and dogs"), doc("fish")}}
+	few := brokenRetriever{docs, [][]retrieve.Hit{{{Index: 0, Score: 1}}, nil}, nil}
+	examples := []dataset.Example{
+		{Question: "which pets", GoldDocs: docs.docs[:1], GoldAnswer: "cats and dogs"},
+		{Question: "which others", GoldDocs: docs.docs[1:], GoldAnswer: "fish"},
+	}
+	report, err := evaluate.Run(t.Context(), examples, few, generator(first), evaluate.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]float64{
+		"eval_retr/document_accuracy/accuracy": 0.5, "eval_retr/document_recall/recall1": 0.5, "eval_retr/document_recall/recall4": 0.5,
+		"eval_retr/document_ndcg/ndcg": 0.5, "eval_retr/document_mrr/mrr": 0.5, "eval_gen/f1/avg_f1_ans": 0.5, "eval_gen/f1/avg_f1_retr_doc": 0.5, "eval_gen/rouge/avg_rougeL_retr_doc": 0.5,
+	} {
+		if got, ok := report.Metrics[key]; !ok || !(math.Abs(got-want) < 1e-12) {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	if p := report.Predictions[1]; p.GeneratedAnswer != "no" || len(p.RetrievedDocs) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+type brokenRetriever struct {
+	fixed
+	hits [][]retrieve.Hit
+	err  error
+}
+
+func (b brokenRetriever) TopK(context.Context, []string, int) ([][]retrieve.Hit, error) {
+	return b.hits, b.err
+}
+
+type brokenGenerator struct {
+	answers []evaluate.Answer
+	err     error
+}
+
+func (b brokenGenerator) Generate(context.Context, []evaluate.Query) ([]evaluate.Answer, error) {
+	return b.answers, b.err
+}
+
+func TestRunErrors(t *testing.T) {
+	examples := []dataset.Example{{Question: "q", GoldAnswer: "a"}}
+	docs := fixed{docs: []dataset.Document{doc("d")}}
+	good := brokenRetriever{docs, [][]retrieve.Hit{{{Index: 0}}}, nil}
+	boom := errors.New("boom")
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, tt := range []struct {
+		name, why string
+		ctx       context.Context
+		examples  []dataset.Example
+		r         retrieve.Retriever
+		g         evaluate.Generator
+		change    func(*evaluate.Options)
+		want      string
+	}{
+		{"settings", "all are named", nil, examples, good, nil, func(o *evaluate.Options) { *o = evaluate.Options{Contexts: []evaluate.Context{"x", "x"}} },
+			"no prefix|the context \"x\"; expected|the context \"x\" twice|0 passages|0 rows a call"},
+		{"no examples", "nothing to average", nil, nil, good, nil, nil, "no examples"},
+		{"no retriever", "the context needs one", nil, examples, nil, generator(first), nil, "no retriever for the context retrieved"},
+		{"nothing to score", "neither half", nil, examples, nil, nil, func(o *evaluate.Options) { o.Contexts = []evaluate.Context{evaluate.Gold} }, "neither a generator nor"},
+		{"retriever fails", "the cause is kept", nil, examples, brokenRetriever{docs, nil, boom}, nil, nil, "retrieving: boom"},
+		{"too few lists", "no row may go without", nil, examples, brokenRetriever{docs, nil, nil}, nil, nil, "0 lists for 1 questions"},
+		{"index past the end", "an index of other documents", nil, examples, brokenRetriever{docs, [][]retrieve.Hit{{{Index: 1}}}, nil}, nil, nil, "document 1 of 1"},
+		{"generator fails", "the cause is kept", nil, examples, good, brokenGenerator{nil, boom}, nil, "generating: boom"},
+		{"too many answers", "rows must not shift", nil, examples, good, brokenGenerator{make([]evaluate.Answer, 2), nil}, nil, "2 answers to 1 questions"},
+		{"cancelled", "looked at between calls", cancelled, examples, good, generator(first), nil, "context canceled"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opt := evaluate.DefaultOptions()
+			if tt.change != nil {
+				tt.change(&opt)
+			}
+			ctx := tt.ctx
+			if ctx == nil {
+				ctx = context.Background()
+			}
+			_, err := evaluate.Run(ctx, tt.examples, tt.r, tt.g, opt)
+			if err == nil {
+				t.Fatalf("%s: no error", tt.why)
+			}
+			for want := range strings.SplitSeq(tt.want, "|") {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got %v, want %q", tt.why, err, want)
+				}
+			}
+			if strings.Contains(tt.want, "boom") && !errors.Is(err, boom) {
+				t.Errorf("%s: the cause is lost", tt.why)
+			}
+		})
+	}
+}
+
+func TestParseContexts(t *testing.T) {
+	got, err := evaluate.ParseContexts("Gold, none,retrieved")
+	if diff := cmp.Diff([]evaluate.Context{evaluate.Gold, evaluate.None, evaluate.Retrieved}, got); diff != "" || err != nil {
+		t.Errorf("(-want +got):\n%s%v", diff, err)
+	}
+	if _, err := evaluate.ParseContexts("gold,golden,gold"); err == nil || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("got %v, want two problems", err)
+	}
+}
+
+func TestReadPredictionsErrors(t *testing.T) {
+	good := `{"question":"q","context":"gold","scores":{}}`
+	for _, tt := range []struct{ name, why, data, want string }{
+		{"empty", "an aborted run leaves none, not an empty file", "", "no predictions"},
+		{"foreign", "the original's file has no scores", good + "\n" + `{"question":"q"}`, ":2: no question, context or scores"},
+		{"truncated", "a copy that stopped", good + "\n" + good[:20], ":2: unexpected EOF"},
+	} {
+		path := filepath.Join(t.TempDir(), "p.jsonl")
+		if err := os.WriteFile(path, []byte(tt.data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := evaluate.ReadPredictions(path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %s: got %v, want %q", tt.name, tt.why, err, tt.want)
+		}
+	}
+}
+
+func TestWriteIsWholeOrNot(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "score.json")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bad := &evaluate.Report{Metrics: map[string]float64{"x": math.NaN()}}
+	if err := bad.WriteMetrics(path); err == nil {
+		t.Error("NaN was written")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || string(data) != "old" {
+		t.Errorf("the old file became %q, %v", data, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("the folder holds %v, %v", left, err)
+	}
+}
+
+func ExampleRun() {
+	docs := []dataset.Document{{Content: "Paris is the capital of France."}, {Content: "Rome is the capital of Italy."}}
+	examples := []dataset.Example{{Question: "Which city is France's capital?", GoldDocs: docs[:1], GoldAnswer: "Paris"}}
+	bm25, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	opt := evaluate.DefaultOptions()
+	opt.TopK = 1
+	report, err := evaluate.Run(context.Background(), examples, bm25, generator(first), opt)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("recall %.0f, F1 %.2f\n", report.Metrics["eval_retr/document_recall/recall1"], report.Metrics["eval_gen/f1/avg_f1_ans"])
+	// Output: recall 1, F1 0.33
+}
