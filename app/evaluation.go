@@ -109,7 +109,10 @@ func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub
 // none.
 func buildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
-	opt.Metric, opt.Products = metric, products
+	opt.Metric = metric
+	if xla.Available() == nil {
+		opt.Products = products
+	}
 	var task *report.Task
 	at := 0
 	opt.Progress = func(done, total int) {

@@ -3,6 +3,7 @@
 package cpu
 
 import (
+	"context"
 	"errors"
 	"os"
 	"unsafe"
@@ -43,6 +44,9 @@ func Accumulate[T Number]([]float32, []T, bool) error                    { retur
 func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error  { return ErrNoKernels }
 func SwiGLU(_, _ []float32)                                              {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
+	return nil, ErrNoKernels
+}
+func TopK(context.Context, []float32, []float32, int, int) ([][]Hit, error) {
 	return nil, ErrNoKernels
 }
 

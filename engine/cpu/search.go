@@ -18,12 +18,6 @@ import (
 // searchRows is how many rows a worker takes before the context is looked at: 3 MiB of 384 values.
 const searchRows = 2048
 
-// Hit is a row with its dot product.
-type Hit struct {
-	Row   int
-	Score float32
-}
-
 // TopK gives the k rows (all, where there are fewer) with the largest dot products for
 // each query, best first, of equal ones the earlier row. queries [nq, width] and rows
 // [n, width] are row-major. A score depends on its query and its row alone: products are

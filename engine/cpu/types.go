@@ -109,3 +109,9 @@ func (s *Workspace) Floats(n int) []float32 {
 
 // Reset takes back all that was given.
 func (s *Workspace) Reset() { s.used = 0 }
+
+// Hit is a row with its dot product.
+type Hit struct {
+	Row   int
+	Score float32
+}
