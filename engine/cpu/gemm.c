@@ -13,7 +13,7 @@
 #define SMALL (1 << 18)
 
 // MOST_TILES is how many tiles of a are packed at a time.
-#define MOST_TILES 512
+#define MOST_TILES 1024
 
 static long upwards(long n, long by) { return (n + by - 1) / by; }
 
