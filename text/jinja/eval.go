@@ -489,7 +489,7 @@ func (r *run) call(v any, args arguments) (any, error) {
 		return nil, v.err()
 	case *loop:
 		if v.again == nil {
-			return nil, errors.New("The loop must have the 'recursive' marker to be called recursively.")
+			return nil, errors.New("loop() in a loop that is not recursive; expected {% for … recursive %}")
 		}
 		return v.again(r, args)
 	}

@@ -15,7 +15,7 @@ import (
 func (r *run) filter(name string, v any, args arguments) (any, error) {
 	f, ok := r.filters[name]
 	if !ok {
-		return nil, fmt.Errorf("No filter named '%s'.", name)
+		return nil, fmt.Errorf("the filter %q is not known; expected one of Jinja2's own", name)
 	}
 	p := args
 	if f.parameters != nil {
@@ -199,7 +199,7 @@ func filters() map[string]filterDef {
 			case "value":
 				at = 1
 			default:
-				return nil, errors.New(`You can only sort by either "key" or "value"`)
+				return nil, errors.New("dictsort: by is something else; expected key or value")
 			}
 			if err := r.grow(48 * len(d.keys)); err != nil {
 				return nil, err
@@ -379,7 +379,7 @@ func filters() map[string]filterDef {
 			case *dict:
 				return &generator{v.pairs()}, r.grow(48 * len(v.keys))
 			}
-			return nil, errors.New("Can only get item pairs from a mapping.")
+			return nil, errors.New("items: what it is given is no dictionary; expected one")
 		}),
 		"join": plainFilter([]string{"d?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
 			items, err := r.iterate(v)
@@ -649,7 +649,7 @@ func (r *run) choose(v any, a arguments, attribute, keep bool) (any, error) {
 	var of any
 	if attribute {
 		if len(a.positional) == 0 {
-			return nil, errors.New("Missing parameter for attribute name")
+			return nil, errors.New("the name of an attribute is missing; expected it as the first argument")
 		}
 		of = a.positional[0]
 		a.positional = a.positional[1:]
@@ -963,7 +963,7 @@ func (r *run) test(name string, v any, a arguments) (bool, error) {
 	case "test":
 		return s != "" && strings.Contains(testNames, " "+s+" "), nil
 	}
-	return false, fmt.Errorf("No test named '%s'.", name)
+	return false, fmt.Errorf("the test %q is not known; expected one of Jinja2's own", name)
 }
 
 // testNames are the names that the test "test" knows.

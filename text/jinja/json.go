@@ -95,7 +95,7 @@ func (d *dumper) value(v any, depth int) error {
 	case tuple:
 		return d.group("[", "]", len(v), depth, func(i int) error { return d.value(v[i], depth+1) })
 	}
-	return fmt.Errorf("Object of type %s is not JSON serializable", typeName(v))
+	return fmt.Errorf("tojson: a value of type %s has no form in JSON; expected text, numbers, lists and dictionaries", typeName(v))
 }
 
 func jsonFloat(f float64) string {
