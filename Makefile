@@ -91,6 +91,11 @@ sanitize: ## run every kernel with checks of addresses and of undefined behaviou
 	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" \
 	  go test -asan -timeout 20m ./engine/cpu
 
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME, or those that TARGETS matches
+	FUZZTIME=$(FUZZTIME) .ci/fuzz $(TARGETS)
+
 .PHONY: bench
 bench: fetch data ## run gorqa beside its Python peers and write BENCHMARKS.md
 	PYTHON=$(PYTHON) bench/setup.sh

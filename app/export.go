@@ -66,6 +66,9 @@ func (s textSide) change(files map[string][]byte, name string, set func(fields m
 		if err := in.Decode(&fields); err != nil {
 			return fmt.Errorf("%s: %w; a JSON object expected", filepath.Join(s.folder, name), err)
 		}
+		if fields == nil { // null
+			fields = map[string]any{}
+		}
 	}
 	set(fields)
 	var out bytes.Buffer

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,37 @@ func TestIsFusion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzGenerationConfig reads generation_config.json and config.json: tokens that
+// end an answer, listed in the file that an export gets; or an error.
+func FuzzGenerationConfig(f *testing.F) {
+	for _, config := range []string{`null`, `{"eos_token_id": 2}`, `{"text_config": {"eos_token_id": [2, 3]}}`, `[]`} {
+		f.Add([]byte(`{"eos_token_id": [1, 1, -1], "do_sample": false, "temperature": 0.6, "num_beams": 1, "early_stopping": true}`), []byte(config))
+		f.Add([]byte(`{"eos_token_id": 1e9, "pad_token_id": -1, "_from_model_config": true}`), []byte(config))
+		f.Add([]byte(`null`), []byte(config))
+	}
+	tok := wordy(f)
+	f.Fuzz(func(t *testing.T, generation, config []byte) {
+		s := textSide{folder: "m", tokenizer: tok, config: config, files: map[string][]byte{generationFile: generation}}
+		ends, err := s.ends()
+		if err != nil {
+			return
+		}
+		for _, id := range ends {
+			if id < 0 {
+				t.Errorf("ends %v", ends)
+			}
+		}
+		files := map[string][]byte{generationFile: generation}
+		if err := s.exportEnds(files, nil); err != nil || len(ends) == 0 {
+			return
+		}
+		s.files, s.config = files, nil
+		if again, err := s.ends(); err != nil || !slices.Equal(again, ends) {
+			t.Errorf("ends %v, exported %v: %v\n%s", ends, again, err, files[generationFile])
+		}
+	})
 }
 
 // FuzzFidFile reads fid.json: a prompt and numbers within bounds, or an error.

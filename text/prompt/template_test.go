@@ -274,6 +274,44 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzSaved reads gorqa_prompt.json: a template that renders and saves itself
+// again, or an error.
+func FuzzSaved(f *testing.F) {
+	for _, p := range []*prompt.Template{prompt.Default(prompt.DefaultFormat()), prompt.LocalRQA(prompt.DefaultFormat()).DroppingPassages(true)} {
+		data, err := json.Marshal(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"version":1,"format":{},"chat":{"Source":"{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}","SpecialTokens":{"bos_token":"<s>"}}}`))
+	f.Add([]byte(`{"version":1,"text":"{passages}{dialogue}","chat":null,"drops_passages":true}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Add([]byte(`null`))
+	in := prompt.Input{Passages: []string{"P"}, Question: "Q"}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p prompt.Template
+		if err := json.Unmarshal(data, &p); err != nil {
+			return
+		}
+		text, err := p.Render(in)
+		if err != nil {
+			return // a chat template may refuse
+		}
+		again, err := json.Marshal(&p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q prompt.Template
+		if err := json.Unmarshal(again, &q); err != nil {
+			t.Fatalf("%s is refused: %v", again, err)
+		}
+		if got := mustRender(t, &q, in); got != text {
+			t.Errorf("saved and read again it renders %q, not %q", got, text)
+		}
+	})
+}
+
 func ExampleDefault() {
 	p := prompt.Default(prompt.DefaultFormat())
 	text, err := p.Render(prompt.Input{

@@ -114,15 +114,18 @@ func (v *GGUFVocab) kind(id int) int32 {
 	return v.Types[id]
 }
 
+// special says whether a token is one by its type or because the file names its
+// id.
+func (v *GGUFVocab) special(id int) bool {
+	kind := v.kind(id)
+	return kind == typeControl || kind == typeUnknown || slices.Contains([]int32{v.BOS, v.EOS, v.UNK, v.PAD}, int32(id))
+}
+
 func (v *GGUFVocab) addedTokens() []object {
 	added := []object{}
 	for id, token := range v.Tokens {
-		kind := v.kind(id)
-		special := kind == typeControl || kind == typeUnknown
-		for _, s := range []int32{v.BOS, v.EOS, v.UNK, v.PAD} {
-			special = special || s == int32(id)
-		}
-		if !special && kind != typeUserDefined || token == "" {
+		special := v.special(id)
+		if !special && v.kind(id) != typeUserDefined || token == "" {
 			continue
 		}
 		added = append(added, object{
@@ -296,7 +299,7 @@ func halves(token string, ids map[string]int) iter.Seq[[2]string] {
 func (v *GGUFVocab) wordPiece(file object) error {
 	ids := make(map[string]int, len(v.Tokens))
 	for id, token := range v.Tokens {
-		if kind := v.kind(id); kind != typeControl && kind != typeUnknown && kind != typeUserDefined {
+		if !v.special(id) && v.kind(id) != typeUserDefined {
 			if rest, ok := strings.CutPrefix(token, "▁"); ok {
 				token = rest
 			} else if !strings.HasPrefix(token, "[") || !strings.HasSuffix(token, "]") {

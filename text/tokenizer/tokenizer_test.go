@@ -213,6 +213,9 @@ func TestFromGGUF(t *testing.T) {
 			Model: "bert", Tokens: []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁a", "b"}, Types: []int32{3, 3, 3, 3, 1, 1},
 			BOS: 2, EOS: 3, UNK: 1, PAD: 0, AddBOS: true, AddEOS: true,
 		}},
+		{"bert without types", "tokens that the file names by id are spelt as they are", "a <e>", "<s> a <e> <e>", "a", tokenizer.GGUFVocab{
+			Model: "bert", Tokens: []string{"<u>", "<s>", "<e>", "▁a"}, BOS: 1, EOS: 2, UNK: 0, PAD: -1, AddBOS: true, AddEOS: true,
+		}},
 		{"t5", "unigram scores", "ab  a", "▁ab ▁a </s>", "ab a", tokenizer.GGUFVocab{
 			Model: "t5", Tokens: []string{"<pad>", "</s>", "<unk>", "▁", "▁a", "a", "b", "▁ab"}, Scores: []float32{0, 0, 0, -3, -1, -2, -2, -1.5},
 			BOS: -1, EOS: 1, UNK: 2, PAD: 0, AddEOS: true, AddSpacePrefix: true,
@@ -281,6 +284,62 @@ func FuzzParse(f *testing.F) {
 		if n := tok.Size(); n < 0 {
 			t.Errorf("size %d", n)
 		}
+	})
+}
+
+// FuzzParseNamed reads what lies beside a tokenizer.json: special tokens of its
+// vocabulary, or an error.
+func FuzzParseNamed(f *testing.F) {
+	f.Add([]byte(`{"bos_token":"<s>","eos_token":{"content":"</s>","__type":"AddedToken"},"pad_token":null}`), []byte(`{"unk_token":"a"}`))
+	f.Add([]byte(`{"added_tokens_decoder":{"1":{"content":"</s>"}},"eos_token":"</s>"}`), []byte(`{"eos_token":["a"]}`))
+	f.Add([]byte(`{"eos_token":7}`), []byte(`null`))
+	vocabulary := []byte(`{"added_tokens":[{"id":1,"content":"</s>","special":true}],"model":{"type":"WordLevel","vocab":{"a":0,"<s>":2},"unk_token":"a"}}`)
+	f.Fuzz(func(t *testing.T, config, specialMap []byte) {
+		tok, err := tokenizer.ParseNamed(vocabulary, config, specialMap)
+		if err != nil {
+			return
+		}
+		special := tok.Special()
+		for _, id := range []int32{special.BOS, special.EOS, special.PAD, special.UNK} {
+			if _, ok := tok.Token(id); !ok && id != -1 {
+				t.Errorf("special tokens %+v; %d is none", special, id)
+			}
+		}
+	})
+}
+
+// FuzzFromGGUF reads the vocabulary of a GGUF file, its lists given line by line:
+// a tokenizer.json that Parse takes, or an error. Parse may refuse what only it
+// can judge, such as merges and normalizers.
+func FuzzFromGGUF(f *testing.F) {
+	f.Add("gpt2", "gpt-2", "a\nb\nab\n</s>", "a b", []byte{1, 1, 1, 3}, []byte(nil), int32(3), int32(-1), uint8(0))
+	f.Add("llama", "", "<unk>\n<s>\n</s>\n<0x61>\n\u2581a\na\n\u2581", "", []byte{2, 3, 3, 6, 1, 1, 1}, []byte(nil), int32(2), int32(0), uint8(5))
+	f.Add("bert", "", "[UNK]\n[CLS]\n[SEP]\n\u2581a\nb", "", []byte(nil), []byte(nil), int32(2), int32(0), uint8(3))
+	f.Add("t5", "", "<pad>\n</s>\n<unk>\n\u2581a\na", "", []byte{3, 3, 2, 1, 1}, []byte{8, 0, 0, 0}, int32(1), int32(2), uint8(7))
+	f.Fuzz(func(t *testing.T, model, pre, tokens, merges string, types, charsmap []byte, eos, unk int32, flags uint8) {
+		v := tokenizer.GGUFVocab{
+			Model: model, Pre: pre, Tokens: strings.Split(tokens, "\n"), Merges: strings.Split(merges, "\n"), Charsmap: charsmap,
+			BOS: -1, EOS: eos, UNK: unk, PAD: -1, AddBOS: flags&1 != 0, AddEOS: flags&2 != 0, AddSpacePrefix: flags&4 != 0,
+		}
+		if flags&8 != 0 {
+			v.BOS, v.PAD = eos, unk
+		}
+		for i, kind := range types {
+			v.Types = append(v.Types, int32(kind))
+			v.Scores = append(v.Scores, -float32(i))
+		}
+		data, err := tokenizer.FromGGUF(v)
+		if err != nil {
+			return
+		}
+		tok, err := tokenizer.Parse(data)
+		if err != nil {
+			return
+		}
+		if n := tok.Size(); n > len(v.Tokens) {
+			t.Errorf("%d tokens of %d", n, len(v.Tokens))
+		}
+		tok.Decode(tok.Encode("a b\u0301c\n\n1 <s> \xff aaaa", true), true)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -303,6 +304,41 @@ func FuzzParse(f *testing.F) {
 		v, err := parse(reply)
 		if (err == nil) != (v.Verdict == evaluate.Correct || v.Verdict == evaluate.Incorrect) {
 			t.Errorf("%q: %+v, %v", reply, v, err)
+		}
+	})
+}
+
+// FuzzReply reads what the judge's server may say: a verdict, or that there is
+// none and why.
+func FuzzReply(f *testing.F) {
+	var reply []byte
+	s := &standIn{before: func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(reply)
+		return true
+	}}
+	server := httptest.NewServer(s)
+	f.Cleanup(server.Close)
+	opt := DefaultOptions("m")
+	opt.BaseURL, opt.Key, opt.Retries = server.URL+"/v1", "secret", 0
+	for _, seed := range []string{
+		`{"choices": [{"message": {"content": "So.\nVERDICT: correct"}}]}`, `{"choices": [{"message": {"content": null}}]}`, `{"choices": [null]}`,
+		`{"choices": []}`, `null`, `[]`, `{"choices": {"message": 3}}`, `{"choices": [{"message": {"content": ["VERDICT: correct"]}}], "error": "secret"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		reply = data
+		j, err := New(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := j.Judge(t.Context(), answered("right"))
+		if err != nil {
+			return
+		}
+		if len(got) != 1 || got[0].Reason == "" && got[0].Verdict == evaluate.Failed || !slices.Contains([]string{evaluate.Correct, evaluate.Incorrect, evaluate.Failed}, got[0].Verdict) {
+			t.Errorf("%+v", got)
 		}
 	})
 }
