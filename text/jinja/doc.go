@@ -11,6 +11,7 @@
 package jinja
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func Parse(source string, limits Limits) (*Template, error) {
 		return nil, &LimitError{"bytes of template", limits.SourceBytes}
 	}
 	if !utf8.ValidString(source) {
-		return nil, &Error{1 + strings.Count(strings.ToValidUTF8(source[:invalidAt(source)], ""), "\n"), fmt.Errorf("not UTF-8")}
+		return nil, &Error{1 + strings.Count(strings.ToValidUTF8(source[:invalidAt(source)], ""), "\n"), errors.New("not UTF-8; expected UTF-8")}
 	}
 	tokens, err := lex(source)
 	if err != nil {
@@ -134,7 +135,7 @@ func (r *run) given(v any, depth int) (any, error) {
 		return v, nil
 	case string:
 		if !utf8.ValidString(v) {
-			return nil, fmt.Errorf("a text that is not UTF-8; expected UTF-8")
+			return nil, errors.New("a string that is not UTF-8; expected UTF-8")
 		}
 		return v, nil
 	case []any:
@@ -159,5 +160,5 @@ func (r *run) given(v any, depth int) (any, error) {
 		}
 		return d, nil
 	}
-	return nil, fmt.Errorf("a %T; expected a text, a number, a truth value, a list or a Dict", v)
+	return nil, fmt.Errorf("a %T; expected a string, a number, a boolean, a list or a Dict", v)
 }

@@ -110,7 +110,7 @@ func (r *run) lookup(s *scope, name string) any {
 	if v, ok := r.globals[name]; ok {
 		return v
 	}
-	return &undefined{fmt.Sprintf("'%s' is undefined", name)}
+	return &undefined{fmt.Sprintf("the variable %q is not defined", name)}
 }
 
 // signal says how a body ended.
@@ -259,13 +259,10 @@ func (r *run) assign(t target, value any, s *scope) error {
 	case t.parts != nil:
 		items, err := r.iterate(value)
 		if err != nil {
-			return fmt.Errorf("cannot unpack non-iterable %s object", typeName(value))
+			return err
 		}
-		if len(items) > len(t.parts) {
-			return fmt.Errorf("too many values to unpack (expected %d)", len(t.parts))
-		}
-		if len(items) < len(t.parts) {
-			return fmt.Errorf("not enough values to unpack (expected %d, got %d)", len(t.parts), len(items))
+		if len(items) != len(t.parts) {
+			return fmt.Errorf("%d values for %d names; expected as many", len(items), len(t.parts))
 		}
 		for i, part := range t.parts {
 			if err := r.assign(part, items[i], s); err != nil {
@@ -274,9 +271,10 @@ func (r *run) assign(t target, value any, s *scope) error {
 		}
 		return nil
 	case t.attribute != "":
-		ns, ok := r.lookup(s, t.name).(*namespace)
+		of := r.lookup(s, t.name)
+		ns, ok := of.(*namespace)
 		if !ok {
-			return errors.New("cannot assign attribute on non-namespace object")
+			return fmt.Errorf("the attribute %q is set on %s; expected a namespace", t.attribute, described(of))
 		}
 		if err := attributeName(t.attribute); err != nil {
 			return err
@@ -290,7 +288,7 @@ func (r *run) assign(t target, value any, s *scope) error {
 // attributeName refuses what transformers' namespaces refuse.
 func attributeName(name string) error {
 	if strings.HasPrefix(name, "_") {
-		return fmt.Errorf("chat templates cannot store underscore-prefixed attributes on a namespace, but got '%s'", name)
+		return fmt.Errorf("a namespace's attribute %q begins with an underscore; expected a letter", clip(name))
 	}
 	return nil
 }
@@ -401,12 +399,12 @@ func (n *macroNode) call(r *run, around *scope, args arguments) (any, error) {
 	}
 	rest := args.positional[given:]
 	extra := newDict()
-	var caller any = &undefined{"No caller defined"}
+	var caller any = &undefined{fmt.Sprintf("the macro %q has no caller; expected it in a call block", n.name)}
 	for i, name := range args.names {
 		at := indexOf(n.names, name)
 		switch {
 		case at >= 0 && at < given:
-			return nil, fmt.Errorf("macro '%s' got multiple values for argument '%s'", n.name, name)
+			return nil, fmt.Errorf("the macro %q gets its argument %q twice; expected it once", n.name, name)
 		case at >= 0:
 			s.set(name, args.named[i])
 		case name == "caller" && n.caller:
@@ -416,13 +414,13 @@ func (n *macroNode) call(r *run, around *scope, args arguments) (any, error) {
 				return nil, err
 			}
 		case name == "caller":
-			return nil, fmt.Errorf("macro '%s' was invoked with two values for the special caller argument. This is most likely a bug", n.name)
+			return nil, fmt.Errorf("the macro %q gets a caller that it does not use; expected caller() in its body", n.name)
 		default:
-			return nil, fmt.Errorf("macro '%s' takes no keyword argument '%s'", n.name, name)
+			return nil, fmt.Errorf("the macro %q has no parameter %q; expected %s", n.name, clip(name), oneOf(n.names))
 		}
 	}
 	if len(rest) > 0 && !n.varargs {
-		return nil, fmt.Errorf("macro '%s' takes not more than %d argument(s)", n.name, len(n.names))
+		return nil, fmt.Errorf("the macro %q gets %d arguments; expected at most %d", n.name, len(args.positional), len(n.names))
 	}
 	if n.caller && indexOf(n.names, "caller") < 0 {
 		s.set("caller", caller)
@@ -439,7 +437,7 @@ func (n *macroNode) call(r *run, around *scope, args arguments) (any, error) {
 		}
 		j := i - (len(n.names) - len(n.defaults))
 		if j < 0 {
-			s.set(name, &undefined{fmt.Sprintf("parameter '%s' was not provided", name)})
+			s.set(name, &undefined{fmt.Sprintf("the macro %q is called without its argument %q", n.name, name)})
 			continue
 		}
 		v, err := r.eval(n.defaults[j], s)
@@ -449,6 +447,14 @@ func (n *macroNode) call(r *run, around *scope, args arguments) (any, error) {
 		s.set(name, v)
 	}
 	return r.captured(func() error { _, err := r.body(n.body, s); return err })
+}
+
+// oneOf lists names that were expected.
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return "one of " + strings.Join(names, ", ")
 }
 
 func indexOf(names []string, name string) int {
@@ -493,7 +499,7 @@ func (r *run) call(v any, args arguments) (any, error) {
 		}
 		return v.again(r, args)
 	}
-	return nil, fmt.Errorf("'%s' object is not callable", typeName(v))
+	return nil, fmt.Errorf("%s is called; expected a macro, function or method", described(v))
 }
 
 func (n constNode) eval(*run, *scope) (any, error)    { return n.value, nil }
@@ -507,7 +513,7 @@ func (n tupleNode) eval(r *run, s *scope) (any, error) {
 	return tuple(l), err
 }
 func (n sliceNode) eval(r *run, s *scope) (any, error) {
-	return nil, errors.New("a slice without a value")
+	return nil, errors.New("a slice among several indices; expected it alone")
 }
 func (n filterNode) eval(r *run, s *scope) (any, error) {
 	of, err := r.eval(n.of, s)
@@ -597,7 +603,7 @@ func (n unaryNode) eval(r *run, s *scope) (any, error) {
 	case *undefined:
 		return nil, v.err()
 	}
-	return nil, fmt.Errorf("bad operand type for unary %s: '%s'", n.op, typeName(v))
+	return nil, fmt.Errorf("%s before %s; expected a number", n.op, described(v))
 }
 
 func (n binaryNode) eval(r *run, s *scope) (any, error) {
@@ -705,7 +711,7 @@ func (n conditionNode) eval(r *run, s *scope) (any, error) {
 	case n.otherwise != nil:
 		return r.eval(n.otherwise, s)
 	}
-	return &undefined{"the inline if-expression evaluated to false and no else section was defined."}, nil
+	return &undefined{"an inline if is false and has no else; expected one"}, nil
 }
 
 func (n attributeNode) eval(r *run, s *scope) (any, error) {
@@ -745,17 +751,49 @@ func (n itemNode) eval(r *run, s *scope) (any, error) {
 		return nil, err
 	}
 	if !ok {
-		return &undefined{fmt.Sprintf("%s has no element of that slice", described(of))}, nil
+		return &undefined{fmt.Sprintf("%s is not sliced so; expected integers as bounds, and a list, tuple, string or range", described(of))}, nil
 	}
 	return v, nil
 }
 
 // described is how messages name a value's type.
 func described(v any) string {
-	if v == nil {
-		return "'None'"
+	switch v.(type) {
+	case nil:
+		return "none"
+	case bool:
+		return "a boolean"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	case string, markup:
+		return "a string"
+	case list:
+		return "a list"
+	case tuple:
+		return "a tuple"
+	case *dict:
+		return "a dictionary"
+	case *view:
+		return "a view of a dictionary"
+	case *generator:
+		return "a generator"
+	case span:
+		return "a range"
+	case *undefined:
+		return "an undefined value"
+	case *namespace:
+		return "a namespace"
+	case *loop:
+		return "a loop"
 	}
-	return fmt.Sprintf("'%s object'", typeName(v))
+	return "a function"
+}
+
+// notFound stands for an attribute that a value does not have.
+func notFound(v any, name string) *undefined {
+	return &undefined{fmt.Sprintf("%q is not found in %s", clip(name), described(v))}
 }
 
 // attribute is v.name: an attribute or method, or an item of that name.
@@ -771,7 +809,7 @@ func (r *run) attribute(v any, name string) (any, error) {
 			return value, nil
 		}
 	}
-	return &undefined{fmt.Sprintf("%s has no attribute '%s'", described(v), name)}, nil
+	return notFound(v, name), nil
 }
 
 // item is v[key]: an item, or an attribute of that name.
@@ -793,17 +831,17 @@ func (r *run) item(v, key any) (any, error) {
 			if value, ok := element(v, i); ok {
 				return value, nil
 			}
-			return &undefined{fmt.Sprintf("%s has no element %d", strings.Trim(described(v), "'"), i)}, nil
+			return &undefined{fmt.Sprintf("the index %d is outside of %s", i, described(v))}, nil
 		}
 	}
 	if name, ok := text(key); ok {
 		if a, ok, err := r.member(v, name); ok || err != nil {
 			return a, err
 		}
-		return &undefined{fmt.Sprintf("%s has no attribute '%s'", described(v), name)}, nil
+		return notFound(v, name), nil
 	}
 	shown, err := r.repr(key)
-	return &undefined{fmt.Sprintf("%s has no element %s", strings.Trim(described(v), "'"), clip(shown))}, err
+	return &undefined{fmt.Sprintf("%s is not found in %s", clip(shown), described(v))}, err
 }
 
 // element is a sequence's element i, counted from the end if it is negative.
@@ -891,7 +929,7 @@ func (n argumentNodes) eval(r *run, s *scope) (arguments, error) {
 		}
 		d, ok := v.(*dict)
 		if !ok {
-			return a, fmt.Errorf("argument after ** must be a mapping, not %s", typeName(v))
+			return a, fmt.Errorf("%s after **; expected a dictionary", described(v))
 		}
 		if err := r.grow(32 * len(d.keys)); err != nil {
 			return a, err
@@ -899,10 +937,10 @@ func (n argumentNodes) eval(r *run, s *scope) (arguments, error) {
 		for i, k := range d.keys {
 			name, ok := text(k)
 			if !ok {
-				return a, errors.New("keywords must be strings")
+				return a, fmt.Errorf("%s as an argument's name after **; expected a string", described(k))
 			}
 			if indexOf(a.names, name) >= 0 {
-				return a, fmt.Errorf("got multiple values for keyword argument '%s'", name)
+				return a, fmt.Errorf("the argument %q stands by itself and after **; expected it once", clip(name))
 			}
 			a.names, a.named = append(a.names, name), append(a.named, d.values[i])
 		}
@@ -918,7 +956,7 @@ func (a arguments) bind(function string, names ...string) ([]any, error) {
 		values[i] = missing{}
 	}
 	if len(a.positional) > len(names) {
-		return nil, fmt.Errorf("%s() takes at most %d arguments (%d given)", function, len(names), len(a.positional))
+		return nil, fmt.Errorf("%s: %d arguments; expected at most %d", function, len(a.positional), len(names))
 	}
 	copy(values, a.positional)
 	for i, name := range a.names {
@@ -930,15 +968,15 @@ func (a arguments) bind(function string, names ...string) ([]any, error) {
 		}
 		switch {
 		case at < 0:
-			return nil, fmt.Errorf("%s() got an unexpected keyword argument '%s'", function, name)
+			return nil, fmt.Errorf("%s: no parameter %q; expected %s", function, clip(name), strings.ReplaceAll(oneOf(names), "?", ""))
 		case at < len(a.positional):
-			return nil, fmt.Errorf("%s() got multiple values for argument '%s'", function, name)
+			return nil, fmt.Errorf("%s: the argument %q twice; expected it once", function, name)
 		}
 		values[at] = a.named[i]
 	}
 	for i, n := range names {
 		if _, absent := values[i].(missing); absent && !strings.HasSuffix(n, "?") {
-			return nil, fmt.Errorf("%s() missing a required argument: '%s'", function, n)
+			return nil, fmt.Errorf("%s: the argument %q is missing; expected it", function, n)
 		}
 	}
 	return values, nil

@@ -77,7 +77,7 @@ func filters() map[string]filterDef {
 		if n, ok := length(v); ok {
 			return int64(n), nil
 		}
-		return nil, fmt.Errorf("object of type '%s' has no len()", typeName(v))
+		return nil, fmt.Errorf("%s has no length; expected a string, list or dictionary", described(v))
 	})
 	standard := plainFilter([]string{"default_value?", "boolean?"}, func(_ *run, v any, p []any) (any, error) {
 		if _, absent := v.(*undefined); absent || truth(or(p[1], false)) && !truth(v) {
@@ -101,14 +101,17 @@ func filters() map[string]filterDef {
 	choose := func(attribute, keep bool) filterDef {
 		return filterDef{nil, func(r *run, v any, a arguments) (any, error) { return r.choose(v, a, attribute, keep) }}
 	}
-	extreme := func(op kind) filterDef {
+	empty := func(filter string) *undefined {
+		return &undefined{filter + ": nothing to choose from; expected at least one element"}
+	}
+	extreme := func(name string, op kind) filterDef {
 		return plainFilter([]string{"case_sensitive?", "attribute?"}, func(r *run, v any, p []any) (any, error) {
 			items, err := r.iterate(v)
 			if err != nil {
 				return nil, err
 			}
 			if len(items) == 0 {
-				return &undefined{"No aggregated item, sequence was empty."}, nil
+				return empty(name), nil
 			}
 			var best, bestKey any
 			for i, e := range items {
@@ -140,7 +143,7 @@ func filters() map[string]filterDef {
 			if f, ok := v.(float64); ok {
 				return math.Abs(f), nil
 			}
-			return nil, fmt.Errorf("bad operand type for abs(): '%s'", typeName(v))
+			return nil, fmt.Errorf("abs: given %s; expected a number", described(v))
 		}),
 		"attr": plainFilter([]string{"name"}, func(r *run, v any, p []any) (any, error) {
 			name, err := r.str(p[0])
@@ -150,12 +153,12 @@ func filters() map[string]filterDef {
 			if a, ok, err := r.member(v, name); ok || err != nil {
 				return a, err
 			}
-			return &undefined{fmt.Sprintf("%s has no attribute '%s'", described(v), name)}, nil
+			return notFound(v, name), nil
 		}),
 		"batch": plainFilter([]string{"linecount", "fill_with?"}, func(r *run, v any, p []any) (any, error) {
 			n, ok := integer(p[0])
 			if !ok || n < 1 {
-				return nil, errors.New("batch() takes a positive number")
+				return nil, errors.New("batch: the size of a row is no positive integer; expected one")
 			}
 			items, err := r.iterate(v)
 			if err == nil {
@@ -191,7 +194,7 @@ func filters() map[string]filterDef {
 		"dictsort": plainFilter([]string{"case_sensitive?", "by?", "reverse?"}, func(r *run, v any, p []any) (any, error) {
 			d, ok := v.(*dict)
 			if !ok {
-				return nil, fmt.Errorf("%s has no attribute 'items'", described(v))
+				return nil, fmt.Errorf("dictsort: given %s; expected a dictionary", described(v))
 			}
 			at := int64(0)
 			switch by := or(p[1], "key"); by {
@@ -225,7 +228,7 @@ func filters() map[string]filterDef {
 				return nil, err
 			}
 			if len(items) == 0 {
-				return &undefined{"No first item, sequence was empty."}, nil
+				return empty("first"), nil
 			}
 			if g, ok := v.(*generator); ok {
 				g.items = items[1:]
@@ -234,14 +237,14 @@ func filters() map[string]filterDef {
 		}),
 		"last": plainFilter(nothing(), func(r *run, v any, _ []any) (any, error) {
 			if _, once := v.(*generator); once {
-				return nil, errors.New("'generator' object is not reversible")
+				return nil, errors.New("last: given a generator; expected a list, as the filter list makes one")
 			}
 			items, err := r.iterate(v)
 			if err != nil {
 				return nil, err
 			}
 			if len(items) == 0 {
-				return &undefined{"No last item, sequence was empty."}, nil
+				return empty("last"), nil
 			}
 			return items[len(items)-1], nil
 		}),
@@ -264,7 +267,7 @@ func filters() map[string]filterDef {
 			if s, ok := text(v); ok {
 				base, ok := integer(or(p[1], int64(10)))
 				if !ok || base < 0 || base == 1 || base > 36 {
-					return nil, errors.New("int() base must be >= 2 and <= 36, or 0")
+					return nil, errors.New("int: the base is something else; expected 0 or 2 to 36")
 				}
 				if i, ok := readInteger(s, int(base)); ok {
 					return i, nil
@@ -285,7 +288,7 @@ func filters() map[string]filterDef {
 				return nil, err
 			}
 			if len(a.positional) > 0 && len(a.names) > 0 {
-				return nil, errors.New("can't handle positional and keyword arguments at the same time")
+				return nil, errors.New("format: arguments with and without names; expected one kind")
 			}
 			if len(a.names) == 0 {
 				return r.percent(format, tuple(a.positional), tuple(a.positional))
@@ -345,7 +348,7 @@ func filters() map[string]filterDef {
 			if !ok {
 				n, ok := integer(or(p[0], int64(4)))
 				if !ok {
-					return nil, fmt.Errorf("can't multiply sequence by non-int of type '%s'", typeName(p[0]))
+					return nil, fmt.Errorf("indent: given %s as the width; expected an integer or a string", described(p[0]))
 				}
 				spaces, _, err := r.repeat(" ", n)
 				if err != nil {
@@ -434,7 +437,7 @@ func filters() map[string]filterDef {
 			}
 			return &generator{out}, nil
 		}},
-		"max": extreme(">"), "min": extreme("<"),
+		"max": extreme("max", ">"), "min": extreme("min", "<"),
 		"reject": choose(false, false), "rejectattr": choose(true, false),
 		"select": choose(false, true), "selectattr": choose(true, true),
 		"replace": textFilter([]string{"old", "new", "count?"}, func(r *run, s string, p []any) (any, error) {
@@ -458,7 +461,7 @@ func filters() map[string]filterDef {
 				err = r.grow(16 * len(items))
 			}
 			if err != nil {
-				return nil, errors.New("argument must be iterable")
+				return nil, err
 			}
 			items = slices.Clone(items)
 			slices.Reverse(items)
@@ -481,7 +484,7 @@ func filters() map[string]filterDef {
 			}
 			n, ok := integer(p[0])
 			if !ok || n < 1 {
-				return nil, errors.New("slice() takes a positive number")
+				return nil, errors.New("slice: the number of slices is no positive integer; expected one")
 			}
 			if n > int64(r.limits.Range) {
 				return nil, &LimitError{"slices", r.limits.Range}
@@ -531,7 +534,7 @@ func filters() map[string]filterDef {
 			}
 			total := or(p[1], int64(0))
 			if _, ok := text(total); ok {
-				return nil, errors.New("sum() can't sum strings [use ''.join(seq) instead]")
+				return nil, errors.New("sum: given a string to start from; expected a number or list, or the filter join for strings")
 			}
 			for _, e := range items {
 				if attribute := or(p[0], nil); attribute != nil {
@@ -557,8 +560,12 @@ func filters() map[string]filterDef {
 			end, ok := text(or(p[2], "..."))
 			n, isInt := integer(or(p[0], int64(255)))
 			leeway, _ := integer(or(p[3], int64(5)))
-			if endSize := int64(utf8.RuneCountInString(end)); !ok || !isInt || n < endSize {
-				return nil, fmt.Errorf("expected length >= %d, got %d", endSize, n)
+			if !ok || !isInt {
+				return nil, fmt.Errorf("truncate: given %s as the length and %s as the end; expected an integer and a string",
+					described(or(p[0], int64(255))), described(or(p[2], "...")))
+			}
+			if endSize := int64(utf8.RuneCountInString(end)); n < endSize {
+				return nil, fmt.Errorf("truncate: a length of %d and an end of %d characters; expected the end to fit", n, endSize)
 			}
 			if int64(utf8.RuneCountInString(s)) <= n+max(0, leeway) {
 				return s, nil
@@ -624,11 +631,11 @@ func (r *run) mapping(a arguments) (func(any) (any, error), error) {
 		return func(e any) (any, error) { return r.attributeOf(e, p[0], or(p[1], nil)) }, nil
 	}
 	if len(a.positional) == 0 {
-		return nil, errors.New("map requires a filter argument")
+		return nil, errors.New("map: no arguments; expected a filter's name, or attribute=…")
 	}
 	name, ok := text(a.positional[0])
 	if !ok {
-		return nil, errors.New("map requires a filter's name")
+		return nil, fmt.Errorf("map: given %s; expected a filter's name", described(a.positional[0]))
 	}
 	a.positional = a.positional[1:]
 	return func(e any) (any, error) { return r.filter(name, e, a) }, nil
@@ -658,7 +665,7 @@ func (r *run) choose(v any, a arguments, attribute, keep bool) (any, error) {
 	if len(a.positional) > 0 {
 		ok := false
 		if test, ok = text(a.positional[0]); !ok {
-			return nil, errors.New("expected the name of a test")
+			return nil, fmt.Errorf("given %s as a test; expected the name of one", described(a.positional[0]))
 		}
 		a.positional = a.positional[1:]
 	}
@@ -814,11 +821,11 @@ func readFloat(s string) (float64, bool) {
 func round(v, precision, method any) (any, error) {
 	n, ok := integer(precision)
 	if !ok {
-		return nil, fmt.Errorf("'%s' object cannot be interpreted as an integer", typeName(precision))
+		return nil, fmt.Errorf("round: given %s as the precision; expected an integer", described(precision))
 	}
 	x, ok := number(v)
 	if !ok {
-		return nil, fmt.Errorf("type %s doesn't define __round__ method", typeName(v))
+		return nil, fmt.Errorf("round: given %s; expected a number", described(v))
 	}
 	n = max(-400, min(n, 400))
 	switch method {
@@ -842,7 +849,7 @@ func round(v, precision, method any) (any, error) {
 		}
 		return math.Floor(x*scale) / scale, nil
 	}
-	return nil, errors.New("method must be common, ceil or floor")
+	return nil, errors.New("round: the method is something else; expected common, ceil or floor")
 }
 
 // test is jinja2's test of that name.

@@ -29,7 +29,7 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 	next := 0
 	take := func() (any, error) {
 		if next >= len(args) {
-			return nil, errors.New("not enough arguments for format string")
+			return nil, fmt.Errorf("more places in the format than values, %d; expected as many", len(args))
 		}
 		next++
 		return args[next-1], nil
@@ -45,14 +45,17 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 		if i < len(format) && format[i] == '(' {
 			end := strings.IndexByte(format[i:], ')')
 			if end < 0 {
-				return "", errors.New("incomplete format key")
+				return "", errors.New("a key in the format without its end; expected )")
 			}
 			if mapping == nil {
-				return "", errors.New("format requires a mapping")
+				return "", fmt.Errorf("the format has keys and gets %s; expected a dictionary", described(whole))
 			}
 			v, ok, err := mapping.get(r, format[i+1:i+end])
-			if err != nil || !ok {
-				return "", fmt.Errorf("the format's key '%s' is not there", clip(format[i+1:i+end]))
+			if err != nil {
+				return "", err
+			}
+			if !ok {
+				return "", fmt.Errorf("the format's key %q is not in the dictionary; expected it there", clip(format[i+1:i+end]))
 			}
 			value, named = v, true
 			i += end + 1
@@ -83,7 +86,7 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 				v, err := take()
 				n, ok := integer(v)
 				if err == nil && !ok {
-					err = errors.New("* wants int")
+					err = fmt.Errorf("the format's * gets %s; expected an integer", described(v))
 				}
 				return int(n), err
 			}
@@ -91,10 +94,7 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 			for i < len(format) && format[i] >= '0' && format[i] <= '9' {
 				i++
 			}
-			if start == i {
-				return 0, nil
-			}
-			return strconv.Atoi(format[start:i])
+			return formatNumber(format[start:i])
 		}
 		var err error
 		if s.width, err = number(); err != nil {
@@ -113,7 +113,7 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 			i++
 		}
 		if i >= len(format) {
-			return "", errors.New("incomplete format")
+			return "", errors.New("the format ends within a place for a value; expected a letter such as s or d")
 		}
 		s.verb = format[i]
 		if s.verb == '%' {
@@ -135,7 +135,7 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 		b.WriteString(text)
 	}
 	if next < len(args) && mapping == nil {
-		return "", errors.New("not all arguments converted during string formatting")
+		return "", fmt.Errorf("%d of %d values have a place in the format; expected all", next, len(args))
 	}
 	return b.String(), r.grow(len(format))
 }
@@ -165,14 +165,14 @@ func (r *run) formatPercent(s spec, v any) (string, error) {
 		if i, ok := integer(v); ok && utf8.ValidRune(rune(i)) {
 			return r.padded(string(rune(i)), s)
 		}
-		return "", errors.New("%c requires int or char")
+		return "", fmt.Errorf("%%c gets %s; expected an integer or one character", described(v))
 	case 'd', 'i', 'u', 'o', 'x', 'X':
 		i, ok := integer(v)
 		if f, isFloat := v.(float64); isFloat && strings.IndexByte("diu", s.verb) >= 0 && math.Abs(f) < 1<<62 {
 			i, ok = int64(f), true
 		}
 		if !ok {
-			return "", fmt.Errorf("%%%c format: a number is required, not %s", s.verb, typeName(v))
+			return "", fmt.Errorf("%%%c gets %s; expected an integer", s.verb, described(v))
 		}
 		if s.verb == 'i' || s.verb == 'u' {
 			s.verb = 'd'
@@ -181,11 +181,23 @@ func (r *run) formatPercent(s spec, v any) (string, error) {
 	case 'e', 'E', 'f', 'F', 'g', 'G':
 		f, ok := number(v)
 		if !ok {
-			return "", fmt.Errorf("must be real number, not %s", typeName(v))
+			return "", fmt.Errorf("%%%c gets %s; expected a number", s.verb, described(v))
 		}
 		return r.formatFloat(s, f)
 	}
-	return "", fmt.Errorf("unsupported format character '%c'", s.verb)
+	return "", fmt.Errorf("the letter %q in the format; expected s, r, a, c, d, o, x, e, f or g", s.verb)
+}
+
+// formatNumber reads a width or precision, 0 where there are no digits.
+func formatNumber(digits string) (int, error) {
+	if digits == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0, fmt.Errorf("the number %s in the format; expected a smaller one", clip(digits))
+	}
+	return n, nil
 }
 
 // cut is the first n characters of a text, all of them for a negative n.
@@ -293,7 +305,7 @@ func (r *run) formatFloat(s spec, f float64) (string, error) {
 		precision = 6
 	}
 	if precision > 1000 {
-		return "", errors.New("a precision of more than 1000 digits")
+		return "", fmt.Errorf("a precision of %d digits; expected at most 1000", precision)
 	}
 	verb := s.verb | 0x20
 	scaled := math.Abs(f)
@@ -360,7 +372,7 @@ func (r *run) format(s string, a arguments) (string, error) {
 
 func (r *run) formatIn(s string, a arguments, auto *int, depth int) (string, error) {
 	if depth > 2 {
-		return "", errors.New("max string recursion exceeded")
+		return "", errors.New("fields in fields of the format; expected three at most within each other")
 	}
 	if err := r.step(1); err != nil {
 		return "", err
@@ -372,7 +384,7 @@ func (r *run) formatIn(s string, a arguments, auto *int, depth int) (string, err
 			b.WriteByte(c)
 			i += 2
 		case c == '}':
-			return "", errors.New("single '}' encountered in format string")
+			return "", errors.New("a } alone in the format; expected }} for the character")
 		case c == '{':
 			end, open := i+1, 1
 			for ; end < len(s); end++ {
@@ -385,7 +397,7 @@ func (r *run) formatIn(s string, a arguments, auto *int, depth int) (string, err
 				}
 			}
 			if end >= len(s) {
-				return "", errors.New("expected '}' before end of string")
+				return "", errors.New("a { without its end in the format; expected }, or {{ for the character")
 			}
 			text, err := r.field(s[i+1:end], a, auto, depth)
 			if err == nil {
@@ -422,13 +434,13 @@ func (r *run) field(s string, a arguments, auto *int, depth int) (string, error)
 			*auto++
 		}
 		if n < 0 || n >= len(a.positional) {
-			return "", fmt.Errorf("replacement index %d out of range for positional args tuple", n)
+			return "", fmt.Errorf("the format's field %d and %d values; expected a value for each, counted from 0", n, len(a.positional))
 		}
 		value = a.positional[n]
 	default:
 		at := indexOf(a.names, head)
 		if at < 0 {
-			return "", fmt.Errorf("the format's key '%s' is not there", clip(head))
+			return "", fmt.Errorf("the format's field %q has no value; expected an argument of this name", clip(head))
 		}
 		value = a.named[at]
 	}
@@ -436,7 +448,7 @@ func (r *run) field(s string, a arguments, auto *int, depth int) (string, error)
 		if key, ok := strings.CutPrefix(rest, "["); ok {
 			inner, after, ok := strings.Cut(key, "]")
 			if !ok {
-				return "", errors.New("missing ']' in format string")
+				return "", errors.New("a [ without its end in a field of the format; expected ]")
 			}
 			var k any = inner
 			if i, err := strconv.ParseInt(inner, 10, 64); err == nil {
@@ -465,7 +477,7 @@ func (r *run) field(s string, a arguments, auto *int, depth int) (string, error)
 		case "r", "a":
 			value, err = r.repr(value)
 		default:
-			err = fmt.Errorf("unknown conversion specifier '%s'", clip(conversion))
+			err = fmt.Errorf("the conversion %q in the format; expected s, r or a", clip(conversion))
 		}
 		if err != nil {
 			return "", err
@@ -486,7 +498,7 @@ func (r *run) formatSpec(format string, v any) (string, error) {
 		return "", err
 	}
 	refuse := func() (string, error) {
-		return "", fmt.Errorf("unsupported format '%s' for a %s", clip(format), typeName(v))
+		return "", fmt.Errorf("the format %q for %s; expected one that fits", clip(format), described(v))
 	}
 	if _, isBool := v.(bool); isBool && format == "" {
 		return r.str(v)
@@ -548,7 +560,9 @@ func (r *run) formatSpec(format string, v any) (string, error) {
 	return r.padded(cut(text, s.precision), s)
 }
 
-// parseSpec reads [[fill]align][sign][#][0][width][grouping][.precision][type].
+// parseSpec reads, in this order and each as it may be missing: what to fill
+// with and on which side, the sign, # and 0, the width, what groups thousands,
+// a dot and the precision, and the letter of the form.
 func parseSpec(f string) (spec, error) {
 	s := spec{fill: " ", precision: -1}
 	rest := f
@@ -576,14 +590,11 @@ func parseSpec(f string) (spec, error) {
 		n := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 		text := rest[:n]
 		rest = rest[n:]
-		if text == "" {
-			return 0, nil
-		}
-		return strconv.Atoi(text)
+		return formatNumber(text)
 	}
 	var err error
 	if s.width, err = number(); err != nil {
-		return s, errors.New("too many decimal digits in format string")
+		return s, err
 	}
 	if rest != "" && (rest[0] == ',' || rest[0] == '_') {
 		s.group, rest = rest[:1], rest[1:]
@@ -591,11 +602,11 @@ func parseSpec(f string) (spec, error) {
 	if strings.HasPrefix(rest, ".") {
 		rest = rest[1:]
 		if s.precision, err = number(); err != nil {
-			return s, errors.New("too many decimal digits in format string")
+			return s, err
 		}
 	}
 	if len(rest) > 1 {
-		return s, fmt.Errorf("invalid format specifier '%s'", clip(f))
+		return s, fmt.Errorf("the format %q; expected alignment, sign, width, precision and one letter", clip(f))
 	}
 	if rest != "" {
 		s.verb = rest[0]

@@ -118,13 +118,25 @@ func TestEndless(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ name, why, source, want string }{
-		{"line of a fault", "templates have hundreds of lines", "a\n{% if messages %}\n{{ messages + 1 }}\n{% endif %}", "line 3: unsupported operand"},
-		{"line within a macro", "the fault is there, not where it is called", "{% macro f(a) %}\n{{ a.b.c }}\n{% endmacro %}\n{{ f({}) }}", "line 2: 'dict object' has no attribute 'b'"},
-		{"line of the syntax", "the parser knows it", "a\n\n{% if %}", "line 3: unexpected"},
+		{"line of a fault", "templates have hundreds of lines", "a\n{% if messages %}\n{{ messages + 1 }}\n{% endif %}", "line 3: \"+\" between a list and an integer; expected two numbers"},
+		{"line within a macro", "the fault is there, not where it is called", "{% macro f(a) %}\n{{ a.b.c }}\n{% endmacro %}\n{{ f({}) }}", `line 2: "b" is not found in a dictionary`},
+		{"line of the syntax", "the parser knows it", "a\n\n{% if %}", `line 3: found "%}"; expected an expression`},
 		{"unknown filter", "which one", "{{ 1 | frob }}", `the filter "frob" is not known`},
 		{"unknown test", "which one", "{{ 1 is frob }}", `the test "frob" is not known`},
 		{"reads a file", "a template must not read the disk", "{% include 'x' %}", `the tag "include"`},
-		{"changes a list", "jinja2's sandbox forbids it", "{{ messages.append(1) }}", "access to attribute 'append' of 'list' object is unsafe"},
+		{"changes a list", "jinja2's sandbox forbids it", "{{ messages.append(1) }}", `"append" of a list is closed to templates`},
+		{"name not defined", "which one, where it is used", "{{ persona.name }}", `the variable "persona" is not defined`},
+		{"no text", "~ is what joins a number", "{{ 'n: ' + 1 }}", `"+" between a string and an integer; expected two numbers, strings, lists or tuples, or ~ to join`},
+		{"targets", "both numbers", "{% for a, b in [(1, 2, 3)] %}{% endfor %}", "3 values for 2 names"},
+		{"argument of a macro", "which ones it has", "{% macro f(a, b) %}{% endmacro %}{{ f(c=1) }}", `the macro "f" has no parameter "c"; expected one of a, b`},
+		{"argument of a function", "optional ones are named plainly", "{{ 'a' | indent(depth=1) }}", `indent: no parameter "depth"; expected one of width, first, blank`},
+		{"argument missing", "which one", "{{ 'a' | replace('b') }}", `replace: the argument "new" is missing`},
+		{"called", "what it is", "{{ messages() }}", "a list is called; expected a macro, function or method"},
+		{"looped over", "what it is", "{% for m in 5 %}{% endfor %}", "an integer has no elements"},
+		{"no value for a place", "how many there are", "{{ '%s %s' % (1,) }}", "more places in the format than values, 1"},
+		{"wrong end", "which ends fit", "{% if 1 %}{% endfor %}", `the tag "endfor"; expected {% elif %}, {% else %}, {% endif %}`},
+		{"no end", "how the tag ends", "{% if 1 foo %}", `found "foo"; expected "%}"`},
+		{"limit while unpacking", "it is not told as a fault of the value", "{% set a, b = 'x' * 100000000 %}", "more than 134217728 bytes"},
 		{"not UTF-8", "with its line", "a\nb\xff", "line 2: not UTF-8"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -138,7 +150,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := template.Render(Dict{{"eos_token", "\xff"}}, time.Time{}); err == nil || !strings.Contains(err.Error(), "eos_token: a text that is not UTF-8") {
+	if _, err := template.Render(Dict{{"eos_token", "\xff"}}, time.Time{}); err == nil || !strings.Contains(err.Error(), "eos_token: a string that is not UTF-8") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -25,7 +24,7 @@ func (r *run) json(v any, p []any) (any, error) {
 			}
 			d.indent = spaces.(string)
 		} else {
-			return nil, fmt.Errorf("tojson takes a number or a text to indent by, not %s", typeName(indent))
+			return nil, fmt.Errorf("tojson: given %s as indent; expected an integer or a string", described(indent))
 		}
 	}
 	if separators := or(p[2], nil); separators != nil {
@@ -34,12 +33,12 @@ func (r *run) json(v any, p []any) (any, error) {
 			return nil, err
 		}
 		if len(two) != 2 {
-			return nil, errors.New("tojson takes two separators")
+			return nil, fmt.Errorf("tojson: %d separators; expected two", len(two))
 		}
 		item, ok1 := text(two[0])
 		key, ok2 := text(two[1])
 		if !ok1 || !ok2 {
-			return nil, errors.New("tojson takes texts as separators")
+			return nil, fmt.Errorf("tojson: given %s and %s as separators; expected strings", described(two[0]), described(two[1]))
 		}
 		d.item, d.key = item, key
 	}
@@ -144,7 +143,7 @@ func (d *dumper) pairs(v *dict, depth int) error {
 		case float64:
 			key = jsonFloat(k)
 		default:
-			return fmt.Errorf("keys must be str, int, float, bool or None, not %s", typeName(k))
+			return fmt.Errorf("tojson: a dictionary has %s as a key; expected strings, numbers, booleans or none", described(k))
 		}
 		if err := d.text(key); err != nil {
 			return err

@@ -13,17 +13,26 @@ import (
 type kind string
 
 const (
-	kindEOF      kind = "end of template"
+	kindEOF      kind = "the template's end"
 	kindData     kind = "text"
 	kindVarBegin kind = "{{"
-	kindVarEnd   kind = "end of print statement"
+	kindVarEnd   kind = "}}"
 	kindTagBegin kind = "{%"
-	kindTagEnd   kind = "end of statement block"
-	kindName     kind = "name"
-	kindString   kind = "string"
-	kindInteger  kind = "integer"
-	kindFloat    kind = "float"
+	kindTagEnd   kind = "%}"
+	kindName     kind = "a name"
+	kindString   kind = "a string"
+	kindInteger  kind = "an integer"
+	kindFloat    kind = "a float"
 )
+
+// String is how messages name a kind of token.
+func (k kind) String() string {
+	switch k {
+	case kindEOF, kindData, kindName, kindString, kindInteger, kindFloat:
+		return string(k)
+	}
+	return strconv.Quote(string(k))
+}
 
 type token struct {
 	kind  kind
@@ -40,7 +49,7 @@ func (t token) String() string {
 	if t.kind == kindName || t.kind == kindString {
 		return fmt.Sprintf("%q", t.text)
 	}
-	return fmt.Sprintf("%q", string(t.kind))
+	return t.kind.String()
 }
 
 // IsSpace says what Python's str.strip takes off and \s of re matches.
@@ -275,10 +284,10 @@ func (l *lexer) inside(end kind, closer string) error {
 			open = append(open, rest[0])
 		case ")", "]", "}":
 			if len(open) == 0 {
-				return l.fail("unexpected %q", string(t.kind))
+				return l.fail("%s closes no bracket; expected its opening one before it", t.kind)
 			}
 			if want := map[byte]kind{'(': ")", '[': "]", '{': "}"}[open[len(open)-1]]; want != t.kind {
-				return l.fail("unexpected %q, expected %q", string(t.kind), string(want))
+				return l.fail("%s closes another bracket; expected %s", t.kind, want)
 			}
 			open = open[:len(open)-1]
 		}
@@ -320,7 +329,7 @@ func (l *lexer) word(s string) (token, int, error) {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(s)
-	return token{}, 0, l.fail("unexpected character %q", r)
+	return token{}, 0, l.fail("the character %q; expected a name, number, string or operator", r)
 }
 
 // identifier is the length of the name that s begins with, 0 for none.
@@ -386,7 +395,7 @@ func (l *lexer) number(s string) (token, int, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return token{}, 0, l.fail("the number %s does not read", clip(text))
+		return token{}, 0, l.fail("the number %s does not read; expected digits", clip(text))
 	}
 	return token{kind: kindFloat, float: f}, n, nil
 }

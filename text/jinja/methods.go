@@ -42,7 +42,7 @@ func builtins(now time.Time) map[string]any {
 			}
 			format, ok := text(p[0])
 			if !ok {
-				return nil, fmt.Errorf("strftime() argument 1 must be str, not %s", typeName(p[0]))
+				return nil, fmt.Errorf("strftime_now: given %s; expected a string", described(p[0]))
 			}
 			if err := r.grow(12 * len(format)); err != nil { // "%c" becomes 24 bytes
 				return nil, err
@@ -73,7 +73,7 @@ func raise(r *run, a arguments) (any, error) {
 
 func rangeOf(r *run, a arguments) (any, error) {
 	if len(a.names) > 0 || len(a.positional) < 1 || len(a.positional) > 3 {
-		return nil, fmt.Errorf("range expected 1 to 3 arguments, got %d", len(a.positional)+len(a.names))
+		return nil, fmt.Errorf("range: %d arguments; expected 1 to 3 without names", len(a.positional)+len(a.names))
 	}
 	n := []int64{0, 0, 1}
 	for i, v := range a.positional {
@@ -82,7 +82,7 @@ func rangeOf(r *run, a arguments) (any, error) {
 		}
 		number, ok := integer(v)
 		if !ok {
-			return nil, fmt.Errorf("'%s' object cannot be interpreted as an integer", typeName(v))
+			return nil, fmt.Errorf("range: given %s; expected an integer", described(v))
 		}
 		n[i] = number
 	}
@@ -90,7 +90,7 @@ func rangeOf(r *run, a arguments) (any, error) {
 		n[0], n[1] = 0, n[0]
 	}
 	if n[2] == 0 {
-		return nil, errors.New("range() arg 3 must not be zero")
+		return nil, errors.New("range: a step of 0; expected another")
 	}
 	s := span{n[0], n[1], n[2], count(n[0], n[1], n[2])}
 	if s.n > int64(r.limits.Range) || s.n < 0 {
@@ -103,7 +103,7 @@ func rangeOf(r *run, a arguments) (any, error) {
 func dictOf(r *run, a arguments) (any, error) {
 	d := newDict()
 	if len(a.positional) > 1 {
-		return nil, fmt.Errorf("dict expected at most 1 argument, got %d", len(a.positional))
+		return nil, fmt.Errorf("a dictionary is made of %d values; expected at most one, and others by name", len(a.positional))
 	}
 	for _, v := range a.positional {
 		if from, ok := v.(*dict); ok {
@@ -119,10 +119,10 @@ func dictOf(r *run, a arguments) (any, error) {
 		for i, e := range items {
 			pair, err := r.iterate(e)
 			if err != nil {
-				return nil, fmt.Errorf("cannot convert dictionary update sequence element #%d to a sequence", i)
+				return nil, fmt.Errorf("the dictionary's item %d: %w", i, err)
 			}
 			if len(pair) != 2 {
-				return nil, fmt.Errorf("dictionary update sequence element #%d has length %d; 2 is required", i, len(pair))
+				return nil, fmt.Errorf("the dictionary's item %d has %d values; expected a key and a value", i, len(pair))
 			}
 			if err := d.set(r, pair[0], pair[1]); err != nil {
 				return nil, err
@@ -177,11 +177,11 @@ func namespaceOf(r *run, a arguments) (any, error) {
 // cycler and joiner are jinja2's.
 func cycler(_ *run, a arguments) (any, error) {
 	if len(a.positional) == 0 || len(a.names) > 0 {
-		return nil, errors.New("at least one item has to be provided")
+		return nil, errors.New("cycler: no values, or some with names; expected one or more without")
 	}
 	at := 0
 	f := &function{name: "cycler", prints: "<Cycler>", call: func(*run, arguments) (any, error) {
-		return nil, errors.New("'Cycler' object is not callable")
+		return nil, errors.New("a cycler is called; expected its method next")
 	}}
 	f.attribute = func(name string) (any, bool) {
 		switch name {
@@ -241,7 +241,7 @@ var unsafeMethods = map[string]string{
 func (r *run) member(v any, name string) (any, bool, error) {
 	if strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__") && len(name) > 4 ||
 		slices.Contains(strings.Fields(unsafeMethods[typeName(v)]), name) {
-		return &undefined{fmt.Sprintf("access to attribute '%s' of '%s' object is unsafe.", name, typeName(v))}, true, nil
+		return &undefined{fmt.Sprintf("%q of %s is closed to templates; expected what only reads", clip(name), described(v))}, true, nil
 	}
 	if s, ok := text(v); ok { // which methods go through
 		if err := r.step(len(s) / 64); err != nil {
@@ -340,18 +340,18 @@ func (l *loop) member(name string) (any, bool) {
 		return int64(l.depth), true
 	case "previtem":
 		if l.at == 0 {
-			return &undefined{"there is no previous item"}, true
+			return &undefined{"loop.previtem in the first round; expected a later one"}, true
 		}
 		return l.items[l.at-1], true
 	case "nextitem":
 		if l.at == n-1 {
-			return &undefined{"there is no next item"}, true
+			return &undefined{"loop.nextitem in the last round; expected an earlier one"}, true
 		}
 		return l.items[l.at+1], true
 	case "cycle":
 		return method(name, func(_ *run, a arguments) (any, error) {
 			if len(a.positional) == 0 {
-				return nil, errors.New("no items for cycling given")
+				return nil, errors.New("loop.cycle: no values; expected at least one")
 			}
 			return a.positional[l.at%len(a.positional)], nil
 		}), true
@@ -420,7 +420,7 @@ func listMethod(l list, name string) *function {
 				}
 			}
 			if name == "index" {
-				return nil, errors.New("the value is not in list")
+				return nil, errors.New("index: the value is not found; expected it in the list")
 			}
 			return n, nil
 		})
@@ -437,7 +437,7 @@ func (r *run) cutset(chars any) (func(rune) bool, error) {
 	}
 	s, ok := text(chars)
 	if !ok {
-		return IsSpace, errors.New("strip arg must be None or str")
+		return IsSpace, fmt.Errorf("given %s as characters to strip; expected a string or none", described(chars))
 	}
 	if err := r.step(len(s) / 8); err != nil {
 		return IsSpace, err
@@ -455,7 +455,7 @@ func (r *run) replace(s, from, to string, n any) (any, error) {
 	if n != nil {
 		ok := false
 		if times, ok = integer(n); !ok {
-			return nil, fmt.Errorf("'%s' object cannot be interpreted as an integer", typeName(n))
+			return nil, fmt.Errorf("replace: given %s as the count; expected an integer", described(n))
 		}
 	}
 	found := int64(strings.Count(s, from))
@@ -476,7 +476,7 @@ func (r *run) pad(s string, width any, fill any, side string) (any, error) {
 	w, ok := integer(width)
 	f, isText := text(fill)
 	if !ok || !isText || utf8.RuneCountInString(f) != 1 {
-		return nil, fmt.Errorf("%s() takes a width and one character", side)
+		return nil, fmt.Errorf("%s: the width or the fill is something else; expected an integer and one character", side)
 	}
 	n := w - int64(utf8.RuneCountInString(s))
 	if n <= 0 {
@@ -540,10 +540,10 @@ func split(s string, sep any, n int64, right bool) (list, error) {
 	}
 	by, ok := text(sep)
 	if !ok {
-		return nil, fmt.Errorf("must be str or None, not %s", typeName(sep))
+		return nil, fmt.Errorf("given %s as a separator; expected a string or none", described(sep))
 	}
 	if by == "" {
-		return nil, errors.New("empty separator")
+		return nil, errors.New("a separator without characters; expected at least one")
 	}
 	out := list{}
 	if right {
@@ -731,7 +731,7 @@ func stringMethod(s, name string) *function {
 		return simple(name, []string{"part"}, func(_ *run, p []any) (any, error) {
 			part, ok := text(p[0])
 			if !ok {
-				return nil, fmt.Errorf("%s() argument must be str, not %s", name, typeName(p[0]))
+				return nil, fmt.Errorf("%s: given %s; expected a string", name, described(p[0]))
 			}
 			if name == "removeprefix" {
 				return strings.TrimPrefix(s, part), nil
@@ -754,8 +754,11 @@ func stringMethod(s, name string) *function {
 			}
 			for _, e := range parts {
 				part, isText := text(e)
-				if !isText || !ok {
-					return nil, fmt.Errorf("%s first arg must be str or a tuple of str, not %s", name, typeName(e))
+				if !isText {
+					return nil, fmt.Errorf("%s: given %s; expected a string or a tuple of strings", name, described(e))
+				}
+				if !ok {
+					return nil, fmt.Errorf("%s: given %s and %s as bounds; expected integers", name, described(or(p[1], nil)), described(or(p[2], nil)))
 				}
 				if name == "startswith" && strings.HasPrefix(whole, part) || name == "endswith" && strings.HasSuffix(whole, part) {
 					return true, nil
@@ -767,7 +770,7 @@ func stringMethod(s, name string) *function {
 		return simple(name, []string{"sep?", "maxsplit?"}, func(r *run, p []any) (any, error) {
 			n, ok := integer(or(p[1], int64(-1)))
 			if !ok {
-				return nil, fmt.Errorf("'%s' object cannot be interpreted as an integer", typeName(p[1]))
+				return nil, fmt.Errorf("%s: given %s as the number of splits; expected an integer", name, described(p[1]))
 			}
 			pieces := len(s)
 			if by, ok := text(or(p[0], nil)); ok && by != "" {
@@ -797,7 +800,7 @@ func stringMethod(s, name string) *function {
 		return simple(name, []string{"sep"}, func(r *run, p []any) (any, error) {
 			sep, ok := text(p[0])
 			if !ok || sep == "" {
-				return nil, errors.New("empty separator")
+				return nil, fmt.Errorf("%s: the separator is empty or no string; expected at least one character", name)
 			}
 			at := strings.Index(s, sep)
 			if name == "rpartition" {
@@ -815,7 +818,7 @@ func stringMethod(s, name string) *function {
 		return simple(name, []string{"sub", "start?", "end?"}, func(r *run, p []any) (any, error) {
 			part, ok := text(p[0])
 			if !ok {
-				return nil, fmt.Errorf("must be str, not %s", typeName(p[0]))
+				return nil, fmt.Errorf("%s: given %s; expected a string", name, described(p[0]))
 			}
 			n := int64(utf8.RuneCountInString(s))
 			from, to, err := bounds(n, or(p[1], nil), or(p[2], nil), 1)
@@ -835,7 +838,7 @@ func stringMethod(s, name string) *function {
 				at = strings.LastIndex(within, part)
 			}
 			if at < 0 && strings.HasSuffix(name, "index") {
-				return nil, errors.New("substring not found")
+				return nil, fmt.Errorf("%s: the string is not found; expected it, or the method find", name)
 			}
 			if at < 0 {
 				return int64(-1), nil
@@ -847,7 +850,7 @@ func stringMethod(s, name string) *function {
 			from, ok := text(p[0])
 			to, ok2 := text(p[1])
 			if !ok || !ok2 {
-				return nil, fmt.Errorf("replace() takes texts, not %s and %s", typeName(p[0]), typeName(p[1]))
+				return nil, fmt.Errorf("replace: given %s and %s; expected strings", described(p[0]), described(p[1]))
 			}
 			return r.replace(s, from, to, or(p[2], nil))
 		})
@@ -859,7 +862,7 @@ func stringMethod(s, name string) *function {
 			}
 			for i, e := range items {
 				if _, ok := text(e); !ok {
-					return nil, fmt.Errorf("sequence item %d: expected str instance, %s found", i, typeName(e))
+					return nil, fmt.Errorf("join: element %d is %s; expected a string, or the filter join for others", i, described(e))
 				}
 			}
 			return r.join(s, items)
@@ -874,7 +877,7 @@ func stringMethod(s, name string) *function {
 		return simple(name, []string{"tabsize?"}, func(r *run, p []any) (any, error) {
 			size, ok := integer(or(p[0], int64(8)))
 			if !ok || size > 1024 {
-				return nil, errors.New("expandtabs() takes a number up to 1024")
+				return nil, errors.New("expandtabs: the width is something else; expected an integer up to 1024")
 			}
 			if err := r.grow(len(s) + strings.Count(s, "\t")*int(max(0, size))); err != nil {
 				return nil, err
@@ -908,7 +911,7 @@ func stringMethod(s, name string) *function {
 				}
 				d, ok := p[0].(*dict)
 				if !ok {
-					return nil, fmt.Errorf("format_map() takes a mapping, not %s", typeName(p[0]))
+					return nil, fmt.Errorf("format_map: given %s; expected a dictionary", described(p[0]))
 				}
 				a = arguments{}
 				for i, k := range d.keys {

@@ -193,7 +193,7 @@ func (p *parser) expect(k kind) (token, error) {
 	if t := p.peek(); t.kind == k {
 		return p.next(), nil
 	}
-	return token{}, p.fail("unexpected %s, expected %q", p.peek(), string(k))
+	return token{}, p.fail("found %s; expected %s", p.peek(), k)
 }
 
 // enter goes one deeper; the function that it returns goes back.
@@ -220,10 +220,13 @@ func (p *parser) template() ([]statement, error) {
 	}
 	if p.peek().kind != kindEOF {
 		p.at++ // {%
-		return nil, p.fail("unexpected %s; expected no block to end here, or an unknown tag", p.peek())
+		return nil, p.fail("the tag %s outside of its block; expected the block's begin before it", p.peek())
 	}
 	return body, nil
 }
+
+// tags are how a message names those that may follow.
+func tags(names []string) string { return "{% " + strings.Join(names, " %}, {% ") + " %}" }
 
 // body reads statements up to a tag with one of the names, which it leaves.
 func (p *parser) body(until ...string) ([]statement, error) {
@@ -237,7 +240,7 @@ func (p *parser) body(until ...string) ([]statement, error) {
 		switch t := p.peek(); t.kind {
 		case kindEOF:
 			if len(until) > 0 {
-				return nil, p.fail("the template ends within a block; expected {%% %s %%}", strings.Join(until, " %} or {% "))
+				return nil, p.fail("the template ends within a block; expected %s", tags(until))
 			}
 			return body, nil
 		case kindData:
@@ -264,7 +267,7 @@ func (p *parser) body(until ...string) ([]statement, error) {
 			}
 			if s == nil { // an end of no block here
 				if len(until) > 0 {
-					return nil, p.fail("unexpected tag %s, expected %q", p.peek(), strings.Join(until, `" or "`))
+					return nil, p.fail("the tag %s; expected %s", p.peek(), tags(until))
 				}
 				p.at--
 				return body, nil
@@ -274,7 +277,7 @@ func (p *parser) body(until ...string) ([]statement, error) {
 			}
 			body = append(body, s)
 		default:
-			return nil, p.fail("unexpected %s", t)
+			return nil, p.fail("found %s; expected text or a tag", t)
 		}
 	}
 }
@@ -368,7 +371,7 @@ func (p *parser) statement() (statement, error) {
 		return n, err
 	case "break", "continue":
 		if p.loops == 0 {
-			return nil, p.fail("%s outside of a loop", tag.text)
+			return nil, p.fail("%s outside of a loop; expected it between for and endfor", tag.text)
 		}
 		if tag.text == "break" {
 			return jumpNode(signalBreak), nil
@@ -383,7 +386,7 @@ func (p *parser) statement() (statement, error) {
 		return nil, nil
 	}
 	p.at--
-	return nil, p.fail("the unknown tag %q; expected Jinja2's and transformers' generation", tag.text)
+	return nil, p.fail("the tag %q is not known; expected one of Jinja2's own, or generation", tag.text)
 }
 
 // outsideLoops reads a body that is a function of its own to Jinja2, so that
@@ -428,7 +431,7 @@ func (p *parser) forBlock(line int) (statement, error) {
 		return nil, err
 	}
 	if !p.word("in") {
-		return nil, p.fail("unexpected %s, expected \"in\"", p.peek())
+		return nil, p.fail("found %s; expected \"in\"", p.peek())
 	}
 	if n.over, err = p.tupleOf(p.or, "recursive", "if"); err != nil {
 		return nil, err
@@ -518,7 +521,7 @@ func (p *parser) target(attributes bool) (target, error) {
 	}
 	if reserved(name.text) {
 		p.at--
-		return target{}, p.fail("an assignment to %q", name.text)
+		return target{}, p.fail("%q is set; expected a name that is no keyword", name.text)
 	}
 	t := target{name: name.text}
 	if attributes && p.take(".") {
@@ -636,7 +639,7 @@ func (p *parser) tupleOf(read func() (expression, error), until ...string) (expr
 		}
 	}
 	if len(items) == 0 {
-		return nil, p.fail("unexpected %s, expected an expression", p.peek())
+		return nil, p.fail("found %s; expected an expression", p.peek())
 	}
 	return tupleNode{items}, nil
 }
@@ -801,7 +804,7 @@ func (p *parser) primary() (expression, error) {
 			return constNode{nil}, nil
 		case "and", "or", "not", "if", "else", "in", "is":
 			p.at--
-			return nil, p.fail("unexpected %s, expected an expression", t)
+			return nil, p.fail("found %s; expected an expression", t)
 		}
 		if p.names != nil {
 			p.names[t.text] = true
@@ -859,7 +862,7 @@ func (p *parser) primary() (expression, error) {
 	if t.kind == kindEOF {
 		p.at++
 	}
-	return nil, p.fail("unexpected %s, expected an expression", t)
+	return nil, p.fail("found %s; expected an expression", t)
 }
 
 // items reads what commas divide, up to a bracket's end.
@@ -900,7 +903,7 @@ func (p *parser) postfix(n expression, filters bool) (expression, error) {
 				n = itemNode{n, constNode{name.int}}
 			default:
 				p.at--
-				return nil, p.fail("unexpected %s, expected a name", name)
+				return nil, p.fail("found %s; expected a name", name)
 			}
 		case t.kind == "[" && !filtered:
 			p.at++
@@ -972,7 +975,7 @@ func (p *parser) sliceOrKey() (expression, error) {
 			}
 			return sliceNode{parts[0], parts[1], parts[2]}, nil
 		case parts[i] != nil:
-			return nil, p.fail("unexpected %s, expected \"]\"", p.peek())
+			return nil, p.fail("found %s; expected \"]\"", p.peek())
 		default:
 			var err error
 			if parts[i], err = p.expression(); err != nil {
@@ -984,7 +987,7 @@ func (p *parser) sliceOrKey() (expression, error) {
 
 func (p *parser) missingKey(key expression) error {
 	if key == nil {
-		return p.fail("unexpected %s, expected an index", p.peek())
+		return p.fail("found %s; expected an index", p.peek())
 	}
 	return nil
 }
@@ -996,12 +999,12 @@ func (p *parser) arguments() (argumentNodes, error) {
 		switch {
 		case p.take("**"):
 			if a.dict != nil {
-				return p.fail("two ** in a call")
+				return p.fail("two ** in a call; expected one")
 			}
 			a.dict, err = p.expression()
 		case p.take("*"):
 			if a.list != nil || a.dict != nil {
-				return p.fail("unexpected * in a call")
+				return p.fail("a * after another or after **; expected one, before **")
 			}
 			a.list, err = p.expression()
 		case p.peek().kind == kindName && p.tokens[p.at+1].kind == "=":
@@ -1010,12 +1013,12 @@ func (p *parser) arguments() (argumentNodes, error) {
 			var value expression
 			value, err = p.expression()
 			if slices.Contains(a.names, name) {
-				return p.fail("the argument %q twice", name)
+				return p.fail("the argument %q twice; expected it once", name)
 			}
 			a.names, a.named = append(a.names, name), append(a.named, value)
 		default:
 			if len(a.names) > 0 || a.list != nil || a.dict != nil {
-				return p.fail("an argument without a name after one with a name")
+				return p.fail("an argument without a name after one with a name or a star; expected it before")
 			}
 			var value expression
 			value, err = p.expression()

@@ -111,7 +111,7 @@ func (r *run) hashKey(key any) (any, error) {
 	case *undefined, *function, *namespace:
 		return k, nil
 	}
-	return nil, fmt.Errorf("unhashable type: '%s'", typeName(key))
+	return nil, fmt.Errorf("%s as a dictionary's key; expected a string, number, boolean, none or tuple", described(key))
 }
 
 func (d *dict) get(r *run, key any) (any, bool, error) {
@@ -164,6 +164,7 @@ func (s span) list() list {
 	return l
 }
 
+// typeName is the name of a value's type in Python.
 func typeName(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -319,7 +320,7 @@ func (r *run) iterate(v any) (list, error) {
 		rest := v.items[min(v.at+1, len(v.items)):]
 		return rest, nil
 	}
-	return nil, fmt.Errorf("'%s' object is not iterable", typeName(v))
+	return nil, fmt.Errorf("%s has no elements; expected a list, dictionary, string or range", described(v))
 }
 
 // equal is Python's ==.
@@ -438,8 +439,11 @@ func (r *run) order(op string, a, b any, depth int) (int, error) {
 			x, y = s, t
 		}
 	}
-	if (x == nil && y == nil) || depth > r.limits.Nesting {
-		return 0, fmt.Errorf("'%s' not supported between instances of '%s' and '%s'", op, typeName(a), typeName(b))
+	if depth > r.limits.Nesting {
+		return 0, &LimitError{"values nested in each other", r.limits.Nesting}
+	}
+	if x == nil && y == nil {
+		return 0, fmt.Errorf("%q between %s and %s; expected two numbers, strings, lists or tuples", op, described(a), described(b))
 	}
 	for i := range min(len(x), len(y)) {
 		same, err := r.equal(x[i], y[i], depth+1)
@@ -474,9 +478,9 @@ func (r *run) contains(a, b any) (bool, error) {
 		part, ok := text(a)
 		if !ok {
 			if u, ok := a.(*undefined); ok {
-				return false, fmt.Errorf("'in <string>' requires string as left operand, not %s (%s)", typeName(a), u.hint)
+				return false, u.err()
 			}
-			return false, fmt.Errorf("'in <string>' requires string as left operand, not %s", typeName(a))
+			return false, fmt.Errorf("%s is looked for in a string; expected a string", described(a))
 		}
 		return strings.Contains(whole, part), r.step(len(whole) / 256)
 	case *dict:
@@ -493,7 +497,7 @@ func (r *run) contains(a, b any) (bool, error) {
 		at := i - b.start
 		return b.n > 0 && at%b.step == 0 && at/b.step >= 0 && at/b.step < b.n, nil
 	case *loop, nil, bool, int64, float64, *namespace, *function:
-		return false, fmt.Errorf("argument of type '%s' is not iterable", typeName(b))
+		return false, fmt.Errorf("something is looked for in %s; expected a string, list or dictionary", described(b))
 	}
 	items, err := r.iterate(b)
 	if err != nil {
@@ -628,7 +632,7 @@ func (p *printer) value(v any, depth int) error {
 	case *function:
 		return p.write(v.prints)
 	}
-	return fmt.Errorf("a %s has no text; expected a list of it", typeName(v))
+	return fmt.Errorf("%s is printed; expected a list, as the filter list makes one", described(v))
 }
 
 func (p *printer) group(open, close string, items []any, depth int) error {
@@ -752,9 +756,7 @@ func (r *run) arithmetic(op kind, a, b any) (any, error) {
 		if v, ok, err := r.add(a, b); ok || err != nil {
 			return v, err
 		}
-		if _, ok := text(a); ok {
-			return nil, fmt.Errorf("can only concatenate str (not \"%s\") to str", typeName(b))
-		}
+		return nil, fmt.Errorf("%s between %s and %s; expected two numbers, strings, lists or tuples, or ~ to join any as strings", op, described(a), described(b))
 	case "*":
 		if jOK {
 			if v, ok, err := r.repeat(a, j); ok || err != nil {
@@ -767,7 +769,7 @@ func (r *run) arithmetic(op kind, a, b any) (any, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("unsupported operand type(s) for %s: '%s' and '%s'", op, typeName(a), typeName(b))
+	return nil, fmt.Errorf("%s between %s and %s; expected two numbers", op, described(a), described(b))
 }
 
 func integers(op kind, i, j int64) (any, error) {
@@ -809,7 +811,7 @@ func integers(op kind, i, j int64) (any, error) {
 		return power, nil
 	}
 	if j == 0 {
-		return nil, errors.New(map[kind]string{"/": "division by zero", "//": "integer division or modulo by zero", "%": "integer modulo by zero"}[op])
+		return nil, fmt.Errorf("%s with 0 on the right; expected another number", op)
 	}
 	switch op {
 	case "/":
@@ -848,11 +850,11 @@ func floats(op kind, x, y float64) (any, error) {
 		return x * y, nil
 	case "**":
 		if x == 0 && y < 0 {
-			return nil, errors.New("0.0 cannot be raised to a negative power")
+			return nil, errors.New("0 to a negative power; expected a positive one")
 		}
 		p := math.Pow(x, y)
 		if math.IsInf(p, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
-			return nil, errors.New("numerical result out of range")
+			return nil, errors.New("a power beyond what a float holds; expected a smaller one")
 		}
 		if math.IsNaN(p) && !math.IsNaN(x) && !math.IsNaN(y) {
 			return nil, errors.New("a complex number; expected a real one")
@@ -860,7 +862,7 @@ func floats(op kind, x, y float64) (any, error) {
 		return p, nil
 	}
 	if y == 0 {
-		return nil, errors.New(map[kind]string{"/": "float division by zero", "//": "float floor division by zero", "%": "float modulo"}[op])
+		return nil, fmt.Errorf("%s with 0 on the right; expected another number", op)
 	}
 	if op == "/" {
 		return x / y, nil
@@ -1017,7 +1019,7 @@ func bounds(n int64, start, stop any, step int64) (from, to int64, err error) {
 		}
 		i, ok := integer(v)
 		if !ok {
-			return 0, errors.New("slice indices must be integers or None or have an __index__ method")
+			return 0, fmt.Errorf("given %s as a bound; expected an integer or none", described(v))
 		}
 		low, high := int64(0), n
 		if step < 0 {
@@ -1061,7 +1063,7 @@ func (r *run) slice(v, start, stop, step any) (result any, ok bool, err error) {
 			return nil, false, nil
 		}
 		if i == 0 {
-			return nil, false, errors.New("slice step cannot be zero")
+			return nil, false, errors.New("a slice with a step of 0; expected another")
 		}
 		by = i
 	}
