@@ -13,7 +13,6 @@ import (
 
 	"gorqa/config"
 	"gorqa/text/dataset"
-	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
 
@@ -108,7 +107,7 @@ func TestContextsFromEndpoint(t *testing.T) {
 		t.Setenv("OPENAI_BASE_URL", server.URL)
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
-		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
+		p, err := openPassagesFor(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,78 +119,6 @@ func TestContextsFromEndpoint(t *testing.T) {
 		}
 		if test.problem != "" && (err == nil || !strings.HasPrefix(err.Error(), test.problem) || missing == nil) {
 			t.Errorf("%s: %v, %v; %s", test.name, err, missing, test.why)
-		}
-	}
-}
-
-// A question that follows on others is retrieved by what the mode makes of it,
-// and contexts that were made in one mode do not serve another.
-func TestContextsOfFollowUps(t *testing.T) {
-	doc := func(text string) dataset.Document { return dataset.Document{Content: text} }
-	rows := []dataset.Example{{
-		Question: "And with gifts?", GoldAnswer: "Yes.", GoldDocs: []dataset.Document{doc("Gifts are wrapped.")},
-		History: []dataset.Turn{{Speaker: "USER", Message: "Does shipping go by train?"}, {Speaker: "ASSISTANT", Message: "Norway"}},
-	}}
-	p := &passages{name: "words", kind: config.BM25, documents: []dataset.Document{rows[0].GoldDocs[0], doc("Norway is far."), doc("Shipping goes by train."), doc("Returns are free.")}, show: quiet(t)}
-	path := filepath.Join(t.TempDir(), trainContextsFile)
-	heads := map[string]bool{}
-	for _, test := range []struct {
-		mode string
-		best string // beside the gold passage; "": nothing, as nothing shares a word
-	}{
-		{config.Bare, ""},
-		{config.Concat, "Shipping goes by train."},
-	} {
-		p.follow = followUps{mode: test.mode, template: prompt.Default(prompt.DefaultFormat())}
-		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if len(contexts[0].Passages) > 1 {
-			got = contexts[0].Passages[1].Document.Content
-		}
-		if got != test.best {
-			t.Errorf("%s: %q; %q expected", test.mode, got, test.best)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, _, _ := strings.Cut(string(data), "\n")
-		if heads[head] {
-			t.Errorf("%s: made of the same as another mode's: %s", test.mode, head)
-		}
-		heads[head] = true
-	}
-}
-
-func TestFirstQuestion(t *testing.T) {
-	for _, test := range []struct{ why, text, want string }{
-		{"as it was told", "How far is  Norway?", "How far is Norway?"},
-		{"an answer behind it", "How far is Norway? The answer is: far.", "How far is Norway?"},
-		{"other scripts", "挪威有多远？很远。", "挪威有多远？"},
-		{"no question mark", "\n the way to Norway \nis far?", "the way to Norway"},
-		{"nothing", " \n", ""},
-	} {
-		if got := firstQuestion(test.text); got != test.want {
-			t.Errorf("%s: %q; %q expected", test.why, got, test.want)
-		}
-	}
-}
-
-// What training passages are retrieved with is named with all its settings.
-func TestPassagesName(t *testing.T) {
-	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
-	for _, test := range []struct{ name, why, retriever, want string }{
-		{"words", "its constants change the ranking", config.BM25, "BM25 (k1 1.5, b 0.75, epsilon 0.25, of documents that share a word)"},
-		{"endpoint", "its model and place too", config.OpenAI, `m of http://localhost:1/v1 (dimensions 0, passage prompt "")`},
-	} {
-		c := config.DefaultPassages()
-		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", test.retriever
-		p, err := openPassages(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
-		if err != nil || p.name != test.want {
-			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/whole"
 	"gorqa/report"
@@ -20,7 +21,7 @@ import (
 // or a model folder into a Hugging Face folder. What is made appears whole or
 // not at all, and nothing is written over.
 func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
-	if exists(c.Out) {
+	if modelfile.Exists(c.Out) {
 		return fmt.Errorf("%s: is there already; a new name expected; remove it or choose another", c.Out)
 	}
 	info, err := os.Stat(c.In)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"gorqa/batch"
-	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
@@ -62,8 +61,8 @@ func (d *decoder) describe(name string, e *xla.Engine, show *report.Run) {
 
 // usePrompt sets how prompts are rendered: as the flags say, or, where they say
 // nothing, as the model was trained.
-func (d *decoder) usePrompt(c config.Prompt, show *report.Run) error {
-	d.encoder.MaxTokens = tokensWithin(d.model.Config, c.MaxSeqLength)
+func (d *decoder) usePrompt(c PromptOptions, show *report.Run) error {
+	d.encoder.MaxTokens = d.model.Config.Within(c.MaxTokens)
 	text := d.textSide()
 	saved, err := text.saved()
 	if err != nil {
@@ -81,14 +80,14 @@ func (d *decoder) usePrompt(c config.Prompt, show *report.Run) error {
 // useGeneration sets how answers are decoded. They end at the model's end tokens
 // and at what ends an answer in the prompt: where that is one token at it, else
 // at its text.
-func (d *decoder) useGeneration(c config.Generation, rows int, seed int64) error {
-	if c.NumBeams > 1 {
-		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.NumBeams)
+func (d *decoder) useGeneration(c GenerationOptions) error {
+	if c.Beams > 1 {
+		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.Beams)
 	}
 	o := generate.DefaultOptions()
-	o.MaxNewTokens, o.BatchSize = c.EvalMaxNewTokens, rows
-	if c.DoSample {
-		o.Sample = &generate.Sampling{Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: uint64(seed)}
+	o.MaxNewTokens, o.BatchSize = c.MaxNewTokens, c.BatchSize
+	if c.Sample {
+		o.Sample = &generate.Sampling{Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: uint64(c.Seed)}
 	}
 	text := d.textSide()
 	ends, err := text.ends()
@@ -183,9 +182,8 @@ func (d *decoder) encode(examples []dataset.Example, contexts []recipe.Context) 
 	return newRows(all, about, batch.PackingFor(d.runner.Engine.OnHost()).Each, func(b *batch.Decoder) int { return len(b.Rows) }, d.model.Loss), err
 }
 
-// onHost says whether the backend computes in the host's memory.
-func onHost(c config.Engine) bool {
-	return c.Backend == "" || c.Backend == config.DefaultEngine().Backend
+func (d *decoder) borders(examples []dataset.Example, contexts []recipe.Context) (note string, err error) {
+	return d.encoder.Borders(examples, contexts)
 }
 
 // save writes what is trained, with the prompt's template beside it.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"gorqa/config"
 	"gorqa/report"
 	"gorqa/tensor/arch/llama"
 	"gorqa/text/prompt"
@@ -34,7 +33,7 @@ func TestUsePrompt(t *testing.T) {
 		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, new("!"), "!", true},
 	} {
 		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
-		c := config.DefaultPrompt()
+		c := PromptOptions{MaxTokens: 2048}
 		c.SepSys = test.sepSys
 		if err := d.usePrompt(c, show); err != nil {
 			t.Errorf("%s: %v", test.name, err)
@@ -45,7 +44,7 @@ func TestUsePrompt(t *testing.T) {
 		}
 	}
 	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
-	if err := d.usePrompt(config.DefaultPrompt(), show); err == nil {
+	if err := d.usePrompt(PromptOptions{MaxTokens: 2048}, show); err == nil {
 		t.Error("a damaged prompt file: no error")
 	}
 }

@@ -69,7 +69,7 @@ func (d *checks) prompt() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	chosen, err := d.text.choose(d.c.Prompt, saved)
+	chosen, err := d.text.choose(promptOptions(d.c.Prompt), saved)
 	if err != nil {
 		return "", err
 	}
@@ -133,10 +133,15 @@ func (d *checks) engine() (string, error) {
 // model checks configuration, weights, tokenizer and memory.
 func (d *checks) model() (_ string, err error) {
 	if d.c.ConfigName != "" {
-		c, _, folder, err := locateFresh(d.ctx, d.c.Fresh, d.c.Hub, d.show)
+		fresh, err := locateFresh(d.ctx, d.c.Fresh, d.c.Hub, d.show)
 		if err != nil {
 			return "", err
 		}
+		c, _, err := fresh.read()
+		if err != nil {
+			return "", err
+		}
+		folder := fresh.Tokenizer
 		t, err := loadTokenizer(d.ctx, folder)
 		if err != nil {
 			return "", err
@@ -152,12 +157,12 @@ func (d *checks) model() (_ string, err error) {
 	if d.c.ModelNameOrPath == "" {
 		return "", nil
 	}
-	from, err := locateGenerator(d.ctx, d.c.Model, d.c.Hub, d.show)
+	from, err := locateOrigin(d.ctx, d.c.Model, d.c.Hub, d.show)
 	if err != nil {
 		return "", err
 	}
 	if d.c.DoTrain {
-		if err := from.train(d.c.LoRA, d.c.Model, d.c.Recipe, d.c.Seed); err != nil {
+		if err := from.train(adapterOptions(d.c.LoRA), modelNamed(d.c.Model), d.c.Seed); err != nil {
 			return "", err
 		}
 	}
@@ -195,7 +200,7 @@ func (d *checks) model() (_ string, err error) {
 		}
 		return h, err
 	}
-	fuses, err := isFusion(source.Config(), "")
+	fuses, err := isFusion(source.Config(), AnyKind)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -319,7 +324,7 @@ type holding struct {
 // them and the key/value cache.
 func needDecoder(c llama.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
-	tokens := tokensWithin(c, s.MaxSeqLength)
+	tokens := c.Within(s.MaxSeqLength)
 	positions := largest(s, batch.PackingFor(onHost(s.Engine)).Capacity, int64(tokens))
 	attended := int64(2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth)
 	perLayer := (attended+int64(2*c.Width+2*c.Inner))*width + int64(4*c.Heads)
@@ -387,14 +392,6 @@ func needFusion(c t5.Config, h holding, s config.Train) memory {
 	}
 }
 
-// tokensWithin is how many tokens prompt and answer may have together.
-func tokensWithin(c llama.Config, asked int) int {
-	if c.MaxLength > 0 {
-		return min(asked, c.MaxLength)
-	}
-	return asked
-}
-
 func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
 // rows reads a file of rows, and looks whether they fit.
@@ -411,7 +408,7 @@ func (d *checks) rows(name, path string) (string, error) {
 	}
 	template := d.template
 	if template == nil {
-		template = prompt.Default(promptFormat(d.c.Prompt, ""))
+		template = prompt.Default(promptOptions(d.c.Prompt).Format(""))
 	}
 	if examples, warning, err = checkSpeakers(template, path, examples, d.c.OnBadRows == "skip"); err != nil {
 		return "", err
@@ -433,7 +430,7 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 	}
 	e := &recipe.Encoder{Tokenizer: d.text.tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength, Embeddings: d.embeddings}
 	if d.decoder != nil {
-		e.MaxTokens = tokensWithin(*d.decoder, d.c.MaxSeqLength)
+		e.MaxTokens = d.decoder.Within(d.c.MaxSeqLength)
 	}
 	var err error
 	if d.c.DoTrain && name != "test_file" {
@@ -492,7 +489,7 @@ func (d *checks) embedding() (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	metric, err := e.metric(d.c.Similarity, d.show)
+	metric, err := e.metric(similarity(d.c.Similarity), d.show)
 	if err == nil && d.c.FullDatasetFilePath != "" {
 		var docs []dataset.Document
 		if docs, err = d.documents(); err == nil {

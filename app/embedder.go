@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
@@ -190,13 +189,13 @@ func (x *Embedder) warnOfLong(ctx context.Context, docs []dataset.Document, show
 	return nil
 }
 
-// metric is what vectors are compared by: as asked, or as the folder says. It tells
-// what is to be known of the folder.
+// metric is what vectors are compared by: as asked, or with "" as the folder says. It
+// tells what is to be known of the folder.
 func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, error) {
 	if len(x.unused) > 0 {
 		show.Warn("embedding model: %s", unusedNote(x.unused))
 	}
-	if asked == config.AutoSimilarity {
+	if asked == "" {
 		asked = string(x.settings.Similarity)
 		if x.settings.LikeLocalRQA {
 			show.Say("The embedding model is a retriever that LocalRQA trained: passages are found by Euclidean distance, as there (--similarity cosine for the angle)")
@@ -205,9 +204,9 @@ func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, erro
 	return metricOf(asked)
 }
 
-// metricOf is the metric of that name, cosine where nothing says (AutoSimilarity).
+// metricOf is the metric of that name, cosine where nothing says ("").
 func metricOf(name string) (retrieve.Metric, error) {
-	if name == config.AutoSimilarity {
+	if name == "" {
 		return retrieve.Cosine, nil
 	}
 	for m := retrieve.Cosine; m <= retrieve.Manhattan; m++ {

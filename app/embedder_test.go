@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"gorqa/config"
 	"gorqa/files/wheel"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
@@ -151,11 +150,11 @@ func TestEmbedderSettings(t *testing.T) {
 					golden.Compare(t, fmt.Sprintf("%s %q", c.kind, c.texts[i]), got[i], c.want[i], g.Tolerance["vector"])
 				}
 			}
-			metric, err := x.metric(config.AutoSimilarity, quiet(t))
+			metric, err := x.metric("", silent(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			index, err := buildIndex(t.Context(), "", docs, x, metric, quiet(t))
+			index, err := buildIndex(t.Context(), "", docs, x, metric, silent(t))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -81,7 +81,7 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 	if err != nil {
 		return nil, err
 	}
-	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, newFollowUps(history, d, m), show)
+	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, newFollowUps(followUpMode(history), d, nameOf(m)), show)
 	if err != nil {
 		return nil, errors.Join(err, d.loaded().params.Free())
 	}
@@ -92,16 +92,16 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 // openGenerator opens a model that is not trained here, ready to answer rows
 // prompts at a time.
 func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (generator, error) {
-	from, err := locateGenerator(ctx, m, h, show)
+	from, err := locateOrigin(ctx, m, h, show)
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadGenerator(ctx, e, from, half, "", false)
+	d, err := loadGenerator(ctx, e, from, half, AnyKind, false)
 	if err != nil {
 		return nil, err
 	}
-	if err = d.usePrompt(p, show); err == nil {
-		err = d.useGeneration(g, rows, seed)
+	if err = d.usePrompt(promptOptions(p), show); err == nil {
+		err = d.useGeneration(generationOptions(g, rows, seed))
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.loaded().params.Free())

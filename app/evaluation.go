@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"gorqa/config"
-	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
 	"gorqa/files/wheel"
 	"gorqa/report"
@@ -84,7 +83,7 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents 
 	err = embedder.check(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
 	var metric retrieve.Metric
 	if err == nil {
-		metric, err = embedder.metric(b.Similarity, show)
+		metric, err = embedder.metric(similarity(b.Similarity), show)
 	}
 	var index *retrieve.Index
 	if err == nil {
@@ -103,41 +102,6 @@ func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub
 		return nil, err
 	}
 	return OpenEmbedder(ctx, e, folder, model, half)
-}
-
-// buildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
-// none.
-func buildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
-	opt := retrieve.DefaultOptions()
-	opt.Metric = metric
-	if xla.Available() == nil {
-		opt.Products = products
-	}
-	var task *report.Task
-	at := 0
-	opt.Progress = func(done, total int) {
-		if task == nil {
-			task = show.Task("Embedding documents", total)
-		}
-		task.Advance(done - at)
-		at = done
-	}
-	index, err := retrieve.Build(ctx, dir, docs, embedder, opt)
-	if task != nil {
-		task.Done()
-	}
-	if err != nil {
-		return nil, err
-	}
-	stats := index.Stats()
-	if stats.Said != "" {
-		show.Say("Index: %s", stats.Said)
-	}
-	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
-	if x, ok := embedder.(*Embedder); ok {
-		return index, x.warnOfLong(ctx, docs, show)
-	}
-	return index, nil
 }
 
 // openJudge makes the judge of answers, whose verdicts lie in the cache folder.
@@ -335,16 +299,4 @@ func predictionsFile(c config.Scoring, dir, name string) string {
 		return ""
 	}
 	return filepath.Join(dir, name)
-}
-
-// products searches by the kernels of the processor.
-func products(ctx context.Context, queries, rows []float32, width, k int) ([][]retrieve.Hit, error) {
-	found, err := cpu.TopK(ctx, queries, rows, width, k)
-	hits := make([][]retrieve.Hit, len(found))
-	for q, best := range found {
-		for _, h := range best {
-			hits[q] = append(hits[q], retrieve.Hit{Index: h.Row, Score: h.Score})
-		}
-	}
-	return hits, err
 }

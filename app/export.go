@@ -35,7 +35,7 @@ func (s textSide) export(t *prompt.Template) (map[string][]byte, error) {
 // trained with lies beside it. folder is where its tokenizer lies. Another model
 // than a generator, and one without a tokenizer, keeps its files.
 func exportOf(ctx context.Context, folder string, config []byte, files map[string][]byte) (map[string][]byte, error) {
-	fuses, err := isFusion(config, "")
+	fuses, err := isFusion(config, AnyKind)
 	if err != nil {
 		return files, nil
 	}

@@ -119,7 +119,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 func (d *doctor) answer(r *run, rows []dataset.Example, tokens int) (float64, error) {
 	g := r.c.Generation
 	g.EvalMaxNewTokens = tokens
-	if err := r.generator.useGeneration(g, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+	if err := r.generator.useGeneration(generationOptions(g, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
 		return 0, err
 	}
 	var took time.Duration

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"gorqa/batch"
-	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
@@ -60,13 +59,16 @@ func (f *fidFile) read(data []byte) error {
 	for _, n := range []struct {
 		name        string
 		value, most int
-	}{{"k", f.K, config.MostRows}, {"max_encoder_seq_length", f.MaxTokens, config.MostTokens}, {"max_decoder_seq_length", f.MaxAnswer, config.MostTokens}} {
+	}{{"k", f.K, mostPassages}, {"max_encoder_seq_length", f.MaxTokens, mostTokens}, {"max_decoder_seq_length", f.MaxAnswer, mostTokens}} {
 		if n.value < 0 || n.value > n.most {
 			problems = append(problems, fmt.Errorf("%s is %d; expected 0 (not said) to %d", n.name, n.value, n.most))
 		}
 	}
 	return errors.Join(problems...)
 }
+
+// Bounds of what fid.json may say.
+const mostPassages, mostTokens = 1 << 20, 1 << 24
 
 // LocalRQA's lengths.
 const maxEncoderTokens, maxDecoderTokens = 512, 256
@@ -93,50 +95,40 @@ func fusionConfig(source *weights.Model) (t5.Config, error) {
 }
 
 // freshFusion is a model of random weights.
-func freshFusion(ctx context.Context, e *xla.Engine, c config.Fresh, h config.Hub, half bool, seed int64, show *report.Run) (*fusion, error) {
-	parsed, data, folder, err := locateFresh(ctx, c, h, show)
+func freshFusion(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (generator, error) {
+	parsed, data, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	files, err := tokenizerFiles(ctx, folder)
+	files, err := tokenizerFiles(ctx, f.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBase(ctx, e, origin{base: folder}, data, files, half)
+	b, err := newBase(ctx, e, origin{base: f.Tokenizer}, data, files, half)
 	if err != nil {
 		return nil, err
 	}
 	return newFusion(ctx, b, parsed, t5.Fresh{Config: parsed, Seed: seed}, half, true)
 }
 
-// locateFresh finds the config.json of a model of random weights, and the folder
-// or GGUF file of its tokenizer.
-func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (parsed t5.Config, data []byte, folder string, err error) {
-	path, err := locateNamed(ctx, c.ConfigName, h, show)
-	if err != nil {
-		return parsed, nil, "", fmt.Errorf("config_name: %w", err)
+// Fresh is where a model of random weights has its files.
+type Fresh struct {
+	Config    string // a config.json
+	Tokenizer string // a folder or GGUF file
+}
+
+// read gives the configuration, also as it is written.
+func (f Fresh) read() (c t5.Config, data []byte, err error) {
+	if data, err = os.ReadFile(f.Config); err != nil {
+		return c, nil, err
 	}
-	folder = path
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "config.json")
-	} else {
-		folder = filepath.Dir(path)
-	}
-	if c.TokenizerName != "" {
-		if folder, err = locateNamed(ctx, c.TokenizerName, h, show); err != nil {
-			return parsed, nil, "", fmt.Errorf("tokenizer_name: %w", err)
-		}
-	}
-	if data, err = os.ReadFile(path); err != nil {
-		return parsed, nil, "", err
-	}
-	if _, err = isFusion(data, config.FiD); err == nil {
-		parsed, err = t5.ParseConfig(data, nil)
+	if _, err = isFusion(data, EncoderDecoder); err == nil {
+		c, err = t5.ParseConfig(data, nil)
 	}
 	if err != nil {
-		return parsed, nil, "", fmt.Errorf("%s: %w", path, err)
+		return c, nil, fmt.Errorf("%s: %w", f.Config, err)
 	}
-	return parsed, data, folder, nil
+	return c, data, nil
 }
 
 // tokenizerFiles are those that a fresh model needs of a folder or GGUF file.
@@ -193,9 +185,9 @@ func (f *fusion) describe(name string, e *xla.Engine, show *report.Run) {
 
 // usePrompt sets template and lengths: as the flags say, or, where they say
 // nothing, as the model was trained.
-func (f *fusion) usePrompt(c config.Prompt, show *report.Run) error {
-	f.text.Encoder.MaxTokens = cmp.Or(c.MaxEncoderSeqLength, f.was.MaxTokens, maxEncoderTokens)
-	f.text.MaxAnswer = cmp.Or(c.MaxDecoderSeqLength, f.was.MaxAnswer, maxDecoderTokens)
+func (f *fusion) usePrompt(c PromptOptions, show *report.Run) error {
+	f.text.Encoder.MaxTokens = cmp.Or(c.MaxPassageTokens, f.was.MaxTokens, maxEncoderTokens)
+	f.text.MaxAnswer = cmp.Or(c.MaxAnswerTokens, f.was.MaxAnswer, maxDecoderTokens)
 	chosen, err := f.textSide().choose(c, f.was.Template)
 	if err != nil {
 		return err
@@ -210,12 +202,12 @@ func (f *fusion) usePrompt(c config.Prompt, show *report.Run) error {
 
 // useGeneration sets how answers are searched for: greedily or by beams, until
 // an end token. The separator ends none: FiD's answers are learnt without it.
-func (f *fusion) useGeneration(c config.Generation, rows int, _ int64) error {
-	if c.DoSample {
+func (f *fusion) useGeneration(c GenerationOptions) error {
+	if c.Sample {
 		return errors.New("do_sample: true found with an encoder-decoder, which answers greedily or by beams; false expected; use --num_beams")
 	}
 	f.beams = generate.DefaultBeams()
-	f.beams.MaxNewTokens, f.beams.BatchSize, f.beams.Beams, f.beams.Shares = c.EvalMaxNewTokens, rows, c.NumBeams, true
+	f.beams.MaxNewTokens, f.beams.BatchSize, f.beams.Beams, f.beams.Shares = c.MaxNewTokens, c.BatchSize, c.Beams, true
 	var err error
 	if f.beams.Ends, err = f.textSide().ends(); err != nil {
 		return err
@@ -285,6 +277,9 @@ func (f *fusion) encode(examples []dataset.Example, contexts []recipe.Context) (
 	}
 	return newRows(all, about, packing.Each, func(b *batch.Fusion) int { return len(b.Rows) }, f.model.Loss), err
 }
+
+// borders has none: answers stand apart from prompts.
+func (f *fusion) borders([]dataset.Example, []recipe.Context) (note string, err error) { return "", nil }
 
 // save writes a Hugging Face folder, with fid.json beside the model.
 func (f *fusion) save(ctx context.Context, dir string) error {

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
@@ -29,8 +31,8 @@ type generator interface {
 	evaluate.Generator
 	loaded() *base
 	describe(name string, e *xla.Engine, show *report.Run)
-	usePrompt(c config.Prompt, show *report.Run) error
-	useGeneration(c config.Generation, rows int, seed int64) error
+	usePrompt(c PromptOptions, show *report.Run) error
+	useGeneration(c GenerationOptions) error
 	// complete gives the likeliest text of at most so many tokens after each prompt.
 	complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
 	// room names the examples whose prompts leave no room for an answer in a
@@ -38,8 +40,31 @@ type generator interface {
 	room(examples []dataset.Example) error
 	// encode gives the rows that fit; the others are in the *recipe.Overflow.
 	encode(examples []dataset.Example, contexts []recipe.Context) (rows, error)
+	// borders tells of rows whose answers are trained after other tokens than they
+	// are generated after, "" for none.
+	borders(examples []dataset.Example, contexts []recipe.Context) (note string, err error)
 	save(ctx context.Context, dir string) error
 }
+
+// GenerationOptions say how answers are made.
+type GenerationOptions struct {
+	MaxNewTokens      int
+	BatchSize         int  // prompts that are answered at a time
+	Sample            bool // false: greedily, or by beams
+	Temperature, TopP float64
+	TopK              int // 0: all
+	Seed              int64
+	Beams             int // of an encoder-decoder; 1: greedily
+}
+
+// Kind is what a recipe takes of the architectures.
+type Kind int
+
+const (
+	AnyKind Kind = iota
+	DecoderOnly
+	EncoderDecoder
+)
 
 // base is what every generator has.
 type base struct {
@@ -169,16 +194,21 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 }
 
 // loadGenerator loads a model, in bf16 (half) or f32: every weight trained, or
-// the adapter where there is one, or none. A recipe ("" for none) takes models of its kind.
-func loadGenerator(ctx context.Context, e *xla.Engine, from origin, half bool, recipe string, trained bool) (_ generator, err error) {
+// the adapter where there is one, or none. It must be of the kind.
+func loadGenerator(ctx context.Context, e *xla.Engine, from origin, half bool, kind Kind, trained bool) (_ generator, err error) {
 	source, err := weights.Open(ctx, from.base)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	fuses, err := isFusion(source.Config(), recipe)
+	fuses, err := isFusion(source.Config(), kind)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.base, err)
+	}
+	if from.lora != nil && from.adapter == "" {
+		if from.lora.Task = weights.CausalLM; fuses {
+			from.lora.Task = weights.Seq2SeqLM
+		}
 	}
 	if fuses {
 		return openFusion(ctx, e, source, from, half, trained)
@@ -187,8 +217,8 @@ func loadGenerator(ctx context.Context, e *xla.Engine, from origin, half bool, r
 }
 
 // isFusion tells encoder-decoders from decoders by their config.json, and
-// refuses what a recipe ("" for none) does not train.
-func isFusion(configJSON []byte, recipe string) (bool, error) {
+// refuses those that are not of the kind.
+func isFusion(configJSON []byte, kind Kind) (bool, error) {
 	var c struct {
 		Type string `json:"model_type"`
 	}
@@ -199,10 +229,23 @@ func isFusion(configJSON []byte, recipe string) (bool, error) {
 	switch known := slices.Concat(llama.Known(), t5.Known()); {
 	case !slices.Contains(known, c.Type):
 		return false, fmt.Errorf("config.json: model_type %q; expected one of %s", c.Type, strings.Join(known, ", "))
-	case fuses && (recipe == config.SFT || recipe == config.SwR):
+	case fuses && kind == DecoderOnly:
 		return false, fmt.Errorf("config.json: model_type %q, an encoder-decoder; expected a decoder (%s); train this model with gorqa train fid", c.Type, strings.Join(llama.Known(), ", "))
-	case !fuses && recipe == config.FiD:
+	case !fuses && kind == EncoderDecoder:
 		return false, fmt.Errorf("config.json: model_type %q, a decoder; expected an encoder-decoder (%s); train this model with gorqa train sft or gorqa train swr", c.Type, strings.Join(t5.Known(), ", "))
 	}
 	return fuses, nil
+}
+
+// hashOf is the hash of rows.
+func hashOf[R any](all []R) string {
+	h := sha256.New()
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	for _, r := range all {
+		line.Reset()
+		_ = enc.Encode(r) // numbers and lists of them
+		h.Write(line.Bytes())
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

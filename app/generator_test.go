@@ -4,27 +4,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"gorqa/config"
 )
 
 func TestIsFusion(t *testing.T) {
 	for _, test := range []struct {
-		name, why, config, recipe string
-		want                      bool
-		problem                   string
+		name, why, config string
+		kind              Kind
+		want              bool
+		problem           string
 	}{
-		{"t5", "for any command", `{"model_type": "t5"}`, "", true, ""},
-		{"t5 by its recipe", "trains it", `{"model_type": "t5"}`, config.FiD, true, ""},
-		{"decoder", "for any command", `{"model_type": "qwen2"}`, "", false, ""},
-		{"decoder by its recipe", "trains it", `{"model_type": "qwen2"}`, config.SwR, false, ""},
-		{"t5 by another", "the right command is named", `{"model_type": "t5"}`, config.SFT, false, "gorqa train fid"},
-		{"decoder by another", "the right commands are named", `{"model_type": "qwen2"}`, config.FiD, false, "gorqa train sft or gorqa train swr"},
-		{"unknown", "all that are known are named", `{"model_type": "mt5"}`, "", false, `"mt5"; expected one of llama, mistral, qwen2, qwen3, t5`},
-		{"broken", "is no configuration", `{`, "", false, "config.json: "},
+		{"t5", "for any command", `{"model_type": "t5"}`, AnyKind, true, ""},
+		{"t5 by its recipe", "trains it", `{"model_type": "t5"}`, EncoderDecoder, true, ""},
+		{"decoder", "for any command", `{"model_type": "qwen2"}`, AnyKind, false, ""},
+		{"decoder by its recipe", "trains it", `{"model_type": "qwen2"}`, DecoderOnly, false, ""},
+		{"t5 by another", "the right command is named", `{"model_type": "t5"}`, DecoderOnly, false, "gorqa train fid"},
+		{"decoder by another", "the right commands are named", `{"model_type": "qwen2"}`, EncoderDecoder, false, "gorqa train sft or gorqa train swr"},
+		{"unknown", "all that are known are named", `{"model_type": "mt5"}`, AnyKind, false, `"mt5"; expected one of llama, mistral, qwen2, qwen3, t5`},
+		{"broken", "is no configuration", `{`, AnyKind, false, "config.json: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := isFusion([]byte(test.config), test.recipe)
+			got, err := isFusion([]byte(test.config), test.kind)
 			if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 				t.Errorf("%s: %v; %q expected", test.why, err, test.problem)
 			}
@@ -76,7 +75,7 @@ func FuzzFidFile(f *testing.F) {
 		if err := file.read(data); err != nil {
 			return
 		}
-		if file.Template == nil || file.K < 0 || file.K > config.MostRows || file.MaxTokens < 0 || file.MaxTokens > config.MostTokens || file.MaxAnswer < 0 || file.MaxAnswer > config.MostTokens {
+		if file.Template == nil || file.K < 0 || file.K > mostPassages || file.MaxTokens < 0 || file.MaxTokens > mostTokens || file.MaxAnswer < 0 || file.MaxAnswer > mostTokens {
 			t.Errorf("%+v passed", file)
 		}
 	})

@@ -9,25 +9,35 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorqa/config"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
 
+// FollowUpMode says what is searched with where a question follows on earlier turns.
+type FollowUpMode int
+
+const (
+	BareFollowUps     FollowUpMode = iota // the question alone
+	ConcatFollowUps                       // all turns and the question, joined
+	RephraseFollowUps                     // the question as the generator words it anew
+)
+
+func (m FollowUpMode) String() string { return [...]string{"none", "concat", "rephrase"}[m] }
+
 // followUps makes questions that follow on earlier turns fit to search with. The
 // zero value leaves them as they are.
 type followUps struct {
-	mode     string           // config.Bare, Concat or Rephrase
+	mode     FollowUpMode
 	template *prompt.Template // tells the speakers
-	words    generator        // words questions anew; nil unless mode is Rephrase
+	words    generator        // words questions anew; nil unless mode is RephraseFollowUps
 	model    string           // its name
 }
 
-// newFollowUps uses the generator itself.
-func newFollowUps(mode string, g generator, m config.Model) followUps {
-	return followUps{mode: mode, template: g.loaded().encoder.Template, words: g, model: m.ModelNameOrPath + " " + m.ModelRevision}
+// newFollowUps uses the generator itself, which has that name.
+func newFollowUps(mode FollowUpMode, g generator, model string) followUps {
+	return followUps{mode: mode, template: g.loaded().encoder.Template, words: g, model: model}
 }
 
 // texts are what the retriever is asked for each query.
@@ -39,9 +49,9 @@ func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]strin
 		texts[i] = q.Question
 		switch {
 		case len(q.History) == 0:
-		case f.mode == config.Concat:
+		case f.mode == ConcatFollowUps:
 			texts[i] = f.template.Joined(q.History, q.Question)
-		case f.mode == config.Rephrase:
+		case f.mode == RephraseFollowUps:
 			follow, at = append(follow, q), append(at, i)
 		}
 	}
@@ -79,7 +89,7 @@ func (f followUps) examples(ctx context.Context, examples []dataset.Example) ([]
 // name says what the texts of examples depend on, "" where they are the bare
 // questions. It asks no model.
 func (f followUps) name(examples []dataset.Example) (string, error) {
-	if f.mode != config.Concat && f.mode != config.Rephrase || !anyHistory(examples) {
+	if f.mode != ConcatFollowUps && f.mode != RephraseFollowUps || !anyHistory(examples) {
 		return "", nil
 	}
 	words := sha256.New()
@@ -88,7 +98,7 @@ func (f followUps) name(examples []dataset.Example) (string, error) {
 			continue
 		}
 		text := f.template.Joined(x.History, x.Question)
-		if f.mode == config.Rephrase {
+		if f.mode == RephraseFollowUps {
 			var err error
 			if text, err = f.template.Standalone(x.History, x.Question); err != nil {
 				return "", err
@@ -97,7 +107,7 @@ func (f followUps) name(examples []dataset.Example) (string, error) {
 		fmt.Fprintf(words, "%q\n", text)
 	}
 	name := fmt.Sprintf("; follow-up questions by %s (%s)", f.mode, hex.EncodeToString(words.Sum(nil)[:6]))
-	if f.mode == config.Rephrase {
+	if f.mode == RephraseFollowUps {
 		name += " of " + f.model
 	}
 	return name, nil
@@ -117,7 +127,7 @@ const standaloneTokens = 128
 
 // tooLong is how many questions standalone leaves as they are for want of room.
 func (f followUps) tooLong(examples []dataset.Example) (n int, err error) {
-	if f.mode != config.Rephrase || f.words == nil {
+	if f.mode != RephraseFollowUps || f.words == nil {
 		return 0, nil
 	}
 	encoder := f.words.loaded().encoder
@@ -180,5 +190,5 @@ func firstQuestion(text string) string {
 		_, size := utf8.DecodeRuneInString(text[at:])
 		text = text[:at+size]
 	}
-	return line(text)
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"gorqa/config"
 	"gorqa/files/hfhub"
+	"gorqa/files/modelfile"
 	"gorqa/files/wheel"
 	"gorqa/report"
 )
@@ -22,7 +24,7 @@ func locateNamed(ctx context.Context, name string, h config.Hub, show *report.Ru
 // knows by name, or a hub id from the hub's cache or the hub.
 func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (string, error) {
 	name := m.ModelNameOrPath
-	if exists(name) {
+	if modelfile.Exists(name) {
 		return name, nil
 	}
 	known := func(k wheel.Known) bool { return k.Name == name }
@@ -31,7 +33,7 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 		if err != nil {
 			return "", err
 		}
-		if k := models[slices.IndexFunc(models, known)]; h.Offline && !exists(filepath.Join(dir, k.Path)) {
+		if k := models[slices.IndexFunc(models, known)]; h.Offline && !modelfile.Exists(filepath.Join(dir, k.Path)) {
 			return "", fmt.Errorf("model %s: not in the cache; expected there when offline; run gorqa fetch model %s once", name, name)
 		}
 		progress, done := fetchProgress(show)
@@ -62,5 +64,33 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 			task.Advance(int(p.Done/mega - at))
 			at = p.Done / mega
 		},
+	})
+}
+
+// locateFresh finds the config.json of a model of random weights, and the folder
+// or GGUF file of its tokenizer.
+func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (f Fresh, err error) {
+	if f.Config, err = locateNamed(ctx, c.ConfigName, h, show); err != nil {
+		return f, fmt.Errorf("config_name: %w", err)
+	}
+	f.Tokenizer = f.Config
+	if info, err := os.Stat(f.Config); err == nil && info.IsDir() {
+		f.Config = filepath.Join(f.Config, "config.json")
+	} else {
+		f.Tokenizer = filepath.Dir(f.Config)
+	}
+	if c.TokenizerName != "" {
+		if f.Tokenizer, err = locateNamed(ctx, c.TokenizerName, h, show); err != nil {
+			return f, fmt.Errorf("tokenizer_name: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// locateOrigin finds a model and the adapter that is named beside it; or, if it is
+// itself an adapter, the base model of that.
+func locateOrigin(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (origin, error) {
+	return findOrigin(ctx, modelNamed(m), func(ctx context.Context, name, revision string) (string, error) {
+		return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: revision}, h, show)
 	})
 }

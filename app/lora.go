@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"gorqa/config"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
-	"gorqa/report"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -25,19 +25,33 @@ type origin struct {
 	bits    int           // that a value of the linear layers is held in, or 0
 }
 
-// locateGenerator finds a model and the adapter that is named beside it; or, if
-// it is itself an adapter, the base model of that.
-func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (origin, error) {
-	path, err := locateModel(ctx, m, h, show)
+// Named says which model a generator is, by the names that the user gave.
+type Named struct {
+	Model    string // a path, or what Locate knows it by; of a model or of an adapter
+	Revision string // of a hub's model
+	Adapter  string // to put on it; "" for none, or the one that Model is
+	Bits     int    // that a value of the linear layers is held in, or 0
+}
+
+// mainRevision is a hub model's where nobody says.
+const mainRevision = "main"
+
+// Locate finds a model or an adapter on the disk, bringing it there if it must.
+type Locate func(ctx context.Context, name, revision string) (path string, err error)
+
+// findOrigin finds a model and the adapter that is named beside it; or, if it is
+// itself an adapter, the base model of that.
+func findOrigin(ctx context.Context, m Named, locate Locate) (origin, error) {
+	path, err := locate(ctx, m.Model, m.Revision)
 	if err != nil {
 		return origin{}, err
 	}
-	o := origin{base: path, bits: m.QuantBits()}
+	o := origin{base: path, bits: m.Bits}
 	switch {
-	case m.AdapterNameOrPath != "" && weights.IsAdapter(path):
-		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.AdapterNameOrPath)
-	case m.AdapterNameOrPath != "":
-		if o.adapter, err = locateNamed(ctx, m.AdapterNameOrPath, h, show); err != nil {
+	case m.Adapter != "" && weights.IsAdapter(path):
+		return origin{}, fmt.Errorf("%s is an adapter, and adapter_name_or_path names another, %s; a base model and one adapter expected, or one adapter alone", path, m.Adapter)
+	case m.Adapter != "":
+		if o.adapter, err = locate(ctx, m.Adapter, mainRevision); err != nil {
 			return origin{}, fmt.Errorf("adapter_name_or_path: %w", err)
 		}
 		if !weights.IsAdapter(o.adapter) {
@@ -53,46 +67,48 @@ func locateGenerator(ctx context.Context, m config.Model, h config.Hub, show *re
 		return origin{}, err
 	}
 	o.lora = &lora
-	if m.AdapterNameOrPath != "" {
+	if m.Adapter != "" {
 		return o, nil
 	}
-	base := config.Model{ModelNameOrPath: lora.Base, ModelRevision: lora.Revision}
-	if base.ModelRevision == "" {
-		base.ModelRevision = config.DefaultModel().ModelRevision
-	}
-	if o.base, err = locateModel(ctx, base, h, show); err != nil {
+	if o.base, err = locate(ctx, lora.Base, cmp.Or(lora.Revision, mainRevision)); err != nil {
 		return origin{}, fmt.Errorf("base model of the adapter %s: %w; or give the base model with --model_name_or_path and the adapter with --adapter_name_or_path", path, err)
 	}
 	return o, nil
 }
 
-// train prepares training: where c asks for an adapter, a new one with its
-// settings, or the one that is there, as it is.
-func (o *origin) train(c config.LoRA, m config.Model, recipe string, seed int64) error {
+// AdapterOptions are those of a new adapter.
+type AdapterOptions struct {
+	Rank           int
+	Alpha, Dropout float64
+	RSLoRA         bool     // scaled by alpha over the root of the rank
+	Targets        []string // ends of layers' names, or AllLinear alone
+}
+
+// AllLinear is PEFT's name for all linear layers but the head.
+const AllLinear = "all-linear"
+
+// train prepares training: of an adapter, a new one with the options, or the one
+// that is there, as it is; with nil, of the whole model. m is what the origin was
+// found by.
+func (o *origin) train(a *AdapterOptions, m Named, seed int64) error {
 	switch {
-	case !c.UsePEFT && o.lora != nil:
+	case a == nil && o.lora != nil:
 		return fmt.Errorf("%s is an adapter; a whole model expected: train the adapter on with --use_peft true, or merge it first with gorqa merge", o.adapter)
-	case !c.UsePEFT:
+	case a == nil:
 		return nil
 	case o.lora == nil:
 		o.seed = seed
-		task := weights.CausalLM
-		if recipe == config.FiD {
-			task = weights.Seq2SeqLM
-		}
-		o.lora = &weights.LoRA{
-			Task: task, Rank: c.LoraR, Alpha: c.LoraAlpha, Dropout: c.LoraDropout, RSLoRA: c.UseRSLoRA, Targets: c.LoraTargetModules,
-		}
-	case m.AdapterNameOrPath == "":
+		o.lora = &weights.LoRA{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, RSLoRA: a.RSLoRA, Targets: a.Targets}
+	case m.Adapter == "":
 		return nil // it has its base model
 	}
-	o.lora.Base, o.lora.Revision = m.ModelNameOrPath, ""
-	if m.ModelRevision != config.DefaultModel().ModelRevision {
-		o.lora.Revision = m.ModelRevision
+	o.lora.Base, o.lora.Revision = m.Model, ""
+	if m.Revision != mainRevision {
+		o.lora.Revision = m.Revision
 	}
-	if exists(m.ModelNameOrPath) { // so that it is found from any folder
+	if modelfile.Exists(m.Model) { // so that it is found from any folder
 		var err error
-		o.lora.Base, err = filepath.Abs(m.ModelNameOrPath)
+		o.lora.Base, err = filepath.Abs(m.Model)
 		return err
 	}
 	return nil
@@ -163,7 +179,7 @@ func (o *origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
 	}
 	slices.Sort(last)
 	last = slices.Compact(last)
-	if slices.Equal(o.lora.Targets, []string{config.AllLinear}) {
+	if slices.Equal(o.lora.Targets, []string{AllLinear}) {
 		o.lora.Targets = last
 	}
 	matches := func(w tape.Weight, target string) bool {
@@ -173,7 +189,7 @@ func (o *origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
 	var problems []error
 	for _, t := range o.lora.Targets {
 		if !slices.ContainsFunc(ws, func(w tape.Weight) bool { return matches(w, t) }) {
-			problems = append(problems, fmt.Errorf("adapter: the model %s has no linear layer %s; expected some of %s, or %s (lora_target_modules)", o.base, t, strings.Join(last, ", "), config.AllLinear))
+			problems = append(problems, fmt.Errorf("adapter: the model %s has no linear layer %s; expected some of %s, or %s (lora_target_modules)", o.base, t, strings.Join(last, ", "), AllLinear))
 		}
 	}
 	ws = slices.DeleteFunc(ws, func(w tape.Weight) bool {
@@ -206,7 +222,7 @@ func (o *origin) describe(p *tape.Params) string {
 
 // folder is where the tokenizer lies: with the adapter, or with the model.
 func (o *origin) folder() string {
-	if o.adapter != "" && exists(filepath.Join(o.adapter, "tokenizer.json")) {
+	if o.adapter != "" && modelfile.Exists(filepath.Join(o.adapter, "tokenizer.json")) {
 		return o.adapter
 	}
 	return o.base

@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"gorqa/config"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/report"
 )
@@ -14,7 +15,7 @@ import (
 // Merge writes the whole model that an adapter and its base model are together.
 // It appears whole or not at all, and nothing is written over.
 func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
-	if exists(c.OutputDir) {
+	if modelfile.Exists(c.OutputDir) {
 		return fmt.Errorf("output_dir: %s is there already; a new name expected; remove it or choose another", c.OutputDir)
 	}
 	show, err := report.Open("", report.Options{Console: s.Err})
@@ -22,7 +23,7 @@ func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	from, err := locateGenerator(ctx, c.Model(), c.Hub, show)
+	from, err := locateOrigin(ctx, c.Model(), c.Hub, show)
 	if err != nil {
 		return err
 	}

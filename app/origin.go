@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -192,17 +191,4 @@ func hashFile(ctx context.Context, h io.Writer, path string, most int64) error {
 // prompt or passages shows here.
 func tokensOf(r rows) train.Fact {
 	return train.Fact{Value: fmt.Sprintf("%d rows", len(r.index)), Hash: r.hash}
-}
-
-// hashOf is the hash of rows.
-func hashOf[R any](all []R) string {
-	h := sha256.New()
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	for _, r := range all {
-		line.Reset()
-		_ = enc.Encode(r) // numbers and lists of them
-		h.Write(line.Bytes())
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -13,6 +13,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/files/lock"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/wheel"
 	"gorqa/report"
@@ -23,7 +24,7 @@ import (
 // process alone. release gives it back; a folder that was made and stayed empty is
 // removed.
 func takeFolder(dir string) (release func() error, err error) {
-	made := !exists(dir)
+	made := !modelfile.Exists(dir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("output_dir: %w", err)
 	}
@@ -148,7 +149,7 @@ func onDisk(name string) string {
 	if name == "" {
 		return ""
 	}
-	if exists(name) {
+	if modelfile.Exists(name) {
 		return name
 	}
 	dir, err := wheel.Cache()
@@ -156,7 +157,7 @@ func onDisk(name string) string {
 		return ""
 	}
 	for _, k := range wheel.Models() {
-		if path := filepath.Join(dir, k.Path); k.Name == name && exists(path) {
+		if path := filepath.Join(dir, k.Path); k.Name == name && modelfile.Exists(path) {
 			return path
 		}
 	}

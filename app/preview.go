@@ -73,10 +73,15 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 	var was fidFile
 	var saved *prompt.Template
 	if c.ConfigName != "" {
-		parsed, data, folder, err := locateFresh(ctx, c.Fresh, c.Hub, show)
+		fresh, err := locateFresh(ctx, c.Fresh, c.Hub, show)
 		if err != nil {
 			return nil, err
 		}
+		parsed, data, err := fresh.read()
+		if err != nil {
+			return nil, err
+		}
+		folder := fresh.Tokenizer
 		files, err := tokenizerFiles(ctx, folder)
 		if err != nil {
 			return nil, err
@@ -84,7 +89,7 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 		p.text = textSide{folder: folder, config: data, files: files}
 		p.fuse(parsed)
 	} else {
-		from, err := locateGenerator(ctx, c.Model, c.Hub, show)
+		from, err := locateOrigin(ctx, c.Model, c.Hub, show)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +111,7 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 				return nil, err
 			}
 		}
-		fuses, err := isFusion(source.Config(), "")
+		fuses, err := isFusion(source.Config(), AnyKind)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", from.base, err)
 		}
@@ -127,10 +132,7 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", from.base, err)
 			}
-			p.encoder.Embeddings, p.encoder.MaxTokens = parsed.Vocabulary, c.MaxSeqLength
-			if parsed.MaxLength > 0 {
-				p.encoder.MaxTokens = min(c.MaxSeqLength, parsed.MaxLength)
-			}
+			p.encoder.Embeddings, p.encoder.MaxTokens = parsed.Vocabulary, parsed.Within(c.MaxSeqLength)
 			if saved, err = p.text.saved(); err != nil {
 				return nil, err
 			}
@@ -144,7 +146,7 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 		p.encoder.MaxTokens = cmp.Or(c.MaxEncoderSeqLength, was.MaxTokens, maxEncoderTokens)
 		p.fusion.MaxAnswer = cmp.Or(c.MaxDecoderSeqLength, was.MaxAnswer, maxDecoderTokens)
 	}
-	if p.chosen, err = p.text.choose(c.Prompt, saved); err != nil {
+	if p.chosen, err = p.text.choose(promptOptions(c.Prompt), saved); err != nil {
 		return nil, err
 	}
 	p.encoder.Template = p.chosen.template

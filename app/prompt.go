@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"gorqa/config"
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/report"
@@ -25,6 +24,39 @@ type textSide struct {
 	config    []byte            // config.json
 	files     map[string][]byte // that lie beside it
 	tokenizer *tokenizer.Tokenizer
+}
+
+// Wording says where the wording of prompts comes from.
+type Wording int
+
+const (
+	AutoWording     Wording = iota // what the model was trained with; else its own chat template; else GorqaWording
+	GorqaWording                   // gorqa's
+	ChatWording                    // the model's own chat template
+	LocalRQAWording                // LocalRQA's
+	FileWording                    // that of PromptOptions.File
+)
+
+// PromptOptions say how questions are asked.
+type PromptOptions struct {
+	Wording Wording
+	File    string    // with {passages} and {dialogue}, for FileWording
+	Date    time.Time // that chat templates tell; zero for the trained prompt's, else today's
+
+	// What stands around turns, nil for the template's own.
+	UserPrefix, AssistantPrefix *string
+	SepUser, SepSys             *string // behind a turn of the user and of the assistant
+
+	MaxTokens int // of a decoder's row, the answer included
+
+	// Of an encoder-decoder, 0 for what its folder says, else LocalRQA's.
+	MaxPassageTokens int // with the dialogue
+	MaxAnswerTokens  int // of an answer that is learnt
+}
+
+// words says whether anything that stands around turns was given.
+func (c PromptOptions) words() bool {
+	return c.UserPrefix != nil || c.AssistantPrefix != nil || c.SepUser != nil || c.SepSys != nil
 }
 
 // choice is a template, and what there is to say about it.
@@ -108,11 +140,11 @@ func (s textSide) separator(t *prompt.Template) string {
 
 // choose takes the template that the flags ask for, or, where they say nothing,
 // the one that the model was trained with (nil for none).
-func (s textSide) choose(c config.Prompt, saved *prompt.Template) (choice, error) {
-	if saved != nil && c.PromptTemplate == config.AutoTemplate && !c.Words() {
-		day, err := c.Date()
-		if err == nil && !day.IsZero() {
-			saved, err = saved.Dated(day)
+func (s textSide) choose(c PromptOptions, saved *prompt.Template) (choice, error) {
+	if saved != nil && c.Wording == AutoWording && !c.words() {
+		var err error
+		if !c.Date.IsZero() {
+			saved, err = saved.Dated(c.Date)
 		}
 		return choice{template: saved, what: "as the model was trained" + dated(saved)}, err
 	}
@@ -126,20 +158,20 @@ func (s textSide) choose(c config.Prompt, saved *prompt.Template) (choice, error
 }
 
 // make makes the template that the flags ask for.
-func (s textSide) make(c config.Prompt) (choice, error) {
+func (s textSide) make(c PromptOptions) (choice, error) {
 	end := ""
-	if id := s.tokenizer.Special().EOS; id >= 0 && c.PromptTemplate != config.LocalRQATemplate {
+	if id := s.tokenizer.Special().EOS; id >= 0 && c.Wording != LocalRQAWording {
 		end, _ = s.tokenizer.Token(id)
 	}
-	f := promptFormat(c, end)
+	f := c.Format(end)
 	if err := f.Validate(); err != nil {
 		return choice{}, err
 	}
 	turns := fmt.Sprintf(" with %q and %q", f.UserPrefix, f.AssistantPrefix)
-	switch c.PromptTemplate {
-	case config.AutoTemplate:
+	switch c.Wording {
+	case AutoWording:
 		var warnings []string
-		if !c.Words() {
+		if !c.words() {
 			source, special, err := s.chatTemplate()
 			if err != nil {
 				return choice{}, err
@@ -153,11 +185,11 @@ func (s textSide) make(c config.Prompt) (choice, error) {
 			}
 		}
 		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns, warnings: warnings}, nil
-	case config.DefaultTemplate:
+	case GorqaWording:
 		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns}, nil
-	case config.LocalRQATemplate:
+	case LocalRQAWording:
 		return choice{template: prompt.LocalRQA(f), what: "LocalRQA's wording" + turns}, nil
-	case config.ChatTemplate:
+	case ChatWording:
 		source, special, err := s.chatTemplate()
 		if err != nil {
 			return choice{}, err
@@ -171,23 +203,20 @@ func (s textSide) make(c config.Prompt) (choice, error) {
 		}
 		return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
 	}
-	text, err := os.ReadFile(c.PromptTemplate)
+	text, err := os.ReadFile(c.File)
 	if err != nil {
 		return choice{}, fmt.Errorf("prompt_template: %w; expected auto, default, chat, localrqa or a file", err)
 	}
 	t, err := prompt.Parse(string(text), f)
 	if err != nil {
-		return choice{}, fmt.Errorf("%s: %w", c.PromptTemplate, err)
+		return choice{}, fmt.Errorf("%s: %w", c.File, err)
 	}
-	return choice{template: t, what: "the wording of " + c.PromptTemplate + turns}, nil
+	return choice{template: t, what: "the wording of " + c.File + turns}, nil
 }
 
 // ownChat is a model's own chat template, on the date that was given or today.
-func ownChat(c config.Prompt, source string, special map[string]string, f prompt.Format) (*prompt.Template, error) {
-	day, err := c.Date()
-	if err != nil {
-		return nil, err
-	}
+func ownChat(c PromptOptions, source string, special map[string]string, f prompt.Format) (*prompt.Template, error) {
+	day := c.Date
 	if day.IsZero() {
 		now := time.Now()
 		day = time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
@@ -203,9 +232,9 @@ func dated(t *prompt.Template) string {
 	return ", on " + t.Date().Format(time.DateOnly)
 }
 
-// promptFormat is what stands around turns; end ends the assistant's where
-// nothing says otherwise.
-func promptFormat(c config.Prompt, end string) prompt.Format {
+// Format is what stands around turns; end ends the assistant's where nothing says
+// otherwise ("" for gorqa's own).
+func (c PromptOptions) Format(end string) prompt.Format {
 	f := prompt.DefaultFormat()
 	if end != "" {
 		f.SepSys = end

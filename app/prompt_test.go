@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gorqa/config"
 	"gorqa/text/prompt"
 	"gorqa/text/tokenizer"
 )
@@ -75,7 +74,7 @@ func TestChoose(t *testing.T) {
 	trained := prompt.Default(prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "\n", SepSys: "#"})
 	for _, test := range []struct {
 		name, why string
-		set       func(*config.Prompt)
+		set       func(*PromptOptions)
 		files     map[string][]byte
 		saved     *prompt.Template
 		what      string // of the line that says it
@@ -84,33 +83,33 @@ func TestChoose(t *testing.T) {
 		token     bool // one token ends an answer
 		warning   string
 	}{
-		{"chat model", "it has a template and nothing was given", func(c *config.Prompt) {}, chat, nil,
+		{"chat model", "it has a template and nothing was given", func(c *PromptOptions) {}, chat, nil,
 			`the model's own chat template; an answer ends, in place of sep_sys, in the token "<|im_end|>" (2)`, "<|im_start|>assistant\n", "<|im_end|>", true, ""},
-		{"base model", "it has none", func(c *config.Prompt) {}, nil, nil,
+		{"base model", "it has none", func(c *PromptOptions) {}, nil, nil,
 			`gorqa's wording with "USER" and "ASSISTANT"; an answer ends in sep_sys, the token "<|im_end|>" (2)`, "\n\nUSER: q ASSISTANT:", "<|im_end|>", true, ""},
-		{"chat model with a prefix", "the flags speak of a wording", func(c *config.Prompt) { c.UserPrefix = new("Q") }, chat, nil,
+		{"chat model with a prefix", "the flags speak of a wording", func(c *PromptOptions) { c.UserPrefix = new("Q") }, chat, nil,
 			`gorqa's wording with "Q" and "ASSISTANT"; `, "\n\nQ: q ASSISTANT:", "<|im_end|>", true, ""},
-		{"LocalRQA's own flags", "its values, which are the defaults here", func(c *config.Prompt) { c.SepSys = new("</s>") }, chat, nil,
+		{"LocalRQA's own flags", "its values, which are the defaults here", func(c *PromptOptions) { c.SepSys = new("</s>") }, chat, nil,
 			"gorqa's wording", "\n\nUSER: q ASSISTANT:", "</s>", false, `sep_sys is "</s>", which is no special token of this tokenizer (it is spelt "</" "s" ">"): answers are ended here by its text, but other programs that load the trained model run on to their limit; a special token expected; use --sep_sys "<|im_end|>"`},
-		{"default", "asked for by name", func(c *config.Prompt) { c.PromptTemplate = config.DefaultTemplate }, chat, nil,
+		{"default", "asked for by name", func(c *PromptOptions) { c.Wording = GorqaWording }, chat, nil,
 			"gorqa's wording", "\n\nUSER: q ASSISTANT:", "<|im_end|>", true, ""},
-		{"trained", "nothing was given", func(c *config.Prompt) {}, chat, trained, "as the model was trained", "\n\nQ: q\nA:", "#", false, `sep_sys is "#"`},
-		{"trained, and auto by name", "that is nothing given", func(c *config.Prompt) { c.PromptTemplate = config.AutoTemplate }, chat, trained, "as the model was trained", "\n\nQ: q\nA:", "#", false, "sep_sys"},
-		{"trained, and default by name", "flags win", func(c *config.Prompt) { c.PromptTemplate = config.DefaultTemplate }, chat, trained, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>", true, ""},
-		{"LocalRQA's wording", "its end of an answer too", func(c *config.Prompt) { c.PromptTemplate = config.LocalRQATemplate }, chat, nil,
+		{"trained", "nothing was given", func(c *PromptOptions) {}, chat, trained, "as the model was trained", "\n\nQ: q\nA:", "#", false, `sep_sys is "#"`},
+		{"trained, and auto by name", "that is nothing given", func(c *PromptOptions) { c.Wording = AutoWording }, chat, trained, "as the model was trained", "\n\nQ: q\nA:", "#", false, "sep_sys"},
+		{"trained, and default by name", "flags win", func(c *PromptOptions) { c.Wording = GorqaWording }, chat, trained, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>", true, ""},
+		{"LocalRQA's wording", "its end of an answer too", func(c *PromptOptions) { c.Wording = LocalRQAWording }, chat, nil,
 			"LocalRQA's wording", "Context:\nP\n----------------\nUSER: q ASSISTANT:", "</s>", false, `sep_sys is "</s>"`},
-		{"odd chat template", "a model is not refused for it", func(c *config.Prompt) {}, odd, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>", true, "the model's own chat template is not used"},
-		{"chat model with a date", "the flag's day", func(c *config.Prompt) { c.ChatDate = "2026-03-31" }, today, nil,
+		{"odd chat template", "a model is not refused for it", func(c *PromptOptions) {}, odd, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>", true, "the model's own chat template is not used"},
+		{"chat model with a date", "the flag's day", func(c *PromptOptions) { c.Date = time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC) }, today, nil,
 			"the model's own chat template, on 2026-03-31; an answer", "2026-03-31|<|im_start|>assistant\n", "<|im_end|>", true, ""},
-		{"trained on a date", "that day stays", func(c *config.Prompt) {}, today, dated, "as the model was trained, on 2025-12-24; an answer", "2025-12-24|<|im_start|>assistant\n", "<|im_end|>", true, ""},
-		{"trained, asked on another date", "the flag's day", func(c *config.Prompt) { c.ChatDate = "2026-03-31" }, today, dated, "as the model was trained, on 2026-03-31; an answer", "2026-03-31|<|im_start|>assistant\n", "<|im_end|>", true, ""},
-		{"list of templates", "the one named default", func(c *config.Prompt) {}, several, nil, "the model's own chat template; an answer", "<|im_start|>assistant\n", "<|im_end|>", true, ""},
-		{"white space", "it stands in answers too", func(c *config.Prompt) { c.SepSys = new("\n") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "", false, "sep_sys is white space alone"},
-		{"more than a token", "the token ends it", func(c *config.Prompt) { c.SepSys = new("<|im_end|>\n###") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>\n###", true, ""},
+		{"trained on a date", "that day stays", func(c *PromptOptions) {}, today, dated, "as the model was trained, on 2025-12-24; an answer", "2025-12-24|<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"trained, asked on another date", "the flag's day", func(c *PromptOptions) { c.Date = time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC) }, today, dated, "as the model was trained, on 2026-03-31; an answer", "2026-03-31|<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"list of templates", "the one named default", func(c *PromptOptions) {}, several, nil, "the model's own chat template; an answer", "<|im_start|>assistant\n", "<|im_end|>", true, ""},
+		{"white space", "it stands in answers too", func(c *PromptOptions) { c.SepSys = new("\n") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "", false, "sep_sys is white space alone"},
+		{"more than a token", "the token ends it", func(c *PromptOptions) { c.SepSys = new("<|im_end|>\n###") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>\n###", true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := textSide{folder: "m", files: test.files, tokenizer: named(t, "smollm2", `{"eos_token":"<|im_end|>"}`, "")}
-			c := config.DefaultPrompt()
+			c := PromptOptions{MaxTokens: 2048}
 			test.set(&c)
 			got, err := s.choose(c, test.saved)
 			if err != nil {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"gorqa/config"
 	"gorqa/files/weights"
 	"gorqa/internal/enginetest"
 	"gorqa/report"
@@ -38,7 +37,7 @@ func TestStopsAtText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := loadGenerator(t.Context(), enginetest.Open(t), origin{base: dir}, false, "", false)
+	g, err := loadGenerator(t.Context(), enginetest.Open(t), origin{base: dir}, false, AnyKind, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +46,10 @@ func TestStopsAtText(t *testing.T) {
 	const most = 24
 	set := func(sep string, rows int) {
 		t.Helper()
-		p, o := config.DefaultPrompt(), config.DefaultGeneration()
-		p.SepSys, o.EvalMaxNewTokens = &sep, most
-		if err := d.usePrompt(p, show); err != nil {
+		if err := d.usePrompt(PromptOptions{SepSys: &sep, MaxTokens: 2048}, show); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.useGeneration(o, rows, 1); err != nil {
+		if err := d.useGeneration(GenerationOptions{MaxNewTokens: most, BatchSize: rows, Seed: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,11 +9,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"strings"
 
 	"gorqa/config"
-	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/text/tokenizer"
 )
@@ -164,32 +161,4 @@ func excerpt(line []byte) string {
 		return fmt.Sprintf("%.40q...", line)
 	}
 	return fmt.Sprintf("%q", line)
-}
-
-// loadTokenizer takes a model folder, a .gguf file, a tokenizer.json or a
-// SentencePiece model.
-func loadTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
-	if !strings.HasSuffix(strings.ToLower(path), ".gguf") {
-		return tokenizer.Load(path)
-	}
-	m, err := weights.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	data, err := m.Tokenizer()
-	if err != nil {
-		return nil, err
-	}
-	t, err := tokenizer.ParseNamed(data, m.TokenizerConfig(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
-}
-
-// exists tells whether something is at path.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, os.ErrNotExist)
 }

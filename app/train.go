@@ -12,6 +12,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/xla"
+	"gorqa/files/modelfile"
 	"gorqa/report"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train"
@@ -243,7 +244,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	model := r.generator.loaded()
 	r.closers = append(r.closers, model.params.Free)
 	r.generator.describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
-	if err := r.generator.usePrompt(r.c.Prompt, r.show); err != nil {
+	if err := r.generator.usePrompt(promptOptions(r.c.Prompt), r.show); err != nil {
 		return err
 	}
 	if day := model.encoder.Template.Date(); !day.IsZero() && r.c.ChatDate == "" {
@@ -263,10 +264,10 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	}
 	model.runner.Recompute, model.runner.Dropout = r.c.GradientCheckpointing, r.c.DropoutRate
 	model.encoder.LearnAll = r.c.LossOn == "all"
-	if err := r.generator.useGeneration(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed); err != nil {
+	if err := r.generator.useGeneration(generationOptions(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
 		return err
 	}
-	follow := newFollowUps(r.c.History, r.generator, r.c.Model)
+	follow := newFollowUps(followUpMode(r.c.History), r.generator, nameOf(r.c.Model))
 	leftOut := map[string][]int{}
 	for _, e := range r.evaluated() {
 		if leftOut[e.prefix], err = room(r.generator, follow, e.file, e.examples, r.c.OnOverflow, r.show); err != nil {
@@ -284,8 +285,12 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if err := errors.Join(trainErr, evalErr, testErr); err != nil {
 		return err
 	}
-	if err := warnOfBorders(r.generator, r.training, contexts, r.show); err != nil {
+	note, err := r.generator.borders(r.training, contexts)
+	if err != nil {
 		return err
+	}
+	if note != "" {
+		r.show.Warn("%s", note)
 	}
 	if len(r.evaluated()) == 0 {
 		return nil
@@ -302,19 +307,6 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 		}
 	}
 	return nil
-}
-
-// warnOfBorders tells of rows whose answers are trained after other tokens than
-// they are generated after. An encoder-decoder has answers apart from prompts.
-func warnOfBorders(g generator, examples []dataset.Example, contexts []recipe.Context, show *report.Run) error {
-	if _, apart := g.(*fusion); apart {
-		return nil
-	}
-	note, err := g.loaded().encoder.Borders(examples, contexts)
-	if note != "" {
-		show.Warn("%s", note)
-	}
-	return err
 }
 
 // checkSpeakers looks at the histories of all rows: all their problems come at once.
@@ -357,15 +349,19 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 		if r.c.UsePEFT {
 			return errors.New("use_peft with config_name: an adapter on random weights learns nothing; train the model without --use_peft")
 		}
-		r.generator, err = freshFusion(ctx, engine, r.c.Fresh, r.c.Hub, half, r.c.Seed, r.show)
+		fresh, err := locateFresh(ctx, r.c.Fresh, r.c.Hub, r.show)
+		if err != nil {
+			return err
+		}
+		r.generator, err = freshFusion(ctx, engine, fresh, half, r.c.Seed)
 		return err
 	}
-	from, err := locateGenerator(ctx, r.c.Model, r.c.Hub, r.show)
+	from, err := locateOrigin(ctx, r.c.Model, r.c.Hub, r.show)
 	if err != nil {
 		return err
 	}
 	if r.c.DoTrain {
-		if err := from.train(r.c.LoRA, r.c.Model, r.c.Recipe, r.c.Seed); err != nil {
+		if err := from.train(adapterOptions(r.c.LoRA), modelNamed(r.c.Model), r.c.Seed); err != nil {
 			return err
 		}
 	}
@@ -378,7 +374,7 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 			return err
 		}
 	}
-	r.generator, err = loadGenerator(ctx, engine, from, half, r.c.Recipe, r.c.DoTrain)
+	r.generator, err = loadGenerator(ctx, engine, from, half, kindOf(r.c.Recipe), r.c.DoTrain)
 	return err
 }
 
@@ -459,7 +455,7 @@ func (r *run) takeBest(ctx context.Context, step int, score float64) error {
 // bestFolder is the checkpoint of a step in one of the folders; "" where none has it.
 func bestFolder(step int, dirs ...string) string {
 	for _, dir := range dirs {
-		if path := (train.Saves{Dir: dir}).Name(step); dir != "" && exists(path) {
+		if path := (train.Saves{Dir: dir}).Name(step); dir != "" && modelfile.Exists(path) {
 			return path
 		}
 	}

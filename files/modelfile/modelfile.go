@@ -100,3 +100,9 @@ func checkPointer(path string, file io.ReaderAt, size int64) error {
 	}
 	return fmt.Errorf("%s: a Git LFS pointer of %d bytes; expected the file that it stands for; run git lfs pull in its repository, or give the model's hub id", path, size)
 }
+
+// Exists tells whether something is at path.
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}

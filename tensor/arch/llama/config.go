@@ -400,3 +400,12 @@ func (c Config) Parameters() int {
 	}
 	return n
 }
+
+// Within is how many of so many tokens a row may have: no more than the model has
+// positions.
+func (c Config) Within(tokens int) int {
+	if c.MaxLength > 0 {
+		return min(tokens, c.MaxLength)
+	}
+	return tokens
+}

@@ -1,0 +1,229 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"gorqa/report"
+	"gorqa/text/dataset"
+	"gorqa/text/recipe"
+	"gorqa/text/retrieve"
+)
+
+// passages is where the passages of rows come from: a retriever that is built
+// only where contexts do not lie ready.
+type passages struct {
+	name      string // of the retriever with its settings
+	kind      RetrieverKind
+	follow    followUps
+	embedder  retrieve.Embedder  // nil for words alone
+	metric    retrieve.Metric    // of its vectors
+	documents []dataset.Document // nil for the gold passages of the rows
+	index     string             // folder of the documents' vectors
+	built     retrieve.Retriever // over documents; nil until needed
+	kept      string             // the run whose contexts must stay as they are; "" for none
+	show      *report.Run
+	close     func() error
+}
+
+// RetrieverKind says how passages are found.
+type RetrieverKind int
+
+const (
+	DenseRetriever    RetrieverKind = iota // by an embedding model
+	WordsRetriever                         // by BM25
+	HybridRetriever                        // by both
+	EndpointRetriever                      // by an OpenAI-compatible embeddings endpoint
+)
+
+// PassagesOptions say what passages are found by and in.
+type PassagesOptions struct {
+	Kind       RetrieverKind
+	Embedder   *Embedder          // for DenseRetriever and HybridRetriever; the passages close it
+	Endpoint   string             // its model, for EndpointRetriever
+	Similarity string             // that vectors are compared by; "" for what the model says
+	Documents  []dataset.Document // nil for the gold passages of the rows
+	Index      string             // folder of the documents' vectors, "" for none
+}
+
+// openPassages prepares what passages are found by.
+func openPassages(o PassagesOptions, show *report.Run) (*passages, error) {
+	p := &passages{kind: o.Kind, index: o.Index, documents: o.Documents, show: show, close: func() error { return nil }}
+	dense := ""
+	var err error
+	switch o.Kind {
+	case DenseRetriever, HybridRetriever:
+		p.embedder, p.close = o.Embedder, o.Embedder.Close
+		if p.metric, err = o.Embedder.metric(o.Similarity, show); err != nil {
+			return nil, errors.Join(err, o.Embedder.Close())
+		}
+		dense = fmt.Sprintf("%s, query prompt %q", o.Embedder.Name(), o.Embedder.settings.QueryPrompt)
+	case EndpointRetriever:
+		opt := retrieve.DefaultEndpointOptions()
+		opt.Model = o.Endpoint
+		endpoint, err := retrieve.NewEndpoint(opt)
+		if err != nil {
+			return nil, err
+		}
+		p.embedder, dense = endpoint, endpoint.Name()
+		if p.metric, err = metricOf(o.Similarity); err != nil {
+			return nil, err
+		}
+	}
+	if p.metric != retrieve.Cosine {
+		dense += ", by " + p.metric.String()
+	}
+	words := retrieve.DefaultBM25Options()
+	bm25 := fmt.Sprintf("BM25 (k1 %v, b %v, epsilon %v, of documents that share a word)", words.K1, words.B, words.Epsilon)
+	switch o.Kind {
+	case WordsRetriever:
+		p.name = bm25
+	case HybridRetriever:
+		fusion := retrieve.DefaultHybridOptions()
+		p.name = fmt.Sprintf("rank fusion (constant %d, depth %d) of %s and %s", fusion.RankConstant, fusion.Depth, dense, bm25)
+	default:
+		p.name = dense
+	}
+	return p, nil
+}
+
+// contexts gives the contexts of a file's rows: those that lie at path, where
+// they were made of the same, or else new ones, which are left there. Without a
+// path they are made and not kept.
+func (p *passages) contexts(ctx context.Context, rows string, examples []dataset.Example, opt recipe.ContextOptions, path string) ([]recipe.Context, error) {
+	if len(examples) == 0 {
+		return nil, nil
+	}
+	docs := p.documents
+	if docs == nil {
+		docs = recipe.GoldPool(examples)
+	}
+	opt, lowered := opt.Within(len(docs))
+	if lowered {
+		p.show.Say("%s: there are %d documents to retrieve from; a row has no more of them (embedding_max_num_to_retrieve, vary_k)", rows, len(docs))
+	}
+	var file *recipe.ContextsFile
+	if path != "" {
+		follow, err := p.follow.name(examples)
+		if err != nil {
+			return nil, err
+		}
+		if file, err = recipe.NewContextsFile(path, examples, docs, p.name+follow, opt); err != nil {
+			return nil, err
+		}
+		ready, err := file.Read()
+		if err != nil {
+			return nil, err
+		}
+		if ready != nil {
+			p.tell(rows, ready, "from "+path)
+			return ready, nil
+		}
+	}
+	var task *report.Task
+	at := 0
+	opt.Progress = func(done, total int) {
+		if task == nil {
+			task = p.show.Task("Retrieving passages", total)
+		}
+		task.Advance(done - at)
+		at = done
+	}
+	asked, err := p.follow.examples(ctx, examples)
+	var contexts []recipe.Context
+	if err == nil {
+		contexts, err = p.build(ctx, docs, asked, opt)
+	}
+	if task != nil {
+		task.Done()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", rows, err)
+	}
+	kept := "not kept"
+	if file != nil && p.kept != "" {
+		kept = fmt.Sprintf("not kept, since %s holds %s", filepath.Dir(path), p.kept)
+	} else if file != nil {
+		if err := file.Write(contexts); err != nil {
+			return nil, err
+		}
+		kept = "kept in " + path
+	}
+	p.tell(rows, contexts, kept)
+	return contexts, nil
+}
+
+// build retrieves.
+func (p *passages) build(ctx context.Context, docs []dataset.Document, examples []dataset.Example, opt recipe.ContextOptions) ([]recipe.Context, error) {
+	r := p.built
+	if r == nil {
+		var err error
+		if r, err = p.over(ctx, docs); err != nil {
+			return nil, err
+		}
+		if p.documents != nil {
+			p.built = r
+		}
+	}
+	return recipe.BuildContexts(ctx, examples, r, opt)
+}
+
+// over makes the retriever over documents.
+func (p *passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, error) {
+	if p.kind == WordsRetriever {
+		return retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	}
+	dir := p.index
+	if p.documents == nil {
+		dir = "" // it keeps the vectors of one list of documents, which these are not
+	}
+	dense, err := buildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
+	if err != nil || p.kind != HybridRetriever {
+		return dense, err
+	}
+	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	if err != nil {
+		return nil, err
+	}
+	return retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+}
+
+// tell says what the contexts of rows hold.
+func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
+	passages, without, found, none := 0, 0, 0, 0
+	for _, c := range contexts {
+		passages += len(c.Passages)
+		gold, place, hit := false, false, false
+		for _, x := range c.Passages {
+			hit = hit || x.Place > 0
+			if x.From == recipe.Gold {
+				gold, place = true, place || x.Place > 0
+			}
+		}
+		if !gold {
+			without++
+		}
+		if place {
+			found++
+		}
+		if !hit {
+			none++
+		}
+	}
+	p.show.Say("Passages of %s: %d rows with %.1f each, %d without a gold passage; the retriever finds %d of the other %d, too (%s)",
+		rows, len(contexts), float64(passages)/float64(len(contexts)), without, found, len(contexts)-without, kept)
+	if none > 0 {
+		p.show.Warn("%s: nothing is retrieved for %d of %d questions: they share no word with any document, or only with gold passages that were dropped", rows, none, len(contexts))
+	}
+}
+
+// goldContexts are SFT's.
+func goldContexts(examples []dataset.Example) []recipe.Context {
+	contexts := make([]recipe.Context, len(examples))
+	for i, x := range examples {
+		contexts[i] = recipe.GoldContext(i, x)
+	}
+	return contexts
+}
