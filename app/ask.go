@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -39,9 +40,9 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
+	defer func() { err = errors.Join(err, x.close(), x.generator.Loaded().Params.Free()) }()
 	var errs []error
-	for _, p := range unknownSpeakers(x.generator.loaded().encoder.Template, c.HistoryFile, 0, history) {
+	for _, p := range qa.UnknownSpeakers(x.generator.Loaded().Encoder.Template, c.HistoryFile, 0, history) {
 		errs = append(errs, p)
 	}
 	if err := errors.Join(errs...); err != nil {

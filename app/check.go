@@ -11,6 +11,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/xla"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/arch/llama"
 	"gorqa/text/dataset"
@@ -37,7 +38,7 @@ type checks struct {
 	half bool
 
 	decoder *llama.Config // once model has found one
-	text    *textSide     // likewise
+	text    *qa.TextSide  // likewise
 	fuses   bool
 
 	embeddings int // of the model

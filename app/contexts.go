@@ -8,6 +8,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/xla"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/prompt"
@@ -36,7 +37,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if warning != "" {
 		show.Warn("%s", warning)
 	}
-	words := c.History == config.Rephrase && anyHistory(examples)
+	words := c.History == config.Rephrase && qa.AnyHistory(examples)
 	if words && c.ModelNameOrPath == "" {
 		return fmt.Errorf("%s: rows with a chat_history found, whose questions a model words anew before retrieval; a generator expected (--model_name_or_path), or --history none or concat", c.TrainFile)
 	}
@@ -46,20 +47,20 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return err
 	}
 	engine, half := ready.xla, ready.half
-	follow := followUps{mode: followUpMode(c.History)}
+	follow := qa.FollowUps{Mode: followUpMode(c.History)}
 	switch {
 	case words:
-		var d generator
+		var d qa.Generator
 		if d, err = openGenerator(ctx, engine, c.Model, c.Prompt, config.DefaultGeneration(), config.DefaultScoring().PerDeviceEvalBatchSize, c.Seed, c.Hub, half, show); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, d.loaded().params.Free()) }()
-		follow = newFollowUps(followUpMode(c.History), d, nameOf(c.Model))
+		defer func() { err = errors.Join(err, d.Loaded().Params.Free()) }()
+		follow = qa.NewFollowUps(followUpMode(c.History), d, nameOf(c.Model))
 	case c.History == config.Concat:
-		follow.template = prompt.Default(promptOptions(c.Prompt).Format(""))
+		follow.Template = prompt.Default(promptOptions(c.Prompt).Format(""))
 	}
-	if follow.template != nil {
-		if examples, warning, err = checkSpeakers(follow.template, c.TrainFile, examples, c.OnBadRows == "skip"); err != nil {
+	if follow.Template != nil {
+		if examples, warning, err = qa.CheckSpeakers(follow.Template, c.TrainFile, examples, c.OnBadRows == "skip"); err != nil {
 			return err
 		}
 		if warning != "" {
@@ -70,8 +71,8 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, source.close()) }()
-	source.follow = follow
+	defer func() { err = errors.Join(err, source.Close()) }()
+	source.FollowUps = follow
 	path := ""
 	if c.OutputDir != "" {
 		release, err := takeFolder(c.OutputDir)
@@ -83,10 +84,10 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		if err != nil {
 			return err
 		}
-		source.kept = h.run()
+		source.Kept = h.run()
 		path = filepath.Join(c.OutputDir, trainContextsFile)
 	}
-	contexts, err := source.contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
+	contexts, err := source.Contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
 	if err != nil {
 		return err
 	}
@@ -109,9 +110,9 @@ func choosing(c config.Contexts, words bool) config.Train {
 
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
-func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow followUps) (training, eval, test []recipe.Context, err error) {
+func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow qa.FollowUps) (training, eval, test []recipe.Context, err error) {
 	if !r.c.Augments() {
-		return goldContexts(r.training), goldContexts(r.eval), goldContexts(r.testing), nil
+		return qa.GoldContexts(r.training), qa.GoldContexts(r.eval), qa.GoldContexts(r.testing), nil
 	}
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
@@ -120,16 +121,16 @@ func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow fol
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer func() { err = errors.Join(err, source.close()) }()
-	source.follow = follow
+	defer func() { err = errors.Join(err, source.Close()) }()
+	source.FollowUps = follow
 	opt := contextOptions(r.c.Passages, r.c.Seed)
-	if training, err = source.contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
+	if training, err = source.Contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
 		return nil, nil, nil, err
 	}
-	if eval, err = source.contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile)); err != nil {
+	if eval, err = source.Contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile)); err != nil {
 		return nil, nil, nil, err
 	}
-	test, err = source.contexts(ctx, r.c.TestFile, r.testing, opt.Plain(), filepath.Join(r.c.OutputDir, testContextsFile))
+	test, err = source.Contexts(ctx, r.c.TestFile, r.testing, opt.Plain(), filepath.Join(r.c.OutputDir, testContextsFile))
 	return training, eval, test, err
 }
 
@@ -142,7 +143,7 @@ func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
 
 // openPassagesFor reads the documents and loads the embedding model, as far as c
 // asks for them. e may be nil where c embeds nothing.
-func openPassagesFor(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, show *report.Run) (_ *passages, err error) {
+func openPassagesFor(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, show *report.Run) (_ *qa.Passages, err error) {
 	o := passagesOptions(c, b)
 	if c.RetrievalPool != config.Gold {
 		if o.Documents, err = documents(); err != nil {
@@ -154,5 +155,5 @@ func openPassagesFor(ctx context.Context, e *xla.Engine, half bool, c config.Pas
 			return nil, err
 		}
 	}
-	return openPassages(o, show)
+	return qa.OpenPassages(o, show)
 }

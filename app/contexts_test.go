@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gorqa/config"
+	"gorqa/qa"
 	"gorqa/text/dataset"
 	"gorqa/text/recipe"
 )
@@ -41,7 +42,7 @@ func TestRunContexts(t *testing.T) {
 	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
 	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
 	r := &run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}
-	training, eval, _, err := r.contexts(t.Context(), nil, false, followUps{})
+	training, eval, _, err := r.contexts(t.Context(), nil, false, qa.FollowUps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func TestRunContexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	again, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, qa.FollowUps{})
 	if diff := cmp.Diff(training, again); err != nil || diff != "" {
 		t.Errorf("the next run: %v %s", err, diff)
 	}
@@ -66,13 +67,13 @@ func TestRunContexts(t *testing.T) {
 	}
 	// The original's pool: two gold passages are too few for three beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	small, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, followUps{})
+	small, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, qa.FollowUps{})
 	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
 		t.Errorf("small pool: %+v, %v", small, err)
 	}
 	// SFT has the gold passages alone and leaves no file.
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
-	if training, _, _, err = sft.contexts(t.Context(), nil, false, followUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
+	if training, _, _, err = sft.contexts(t.Context(), nil, false, qa.FollowUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
 		t.Errorf("sft: %+v, %v", training, err)
 	}
 }
@@ -112,7 +113,7 @@ func TestContextsFromEndpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "out", trainContextsFile)
-		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		contexts, err := p.Contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
 		_, missing := os.Stat(path)
 		if test.problem == "" && (err != nil || len(contexts) != 2 || missing != nil) {
 			t.Errorf("%s: %v, %v, %v; %s", test.name, contexts, err, missing, test.why)

@@ -13,6 +13,7 @@ import (
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/whole"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
 )
@@ -55,7 +56,7 @@ func convertModel(ctx context.Context, c config.Convert) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	files, err := exportOf(ctx, c.In, m.Config(), m.Files())
+	files, err := qa.ExportFiles(ctx, c.In, m.Config(), m.Files())
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"gorqa/batch"
 	"gorqa/config"
 	"gorqa/files/weights"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/arch/t5"
@@ -58,38 +59,38 @@ func (d *checks) prompt() (string, error) {
 	if d.text == nil {
 		return "", nil
 	}
-	saved, err := d.text.saved()
+	saved, err := d.text.Saved()
 	if d.fuses {
-		var was fidFile
-		if data := d.text.files[fidName]; data != nil {
-			err = was.read(data)
+		var was qa.FiDFile
+		if data := d.text.Files[qa.FiDName]; data != nil {
+			err = was.Read(data)
 		}
 		saved = was.Template
 	}
 	if err != nil {
 		return "", err
 	}
-	chosen, err := d.text.choose(promptOptions(d.c.Prompt), saved)
+	chosen, err := d.text.Choose(promptOptions(d.c.Prompt), saved)
 	if err != nil {
 		return "", err
 	}
-	d.template = chosen.template
-	if _, err := d.text.ends(); err != nil {
+	d.template = chosen.Template
+	if _, err := d.text.Ends(); err != nil {
 		return "", err
 	}
 	if d.command { // which says the same once it has the model
-		return chosen.what, nil
+		return chosen.What, nil
 	}
-	for _, w := range chosen.warnings {
+	for _, w := range chosen.Warnings {
 		d.show.Warn("%s", w)
 	}
 	if d.fuses {
-		return chosen.what, nil
+		return chosen.What, nil
 	}
-	if w := d.text.separator(chosen.template); w != "" {
+	if w := d.text.Separator(chosen.Template); w != "" {
 		d.show.Warn("%s", w)
 	}
-	return d.text.describe(chosen), nil
+	return d.text.Describe(chosen), nil
 }
 
 // check runs one check and prints a line: what was found, or what is wrong. An
@@ -137,21 +138,21 @@ func (d *checks) model() (_ string, err error) {
 		if err != nil {
 			return "", err
 		}
-		c, _, err := fresh.read()
+		c, _, err := fresh.Read()
 		if err != nil {
 			return "", err
 		}
 		folder := fresh.Tokenizer
-		t, err := loadTokenizer(d.ctx, folder)
+		t, err := qa.LoadTokenizer(d.ctx, folder)
 		if err != nil {
 			return "", err
 		}
 		d.embeddings = c.Vocabulary
-		files, err := tokenizerFiles(d.ctx, folder)
+		files, err := qa.TokenizerFiles(d.ctx, folder)
 		if err != nil {
 			return "", err
 		}
-		d.text, d.fuses = &textSide{folder, nil, files, t}, true
+		d.text, d.fuses = &qa.TextSide{Folder: folder, Files: files, Tokenizer: t}, true
 		return d.enough(needFusion(c, holding{half: d.half, frozen: !d.c.DoTrain}, d.c))
 	}
 	if d.c.ModelNameOrPath == "" {
@@ -162,23 +163,23 @@ func (d *checks) model() (_ string, err error) {
 		return "", err
 	}
 	if d.c.DoTrain {
-		if err := from.train(adapterOptions(d.c.LoRA), modelNamed(d.c.Model), d.c.Seed); err != nil {
+		if err := from.Train(adapterOptions(d.c.LoRA), modelNamed(d.c.Model), d.c.Seed); err != nil {
 			return "", err
 		}
 	}
-	path := from.base
+	path := from.Base
 	source, err := weights.Open(d.ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	t, err := loadTokenizer(d.ctx, from.folder())
+	t, err := qa.LoadTokenizer(d.ctx, from.TokenizerFolder())
 	if err != nil {
 		return "", err
 	}
 	files := source.Files()
-	if from.adapter != "" {
-		adapter, _, err := weights.OpenAdapter(d.ctx, from.adapter)
+	if from.Adapter != "" {
+		adapter, _, err := weights.OpenAdapter(d.ctx, from.Adapter)
 		if err != nil {
 			return "", err
 		}
@@ -189,26 +190,26 @@ func (d *checks) model() (_ string, err error) {
 	}
 	beside := func(linears []tape.Weight) (h holding, err error) {
 		h.half, h.frozen = d.half, !d.c.DoTrain
-		matrices, err := from.matrices(linears)
+		matrices, err := from.Matrices(linears)
 		for _, w := range matrices {
 			h.adapter += w.Size()
 		}
-		if h.bits = from.bits; h.bits > 0 {
+		if h.bits = from.Bits; h.bits > 0 {
 			for _, w := range linears {
 				h.quantised += w.Size()
 			}
 		}
 		return h, err
 	}
-	fuses, err := isFusion(source.Config(), AnyKind)
+	fuses, err := qa.IsFiD(source.Config(), qa.AnyKind)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	d.text, d.fuses = &textSide{from.folder(), source.Config(), files, t}, fuses
+	d.text, d.fuses = &qa.TextSide{Folder: from.TokenizerFolder(), Config: source.Config(), Files: files, Tokenizer: t}, fuses
 	var of []tape.Weight
 	var need memory
 	if fuses {
-		c, err := fusionConfig(source)
+		c, err := qa.FiDConfig(source)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
@@ -219,7 +220,7 @@ func (d *checks) model() (_ string, err error) {
 		}
 		of, need = c.Weights(), needFusion(c, h, d.c)
 	} else {
-		c, err := decoderConfig(source)
+		c, err := qa.DecoderConfig(source)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
@@ -231,7 +232,7 @@ func (d *checks) model() (_ string, err error) {
 		d.decoder, d.embeddings = &c, c.Vocabulary
 	}
 	if !d.command {
-		for _, note := range notes(source, of, d.c.DoTrain) {
+		for _, note := range qa.Notes(source, of, d.c.DoTrain) {
 			d.show.Warn("%s", note)
 		}
 	}
@@ -380,7 +381,7 @@ func (h holding) bytes(n, vocabulary, model, terms int) (width, weights, head in
 func needFusion(c t5.Config, h holding, s config.Train) memory {
 	width, held, head := h.bytes(c.Parameters(), c.Vocabulary, c.Width, tape.TermsPerCall(onHost(s.Engine)))
 	passages := int64(max(s.EmbeddingMaxNumToRetrieve+1, s.EvalK))
-	row := product(int(passages), cmp.Or(s.MaxEncoderSeqLength, maxEncoderTokens))
+	row := product(int(passages), cmp.Or(s.MaxEncoderSeqLength, qa.MaxPassageTokens))
 	positions := largest(s, batch.FusionPackingFor(onHost(s.Engine)).Capacity, row)
 	heads := int64(c.Heads * c.HeadWidth)
 	perLayer := int64(4*c.Width+3*c.Inner)*width + 4*heads*width
@@ -410,7 +411,7 @@ func (d *checks) rows(name, path string) (string, error) {
 	if template == nil {
 		template = prompt.Default(promptOptions(d.c.Prompt).Format(""))
 	}
-	if examples, warning, err = checkSpeakers(template, path, examples, d.c.OnBadRows == "skip"); err != nil {
+	if examples, warning, err = qa.CheckSpeakers(template, path, examples, d.c.OnBadRows == "skip"); err != nil {
 		return "", err
 	}
 	if warning != "" {
@@ -428,18 +429,18 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 	if d.text == nil || d.template == nil {
 		return nil
 	}
-	e := &recipe.Encoder{Tokenizer: d.text.tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength, Embeddings: d.embeddings}
+	e := &recipe.Encoder{Tokenizer: d.text.Tokenizer, Template: d.template, MaxTokens: d.c.MaxSeqLength, Embeddings: d.embeddings}
 	if d.decoder != nil {
 		e.MaxTokens = d.decoder.Within(d.c.MaxSeqLength)
 	}
 	var err error
 	if d.c.DoTrain && name != "test_file" {
 		if d.fuses {
-			e.MaxTokens = cmp.Or(d.c.MaxEncoderSeqLength, maxEncoderTokens)
-			f := recipe.Fusion{Encoder: e, MaxAnswer: cmp.Or(d.c.MaxDecoderSeqLength, maxDecoderTokens)}
-			_, err = f.Rows(examples, goldContexts(examples))
+			e.MaxTokens = cmp.Or(d.c.MaxEncoderSeqLength, qa.MaxPassageTokens)
+			f := recipe.Fusion{Encoder: e, MaxAnswer: cmp.Or(d.c.MaxDecoderSeqLength, qa.MaxAnswerTokens)}
+			_, err = f.Rows(examples, qa.GoldContexts(examples))
 		} else {
-			_, err = e.Rows(examples, goldContexts(examples))
+			_, err = e.Rows(examples, qa.GoldContexts(examples))
 		}
 	}
 	var over *recipe.Overflow
@@ -448,13 +449,13 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 		err = nil
 	}
 	if err == nil && name != "train_file" && !d.fuses {
-		if err = decoderRoom(e, d.c.EvalMaxNewTokens, examples); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
+		if err = qa.DecoderRoom(e, d.c.EvalMaxNewTokens, examples); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
 			d.show.Warn("%s: %v; they are left out of the answers", path, over)
 			err = nil
 		}
 	}
-	if err = cmp.Or(err, checkGold(e, examples)); err != nil {
-		return inFile(path, examples, err)
+	if err = cmp.Or(err, qa.CheckGold(e, examples)); err != nil {
+		return qa.InFile(path, examples, err)
 	}
 	return nil
 }
@@ -468,7 +469,7 @@ func (d *checks) documentFile() (string, error) {
 		return "", err
 	}
 	if d.text != nil {
-		if err := checkTexts(d.text.tokenizer, d.embeddings, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
+		if err := qa.CheckTexts(d.text.Tokenizer, d.embeddings, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
 			return "", fmt.Errorf("%s: %w", d.c.FullDatasetFilePath, err)
 		}
 	}
@@ -484,16 +485,16 @@ func (d *checks) embedding() (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	e, err := OpenEmbedder(d.ctx, d.xla, folder, d.c.EvalEmbeddingModel, d.half)
+	e, err := qa.OpenEmbedder(d.ctx, d.xla, folder, d.c.EvalEmbeddingModel, d.half)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	metric, err := e.metric(similarity(d.c.Similarity), d.show)
+	metric, err := e.Metric(similarity(d.c.Similarity), d.show)
 	if err == nil && d.c.FullDatasetFilePath != "" {
 		var docs []dataset.Document
 		if docs, err = d.documents(); err == nil {
-			err = e.warnOfLong(d.ctx, docs, d.show)
+			err = e.WarnOfLong(d.ctx, docs, d.show)
 		}
 	}
 	return fmt.Sprintf("%s, %d wide, by %s", e.Name(), e.Width(), metric), err

@@ -9,6 +9,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/xla"
+	"gorqa/qa"
 	"gorqa/report"
 )
 
@@ -46,14 +47,14 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, x.close(), x.generator.loaded().params.Free()) }()
-	if day := x.generator.loaded().encoder.Template.Date(); !day.IsZero() && c.ChatDate == "" {
+	defer func() { err = errors.Join(err, x.close(), x.generator.Loaded().Params.Free()) }()
+	if day := x.generator.Loaded().Encoder.Template.Date(); !day.IsZero() && c.ChatDate == "" {
 		c.ChatDate = day.Format(time.DateOnly)
 		if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 			return err
 		}
 	}
-	if _, _, err := checkSpeakers(x.generator.loaded().encoder.Template, c.TestFile, examples, false); err != nil {
+	if _, _, err := qa.CheckSpeakers(x.generator.Loaded().Encoder.Template, c.TestFile, examples, false); err != nil {
 		return err
 	}
 	if err := x.checkQuestions(c.TestFile, examples); err != nil {
@@ -81,32 +82,32 @@ func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc conf
 	if err != nil {
 		return nil, err
 	}
-	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, newFollowUps(followUpMode(history), d, nameOf(m)), show)
+	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, qa.NewFollowUps(followUpMode(history), d, nameOf(m)), show)
 	if err != nil {
-		return nil, errors.Join(err, d.loaded().params.Free())
+		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}
-	d.describe(m.ModelNameOrPath, engine, show)
+	d.Describe(m.ModelNameOrPath, engine, show)
 	return x, nil
 }
 
 // openGenerator opens a model that is not trained here, ready to answer rows
 // prompts at a time.
-func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (generator, error) {
+func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (qa.Generator, error) {
 	from, err := locateOrigin(ctx, m, h, show)
 	if err != nil {
 		return nil, err
 	}
-	d, err := loadGenerator(ctx, e, from, half, AnyKind, false)
+	d, err := qa.Open(ctx, e, from, half, qa.AnyKind, false)
 	if err != nil {
 		return nil, err
 	}
-	if err = d.usePrompt(promptOptions(p), show); err == nil {
-		err = d.useGeneration(generationOptions(g, rows, seed))
+	if err = d.UsePrompt(promptOptions(p), show); err == nil {
+		err = d.UseGeneration(generationOptions(g, rows, seed))
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.loaded().params.Free())
+		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}
-	for _, note := range d.loaded().encoder.Notes() {
+	for _, note := range d.Loaded().Encoder.Notes() {
 		show.Warn("%s", note)
 	}
 	return d, nil

@@ -12,6 +12,7 @@ import (
 	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/wheel"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -23,23 +24,23 @@ import (
 // evaluation is the end-to-end evaluation of a generator: what it retrieves
 // from, and how it is scored.
 type evaluation struct {
-	generator generator
+	generator qa.Generator
 	retriever retrieve.Retriever // nil where only gold passages are asked for
-	embedder  *Embedder
+	embedder  *qa.Embedder
 	judge     evaluate.Judge // of the answers to the test set; nil for none
 	options   evaluate.Options
-	follow    followUps
+	follow    qa.FollowUps
 	leftOut   map[string][]int // by prefix: rows whose questions leave no room for an answer
 	show      *report.Run
 }
 
 // openEvaluation reads the documents and makes their index, where the contexts
 // need them.
-func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Scoring, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, follow followUps, show *report.Run) (*evaluation, error) {
+func openEvaluation(ctx context.Context, e *xla.Engine, g qa.Generator, s config.Scoring, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, follow qa.FollowUps, show *report.Run) (*evaluation, error) {
 	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
-	x.options.Searches, x.follow = follow.texts, follow
-	x.options.TopK = cmp.Or(b.EvalK, g.loaded().k, x.options.TopK)
-	g.loaded().k = x.options.TopK
+	x.options.Searches, x.follow = follow.Texts, follow
+	x.options.TopK = cmp.Or(b.EvalK, g.Loaded().K, x.options.TopK)
+	g.Loaded().K = x.options.TopK
 	x.options.Contexts = nil
 	for _, name := range s.EvalContexts {
 		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
@@ -63,7 +64,7 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 		x.options.TopK = n
 	}
 	x.retriever, x.embedder = index, embedder
-	if err := checkDocuments(g, b.FullDatasetFilePath, index.Documents()); err != nil {
+	if err := qa.CheckDocuments(g, b.FullDatasetFilePath, index.Documents()); err != nil {
 		return nil, errors.Join(err, x.close())
 	}
 	return x, nil
@@ -71,7 +72,7 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g generator, s config.Sc
 
 // openIndex loads the embedding model and embeds the documents that the index
 // does not hold yet.
-func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, show *report.Run) (*retrieve.Index, *Embedder, error) {
+func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, show *report.Run) (*retrieve.Index, *qa.Embedder, error) {
 	docs, err := documents()
 	if err != nil {
 		return nil, nil, err
@@ -80,14 +81,14 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents 
 	if err != nil {
 		return nil, nil, err
 	}
-	err = embedder.check(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
+	err = embedder.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
 	var metric retrieve.Metric
 	if err == nil {
-		metric, err = embedder.metric(similarity(b.Similarity), show)
+		metric, err = embedder.Metric(similarity(b.Similarity), show)
 	}
 	var index *retrieve.Index
 	if err == nil {
-		index, err = buildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
+		index, err = qa.BuildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, embedder.Close())
@@ -96,12 +97,12 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents 
 }
 
 // openEmbedder finds an embedding model and loads it.
-func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*Embedder, error) {
+func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*qa.Embedder, error) {
 	folder, err := locateNamed(ctx, model, h, show)
 	if err != nil {
 		return nil, err
 	}
-	return OpenEmbedder(ctx, e, folder, model, half)
+	return qa.OpenEmbedder(ctx, e, folder, model, half)
 }
 
 // openJudge makes the judge of answers, whose verdicts lie in the cache folder.
@@ -170,21 +171,21 @@ func (x *evaluation) warnOfJudge(predictions []evaluate.Prediction) {
 }
 
 // loss is the mean loss of rows in nats per label token.
-func (x *evaluation) loss(ctx context.Context, r rows) (float64, error) {
+func (x *evaluation) loss(ctx context.Context, r qa.Rows) (float64, error) {
 	var all []int
 	terms := 0
-	for place, n := range r.terms {
+	for place, n := range r.Terms {
 		all = append(all, place)
 		terms += n
 	}
 	task := x.show.Task("Evaluation loss", len(all))
 	defer task.Done()
 	var sum float64
-	for n, p := range r.pack(all) {
+	for n, p := range r.Pack(all) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		loss, err := x.generator.loaded().runner.Evaluate(p)
+		loss, err := x.generator.Loaded().Runner.Evaluate(p)
 		if err != nil {
 			return 0, err
 		}
@@ -213,7 +214,7 @@ func (x *evaluation) checkQuestions(file string, examples []dataset.Example) err
 	if x.embedder == nil {
 		return nil
 	}
-	return x.embedder.check(file, "questions", len(examples), func(i int) string { return examples[i].Question })
+	return x.embedder.CheckTexts(file, "questions", len(examples), func(i int) string { return examples[i].Question })
 }
 
 func (x *evaluation) close() error {
@@ -256,23 +257,23 @@ func overlaps(names []string, splits [][]dataset.Example) []string {
 }
 
 // encode turns examples into rows over the passages of their contexts.
-func encode(g generator, name string, examples []dataset.Example, contexts []recipe.Context, onOverflow string, show *report.Run) (rows, error) {
-	r, err := g.encode(examples, contexts)
+func encode(g qa.Generator, name string, examples []dataset.Example, contexts []recipe.Context, onOverflow string, show *report.Run) (qa.Rows, error) {
+	r, err := g.Encode(examples, contexts)
 	var over *recipe.Overflow
-	if errors.As(err, &over) && onOverflow == "skip" && len(r.index) > 0 {
+	if errors.As(err, &over) && onOverflow == "skip" && len(r.Index) > 0 {
 		show.Warn("%s: %v; they are passed over", name, over)
 		return r, nil
 	}
 	if err != nil {
-		return rows{}, inFile(name, examples, err)
+		return qa.Rows{}, qa.InFile(name, examples, err)
 	}
 	return r, nil
 }
 
 // room looks whether every question leaves room for an answer, and gives the rows
 // that are left out because theirs do not.
-func room(g generator, follow followUps, name string, examples []dataset.Example, onOverflow string, show *report.Run) (leftOut []int, err error) {
-	err = cmp.Or(checkGold(g.loaded().encoder, examples), g.room(examples))
+func room(g qa.Generator, follow qa.FollowUps, name string, examples []dataset.Example, onOverflow string, show *report.Run) (leftOut []int, err error) {
+	err = cmp.Or(qa.CheckGold(g.Loaded().Encoder, examples), g.Room(examples))
 	var over *recipe.Overflow
 	if errors.As(err, &over) && onOverflow == "skip" && len(over.Rows) < len(examples) {
 		show.Warn("%s: %v; they are left out of the answers", name, over)
@@ -281,11 +282,11 @@ func room(g generator, follow followUps, name string, examples []dataset.Example
 	if err != nil {
 		var none *recipe.Unembedded
 		if errors.As(err, &none) {
-			return nil, inFile(name, examples, err)
+			return nil, qa.InFile(name, examples, err)
 		}
 		return nil, fmt.Errorf("%s: questions to answer: %w", name, err)
 	}
-	if n, err := follow.tooLong(examples); err != nil {
+	if n, err := follow.TooLong(examples); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	} else if n > 0 {
 		show.Warn("%s: %d follow-up questions leave no room to be worded anew; the retriever is asked them as they are; raise max_seq_length", name, n)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gorqa/qa"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
 )
@@ -55,7 +56,7 @@ func (d *doctor) tryStep(r *run) (string, error) {
 	loop := r.loop(plan, total)
 	never := func(int) bool { return false }
 	first := loop.Work
-	loop.Work = func(int) (train.Work[pass], error) { return first(1) }
+	loop.Work = func(int) (train.Work[qa.MicroBatch], error) { return first(1) }
 	loop.EvalAt, loop.SaveAt, loop.Schedule.Steps = never, never, 2
 	var steps []train.Step
 	loop.OnStep = func(s train.Step) error {
@@ -68,11 +69,11 @@ func (d *doctor) tryStep(r *run) (string, error) {
 		return "", err
 	}
 	tokens := 0
-	for _, n := range r.rows.tokens {
+	for _, n := range r.rows.Tokens {
 		tokens += n
 	}
 	last := steps[1]
-	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.tokens)) * float64(last.Rows) / float64(last.Tokens)
+	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.Tokens)) * float64(last.Rows) / float64(last.Tokens)
 	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
 		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.xla))), nil
 }
@@ -96,7 +97,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 	some, longest := make([]dataset.Example, min(r.c.PerDeviceEvalBatchSize, len(from))), 0
 	for i := range some {
 		some[i] = from[i*len(from)/len(some)]
-		longest = max(longest, len(r.generator.loaded().encoder.Tokenizer.Encode(some[i].GoldAnswer, false))+1)
+		longest = max(longest, len(r.generator.Loaded().Encoder.Tokenizer.Encode(some[i].GoldAnswer, false))+1)
 	}
 	now, err := d.answer(r, some, r.c.EvalMaxNewTokens)
 	if err != nil {
@@ -119,7 +120,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 func (d *doctor) answer(r *run, rows []dataset.Example, tokens int) (float64, error) {
 	g := r.c.Generation
 	g.EvalMaxNewTokens = tokens
-	if err := r.generator.useGeneration(generationOptions(g, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
+	if err := r.generator.UseGeneration(generationOptions(g, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
 		return 0, err
 	}
 	var took time.Duration

@@ -12,6 +12,7 @@ import (
 	"gorqa/files/hfhub"
 	"gorqa/files/modelfile"
 	"gorqa/files/wheel"
+	"gorqa/qa"
 	"gorqa/report"
 )
 
@@ -69,7 +70,7 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 
 // locateFresh finds the config.json of a model of random weights, and the folder
 // or GGUF file of its tokenizer.
-func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (f Fresh, err error) {
+func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (f qa.Fresh, err error) {
 	if f.Config, err = locateNamed(ctx, c.ConfigName, h, show); err != nil {
 		return f, fmt.Errorf("config_name: %w", err)
 	}
@@ -89,8 +90,8 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 
 // locateOrigin finds a model and the adapter that is named beside it; or, if it is
 // itself an adapter, the base model of that.
-func locateOrigin(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (origin, error) {
-	return findOrigin(ctx, modelNamed(m), func(ctx context.Context, name, revision string) (string, error) {
+func locateOrigin(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (qa.Origin, error) {
+	return qa.FindOrigin(ctx, modelNamed(m), func(ctx context.Context, name, revision string) (string, error) {
 		return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: revision}, h, show)
 	})
 }

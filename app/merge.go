@@ -9,6 +9,7 @@ import (
 	"gorqa/config"
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
+	"gorqa/qa"
 	"gorqa/report"
 )
 
@@ -27,27 +28,27 @@ func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if from.lora == nil {
+	if from.LoRA == nil {
 		return fmt.Errorf("%s has no adapter_config.json; a folder with an adapter in PEFT's format expected", c.Adapter)
 	}
-	adapter, lora, err := weights.OpenAdapter(ctx, from.adapter)
+	adapter, lora, err := weights.OpenAdapter(ctx, from.Adapter)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, adapter.Close()) }()
-	base, err := weights.Open(ctx, from.base)
+	base, err := weights.Open(ctx, from.Base)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, base.Close()) }()
 	files := base.Files()
 	maps.Copy(files, adapter.Files()) // which win
-	if files, err = exportOf(ctx, from.folder(), base.Config(), files); err != nil {
+	if files, err = qa.ExportFiles(ctx, from.TokenizerFolder(), base.Config(), files); err != nil {
 		return err
 	}
 	if err := weights.Merge(ctx, c.OutputDir, base, adapter, lora, weights.DType(c.DType), files); err != nil {
 		return err
 	}
-	show.Say("%s: %s with the adapter %s in its weights (rank %d, scaled by %.4g), in %s", c.OutputDir, from.base, from.adapter, lora.Rank, lora.Scale(), c.DType)
+	show.Say("%s: %s with the adapter %s in its weights (rank %d, scaled by %.4g), in %s", c.OutputDir, from.Base, from.Adapter, lora.Rank, lora.Scale(), c.DType)
 	return nil
 }

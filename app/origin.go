@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/qa"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
 )
@@ -189,6 +190,6 @@ func hashFile(ctx context.Context, h io.Writer, path string, most int64) error {
 
 // tokensOf is the rows as they are trained: whatever changed in tokenizer,
 // prompt or passages shows here.
-func tokensOf(r rows) train.Fact {
-	return train.Fact{Value: fmt.Sprintf("%d rows", len(r.index)), Hash: r.hash}
+func tokensOf(r qa.Rows) train.Fact {
+	return train.Fact{Value: fmt.Sprintf("%d rows", len(r.Index)), Hash: r.Hash}
 }

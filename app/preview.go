@@ -12,6 +12,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/files/weights"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/arch/t5"
 	"gorqa/text/dataset"
@@ -60,8 +61,8 @@ func inRow(file string, x dataset.Example, err error) error {
 // preview is the text side of a run.
 type preview struct {
 	c       config.Preview
-	text    textSide
-	chosen  choice
+	text    qa.TextSide
+	chosen  qa.Choice
 	encoder *recipe.Encoder
 	fusion  *recipe.Fusion // nil for a decoder
 	ends    []int32
@@ -70,87 +71,87 @@ type preview struct {
 // openPreview reads what of a model says how it is asked.
 func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *preview, err error) {
 	p := &preview{c: c, encoder: &recipe.Encoder{LearnAll: c.LossOn == "all"}}
-	var was fidFile
+	var was qa.FiDFile
 	var saved *prompt.Template
 	if c.ConfigName != "" {
 		fresh, err := locateFresh(ctx, c.Fresh, c.Hub, show)
 		if err != nil {
 			return nil, err
 		}
-		parsed, data, err := fresh.read()
+		parsed, data, err := fresh.Read()
 		if err != nil {
 			return nil, err
 		}
 		folder := fresh.Tokenizer
-		files, err := tokenizerFiles(ctx, folder)
+		files, err := qa.TokenizerFiles(ctx, folder)
 		if err != nil {
 			return nil, err
 		}
-		p.text = textSide{folder: folder, config: data, files: files}
+		p.text = qa.TextSide{Folder: folder, Config: data, Files: files}
 		p.fuse(parsed)
 	} else {
 		from, err := locateOrigin(ctx, c.Model, c.Hub, show)
 		if err != nil {
 			return nil, err
 		}
-		source, err := weights.Open(ctx, from.base)
+		source, err := weights.Open(ctx, from.Base)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, source.Close()) }()
-		p.text = textSide{folder: from.folder(), config: source.Config(), files: source.Files()}
-		if from.adapter != "" {
-			adapter, _, err := weights.OpenAdapter(ctx, from.adapter)
+		p.text = qa.TextSide{Folder: from.TokenizerFolder(), Config: source.Config(), Files: source.Files()}
+		if from.Adapter != "" {
+			adapter, _, err := weights.OpenAdapter(ctx, from.Adapter)
 			if err != nil {
 				return nil, err
 			}
 			for name, data := range adapter.Files() {
-				p.text.files[name] = data
+				p.text.Files[name] = data
 			}
 			if err := adapter.Close(); err != nil {
 				return nil, err
 			}
 		}
-		fuses, err := isFusion(source.Config(), AnyKind)
+		fuses, err := qa.IsFiD(source.Config(), qa.AnyKind)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", from.base, err)
+			return nil, fmt.Errorf("%s: %w", from.Base, err)
 		}
 		if fuses {
-			parsed, err := fusionConfig(source)
+			parsed, err := qa.FiDConfig(source)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", from.base, err)
+				return nil, fmt.Errorf("%s: %w", from.Base, err)
 			}
 			p.fuse(parsed)
-			if data := p.text.files[fidName]; data != nil {
-				if err := was.read(data); err != nil {
-					return nil, fmt.Errorf("%s: %w", fidName, err)
+			if data := p.text.Files[qa.FiDName]; data != nil {
+				if err := was.Read(data); err != nil {
+					return nil, fmt.Errorf("%s: %w", qa.FiDName, err)
 				}
 			}
 			saved = was.Template
 		} else {
-			parsed, err := decoderConfig(source)
+			parsed, err := qa.DecoderConfig(source)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", from.base, err)
+				return nil, fmt.Errorf("%s: %w", from.Base, err)
 			}
 			p.encoder.Embeddings, p.encoder.MaxTokens = parsed.Vocabulary, parsed.Within(c.MaxSeqLength)
-			if saved, err = p.text.saved(); err != nil {
+			if saved, err = p.text.Saved(); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if p.text.tokenizer, err = loadTokenizer(ctx, p.text.folder); err != nil {
+	if p.text.Tokenizer, err = qa.LoadTokenizer(ctx, p.text.Folder); err != nil {
 		return nil, err
 	}
-	p.encoder.Tokenizer = p.text.tokenizer
+	p.encoder.Tokenizer = p.text.Tokenizer
 	if p.fusion != nil {
-		p.encoder.MaxTokens = cmp.Or(c.MaxEncoderSeqLength, was.MaxTokens, maxEncoderTokens)
-		p.fusion.MaxAnswer = cmp.Or(c.MaxDecoderSeqLength, was.MaxAnswer, maxDecoderTokens)
+		p.encoder.MaxTokens = cmp.Or(c.MaxEncoderSeqLength, was.MaxTokens, qa.MaxPassageTokens)
+		p.fusion.MaxAnswer = cmp.Or(c.MaxDecoderSeqLength, was.MaxAnswer, qa.MaxAnswerTokens)
 	}
-	if p.chosen, err = p.text.choose(promptOptions(c.Prompt), saved); err != nil {
+	if p.chosen, err = p.text.Choose(promptOptions(c.Prompt), saved); err != nil {
 		return nil, err
 	}
-	p.encoder.Template = p.chosen.template
-	p.ends, err = p.text.ends()
+	p.encoder.Template = p.chosen.Template
+	p.ends, err = p.text.Ends()
 	return p, err
 }
 
@@ -173,7 +174,7 @@ func (p *preview) row(ctx context.Context) (dataset.Example, error) {
 	if at < 0 {
 		return dataset.Example{}, fmt.Errorf("%s:%d: no row there; a line from %d to %d with one expected; choose another --line", file, p.c.Line, examples[0].Line, examples[len(examples)-1].Line)
 	}
-	_, _, err = checkSpeakers(p.encoder.Template, file, examples[at:at+1], false)
+	_, _, err = qa.CheckSpeakers(p.encoder.Template, file, examples[at:at+1], false)
 	return examples[at], err
 }
 
@@ -201,11 +202,11 @@ func (p *preview) parts(x dataset.Example) ([]recipe.Shown, error) {
 
 // notes is what is odd about the prompt.
 func (p *preview) notes(x dataset.Example) []string {
-	notes := append(slices.Clone(p.chosen.warnings), p.encoder.Notes()...)
+	notes := append(slices.Clone(p.chosen.Warnings), p.encoder.Notes()...)
 	if p.fusion != nil {
 		return notes
 	}
-	if w := p.text.separator(p.encoder.Template); w != "" {
+	if w := p.text.Separator(p.encoder.Template); w != "" {
 		notes = append(notes, w)
 	}
 	if x.GoldAnswer != "" {
@@ -219,9 +220,9 @@ func (p *preview) notes(x dataset.Example) []string {
 // what says how the prompt was chosen and what ends an answer.
 func (p *preview) what() string {
 	if p.fusion != nil {
-		return fmt.Sprintf("%s; an answer ends in %s", p.chosen.what, tokenNamed(p.text.tokenizer, p.fusion.End))
+		return fmt.Sprintf("%s; an answer ends in %s", p.chosen.What, qa.TokenNamed(p.text.Tokenizer, p.fusion.End))
 	}
-	return p.text.describe(p.chosen)
+	return p.text.Describe(p.chosen)
 }
 
 func (p *preview) write(out io.Writer, x dataset.Example, parts []recipe.Shown) error {
@@ -255,7 +256,7 @@ func (p *preview) write(out io.Writer, x dataset.Example, parts []recipe.Shown) 
 			fmt.Fprintf(w, "%6d %s %8d  %-20q %q\n", j, mark, t.ID, t.Token, t.Text)
 		}
 	}
-	fmt.Fprintf(w, "\nTokens that end an answer:%s\n", tokensNamed(p.text.tokenizer, p.ends))
+	fmt.Fprintf(w, "\nTokens that end an answer:%s\n", tokensNamed(p.text.Tokenizer, p.ends))
 	return w.Flush()
 }
 

@@ -2,82 +2,83 @@ package app
 
 import (
 	"gorqa/config"
+	"gorqa/qa"
 )
 
 // What of the settings package qa is told, in its own options.
 
-func promptOptions(c config.Prompt) PromptOptions {
+func promptOptions(c config.Prompt) qa.PromptOptions {
 	day, _ := c.Date() // the settings were checked
-	o := PromptOptions{
+	o := qa.PromptOptions{
 		Date: day, UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys,
 		MaxTokens: c.MaxSeqLength, MaxPassageTokens: c.MaxEncoderSeqLength, MaxAnswerTokens: c.MaxDecoderSeqLength,
 	}
 	switch c.PromptTemplate {
 	case config.AutoTemplate:
-		o.Wording = AutoWording
+		o.Wording = qa.AutoWording
 	case config.DefaultTemplate:
-		o.Wording = GorqaWording
+		o.Wording = qa.GorqaWording
 	case config.ChatTemplate:
-		o.Wording = ChatWording
+		o.Wording = qa.ChatWording
 	case config.LocalRQATemplate:
-		o.Wording = LocalRQAWording
+		o.Wording = qa.LocalRQAWording
 	default:
-		o.Wording, o.File = FileWording, c.PromptTemplate
+		o.Wording, o.File = qa.FileWording, c.PromptTemplate
 	}
 	return o
 }
 
-func generationOptions(c config.Generation, rows int, seed int64) GenerationOptions {
-	return GenerationOptions{
+func generationOptions(c config.Generation, rows int, seed int64) qa.GenerationOptions {
+	return qa.GenerationOptions{
 		MaxNewTokens: c.EvalMaxNewTokens, BatchSize: rows, Sample: c.DoSample, Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: seed, Beams: c.NumBeams,
 	}
 }
 
-func modelNamed(m config.Model) Named {
-	return Named{Model: m.ModelNameOrPath, Revision: m.ModelRevision, Adapter: m.AdapterNameOrPath, Bits: m.QuantBits()}
+func modelNamed(m config.Model) qa.Named {
+	return qa.Named{Model: m.ModelNameOrPath, Revision: m.ModelRevision, Adapter: m.AdapterNameOrPath, Bits: m.QuantBits()}
 }
 
 // nameOf is a model's name with its revision, for what depends on it.
 func nameOf(m config.Model) string { return m.ModelNameOrPath + " " + m.ModelRevision }
 
 // adapterOptions is nil where the whole model is trained.
-func adapterOptions(c config.LoRA) *AdapterOptions {
+func adapterOptions(c config.LoRA) *qa.AdapterOptions {
 	if !c.UsePEFT {
 		return nil
 	}
-	return &AdapterOptions{Rank: c.LoraR, Alpha: c.LoraAlpha, Dropout: c.LoraDropout, RSLoRA: c.UseRSLoRA, Targets: c.LoraTargetModules}
+	return &qa.AdapterOptions{Rank: c.LoraR, Alpha: c.LoraAlpha, Dropout: c.LoraDropout, RSLoRA: c.UseRSLoRA, Targets: c.LoraTargetModules}
 }
 
 // kindOf is the kind of models that a recipe trains.
-func kindOf(recipe string) Kind {
+func kindOf(recipe string) qa.Kind {
 	switch recipe {
 	case config.SFT, config.SwR:
-		return DecoderOnly
+		return qa.DecoderOnly
 	case config.FiD:
-		return EncoderDecoder
+		return qa.EncoderDecoder
 	}
-	return AnyKind
+	return qa.AnyKind
 }
 
-func followUpMode(history string) FollowUpMode {
+func followUpMode(history string) qa.FollowUpMode {
 	switch history {
 	case config.Concat:
-		return ConcatFollowUps
+		return qa.ConcatFollowUps
 	case config.Rephrase:
-		return RephraseFollowUps
+		return qa.RephraseFollowUps
 	}
-	return BareFollowUps
+	return qa.BareFollowUps
 }
 
-func passagesOptions(c config.Passages, b config.Database) PassagesOptions {
-	o := PassagesOptions{Endpoint: c.EmbeddingModel, Similarity: similarity(b.Similarity), Index: b.FullDatasetIndexPath}
+func passagesOptions(c config.Passages, b config.Database) qa.PassagesOptions {
+	o := qa.PassagesOptions{Endpoint: c.EmbeddingModel, Similarity: similarity(b.Similarity), Index: b.FullDatasetIndexPath}
 	switch c.Retriever {
 	case config.BM25:
-		o.Kind = WordsRetriever
+		o.Kind = qa.WordsRetriever
 	case config.Hybrid:
-		o.Kind = HybridRetriever
+		o.Kind = qa.HybridRetriever
 	case config.OpenAI:
-		o.Kind = EndpointRetriever
+		o.Kind = qa.EndpointRetriever
 	}
 	return o
 }

@@ -11,6 +11,7 @@ import (
 	"iter"
 
 	"gorqa/config"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/tokenizer"
 )
@@ -31,7 +32,7 @@ func Tokenize(ctx context.Context, c config.Tokenize, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	t, err := loadTokenizer(ctx, path)
+	t, err := qa.LoadTokenizer(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train"
@@ -53,7 +54,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		return err
 	}
 	if begin.checkpoint != "" && c.ChatDate == "" { // the prompts stay as they were
-		if c.ChatDate, err = trainedDate(begin.checkpoint); err != nil {
+		if c.ChatDate, err = qa.TrainedDate(begin.checkpoint); err != nil {
 			return err
 		}
 	}
@@ -138,9 +139,9 @@ type run struct {
 	show                     *report.Run
 	training, eval, testing  []dataset.Example
 	documents                func() ([]dataset.Document, error) // reads them once
-	generator                generator
+	generator                qa.Generator
 	evaluation               *evaluation
-	rows, evalRows, testRows rows
+	rows, evalRows, testRows qa.Rows
 	done                     int                // optimiser steps of the weights as they are
 	before                   map[string]float64 // test metrics of the untouched model; nil where not asked for
 	made                     train.Origin
@@ -241,33 +242,33 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if err := r.load(ctx, engine, half); err != nil {
 		return err
 	}
-	model := r.generator.loaded()
-	r.closers = append(r.closers, model.params.Free)
-	r.generator.describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
-	if err := r.generator.usePrompt(promptOptions(r.c.Prompt), r.show); err != nil {
+	model := r.generator.Loaded()
+	r.closers = append(r.closers, model.Params.Free)
+	r.generator.Describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
+	if err := r.generator.UsePrompt(promptOptions(r.c.Prompt), r.show); err != nil {
 		return err
 	}
-	if day := model.encoder.Template.Date(); !day.IsZero() && r.c.ChatDate == "" {
+	if day := model.Encoder.Template.Date(); !day.IsZero() && r.c.ChatDate == "" {
 		r.c.ChatDate = day.Format(time.DateOnly)
 		if err := config.Write(filepath.Join(r.c.OutputDir, argsFile), &r.c); err != nil {
 			return err
 		}
 	}
 	if r.c.DoTrain {
-		model.encoder.Template = model.encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
+		model.Encoder.Template = model.Encoder.Template.DroppingPassages(r.c.Recipe == config.SwR)
 	}
-	for _, note := range model.encoder.Notes() {
+	for _, note := range model.Encoder.Notes() {
 		r.show.Warn("%s", note)
 	}
 	if err := r.checkSpeakers(); err != nil {
 		return err
 	}
-	model.runner.Recompute, model.runner.Dropout = r.c.GradientCheckpointing, r.c.DropoutRate
-	model.encoder.LearnAll = r.c.LossOn == "all"
-	if err := r.generator.useGeneration(generationOptions(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
+	model.Runner.Recompute, model.Runner.Dropout = r.c.GradientCheckpointing, r.c.DropoutRate
+	model.Encoder.LearnAll = r.c.LossOn == "all"
+	if err := r.generator.UseGeneration(generationOptions(r.c.Generation, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
 		return err
 	}
-	follow := newFollowUps(followUpMode(r.c.History), r.generator, nameOf(r.c.Model))
+	follow := qa.NewFollowUps(followUpMode(r.c.History), r.generator, nameOf(r.c.Model))
 	leftOut := map[string][]int{}
 	for _, e := range r.evaluated() {
 		if leftOut[e.prefix], err = room(r.generator, follow, e.file, e.examples, r.c.OnOverflow, r.show); err != nil {
@@ -285,7 +286,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if err := errors.Join(trainErr, evalErr, testErr); err != nil {
 		return err
 	}
-	note, err := r.generator.borders(r.training, contexts)
+	note, err := r.generator.Borders(r.training, contexts)
 	if err != nil {
 		return err
 	}
@@ -316,7 +317,7 @@ func (r *run) checkSpeakers() error {
 		name string
 		rows *[]dataset.Example
 	}{{r.c.TrainFile, &r.training}, {r.c.EvalFile, &r.eval}, {r.c.TestFile, &r.testing}} {
-		good, warning, err := checkSpeakers(r.generator.loaded().encoder.Template, f.name, *f.rows, r.c.OnBadRows == "skip")
+		good, warning, err := qa.CheckSpeakers(r.generator.Loaded().Encoder.Template, f.name, *f.rows, r.c.OnBadRows == "skip")
 		if errs = append(errs, err); warning != "" {
 			r.show.Warn("%s", warning)
 		}
@@ -353,7 +354,7 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 		if err != nil {
 			return err
 		}
-		r.generator, err = freshFusion(ctx, engine, fresh, half, r.c.Seed)
+		r.generator, err = qa.OpenFresh(ctx, engine, fresh, half, r.c.Seed)
 		return err
 	}
 	from, err := locateOrigin(ctx, r.c.Model, r.c.Hub, r.show)
@@ -361,20 +362,20 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 		return err
 	}
 	if r.c.DoTrain {
-		if err := from.train(adapterOptions(r.c.LoRA), modelNamed(r.c.Model), r.c.Seed); err != nil {
+		if err := from.Train(adapterOptions(r.c.LoRA), modelNamed(r.c.Model), r.c.Seed); err != nil {
 			return err
 		}
 	}
 	// A hub's folder is known only now.
-	if err := errors.Join(guardInput(r.c.OutputDir, "model_name_or_path", from.base), guardInput(r.c.OutputDir, "adapter_name_or_path", from.adapter)); err != nil {
+	if err := errors.Join(guardInput(r.c.OutputDir, "model_name_or_path", from.Base), guardInput(r.c.OutputDir, "adapter_name_or_path", from.Adapter)); err != nil {
 		return err
 	}
 	if facts := r.made.Training; r.c.DoTrain && facts != nil && facts["model_name_or_path"].Hash == "" {
-		if facts["model_name_or_path"], err = contentOf(ctx, from.base, sampledBytes); err != nil {
+		if facts["model_name_or_path"], err = contentOf(ctx, from.Base, sampledBytes); err != nil {
 			return err
 		}
 	}
-	r.generator, err = loadGenerator(ctx, engine, from, half, kindOf(r.c.Recipe), r.c.DoTrain)
+	r.generator, err = qa.Open(ctx, engine, from, half, kindOf(r.c.Recipe), r.c.DoTrain)
 	return err
 }
 
@@ -389,7 +390,7 @@ func (r *run) close() error {
 // train runs the loop and saves the model that it hands over.
 func (r *run) train(ctx context.Context, resume string) error {
 	if resume != "" {
-		if err := r.generator.loaded().from.resumes(ctx, resume); err != nil {
+		if err := r.generator.Loaded().Origin.Resumes(ctx, resume); err != nil {
 			return err
 		}
 	}
@@ -428,7 +429,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 			return err
 		}
 	}
-	if err := r.generator.save(ctx, r.c.OutputDir); err != nil {
+	if err := r.generator.Save(ctx, r.c.OutputDir); err != nil {
 		return err
 	}
 	r.show.Say("Model saved in %s", r.c.OutputDir)
@@ -449,7 +450,7 @@ func (r *run) takeBest(ctx context.Context, step int, score float64) error {
 	}
 	r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
 	r.done = step
-	return train.LoadWeights(ctx, r.generator.loaded().params, best)
+	return train.LoadWeights(ctx, r.generator.Loaded().Params, best)
 }
 
 // bestFolder is the checkpoint of a step in one of the folders; "" where none has it.
@@ -463,22 +464,22 @@ func bestFolder(step int, dirs ...string) string {
 }
 
 // loop trains on the rows in a plan's order.
-func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
+func (r *run) loop(plan recipe.Plan, total int) *train.Loop[qa.MicroBatch] {
 	perEpoch := plan.StepsPerEpoch()
-	runner := r.generator.loaded().runner
-	return &train.Loop[pass]{
+	runner := r.generator.Loaded().Runner
+	return &train.Loop[qa.MicroBatch]{
 		Engine: runner.Engine, Runner: runner,
-		Loss: func(t *tape.Tape, p pass) ([]*tape.Value, error) { return p(t) },
-		Work: func(step int) (train.Work[pass], error) {
+		Loss: func(t *tape.Tape, p qa.MicroBatch) ([]*tape.Value, error) { return p(t) },
+		Work: func(step int) (train.Work[qa.MicroBatch], error) {
 			places, epoch := plan.Step(step)
-			w := train.Work[pass]{Epoch: epoch}
-			for _, p := range r.rows.pack(places) {
+			w := train.Work[qa.MicroBatch]{Epoch: epoch}
+			for _, p := range r.rows.Pack(places) {
 				w.Batches = append(w.Batches, p)
 			}
 			for _, place := range places {
-				w.Rows = append(w.Rows, r.rows.index[place])
-				w.Tokens += r.rows.tokens[place]
-				w.Terms += r.rows.terms[place]
+				w.Rows = append(w.Rows, r.rows.Index[place])
+				w.Tokens += r.rows.Tokens[place]
+				w.Terms += r.rows.Terms[place]
 			}
 			return w, nil
 		},
@@ -490,7 +491,7 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 		Seed:      r.c.Seed,
 		Made:      r.made,
 		Scores:    r.c.Evaluates(),
-		SaveModel: r.generator.save,
+		SaveModel: r.generator.Save,
 		Evaluate:  r.evaluate,
 		EvalAt:    at(r.c.EvalStrategy, r.c.EvalSteps, perEpoch, total, r.c.DoEval && len(r.eval) > 0),
 		SaveAt:    at(r.c.SaveStrategy, r.c.SaveSteps, perEpoch, total, true),
@@ -499,7 +500,7 @@ func (r *run) loop(plan recipe.Plan, total int) *train.Loop[pass] {
 			r.done = s.Number
 			return r.show.Step(report.Step{
 				Step: s.Number, Steps: total, Epoch: s.Epoch, Loss: s.Loss, LearningRate: s.Rate, GradNorm: s.GradNorm,
-				Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(r.generator.loaded().runner.Engine),
+				Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(r.generator.Loaded().Runner.Engine),
 			})
 		},
 	}
@@ -555,7 +556,7 @@ func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.R
 	if err != nil {
 		return nil, err
 	}
-	if len(r.testRows.terms) > 0 { // rows may all be too long to encode with their answers
+	if len(r.testRows.Terms) > 0 { // rows may all be too long to encode with their answers
 		if report.Metrics["test_loss"], err = r.evaluation.loss(ctx, r.testRows); err != nil {
 			return nil, err
 		}
@@ -565,10 +566,10 @@ func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.R
 
 // plan is the order of the rows.
 func (r *run) plan() (recipe.Plan, error) {
-	if len(r.rows.index) == 0 {
+	if len(r.rows.Index) == 0 {
 		return recipe.Plan{}, fmt.Errorf("%s: no rows to train on", r.c.TrainFile)
 	}
-	p := recipe.Plan{Rows: len(r.rows.index), PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
+	p := recipe.Plan{Rows: len(r.rows.Index), PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
 	if r.c.DataSeed != nil {
 		p.Seed = *r.c.DataSeed
 	}
@@ -576,7 +577,7 @@ func (r *run) plan() (recipe.Plan, error) {
 		return p, nil
 	}
 	numbers := map[string]int{}
-	for _, row := range r.rows.index {
+	for _, row := range r.rows.Index {
 		key := ""
 		for _, d := range r.training[row].GoldDocs {
 			key += d.Key()

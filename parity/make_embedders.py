@@ -3,7 +3,7 @@ embedding model's folder can have.
 
     python parity/make_embedders.py
 
-writes app/testdata/embedder (a BERT of random weights with a WordPiece
+writes qa/testdata/embedder (a BERT of random weights with a WordPiece
 tokenizer) and embedder.json beside it: for each set of files that is written over
 the folder's, the vectors of encode_query and encode_document and what similarity
 makes of them. sentence-transformers decides on prompts, similarity and length.
@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 import golden
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent / "app" / "testdata"
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "qa" / "testdata"
 FOLDER = ROOT / "embedder"
 WORDS = "dog cat bank model moon fine green blue red tune the a of query passage search : big small runs".split()
 QUERIES = ["the dog runs", "fine tune"]

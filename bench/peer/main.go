@@ -26,6 +26,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/files/wheel"
+	"gorqa/qa"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
@@ -289,7 +290,7 @@ func vectors(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	model, err := app.OpenEmbedder(ctx, e, a.Model, a.Model, a.Half)
+	model, err := qa.OpenEmbedder(ctx, e, a.Model, a.Model, a.Half)
 	if err != nil {
 		return figures{}, err
 	}

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"encoding/json"
@@ -11,12 +11,12 @@ import (
 	"gorqa/text/tokenizer"
 )
 
-// ends are the ids of the tokens that end a text, for every command: what
+// Ends are the ids of the tokens that end a text, for every command: what
 // generation_config.json says, where it says nothing config.json, where that says
 // nothing its text_config; and the tokenizer's end token (of
 // special_tokens_map.json or tokenizer_config.json). transformers stops at the
 // former, vLLM at all of them.
-func (s textSide) ends() ([]int32, error) {
+func (s TextSide) Ends() ([]int32, error) {
 	type level struct {
 		EOS  json.RawMessage `json:"eos_token_id"`
 		Text struct {
@@ -27,11 +27,11 @@ func (s textSide) ends() ([]int32, error) {
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{"generation_config.json", s.files["generation_config.json"]}, {"config.json", s.config}} {
+	}{{"generation_config.json", s.Files["generation_config.json"]}, {"config.json", s.Config}} {
 		if f.data == nil {
 			continue
 		}
-		where := filepath.Join(s.folder, f.name)
+		where := filepath.Join(s.Folder, f.name)
 		var l level
 		if err := json.Unmarshal(f.data, &l); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
@@ -48,7 +48,7 @@ func (s textSide) ends() ([]int32, error) {
 			}
 		}
 	}
-	if id := s.tokenizer.Special().EOS; id >= 0 {
+	if id := s.Tokenizer.Special().EOS; id >= 0 {
 		ids[id] = true
 	}
 	return slices.Sorted(maps.Keys(ids)), nil

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func TestExportedChatTemplate(t *testing.T) {
 	f := prompt.Format{UserPrefix: "USER", AssistantPrefix: "ASSISTANT", SepUser: " ", SepSys: "</s>"}
 	for _, name := range []string{"llama2", "mistral", "gemma", "smollm2", "llama3", "qwen2", "falcon"} {
 		t.Run(name, func(t *testing.T) {
-			s := textSide{folder: "m", tokenizer: named(t, name, "", "")}
+			s := TextSide{Folder: "m", Tokenizer: named(t, name, "", "")}
 			trained := prompt.Default(f)
 			files, err := s.export(trained)
 			if err != nil {
@@ -44,7 +44,7 @@ func TestExportedChatTemplate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := cmp.Diff(s.tokenizer.Encode(text, true), s.tokenizer.Encode(sent, false)); d != "" {
+				if d := cmp.Diff(s.Tokenizer.Encode(text, true), s.Tokenizer.Encode(sent, false)); d != "" {
 					t.Errorf("%q is sent for %q (-trained +sent):\n%s", sent, text, d)
 				}
 			}
@@ -77,9 +77,9 @@ func TestExportedEnds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := `{"eos_token":"<|endoftext|>"}`
-			s := textSide{folder: "m", config: []byte(test.config), tokenizer: named(t, "smollm2", config, ""), files: map[string][]byte{"tokenizer_config.json": []byte(config)}}
+			s := TextSide{Folder: "m", Config: []byte(test.config), Tokenizer: named(t, "smollm2", config, ""), Files: map[string][]byte{"tokenizer_config.json": []byte(config)}}
 			if test.generation != "" {
-				s.files[generationFile] = []byte(test.generation)
+				s.Files[generationFile] = []byte(test.generation)
 			}
 			files, err := s.export(test.template)
 			if err != nil {
@@ -101,12 +101,12 @@ func TestExportedEnds(t *testing.T) {
 			if err := json.Unmarshal(files["tokenizer_config.json"], &c); err != nil || c.End != test.end {
 				t.Errorf("eos_token %q, %v; %q expected", c.End, err, test.end)
 			}
-			again := textSide{folder: "m", config: s.config, files: files, tokenizer: named(t, "smollm2", string(files["tokenizer_config.json"]), "")}
-			ends, err := again.ends()
+			again := TextSide{Folder: "m", Config: s.Config, Files: files, Tokenizer: named(t, "smollm2", string(files["tokenizer_config.json"]), "")}
+			ends, err := again.Ends()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if id, ok := s.tokenizer.ID("<|im_end|>"); test.template != nil && (!ok || !slices.Contains(ends, id)) {
+			if id, ok := s.Tokenizer.ID("<|im_end|>"); test.template != nil && (!ok || !slices.Contains(ends, id)) {
 				t.Errorf("the exported folder's end tokens are %v; %d among them expected", ends, id)
 			}
 		})

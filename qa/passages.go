@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"context"
@@ -12,20 +12,20 @@ import (
 	"gorqa/text/retrieve"
 )
 
-// passages is where the passages of rows come from: a retriever that is built
+// Passages is where the passages of rows come from: a retriever that is built
 // only where contexts do not lie ready.
-type passages struct {
+type Passages struct {
 	name      string // of the retriever with its settings
 	kind      RetrieverKind
-	follow    followUps
+	FollowUps FollowUps
 	embedder  retrieve.Embedder  // nil for words alone
 	metric    retrieve.Metric    // of its vectors
 	documents []dataset.Document // nil for the gold passages of the rows
 	index     string             // folder of the documents' vectors
 	built     retrieve.Retriever // over documents; nil until needed
-	kept      string             // the run whose contexts must stay as they are; "" for none
+	Kept      string             // the run whose contexts must stay as they are; "" for none
 	show      *report.Run
-	close     func() error
+	Close     func() error
 }
 
 // RetrieverKind says how passages are found.
@@ -48,15 +48,15 @@ type PassagesOptions struct {
 	Index      string             // folder of the documents' vectors, "" for none
 }
 
-// openPassages prepares what passages are found by.
-func openPassages(o PassagesOptions, show *report.Run) (*passages, error) {
-	p := &passages{kind: o.Kind, index: o.Index, documents: o.Documents, show: show, close: func() error { return nil }}
+// OpenPassages prepares what passages are found by.
+func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
+	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, show: show, Close: func() error { return nil }}
 	dense := ""
 	var err error
 	switch o.Kind {
 	case DenseRetriever, HybridRetriever:
-		p.embedder, p.close = o.Embedder, o.Embedder.Close
-		if p.metric, err = o.Embedder.metric(o.Similarity, show); err != nil {
+		p.embedder, p.Close = o.Embedder, o.Embedder.Close
+		if p.metric, err = o.Embedder.Metric(o.Similarity, show); err != nil {
 			return nil, errors.Join(err, o.Embedder.Close())
 		}
 		dense = fmt.Sprintf("%s, query prompt %q", o.Embedder.Name(), o.Embedder.settings.QueryPrompt)
@@ -89,10 +89,10 @@ func openPassages(o PassagesOptions, show *report.Run) (*passages, error) {
 	return p, nil
 }
 
-// contexts gives the contexts of a file's rows: those that lie at path, where
+// Contexts gives the contexts of a file's rows: those that lie at path, where
 // they were made of the same, or else new ones, which are left there. Without a
 // path they are made and not kept.
-func (p *passages) contexts(ctx context.Context, rows string, examples []dataset.Example, opt recipe.ContextOptions, path string) ([]recipe.Context, error) {
+func (p *Passages) Contexts(ctx context.Context, rows string, examples []dataset.Example, opt recipe.ContextOptions, path string) ([]recipe.Context, error) {
 	if len(examples) == 0 {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []dataset
 	}
 	var file *recipe.ContextsFile
 	if path != "" {
-		follow, err := p.follow.name(examples)
+		follow, err := p.FollowUps.name(examples)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []dataset
 		task.Advance(done - at)
 		at = done
 	}
-	asked, err := p.follow.examples(ctx, examples)
+	asked, err := p.FollowUps.examples(ctx, examples)
 	var contexts []recipe.Context
 	if err == nil {
 		contexts, err = p.build(ctx, docs, asked, opt)
@@ -143,8 +143,8 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []dataset
 		return nil, fmt.Errorf("%s: %w", rows, err)
 	}
 	kept := "not kept"
-	if file != nil && p.kept != "" {
-		kept = fmt.Sprintf("not kept, since %s holds %s", filepath.Dir(path), p.kept)
+	if file != nil && p.Kept != "" {
+		kept = fmt.Sprintf("not kept, since %s holds %s", filepath.Dir(path), p.Kept)
 	} else if file != nil {
 		if err := file.Write(contexts); err != nil {
 			return nil, err
@@ -156,7 +156,7 @@ func (p *passages) contexts(ctx context.Context, rows string, examples []dataset
 }
 
 // build retrieves.
-func (p *passages) build(ctx context.Context, docs []dataset.Document, examples []dataset.Example, opt recipe.ContextOptions) ([]recipe.Context, error) {
+func (p *Passages) build(ctx context.Context, docs []dataset.Document, examples []dataset.Example, opt recipe.ContextOptions) ([]recipe.Context, error) {
 	r := p.built
 	if r == nil {
 		var err error
@@ -171,7 +171,7 @@ func (p *passages) build(ctx context.Context, docs []dataset.Document, examples 
 }
 
 // over makes the retriever over documents.
-func (p *passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, error) {
+func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, error) {
 	if p.kind == WordsRetriever {
 		return retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 	}
@@ -179,7 +179,7 @@ func (p *passages) over(ctx context.Context, docs []dataset.Document) (retrieve.
 	if p.documents == nil {
 		dir = "" // it keeps the vectors of one list of documents, which these are not
 	}
-	dense, err := buildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
+	dense, err := BuildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
 	if err != nil || p.kind != HybridRetriever {
 		return dense, err
 	}
@@ -191,7 +191,7 @@ func (p *passages) over(ctx context.Context, docs []dataset.Document) (retrieve.
 }
 
 // tell says what the contexts of rows hold.
-func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
+func (p *Passages) tell(rows string, contexts []recipe.Context, kept string) {
 	passages, without, found, none := 0, 0, 0, 0
 	for _, c := range contexts {
 		passages += len(c.Passages)
@@ -219,8 +219,8 @@ func (p *passages) tell(rows string, contexts []recipe.Context, kept string) {
 	}
 }
 
-// goldContexts are SFT's.
-func goldContexts(examples []dataset.Example) []recipe.Context {
+// GoldContexts are SFT's.
+func GoldContexts(examples []dataset.Example) []recipe.Context {
 	contexts := make([]recipe.Context, len(examples))
 	for i, x := range examples {
 		contexts[i] = recipe.GoldContext(i, x)

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 // as it was trained: generation_config.json lists all tokens that end an answer,
 // and the chat template renders the trained prompt. Without a template (nil: of an
 // untrained model, or FiD, whose passages are no messages) the chat template stays.
-func (s textSide) export(t *prompt.Template) (map[string][]byte, error) {
-	files := maps.Clone(s.files)
+func (s TextSide) export(t *prompt.Template) (map[string][]byte, error) {
+	files := maps.Clone(s.Files)
 	if files == nil {
 		files = map[string][]byte{}
 	}
@@ -31,26 +31,26 @@ func (s textSide) export(t *prompt.Template) (map[string][]byte, error) {
 	return files, s.exportEnds(files, t)
 }
 
-// exportOf is export for a model that is written again as it is: what it was
+// ExportFiles is export for a model that is written again as it is: what it was
 // trained with lies beside it. folder is where its tokenizer lies. Another model
 // than a generator, and one without a tokenizer, keeps its files.
-func exportOf(ctx context.Context, folder string, config []byte, files map[string][]byte) (map[string][]byte, error) {
-	fuses, err := isFusion(config, AnyKind)
+func ExportFiles(ctx context.Context, folder string, config []byte, files map[string][]byte) (map[string][]byte, error) {
+	fuses, err := IsFiD(config, AnyKind)
 	if err != nil {
 		return files, nil
 	}
 	if !slices.ContainsFunc([]string{"tokenizer.json", "spiece.model", "tokenizer.model"}, func(name string) bool { return files[name] != nil }) {
 		return files, nil
 	}
-	t, err := loadTokenizer(ctx, folder)
+	t, err := LoadTokenizer(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
-	s := textSide{folder, config, files, t}
+	s := TextSide{folder, config, files, t}
 	if fuses {
 		return s.export(nil)
 	}
-	trained, err := s.saved()
+	trained, err := s.Saved()
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +58,13 @@ func exportOf(ctx context.Context, folder string, config []byte, files map[strin
 }
 
 // change changes a JSON file of a model's, {} where there is none.
-func (s textSide) change(files map[string][]byte, name string, set func(fields map[string]any)) error {
+func (s TextSide) change(files map[string][]byte, name string, set func(fields map[string]any)) error {
 	fields := map[string]any{}
 	if data, ok := files[name]; ok {
 		in := json.NewDecoder(bytes.NewReader(data))
 		in.UseNumber()
 		if err := in.Decode(&fields); err != nil {
-			return fmt.Errorf("%s: %w; a JSON object expected", filepath.Join(s.folder, name), err)
+			return fmt.Errorf("%s: %w; a JSON object expected", filepath.Join(s.Folder, name), err)
 		}
 		if fields == nil { // null
 			fields = map[string]any{}
@@ -87,8 +87,8 @@ func (s textSide) change(files map[string][]byte, name string, set func(fields m
 var generationIDs = []string{"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"}
 
 // exportEnds lists in generation_config.json every token that ends an answer.
-func (s textSide) exportEnds(files map[string][]byte, t *prompt.Template) error {
-	ends, err := s.ends()
+func (s TextSide) exportEnds(files map[string][]byte, t *prompt.Template) error {
+	ends, err := s.Ends()
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,11 @@ func (s textSide) exportEnds(files map[string][]byte, t *prompt.Template) error 
 		return nil
 	}
 	var config map[string]any
-	if _, ok := files[generationFile]; !ok && s.config != nil {
-		in := json.NewDecoder(bytes.NewReader(s.config))
+	if _, ok := files[generationFile]; !ok && s.Config != nil {
+		in := json.NewDecoder(bytes.NewReader(s.Config))
 		in.UseNumber()
 		if err := in.Decode(&config); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(s.folder, "config.json"), err)
+			return fmt.Errorf("%s: %w", filepath.Join(s.Folder, "config.json"), err)
 		}
 	}
 	return s.change(files, generationFile, func(fields map[string]any) {
@@ -169,15 +169,15 @@ func number(v any) (float64, bool) {
 // tokenizer_config.json, and where transformers 5 does, chat_template.jinja. The
 // end token becomes the one that ends an answer, which llama.cpp stops at alone,
 // unless the template itself or the tokenizer writes the other one.
-func (s textSide) exportTemplate(files map[string][]byte, t *prompt.Template) error {
+func (s TextSide) exportTemplate(files map[string][]byte, t *prompt.Template) error {
 	lead, err := s.lead(t)
 	if err != nil {
 		return err
 	}
 	source := t.ChatTemplate(lead)
 	end := ""
-	if id, ok := s.stopToken(t); ok && id != s.tokenizer.Special().EOS && !strings.Contains(source, "eos_token") && !s.appendsEnd() {
-		end, _ = s.tokenizer.Token(id)
+	if id, ok := s.stopToken(t); ok && id != s.Tokenizer.Special().EOS && !strings.Contains(source, "eos_token") && !s.appendsEnd() {
+		end, _ = s.Tokenizer.Token(id)
 	}
 	own := source == t.Source()
 	if !own {
@@ -201,15 +201,15 @@ func (s textSide) exportTemplate(files map[string][]byte, t *prompt.Template) er
 }
 
 // appendsEnd says whether the tokenizer closes a text with its end token.
-func (s textSide) appendsEnd() bool {
-	ids := s.tokenizer.Encode("", true)
-	return len(ids) > 0 && ids[len(ids)-1] == s.tokenizer.Special().EOS
+func (s TextSide) appendsEnd() bool {
+	ids := s.Tokenizer.Encode("", true)
+	return len(ids) > 0 && ids[len(ids)-1] == s.Tokenizer.Special().EOS
 }
 
 // lead is what a chat template writes before a prompt so that its tokens are
 // those of the prompt: the tokenizer puts none before what a chat template
 // rendered.
-func (s textSide) lead(t *prompt.Template) (string, error) {
+func (s TextSide) lead(t *prompt.Template) (string, error) {
 	if !t.AddSpecialTokens() {
 		return "", nil
 	}
@@ -217,11 +217,11 @@ func (s textSide) lead(t *prompt.Template) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	bare, whole := s.tokenizer.Encode(text, false), s.tokenizer.Encode(text, true)
+	bare, whole := s.Tokenizer.Encode(text, false), s.Tokenizer.Encode(text, true)
 	var begin strings.Builder
 	at := 0
 	for ; at < len(whole) && !slices.Equal(bare, whole[at:min(at+len(bare), len(whole))]); at++ {
-		token, _ := s.tokenizer.Token(whole[at])
+		token, _ := s.Tokenizer.Token(whole[at])
 		begin.WriteString(token)
 	}
 	if at == 0 || at == len(whole) {
@@ -229,7 +229,7 @@ func (s textSide) lead(t *prompt.Template) (string, error) {
 	}
 	// Some tokenizers put a space before the first word of a text alone.
 	for _, between := range []string{"", " "} {
-		if slices.Equal(s.tokenizer.Encode(begin.String()+between+text, false), whole[:at+len(bare)]) {
+		if slices.Equal(s.Tokenizer.Encode(begin.String()+between+text, false), whole[:at+len(bare)]) {
 			return begin.String() + between, nil
 		}
 	}

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"math/rand/v2"
@@ -37,25 +37,25 @@ func TestStopsAtText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := loadGenerator(t.Context(), enginetest.Open(t), origin{base: dir}, false, AnyKind, false)
+	g, err := Open(t.Context(), enginetest.Open(t), Origin{Base: dir}, false, AnyKind, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := g.(*decoder)
-	defer d.params.Free()
+	defer d.Params.Free()
 	const most = 24
 	set := func(sep string, rows int) {
 		t.Helper()
-		if err := d.usePrompt(PromptOptions{SepSys: &sep, MaxTokens: 2048}, show); err != nil {
+		if err := d.UsePrompt(PromptOptions{SepSys: &sep, MaxTokens: 2048}, show); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.useGeneration(GenerationOptions{MaxNewTokens: most, BatchSize: rows, Seed: 1}); err != nil {
+		if err := d.UseGeneration(GenerationOptions{MaxNewTokens: most, BatchSize: rows, Seed: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var prompts [][]int32
 	for _, text := range []string{"One?", "And two?", "What of the third one?"} {
-		prompts = append(prompts, d.encoder.Tokenizer.Encode(text, false))
+		prompts = append(prompts, d.Encoder.Tokenizer.Encode(text, false))
 	}
 	set("gorqa never says this", 2)
 	whole, err := d.generator.Generate(t.Context(), prompts, d.generate)
@@ -63,7 +63,7 @@ func TestStopsAtText(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A text of the end of one token and the beginning of the next.
-	tokens := d.encoder.Tokenizer
+	tokens := d.Encoder.Tokenizer
 	first, second := strings.TrimSpace(tokens.Decode(whole[0][5:6], false)), tokens.Decode(whole[0][6:7], false)
 	if len(first) < 2 || len(second) < 2 {
 		t.Fatalf("tokens %q and %q are too short for the test", first, second)

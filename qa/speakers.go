@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 // maxShownProblems is how many problems of one file an error lists.
 const maxShownProblems = 50
 
-// checkSpeakers gives the rows whose history a prompt can be made of. Rows with
+// CheckSpeakers gives the rows whose history a prompt can be made of. Rows with
 // speakers that are neither users nor assistants are an error, or left out with a
 // warning where bad rows are skipped.
-func checkSpeakers(t *prompt.Template, file string, examples []dataset.Example, skip bool) (good []dataset.Example, warning string, err error) {
+func CheckSpeakers(t *prompt.Template, file string, examples []dataset.Example, skip bool) (good []dataset.Example, warning string, err error) {
 	bad := &dataset.BadData{}
 	for _, x := range examples {
-		problems := unknownSpeakers(t, file, x.Line, x.History)
+		problems := UnknownSpeakers(t, file, x.Line, x.History)
 		if len(problems) == 0 {
 			good = append(good, x)
 			continue
@@ -34,9 +34,9 @@ func checkSpeakers(t *prompt.Template, file string, examples []dataset.Example, 
 	return nil, "", bad
 }
 
-// unknownSpeakers lists the turns of a history, at a line of its file (0 for
+// UnknownSpeakers lists the turns of a history, at a line of its file (0 for
 // none), that nobody known speaks.
-func unknownSpeakers(t *prompt.Template, file string, line int, history []dataset.Turn) []dataset.Problem {
+func UnknownSpeakers(t *prompt.Template, file string, line int, history []dataset.Turn) []dataset.Problem {
 	var problems []dataset.Problem
 	for i, turn := range history {
 		if expected, known := t.Speakers(turn.Speaker); !known {

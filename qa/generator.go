@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"bytes"
@@ -24,26 +24,26 @@ import (
 	"gorqa/text/recipe"
 )
 
-// generator is a model on the device with its text side, as training,
+// Generator is a model on the device with its text side, as training,
 // evaluation and ask know it: a decoder or a fusion. What its rows and
 // micro-batches are made of stays between its recipe and its architecture.
-type generator interface {
+type Generator interface {
 	evaluate.Generator
-	loaded() *base
-	describe(name string, e *xla.Engine, show *report.Run)
-	usePrompt(c PromptOptions, show *report.Run) error
-	useGeneration(c GenerationOptions) error
+	Loaded() *Model
+	Describe(name string, e *xla.Engine, show *report.Run)
+	UsePrompt(c PromptOptions, show *report.Run) error
+	UseGeneration(c GenerationOptions) error
 	// complete gives the likeliest text of at most so many tokens after each prompt.
-	complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
+	Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
 	// room names the examples whose prompts leave no room for an answer in a
 	// *recipe.Overflow.
-	room(examples []dataset.Example) error
+	Room(examples []dataset.Example) error
 	// encode gives the rows that fit; the others are in the *recipe.Overflow.
-	encode(examples []dataset.Example, contexts []recipe.Context) (rows, error)
+	Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error)
 	// borders tells of rows whose answers are trained after other tokens than they
 	// are generated after, "" for none.
-	borders(examples []dataset.Example, contexts []recipe.Context) (note string, err error)
-	save(ctx context.Context, dir string) error
+	Borders(examples []dataset.Example, contexts []recipe.Context) (note string, err error)
+	Save(ctx context.Context, dir string) error
 }
 
 // GenerationOptions say how answers are made.
@@ -66,29 +66,31 @@ const (
 	EncoderDecoder
 )
 
-// base is what every generator has.
-type base struct {
-	from    origin
+// Model is what every generator has.
+type Model struct {
+	Origin  Origin
 	folder  string            // or GGUF file that the tokenizer came from
 	config  []byte            // config.json
 	files   map[string][]byte // that lie beside it
-	params  *tape.Params
-	runner  *tape.Runner
-	encoder *recipe.Encoder
+	Params  *tape.Params
+	Runner  *tape.Runner
+	Encoder *recipe.Encoder
 	notes   []string // what the user should know of the model's files
-	k       int      // passages that a question is asked with, 0 where nothing says
+	K       int      // passages that a question is asked with, 0 where nothing says
 }
 
-func (b *base) loaded() *base { return b }
+func (b *Model) Loaded() *Model { return b }
 
-func (b *base) textSide() textSide { return textSide{b.folder, b.config, b.files, b.encoder.Tokenizer} }
+func (b *Model) textSide() TextSide {
+	return TextSide{b.folder, b.config, b.files, b.Encoder.Tokenizer}
+}
 
 // newBase has no weights yet.
-func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, files map[string][]byte, half bool) (base, error) {
-	folder := from.folder()
-	t, err := loadTokenizer(ctx, folder)
+func newBase(ctx context.Context, e *xla.Engine, from Origin, config []byte, files map[string][]byte, half bool) (Model, error) {
+	folder := from.TokenizerFolder()
+	t, err := LoadTokenizer(ctx, folder)
 	if err != nil {
-		return base{}, err
+		return Model{}, err
 	}
 	// Of a tokenizer.model alone transformers makes other ids where model_type is
 	// mistral, or tokenizer_config.json does not say LlamaTokenizer.
@@ -96,32 +98,32 @@ func newBase(ctx context.Context, e *xla.Engine, from origin, config []byte, fil
 		files["tokenizer.json"] = t.JSON()
 	}
 	params := tape.NewParams(e, half)
-	return base{
-		from: from, folder: folder, config: config, files: files, params: params, runner: tape.NewRunner(e, params),
-		encoder: &recipe.Encoder{Tokenizer: t},
+	return Model{
+		Origin: from, folder: folder, config: config, files: files, Params: params, Runner: tape.NewRunner(e, params),
+		Encoder: &recipe.Encoder{Tokenizer: t},
 	}, nil
 }
 
 // load puts the weights ws of a source on the device, and the adapter beside the
 // linear layers among them: all trained where there is no adapter, else that.
-func (b *base) load(ctx context.Context, ws, linears []tape.Weight, source tape.Source, trained bool) error {
-	if b.from.bits > 0 {
-		b.params.Quantise(linears, b.from.bits)
+func (b *Model) load(ctx context.Context, ws, linears []tape.Weight, source tape.Source, trained bool) error {
+	if b.Origin.Bits > 0 {
+		b.Params.Quantise(linears, b.Origin.Bits)
 	}
-	if err := b.params.Load(ctx, ws, source, trained && b.from.lora == nil, nil); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", b.from.base, err), b.params.Free())
+	if err := b.Params.Load(ctx, ws, source, trained && b.Origin.LoRA == nil, nil); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", b.Origin.Base, err), b.Params.Free())
 	}
-	files, err := b.from.openAdapter(ctx, b.runner, linears, trained)
+	files, err := b.Origin.openAdapter(ctx, b.Runner, linears, trained)
 	if err != nil {
-		return errors.Join(err, b.params.Free())
+		return errors.Join(err, b.Params.Free())
 	}
 	maps.Copy(b.files, files)
 	return nil
 }
 
-// notes are what the user should know of a model's files, of which the weights ws
+// Notes are what the user should know of a model's files, of which the weights ws
 // are used.
-func notes(source *weights.Model, ws []tape.Weight, trained bool) []string {
+func Notes(source *weights.Model, ws []tape.Weight, trained bool) []string {
 	notes := source.Notes()
 	unused := source.Unused(func(name string) bool {
 		return slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
@@ -151,38 +153,38 @@ func unusedNote(names []string) string {
 
 // describeRest says what stands beside the weights, and what is to be known of the
 // files.
-func (b *base) describeRest(show *report.Run) {
+func (b *Model) describeRest(show *report.Run) {
 	for _, note := range b.notes {
 		show.Warn("%s", note)
 	}
-	if b.from.lora != nil {
-		show.Say("%s", b.from.describe(b.params))
+	if b.Origin.LoRA != nil {
+		show.Say("%s", b.Origin.describe(b.Params))
 	}
 }
 
-// rows are examples as a generator takes them, known by their place.
-type rows struct {
-	index, tokens, terms []int                                   // of each: where in the data file, how long in full, label tokens
-	pack                 func(places []int) iter.Seq2[int, pass] // micro-batches, with how many rows each has
-	hash                 string                                  // of all that they hold
+// Rows are examples as a generator takes them, known by their place.
+type Rows struct {
+	Index, Tokens, Terms []int                                         // of each: where in the data file, how long in full, label tokens
+	Pack                 func(places []int) iter.Seq2[int, MicroBatch] // micro-batches, with how many rows each has
+	Hash                 string                                        // of all that they hold
 }
 
-// pass gives the losses of one micro-batch.
-type pass func(t *tape.Tape) ([]*tape.Value, error)
+// MicroBatch gives the losses of one micro-batch.
+type MicroBatch func(t *tape.Tape) ([]*tape.Value, error)
 
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
-func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) rows {
-	out := rows{hash: hashOf(all)}
+func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) Rows {
+	out := Rows{Hash: hashOf(all)}
 	for _, r := range all {
 		index, tokens, terms := about(r)
-		out.index, out.tokens, out.terms = append(out.index, index), append(out.tokens, tokens), append(out.terms, terms)
+		out.Index, out.Tokens, out.Terms = append(out.Index, index), append(out.Tokens, tokens), append(out.Terms, terms)
 	}
-	out.pack = func(places []int) iter.Seq2[int, pass] {
+	out.Pack = func(places []int) iter.Seq2[int, MicroBatch] {
 		chosen := make([]R, len(places))
 		for i, place := range places {
 			chosen[i] = all[place]
 		}
-		return func(yield func(int, pass) bool) {
+		return func(yield func(int, MicroBatch) bool) {
 			for b := range pack(chosen) {
 				if !yield(size(b), func(t *tape.Tape) ([]*tape.Value, error) { return loss(t, b) }) {
 					return
@@ -193,32 +195,32 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 	return out
 }
 
-// loadGenerator loads a model, in bf16 (half) or f32: every weight trained, or
+// Open loads a model, in bf16 (half) or f32: every weight trained, or
 // the adapter where there is one, or none. It must be of the kind.
-func loadGenerator(ctx context.Context, e *xla.Engine, from origin, half bool, kind Kind, trained bool) (_ generator, err error) {
-	source, err := weights.Open(ctx, from.base)
+func Open(ctx context.Context, e *xla.Engine, from Origin, half bool, kind Kind, trained bool) (_ Generator, err error) {
+	source, err := weights.Open(ctx, from.Base)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	fuses, err := isFusion(source.Config(), kind)
+	fuses, err := IsFiD(source.Config(), kind)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from.base, err)
+		return nil, fmt.Errorf("%s: %w", from.Base, err)
 	}
-	if from.lora != nil && from.adapter == "" {
-		if from.lora.Task = weights.CausalLM; fuses {
-			from.lora.Task = weights.Seq2SeqLM
+	if from.LoRA != nil && from.Adapter == "" {
+		if from.LoRA.Task = weights.CausalLM; fuses {
+			from.LoRA.Task = weights.Seq2SeqLM
 		}
 	}
 	if fuses {
-		return openFusion(ctx, e, source, from, half, trained)
+		return openFiD(ctx, e, source, from, half, trained)
 	}
 	return openDecoder(ctx, e, source, from, half, trained)
 }
 
-// isFusion tells encoder-decoders from decoders by their config.json, and
+// IsFiD tells encoder-decoders from decoders by their config.json, and
 // refuses those that are not of the kind.
-func isFusion(configJSON []byte, kind Kind) (bool, error) {
+func IsFiD(configJSON []byte, kind Kind) (bool, error) {
 	var c struct {
 		Type string `json:"model_type"`
 	}

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"os"
@@ -20,7 +20,7 @@ func TestContextsOfFollowUps(t *testing.T) {
 		Question: "And with gifts?", GoldAnswer: "Yes.", GoldDocs: []dataset.Document{doc("Gifts are wrapped.")},
 		History: []dataset.Turn{{Speaker: "USER", Message: "Does shipping go by train?"}, {Speaker: "ASSISTANT", Message: "Norway"}},
 	}}
-	p := &passages{name: "words", kind: WordsRetriever, documents: []dataset.Document{rows[0].GoldDocs[0], doc("Norway is far."), doc("Shipping goes by train."), doc("Returns are free.")}, show: silent(t)}
+	p := &Passages{name: "words", kind: WordsRetriever, documents: []dataset.Document{rows[0].GoldDocs[0], doc("Norway is far."), doc("Shipping goes by train."), doc("Returns are free.")}, show: silent(t)}
 	path := filepath.Join(t.TempDir(), "contexts.jsonl")
 	heads := map[string]bool{}
 	for _, test := range []struct {
@@ -30,8 +30,8 @@ func TestContextsOfFollowUps(t *testing.T) {
 		{BareFollowUps, ""},
 		{ConcatFollowUps, "Shipping goes by train."},
 	} {
-		p.follow = followUps{mode: test.mode, template: prompt.Default(prompt.DefaultFormat())}
-		contexts, err := p.contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
+		p.FollowUps = FollowUps{Mode: test.mode, Template: prompt.Default(prompt.DefaultFormat())}
+		contexts, err := p.Contexts(t.Context(), "rows.jsonl", rows, recipe.ContextOptions{K: 1}, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestPassagesName(t *testing.T) {
 		{"words", "its constants change the ranking", WordsRetriever, "BM25 (k1 1.5, b 0.75, epsilon 0.25, of documents that share a word)"},
 		{"endpoint", "its model and place too", EndpointRetriever, `m of http://localhost:1/v1 (dimensions 0, passage prompt "")`},
 	} {
-		p, err := openPassages(PassagesOptions{Kind: test.kind, Endpoint: "m"}, silent(t))
+		p, err := OpenPassages(PassagesOptions{Kind: test.kind, Endpoint: "m"}, silent(t))
 		if err != nil || p.name != test.want {
 			t.Errorf("%s: %+v, %v; %q expected, since %s", test.name, p, err, test.want, test.why)
 		}

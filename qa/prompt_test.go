@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"compress/gzip"
@@ -108,21 +108,21 @@ func TestChoose(t *testing.T) {
 		{"more than a token", "the token ends it", func(c *PromptOptions) { c.SepSys = new("<|im_end|>\n###") }, nil, nil, "gorqa's wording", "USER: q ASSISTANT:", "<|im_end|>\n###", true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := textSide{folder: "m", files: test.files, tokenizer: named(t, "smollm2", `{"eos_token":"<|im_end|>"}`, "")}
+			s := TextSide{Folder: "m", Files: test.files, Tokenizer: named(t, "smollm2", `{"eos_token":"<|im_end|>"}`, "")}
 			c := PromptOptions{MaxTokens: 2048}
 			test.set(&c)
-			got, err := s.choose(c, test.saved)
+			got, err := s.Choose(c, test.saved)
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := got.template.Render(prompt.Input{Passages: []string{"P"}, Question: "q"})
+			text, err := got.Template.Render(prompt.Input{Passages: []string{"P"}, Question: "q"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			warnings := strings.Join(append(got.warnings, s.separator(got.template)), "\n")
-			_, token := s.stopToken(got.template)
-			if !strings.HasPrefix(s.describe(got), test.what) || !strings.HasSuffix(text, test.prompt) || strings.Join(got.template.Stops(), "") != test.stop || token != test.token {
-				t.Errorf("%s: %q, prompt %q, stops %q, one token: %v", test.why, s.describe(got), text, got.template.Stops(), token)
+			warnings := strings.Join(append(got.Warnings, s.Separator(got.Template)), "\n")
+			_, token := s.stopToken(got.Template)
+			if !strings.HasPrefix(s.Describe(got), test.what) || !strings.HasSuffix(text, test.prompt) || strings.Join(got.Template.Stops(), "") != test.stop || token != test.token {
+				t.Errorf("%s: %q, prompt %q, stops %q, one token: %v", test.why, s.Describe(got), text, got.Template.Stops(), token)
 			}
 			if (test.warning == "") != (strings.TrimSpace(warnings) == "") || !strings.Contains(warnings, test.warning) {
 				t.Errorf("%s: warned of %q; %q expected", test.why, warnings, test.warning)
@@ -150,14 +150,14 @@ func TestEnds(t *testing.T) {
 		{"broken", "the file is named", "", `{`, "", "", nil, "m/config.json: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := textSide{folder: "m", files: map[string][]byte{}, tokenizer: named(t, "llama2", test.tokenizer, test.specialMap)}
+			s := TextSide{Folder: "m", Files: map[string][]byte{}, Tokenizer: named(t, "llama2", test.tokenizer, test.specialMap)}
 			if test.generation != "" {
-				s.files["generation_config.json"] = []byte(test.generation)
+				s.Files["generation_config.json"] = []byte(test.generation)
 			}
 			if test.config != "" {
-				s.config = []byte(test.config)
+				s.Config = []byte(test.config)
 			}
-			got, err := s.ends()
+			got, err := s.Ends()
 			if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 				t.Fatalf("%s: %v; %q expected", test.why, err, test.problem)
 			}
@@ -247,7 +247,7 @@ func TestSavedPrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := textSide{files: map[string][]byte{prompt.FileName: data}}.saved()
+	got, err := TextSide{Files: map[string][]byte{prompt.FileName: data}}.Saved()
 	if err != nil || got.Source() != prompt.LocalRQA(prompt.DefaultFormat()).Source() {
 		t.Errorf("%v, %v", got, err)
 	}

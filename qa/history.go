@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"context"
@@ -26,22 +26,22 @@ const (
 
 func (m FollowUpMode) String() string { return [...]string{"none", "concat", "rephrase"}[m] }
 
-// followUps makes questions that follow on earlier turns fit to search with. The
+// FollowUps makes questions that follow on earlier turns fit to search with. The
 // zero value leaves them as they are.
-type followUps struct {
-	mode     FollowUpMode
-	template *prompt.Template // tells the speakers
-	words    generator        // words questions anew; nil unless mode is RephraseFollowUps
+type FollowUps struct {
+	Mode     FollowUpMode
+	Template *prompt.Template // tells the speakers
+	words    Generator        // words questions anew; nil unless mode is RephraseFollowUps
 	model    string           // its name
 }
 
-// newFollowUps uses the generator itself, which has that name.
-func newFollowUps(mode FollowUpMode, g generator, model string) followUps {
-	return followUps{mode: mode, template: g.loaded().encoder.Template, words: g, model: model}
+// NewFollowUps uses the generator itself, which has that name.
+func NewFollowUps(mode FollowUpMode, g Generator, model string) FollowUps {
+	return FollowUps{Mode: mode, Template: g.Loaded().Encoder.Template, words: g, model: model}
 }
 
-// texts are what the retriever is asked for each query.
-func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]string, error) {
+// Texts are what the retriever is asked for each query.
+func (f FollowUps) Texts(ctx context.Context, queries []evaluate.Query) ([]string, error) {
 	texts := make([]string, len(queries))
 	var follow []evaluate.Query
 	var at []int
@@ -49,9 +49,9 @@ func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]strin
 		texts[i] = q.Question
 		switch {
 		case len(q.History) == 0:
-		case f.mode == ConcatFollowUps:
-			texts[i] = f.template.Joined(q.History, q.Question)
-		case f.mode == RephraseFollowUps:
+		case f.Mode == ConcatFollowUps:
+			texts[i] = f.Template.Joined(q.History, q.Question)
+		case f.Mode == RephraseFollowUps:
 			follow, at = append(follow, q), append(at, i)
 		}
 	}
@@ -69,12 +69,12 @@ func (f followUps) texts(ctx context.Context, queries []evaluate.Query) ([]strin
 }
 
 // examples are rows whose questions are those that the retriever is asked.
-func (f followUps) examples(ctx context.Context, examples []dataset.Example) ([]dataset.Example, error) {
+func (f FollowUps) examples(ctx context.Context, examples []dataset.Example) ([]dataset.Example, error) {
 	queries := make([]evaluate.Query, len(examples))
 	for i, x := range examples {
 		queries[i] = evaluate.Query{Question: x.Question, History: x.History}
 	}
-	texts, err := f.texts(ctx, queries)
+	texts, err := f.Texts(ctx, queries)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func (f followUps) examples(ctx context.Context, examples []dataset.Example) ([]
 
 // name says what the texts of examples depend on, "" where they are the bare
 // questions. It asks no model.
-func (f followUps) name(examples []dataset.Example) (string, error) {
-	if f.mode != ConcatFollowUps && f.mode != RephraseFollowUps || !anyHistory(examples) {
+func (f FollowUps) name(examples []dataset.Example) (string, error) {
+	if f.Mode != ConcatFollowUps && f.Mode != RephraseFollowUps || !AnyHistory(examples) {
 		return "", nil
 	}
 	words := sha256.New()
@@ -97,23 +97,23 @@ func (f followUps) name(examples []dataset.Example) (string, error) {
 		if len(x.History) == 0 {
 			continue
 		}
-		text := f.template.Joined(x.History, x.Question)
-		if f.mode == RephraseFollowUps {
+		text := f.Template.Joined(x.History, x.Question)
+		if f.Mode == RephraseFollowUps {
 			var err error
-			if text, err = f.template.Standalone(x.History, x.Question); err != nil {
+			if text, err = f.Template.Standalone(x.History, x.Question); err != nil {
 				return "", err
 			}
 		}
 		fmt.Fprintf(words, "%q\n", text)
 	}
-	name := fmt.Sprintf("; follow-up questions by %s (%s)", f.mode, hex.EncodeToString(words.Sum(nil)[:6]))
-	if f.mode == RephraseFollowUps {
+	name := fmt.Sprintf("; follow-up questions by %s (%s)", f.Mode, hex.EncodeToString(words.Sum(nil)[:6]))
+	if f.Mode == RephraseFollowUps {
 		name += " of " + f.model
 	}
 	return name, nil
 }
 
-func anyHistory(examples []dataset.Example) bool {
+func AnyHistory(examples []dataset.Example) bool {
 	for _, x := range examples {
 		if len(x.History) > 0 {
 			return true
@@ -125,12 +125,12 @@ func anyHistory(examples []dataset.Example) bool {
 // standaloneTokens bounds a question that is worded anew.
 const standaloneTokens = 128
 
-// tooLong is how many questions standalone leaves as they are for want of room.
-func (f followUps) tooLong(examples []dataset.Example) (n int, err error) {
-	if f.mode != RephraseFollowUps || f.words == nil {
+// TooLong is how many questions standalone leaves as they are for want of room.
+func (f FollowUps) TooLong(examples []dataset.Example) (n int, err error) {
+	if f.Mode != RephraseFollowUps || f.words == nil {
 		return 0, nil
 	}
-	encoder := f.words.loaded().encoder
+	encoder := f.words.Loaded().Encoder
 	for _, x := range examples {
 		if len(x.History) == 0 {
 			continue
@@ -152,8 +152,8 @@ func standaloneRoom(e *recipe.Encoder) int { return min(standaloneTokens, max(1,
 // standalone has the model word each question so that it is understood without
 // the turns before it. A question that leaves no room for that, or that the
 // model answers with nothing, stays as it is.
-func standalone(ctx context.Context, g generator, queries []evaluate.Query) ([]string, error) {
-	encoder := g.loaded().encoder
+func standalone(ctx context.Context, g Generator, queries []evaluate.Query) ([]string, error) {
+	encoder := g.Loaded().Encoder
 	most := standaloneRoom(encoder)
 	texts := make([]string, len(queries))
 	var prompts [][]int32
@@ -170,7 +170,7 @@ func standalone(ctx context.Context, g generator, queries []evaluate.Query) ([]s
 			prompts, at = append(prompts, ids), append(at, i)
 		}
 	}
-	answers, err := g.complete(ctx, prompts, most)
+	answers, err := g.Complete(ctx, prompts, most)
 	if err != nil {
 		return nil, err
 	}

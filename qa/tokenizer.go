@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"gorqa/text/tokenizer"
 )
 
-// loadTokenizer takes a model folder, a .gguf file, a tokenizer.json or a
+// LoadTokenizer takes a model folder, a .gguf file, a tokenizer.json or a
 // SentencePiece model.
-func loadTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
+func LoadTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
 	if !strings.HasSuffix(strings.ToLower(path), ".gguf") {
 		return tokenizer.Load(path)
 	}

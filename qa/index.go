@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"gorqa/text/retrieve"
 )
 
-// buildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
+// BuildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
 // none.
-func buildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
+func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
 	opt.Metric = metric
 	if xla.Available() == nil {
@@ -40,7 +40,7 @@ func buildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 	}
 	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
 	if x, ok := embedder.(*Embedder); ok {
-		return index, x.warnOfLong(ctx, docs, show)
+		return index, x.WarnOfLong(ctx, docs, show)
 	}
 	return index, nil
 }

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"encoding/json"
@@ -32,19 +32,19 @@ func TestUsePrompt(t *testing.T) {
 		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, nil, "#", true},
 		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, new("!"), "!", true},
 	} {
-		d := &decoder{base: base{files: test.files, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+		d := &decoder{Model: Model{files: test.files, Encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
 		c := PromptOptions{MaxTokens: 2048}
 		c.SepSys = test.sepSys
-		if err := d.usePrompt(c, show); err != nil {
+		if err := d.UsePrompt(c, show); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
-		if got := d.encoder.Template; got.Stops()[0] != test.stop || got.DropsPassages() != test.drops {
+		if got := d.Encoder.Template; got.Stops()[0] != test.stop || got.DropsPassages() != test.drops {
 			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
 		}
 	}
-	d := &decoder{base: base{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
-	if err := d.usePrompt(PromptOptions{MaxTokens: 2048}, show); err == nil {
+	d := &decoder{Model: Model{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, Encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+	if err := d.UsePrompt(PromptOptions{MaxTokens: 2048}, show); err == nil {
 		t.Error("a damaged prompt file: no error")
 	}
 }

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"context"
@@ -157,8 +157,8 @@ func (x *Embedder) encode(text string) []int32 {
 	return x.tokenizer.Encode(text, true)
 }
 
-// warnOfLong tells of passages of which the embedder reads only the beginning.
-func (x *Embedder) warnOfLong(ctx context.Context, docs []dataset.Document, show *report.Run) error {
+// WarnOfLong tells of passages of which the embedder reads only the beginning.
+func (x *Embedder) WarnOfLong(ctx context.Context, docs []dataset.Document, show *report.Run) error {
 	lengths := make([]int, len(docs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -189,9 +189,9 @@ func (x *Embedder) warnOfLong(ctx context.Context, docs []dataset.Document, show
 	return nil
 }
 
-// metric is what vectors are compared by: as asked, or with "" as the folder says. It
+// Metric is what vectors are compared by: as asked, or with "" as the folder says. It
 // tells what is to be known of the folder.
-func (x *Embedder) metric(asked string, show *report.Run) (retrieve.Metric, error) {
+func (x *Embedder) Metric(asked string, show *report.Run) (retrieve.Metric, error) {
 	if len(x.unused) > 0 {
 		show.Warn("embedding model: %s", unusedNote(x.unused))
 	}
@@ -220,9 +220,9 @@ func metricOf(name string) (retrieve.Metric, error) {
 // Close frees the device's memory.
 func (x *Embedder) Close() error { return x.params.Free() }
 
-// check refuses texts of a file with tokens that the model has no embedding for.
-func (x *Embedder) check(file, what string, n int, text func(i int) string) error {
-	if err := checkTexts(x.tokenizer, x.tokens, what, n, text); err != nil {
+// CheckTexts refuses texts of a file with tokens that the model has no embedding for.
+func (x *Embedder) CheckTexts(file, what string, n int, text func(i int) string) error {
+	if err := CheckTexts(x.tokenizer, x.tokens, what, n, text); err != nil {
 		return fmt.Errorf("%s: embedding model %s: %w", file, x.name, err)
 	}
 	return nil

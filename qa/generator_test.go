@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"slices"
@@ -23,7 +23,7 @@ func TestIsFusion(t *testing.T) {
 		{"broken", "is no configuration", `{`, AnyKind, false, "config.json: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := isFusion([]byte(test.config), test.kind)
+			got, err := IsFiD([]byte(test.config), test.kind)
 			if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 				t.Errorf("%s: %v; %q expected", test.why, err, test.problem)
 			}
@@ -44,8 +44,8 @@ func FuzzGenerationConfig(f *testing.F) {
 	}
 	tok := wordy(f)
 	f.Fuzz(func(t *testing.T, generation, config []byte) {
-		s := textSide{folder: "m", tokenizer: tok, config: config, files: map[string][]byte{generationFile: generation}}
-		ends, err := s.ends()
+		s := TextSide{Folder: "m", Tokenizer: tok, Config: config, Files: map[string][]byte{generationFile: generation}}
+		ends, err := s.Ends()
 		if err != nil {
 			return
 		}
@@ -58,8 +58,8 @@ func FuzzGenerationConfig(f *testing.F) {
 		if err := s.exportEnds(files, nil); err != nil || len(ends) == 0 {
 			return
 		}
-		s.files, s.config = files, nil
-		if again, err := s.ends(); err != nil || !slices.Equal(again, ends) {
+		s.Files, s.Config = files, nil
+		if again, err := s.Ends(); err != nil || !slices.Equal(again, ends) {
 			t.Errorf("ends %v, exported %v: %v\n%s", ends, again, err, files[generationFile])
 		}
 	})
@@ -71,8 +71,8 @@ func FuzzFidFile(f *testing.F) {
 	f.Add([]byte(`{"version": 1, "k": -1, "max_encoder_seq_length": 1e18, "prompt": null}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var file fidFile
-		if err := file.read(data); err != nil {
+		var file FiDFile
+		if err := file.Read(data); err != nil {
 			return
 		}
 		if file.Template == nil || file.K < 0 || file.K > mostPassages || file.MaxTokens < 0 || file.MaxTokens > mostTokens || file.MaxAnswer < 0 || file.MaxAnswer > mostTokens {

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"bufio"
@@ -150,11 +150,11 @@ func TestEmbedderSettings(t *testing.T) {
 					golden.Compare(t, fmt.Sprintf("%s %q", c.kind, c.texts[i]), got[i], c.want[i], g.Tolerance["vector"])
 				}
 			}
-			metric, err := x.metric("", silent(t))
+			metric, err := x.Metric("", silent(t))
 			if err != nil {
 				t.Fatal(err)
 			}
-			index, err := buildIndex(t.Context(), "", docs, x, metric, silent(t))
+			index, err := BuildIndex(t.Context(), "", docs, x, metric, silent(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestWarnOfLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := buildIndex(t.Context(), dir, docs, x, retrieve.Cosine, show); err != nil {
+		if _, err := BuildIndex(t.Context(), dir, docs, x, retrieve.Cosine, show); err != nil {
 			t.Fatal(err)
 		}
 		if err := show.Close(); err != nil {

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"encoding/json"
@@ -17,13 +17,13 @@ import (
 	"gorqa/text/tokenizer"
 )
 
-// textSide is what of a model says how it is asked: its small files and its
+// TextSide is what of a model says how it is asked: its small files and its
 // tokenizer.
-type textSide struct {
-	folder    string            // or GGUF file that the tokenizer came from
-	config    []byte            // config.json
-	files     map[string][]byte // that lie beside it
-	tokenizer *tokenizer.Tokenizer
+type TextSide struct {
+	Folder    string            // or GGUF file that the tokenizer came from
+	Config    []byte            // config.json
+	Files     map[string][]byte // that lie beside it
+	Tokenizer *tokenizer.Tokenizer
 }
 
 // Wording says where the wording of prompts comes from.
@@ -59,49 +59,49 @@ func (c PromptOptions) words() bool {
 	return c.UserPrefix != nil || c.AssistantPrefix != nil || c.SepUser != nil || c.SepSys != nil
 }
 
-// choice is a template, and what there is to say about it.
-type choice struct {
-	template *prompt.Template
-	what     string   // the template, in words
-	warnings []string // why it is not another
+// Choice is a template, and what there is to say about it.
+type Choice struct {
+	Template *prompt.Template
+	What     string   // the template, in words
+	Warnings []string // why it is not another
 }
 
 // show says what was chosen for a decoder and warns of what is wrong with it.
-func (s textSide) show(c choice, show *report.Run) {
-	for _, w := range c.warnings {
+func (s TextSide) show(c Choice, show *report.Run) {
+	for _, w := range c.Warnings {
 		show.Warn("%s", w)
 	}
-	show.Say("Prompt: %s", s.describe(c))
-	if w := s.separator(c.template); w != "" {
+	show.Say("Prompt: %s", s.Describe(c))
+	if w := s.Separator(c.Template); w != "" {
 		show.Warn("%s", w)
 	}
 }
 
-// describe says in a line what was chosen for a decoder and what ends an answer.
-func (s textSide) describe(c choice) string {
-	id, ok := s.stopToken(c.template)
+// Describe says in a line what was chosen for a decoder and what ends an answer.
+func (s TextSide) Describe(c Choice) string {
+	id, ok := s.stopToken(c.Template)
 	switch {
 	case !ok:
-		return c.what
-	case c.template.Chat():
-		return fmt.Sprintf("%s; an answer ends, in place of sep_sys, in %s", c.what, tokenNamed(s.tokenizer, id))
+		return c.What
+	case c.Template.Chat():
+		return fmt.Sprintf("%s; an answer ends, in place of sep_sys, in %s", c.What, TokenNamed(s.Tokenizer, id))
 	}
-	return fmt.Sprintf("%s; an answer ends in sep_sys, %s", c.what, tokenNamed(s.tokenizer, id))
+	return fmt.Sprintf("%s; an answer ends in sep_sys, %s", c.What, TokenNamed(s.Tokenizer, id))
 }
 
-// tokenNamed is a token with its id, for messages.
-func tokenNamed(t *tokenizer.Tokenizer, id int32) string {
+// TokenNamed is a token with its id, for messages.
+func TokenNamed(t *tokenizer.Tokenizer, id int32) string {
 	text, _ := t.Token(id)
 	return fmt.Sprintf("the token %q (%d)", text, id)
 }
 
 // stopToken is the one token that ends a template's answers, whatever follows it;
 // it is false where a text ends them that may be spelt in several ways, or none.
-func (s textSide) stopToken(t *prompt.Template) (id int32, ok bool) {
+func (s TextSide) stopToken(t *prompt.Template) (id int32, ok bool) {
 	for _, stop := range t.Stops() {
-		if ids := s.tokenizer.Encode(stop, false); len(ids) > 0 {
-			text, _ := s.tokenizer.Token(ids[0])
-			if id, ok := s.tokenizer.Added(text); ok && strings.HasPrefix(stop, text) {
+		if ids := s.Tokenizer.Encode(stop, false); len(ids) > 0 {
+			text, _ := s.Tokenizer.Token(ids[0])
+			if id, ok := s.Tokenizer.Added(text); ok && strings.HasPrefix(stop, text) {
 				return id, true
 			}
 		}
@@ -109,25 +109,25 @@ func (s textSide) stopToken(t *prompt.Template) (id int32, ok bool) {
 	return 0, false
 }
 
-// separator warns of what ends a template's answers where it is no special
+// Separator warns of what ends a template's answers where it is no special
 // token, "" where it is one.
-func (s textSide) separator(t *prompt.Template) string {
+func (s TextSide) Separator(t *prompt.Template) string {
 	if _, ok := s.stopToken(t); ok {
 		return ""
 	}
 	good := "a special token of the tokenizer's"
-	if id := s.tokenizer.Special().EOS; id >= 0 {
-		text, _ := s.tokenizer.Token(id)
+	if id := s.Tokenizer.Special().EOS; id >= 0 {
+		text, _ := s.Tokenizer.Token(id)
 		good = fmt.Sprintf("--sep_sys %q", text)
 	}
 	stops := t.Stops()
 	if len(stops) == 0 {
 		return fmt.Sprintf("sep_sys is white space alone, which stands within answers too: only the end token and eval_max_new_tokens end an answer; a special token of the tokenizer's expected; use %s", good)
 	}
-	ids := s.tokenizer.Encode(stops[0], false)
+	ids := s.Tokenizer.Encode(stops[0], false)
 	var spelt []string
 	for _, id := range ids {
-		token, _ := s.tokenizer.Token(id)
+		token, _ := s.Tokenizer.Token(id)
 		spelt = append(spelt, fmt.Sprintf("%q", token))
 	}
 	what := "sep_sys"
@@ -138,34 +138,34 @@ func (s textSide) separator(t *prompt.Template) string {
 		what, stops[0], strings.Join(spelt, " "), good)
 }
 
-// choose takes the template that the flags ask for, or, where they say nothing,
+// Choose takes the template that the flags ask for, or, where they say nothing,
 // the one that the model was trained with (nil for none).
-func (s textSide) choose(c PromptOptions, saved *prompt.Template) (choice, error) {
+func (s TextSide) Choose(c PromptOptions, saved *prompt.Template) (Choice, error) {
 	if saved != nil && c.Wording == AutoWording && !c.words() {
 		var err error
 		if !c.Date.IsZero() {
 			saved, err = saved.Dated(c.Date)
 		}
-		return choice{template: saved, what: "as the model was trained" + dated(saved)}, err
+		return Choice{Template: saved, What: "as the model was trained" + dated(saved)}, err
 	}
 	made, err := s.make(c)
 	if err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
 	// No flag says how prompts are cut: that stays as the model was trained.
-	made.template = made.template.DroppingPassages(saved != nil && saved.DropsPassages())
+	made.Template = made.Template.DroppingPassages(saved != nil && saved.DropsPassages())
 	return made, nil
 }
 
 // make makes the template that the flags ask for.
-func (s textSide) make(c PromptOptions) (choice, error) {
+func (s TextSide) make(c PromptOptions) (Choice, error) {
 	end := ""
-	if id := s.tokenizer.Special().EOS; id >= 0 && c.Wording != LocalRQAWording {
-		end, _ = s.tokenizer.Token(id)
+	if id := s.Tokenizer.Special().EOS; id >= 0 && c.Wording != LocalRQAWording {
+		end, _ = s.Tokenizer.Token(id)
 	}
 	f := c.Format(end)
 	if err := f.Validate(); err != nil {
-		return choice{}, err
+		return Choice{}, err
 	}
 	turns := fmt.Sprintf(" with %q and %q", f.UserPrefix, f.AssistantPrefix)
 	switch c.Wording {
@@ -174,44 +174,44 @@ func (s textSide) make(c PromptOptions) (choice, error) {
 		if !c.words() {
 			source, special, err := s.chatTemplate()
 			if err != nil {
-				return choice{}, err
+				return Choice{}, err
 			}
 			if source != "" {
 				t, err := ownChat(c, source, special, f)
 				if err == nil {
-					return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
+					return Choice{Template: t, What: "the model's own chat template" + dated(t)}, nil
 				}
 				warnings = append(warnings, fmt.Sprintf("the model's own chat template is not used, gorqa's wording is: %v", err))
 			}
 		}
-		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns, warnings: warnings}, nil
+		return Choice{Template: prompt.Default(f), What: "gorqa's wording" + turns, Warnings: warnings}, nil
 	case GorqaWording:
-		return choice{template: prompt.Default(f), what: "gorqa's wording" + turns}, nil
+		return Choice{Template: prompt.Default(f), What: "gorqa's wording" + turns}, nil
 	case LocalRQAWording:
-		return choice{template: prompt.LocalRQA(f), what: "LocalRQA's wording" + turns}, nil
+		return Choice{Template: prompt.LocalRQA(f), What: "LocalRQA's wording" + turns}, nil
 	case ChatWording:
 		source, special, err := s.chatTemplate()
 		if err != nil {
-			return choice{}, err
+			return Choice{}, err
 		}
 		if source == "" {
-			return choice{}, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", s.folder)
+			return Choice{}, fmt.Errorf("%s has no chat template; use --prompt_template default or a file", s.Folder)
 		}
 		t, err := ownChat(c, source, special, f)
 		if err != nil {
-			return choice{}, fmt.Errorf("%s: %w", s.folder, err)
+			return Choice{}, fmt.Errorf("%s: %w", s.Folder, err)
 		}
-		return choice{template: t, what: "the model's own chat template" + dated(t)}, nil
+		return Choice{Template: t, What: "the model's own chat template" + dated(t)}, nil
 	}
 	text, err := os.ReadFile(c.File)
 	if err != nil {
-		return choice{}, fmt.Errorf("prompt_template: %w; expected auto, default, chat, localrqa or a file", err)
+		return Choice{}, fmt.Errorf("prompt_template: %w; expected auto, default, chat, localrqa or a file", err)
 	}
 	t, err := prompt.Parse(string(text), f)
 	if err != nil {
-		return choice{}, fmt.Errorf("%s: %w", c.File, err)
+		return Choice{}, fmt.Errorf("%s: %w", c.File, err)
 	}
-	return choice{template: t, what: "the wording of " + c.File + turns}, nil
+	return Choice{Template: t, What: "the wording of " + c.File + turns}, nil
 }
 
 // ownChat is a model's own chat template, on the date that was given or today.
@@ -249,15 +249,15 @@ func (c PromptOptions) Format(end string) prompt.Format {
 	return f
 }
 
-// saved is the template in a trained decoder's folder, nil where there is none.
-func (s textSide) saved() (*prompt.Template, error) {
-	data, ok := s.files[prompt.FileName]
+// Saved is the template in a trained decoder's folder, nil where there is none.
+func (s TextSide) Saved() (*prompt.Template, error) {
+	data, ok := s.Files[prompt.FileName]
 	if !ok {
 		return nil, nil
 	}
 	t := &prompt.Template{}
 	if err := json.Unmarshal(data, t); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(s.folder, prompt.FileName), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.Folder, prompt.FileName), err)
 	}
 	return t, nil
 }
@@ -265,11 +265,11 @@ func (s textSide) saved() (*prompt.Template, error) {
 // maxPromptFile bounds a saved prompt, in bytes.
 const maxPromptFile = 16 << 20
 
-// trainedDate is the date in the prompts of a checkpoint or trained model, ""
+// TrainedDate is the date in the prompts of a checkpoint or trained model, ""
 // where they tell none.
-func trainedDate(folder string) (string, error) {
+func TrainedDate(folder string) (string, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{prompt.FileName, fidName} {
+	for _, name := range []string{prompt.FileName, FiDName} {
 		data, err := modelfile.Read(filepath.Join(folder, name), maxPromptFile)
 		if err == nil {
 			files[name] = data
@@ -277,13 +277,13 @@ func trainedDate(folder string) (string, error) {
 			return "", err
 		}
 	}
-	t, err := textSide{folder: folder, files: files}.saved()
-	if data := files[fidName]; err == nil && data != nil {
+	t, err := TextSide{Folder: folder, Files: files}.Saved()
+	if data := files[FiDName]; err == nil && data != nil {
 		var fuses struct {
 			Template *prompt.Template `json:"prompt"`
 		}
 		if err = json.Unmarshal(data, &fuses); err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Join(folder, fidName), err)
+			err = fmt.Errorf("%s: %w", filepath.Join(folder, FiDName), err)
 		}
 		t = fuses.Template
 	}
@@ -295,14 +295,14 @@ func trainedDate(folder string) (string, error) {
 
 // chatTemplate finds the model's own chat template, "" where it has none, and
 // its special tokens.
-func (s textSide) chatTemplate() (source string, special map[string]string, err error) {
-	if source, err = weights.ChatTemplate(s.files); err != nil {
-		return "", nil, fmt.Errorf("%s: %w", s.folder, err)
+func (s TextSide) chatTemplate() (source string, special map[string]string, err error) {
+	if source, err = weights.ChatTemplate(s.Files); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", s.Folder, err)
 	}
 	special = map[string]string{}
-	named := s.tokenizer.Special()
+	named := s.Tokenizer.Special()
 	for name, id := range map[string]int32{"bos_token": named.BOS, "eos_token": named.EOS, "pad_token": named.PAD, "unk_token": named.UNK} {
-		if token, ok := s.tokenizer.Token(id); ok {
+		if token, ok := s.Tokenizer.Token(id); ok {
 			special[name] = token
 		}
 	}

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"gorqa/text/tokenizer"
 )
 
-// inFile says where in their file rows are that an error names.
-func inFile(file string, examples []dataset.Example, err error) error {
+// InFile says where in their file rows are that an error names.
+func InFile(file string, examples []dataset.Example, err error) error {
 	var none *recipe.Unembedded
 	if !errors.As(err, &none) {
 		return fmt.Errorf("%s: %w", file, err)
@@ -27,9 +27,9 @@ func inFile(file string, examples []dataset.Example, err error) error {
 	return errors.Join(errs...)
 }
 
-// checkTexts refuses texts with tokens that a model has no embedding for; each is
+// CheckTexts refuses texts with tokens that a model has no embedding for; each is
 // named by what and its number. Where every token has one it reads none of them.
-func checkTexts(t *tokenizer.Tokenizer, embeddings int, what string, n int, text func(i int) string) error {
+func CheckTexts(t *tokenizer.Tokenizer, embeddings int, what string, n int, text func(i int) string) error {
 	if t.Size() <= embeddings {
 		return nil
 	}
@@ -49,18 +49,18 @@ func checkTexts(t *tokenizer.Tokenizer, embeddings int, what string, n int, text
 	return errors.New(b.String())
 }
 
-// checkDocuments looks for such tokens in documents, which questions may be asked
+// CheckDocuments looks for such tokens in documents, which questions may be asked
 // with.
-func checkDocuments(g generator, file string, documents []dataset.Document) error {
-	e := g.loaded().encoder
-	if err := checkTexts(e.Tokenizer, e.Embeddings, "documents", len(documents), func(i int) string { return documents[i].Text() }); err != nil {
+func CheckDocuments(g Generator, file string, documents []dataset.Document) error {
+	e := g.Loaded().Encoder
+	if err := CheckTexts(e.Tokenizer, e.Embeddings, "documents", len(documents), func(i int) string { return documents[i].Text() }); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
 }
 
-// checkGold looks for such tokens in the gold passages of rows.
-func checkGold(e *recipe.Encoder, examples []dataset.Example) error {
+// CheckGold looks for such tokens in the gold passages of rows.
+func CheckGold(e *recipe.Encoder, examples []dataset.Example) error {
 	if e.Tokenizer.Size() <= e.Embeddings {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package app
+package qa
 
 import (
 	"cmp"
@@ -26,19 +26,19 @@ import (
 	"gorqa/text/recipe"
 )
 
-// fusion is an encoder-decoder that is asked as Fusion-in-Decoder does.
-type fusion struct {
-	base
+// fid is an encoder-decoder that is asked as Fusion-in-Decoder does.
+type fid struct {
+	Model
 	model     *t5.Model
 	text      *recipe.Fusion
-	was       fidFile // what the model's folder says
+	was       FiDFile // what the model's folder says
 	generator *generate.Seq2Seq
 	beams     generate.Beams
 }
 
-// fidFile is fid.json: what a trained model must be asked with, so that eval and
+// FiDFile is fid.json: what a trained model must be asked with, so that eval and
 // ask need no flags.
-type fidFile struct {
+type FiDFile struct {
 	Version   int              `json:"version"`
 	K         int              `json:"k"` // passages
 	MaxTokens int              `json:"max_encoder_seq_length"`
@@ -46,9 +46,9 @@ type fidFile struct {
 	Template  *prompt.Template `json:"prompt"`
 }
 
-const fidName = "fid.json"
+const FiDName = "fid.json"
 
-func (f *fidFile) read(data []byte) error {
+func (f *FiDFile) Read(data []byte) error {
 	if err := json.Unmarshal(data, f); err != nil {
 		return err
 	}
@@ -71,44 +71,44 @@ func (f *fidFile) read(data []byte) error {
 const mostPassages, mostTokens = 1 << 20, 1 << 24
 
 // LocalRQA's lengths.
-const maxEncoderTokens, maxDecoderTokens = 512, 256
+const MaxPassageTokens, MaxAnswerTokens = 512, 256
 
-func openFusion(ctx context.Context, e *xla.Engine, source *weights.Model, from origin, half, trained bool) (*fusion, error) {
-	c, err := fusionConfig(source)
+func openFiD(ctx context.Context, e *xla.Engine, source *weights.Model, from Origin, half, trained bool) (*fid, error) {
+	c, err := FiDConfig(source)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from.base, err)
+		return nil, fmt.Errorf("%s: %w", from.Base, err)
 	}
 	b, err := newBase(ctx, e, from, source.Config(), source.Files(), half)
 	if err != nil {
 		return nil, err
 	}
-	b.notes = notes(source, c.Weights(), trained)
-	return newFusion(ctx, b, c, source, half, trained)
+	b.notes = Notes(source, c.Weights(), trained)
+	return newFiD(ctx, b, c, source, half, trained)
 }
 
-// fusionConfig is decoderConfig for an encoder-decoder.
-func fusionConfig(source *weights.Model) (t5.Config, error) {
+// FiDConfig is DecoderConfig for an encoder-decoder.
+func FiDConfig(source *weights.Model) (t5.Config, error) {
 	c, err := t5.ParseConfig(source.Config(), source.GenerationConfig())
 	_, own := source.Shape("lm_head.weight")
 	c.Tied = !own
 	return c, err
 }
 
-// freshFusion is a model of random weights.
-func freshFusion(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (generator, error) {
-	parsed, data, err := f.read()
+// OpenFresh is a model of random weights.
+func OpenFresh(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (Generator, error) {
+	parsed, data, err := f.Read()
 	if err != nil {
 		return nil, err
 	}
-	files, err := tokenizerFiles(ctx, f.Tokenizer)
+	files, err := TokenizerFiles(ctx, f.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBase(ctx, e, origin{base: f.Tokenizer}, data, files, half)
+	b, err := newBase(ctx, e, Origin{Base: f.Tokenizer}, data, files, half)
 	if err != nil {
 		return nil, err
 	}
-	return newFusion(ctx, b, parsed, t5.Fresh{Config: parsed, Seed: seed}, half, true)
+	return newFiD(ctx, b, parsed, t5.Fresh{Config: parsed, Seed: seed}, half, true)
 }
 
 // Fresh is where a model of random weights has its files.
@@ -117,12 +117,12 @@ type Fresh struct {
 	Tokenizer string // a folder or GGUF file
 }
 
-// read gives the configuration, also as it is written.
-func (f Fresh) read() (c t5.Config, data []byte, err error) {
+// Read gives the configuration, also as it is written.
+func (f Fresh) Read() (c t5.Config, data []byte, err error) {
 	if data, err = os.ReadFile(f.Config); err != nil {
 		return c, nil, err
 	}
-	if _, err = isFusion(data, EncoderDecoder); err == nil {
+	if _, err = IsFiD(data, EncoderDecoder); err == nil {
 		c, err = t5.ParseConfig(data, nil)
 	}
 	if err != nil {
@@ -131,8 +131,8 @@ func (f Fresh) read() (c t5.Config, data []byte, err error) {
 	return c, data, nil
 }
 
-// tokenizerFiles are those that a fresh model needs of a folder or GGUF file.
-func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
+// TokenizerFiles are those that a fresh model needs of a folder or GGUF file.
+func TokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	if strings.HasSuffix(strings.ToLower(path), ".gguf") {
 		m, err := weights.Open(ctx, path)
@@ -160,63 +160,63 @@ func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error)
 	return files, nil
 }
 
-// newFusion puts the weights of a source on the device.
-func newFusion(ctx context.Context, b base, c t5.Config, source tape.Source, half, trained bool) (*fusion, error) {
-	f := &fusion{base: b, model: t5.New(c, half), text: &recipe.Fusion{Encoder: b.encoder, End: int32(c.End)}}
-	b.encoder.Embeddings = c.Vocabulary
+// newFiD puts the weights of a source on the device.
+func newFiD(ctx context.Context, b Model, c t5.Config, source tape.Source, half, trained bool) (*fid, error) {
+	f := &fid{Model: b, model: t5.New(c, half), text: &recipe.Fusion{Encoder: b.Encoder, End: int32(c.End)}}
+	b.Encoder.Embeddings = c.Vocabulary
 	if err := f.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
 		return nil, err
 	}
-	if data := f.files[fidName]; data != nil {
-		if err := f.was.read(data); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(f.folder, fidName), err), f.params.Free())
+	if data := f.files[FiDName]; data != nil {
+		if err := f.was.Read(data); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(f.folder, FiDName), err), f.Params.Free())
 		}
-		f.k = f.was.K
+		f.K = f.was.K
 	}
-	f.generator = generate.NewSeq2Seq(f.model, f.runner)
+	f.generator = generate.NewSeq2Seq(f.model, f.Runner)
 	return f, nil
 }
 
-func (f *fusion) describe(name string, e *xla.Engine, show *report.Run) {
+func (f *fid) Describe(name string, e *xla.Engine, show *report.Run) {
 	c := f.model.Config
 	show.Say("Model %s: %.1f million weights, %d encoder and %d decoder layers, on %s", name, float64(c.Parameters())/1e6, c.Layers, c.DecoderLayers, e.Describe())
 	f.describeRest(show)
 }
 
-// usePrompt sets template and lengths: as the flags say, or, where they say
+// UsePrompt sets template and lengths: as the flags say, or, where they say
 // nothing, as the model was trained.
-func (f *fusion) usePrompt(c PromptOptions, show *report.Run) error {
-	f.text.Encoder.MaxTokens = cmp.Or(c.MaxPassageTokens, f.was.MaxTokens, maxEncoderTokens)
-	f.text.MaxAnswer = cmp.Or(c.MaxAnswerTokens, f.was.MaxAnswer, maxDecoderTokens)
-	chosen, err := f.textSide().choose(c, f.was.Template)
+func (f *fid) UsePrompt(c PromptOptions, show *report.Run) error {
+	f.text.Encoder.MaxTokens = cmp.Or(c.MaxPassageTokens, f.was.MaxTokens, MaxPassageTokens)
+	f.text.MaxAnswer = cmp.Or(c.MaxAnswerTokens, f.was.MaxAnswer, MaxAnswerTokens)
+	chosen, err := f.textSide().Choose(c, f.was.Template)
 	if err != nil {
 		return err
 	}
-	f.encoder.Template = chosen.template
-	for _, w := range chosen.warnings {
+	f.Encoder.Template = chosen.Template
+	for _, w := range chosen.Warnings {
 		show.Warn("%s", w)
 	}
-	show.Say("Prompt: %s; an answer ends in %s", chosen.what, tokenNamed(f.encoder.Tokenizer, f.text.End))
+	show.Say("Prompt: %s; an answer ends in %s", chosen.What, TokenNamed(f.Encoder.Tokenizer, f.text.End))
 	return nil
 }
 
-// useGeneration sets how answers are searched for: greedily or by beams, until
+// UseGeneration sets how answers are searched for: greedily or by beams, until
 // an end token. The separator ends none: FiD's answers are learnt without it.
-func (f *fusion) useGeneration(c GenerationOptions) error {
+func (f *fid) UseGeneration(c GenerationOptions) error {
 	if c.Sample {
 		return errors.New("do_sample: true found with an encoder-decoder, which answers greedily or by beams; false expected; use --num_beams")
 	}
 	f.beams = generate.DefaultBeams()
 	f.beams.MaxNewTokens, f.beams.BatchSize, f.beams.Beams, f.beams.Shares = c.MaxNewTokens, c.BatchSize, c.Beams, true
 	var err error
-	if f.beams.Ends, err = f.textSide().ends(); err != nil {
+	if f.beams.Ends, err = f.textSide().Ends(); err != nil {
 		return err
 	}
 	return f.beams.Validate()
 }
 
 // Generate implements evaluate.Generator.
-func (f *fusion) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
+func (f *fid) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
 	rows := make([][][]int32, len(queries))
 	for i, q := range queries {
 		var err error
@@ -238,14 +238,14 @@ func (f *fusion) Generate(ctx context.Context, queries []evaluate.Query) ([]eval
 	return answers, nil
 }
 
-func (f *fusion) room(examples []dataset.Example) error {
+func (f *fid) Room(examples []dataset.Example) error {
 	return recipe.Fitting(len(examples), func(i int) error {
 		_, err := f.text.Passages(examples[i].Question, examples[i].History, nil)
 		return err
 	})
 }
 
-func (f *fusion) complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
+func (f *fid) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
 	rows := make([][][]int32, len(prompts))
 	for i, ids := range prompts {
 		rows[i] = [][]int32{f.text.Ended(ids)}
@@ -264,13 +264,13 @@ func (f *fusion) complete(ctx context.Context, prompts [][]int32, most int) ([]s
 }
 
 // say is an answer's text.
-func (f *fusion) say(a generate.Answer) string {
-	return strings.TrimSpace(f.encoder.Tokenizer.Decode(a.Tokens, true))
+func (f *fid) say(a generate.Answer) string {
+	return strings.TrimSpace(f.Encoder.Tokenizer.Decode(a.Tokens, true))
 }
 
-func (f *fusion) encode(examples []dataset.Example, contexts []recipe.Context) (rows, error) {
+func (f *fid) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {
 	all, err := f.text.Rows(examples, contexts)
-	packing := batch.FusionPackingFor(f.runner.Engine.OnHost())
+	packing := batch.FusionPackingFor(f.Runner.Engine.OnHost())
 	packing.Start = int32(f.model.Config.Start)
 	about := func(r batch.FusionRow) (index, tokens, terms int) {
 		return r.Index, len(slices.Concat(r.Passages...)) + len(r.Answer), len(r.Answer)
@@ -278,12 +278,12 @@ func (f *fusion) encode(examples []dataset.Example, contexts []recipe.Context) (
 	return newRows(all, about, packing.Each, func(b *batch.Fusion) int { return len(b.Rows) }, f.model.Loss), err
 }
 
-// borders has none: answers stand apart from prompts.
-func (f *fusion) borders([]dataset.Example, []recipe.Context) (note string, err error) { return "", nil }
+// Borders has none: answers stand apart from prompts.
+func (f *fid) Borders([]dataset.Example, []recipe.Context) (note string, err error) { return "", nil }
 
-// save writes a Hugging Face folder, with fid.json beside the model.
-func (f *fusion) save(ctx context.Context, dir string) error {
-	return f.saveWith(ctx, dir, fidName, fidFile{
-		Version: 1, K: f.k, MaxTokens: f.text.Encoder.MaxTokens, MaxAnswer: f.text.MaxAnswer, Template: f.encoder.Template,
+// Save writes a Hugging Face folder, with fid.json beside the model.
+func (f *fid) Save(ctx context.Context, dir string) error {
+	return f.saveWith(ctx, dir, FiDName, FiDFile{
+		Version: 1, K: f.K, MaxTokens: f.text.Encoder.MaxTokens, MaxAnswer: f.text.MaxAnswer, Template: f.Encoder.Template,
 	}, nil)
 }
