@@ -43,43 +43,15 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 		var value any
 		named := false
 		if i < len(format) && format[i] == '(' {
-			end := strings.IndexByte(format[i:], ')')
-			if end < 0 {
-				return "", errors.New("a key in the format without its end; expected )")
-			}
-			if mapping == nil {
-				return "", fmt.Errorf("the format has keys and gets %s; expected a dictionary", described(whole))
-			}
-			v, ok, err := mapping.get(r, format[i+1:i+end])
+			v, n, err := r.percentKey(format[i:], whole)
 			if err != nil {
 				return "", err
 			}
-			if !ok {
-				return "", fmt.Errorf("the format's key %q is not in the dictionary; expected it there", clip(format[i+1:i+end]))
-			}
 			value, named = v, true
-			i += end + 1
+			i += n
 		}
-		s := spec{fill: " ", precision: -1}
-		for ; i < len(format); i++ {
-			switch c := format[i]; c {
-			case '-':
-				s.align = '<'
-				continue
-			case '+', ' ':
-				s.sign = max(s.sign, c)
-				continue
-			case '0':
-				if s.align == 0 {
-					s.fill, s.align = "0", '='
-				}
-				continue
-			case '#':
-				s.alternate = true
-				continue
-			}
-			break
-		}
+		s, n := percentFlags(format[i:])
+		i += n
 		number := func() (int, error) {
 			if i < len(format) && format[i] == '*' {
 				i++
@@ -138,6 +110,46 @@ func (r *run) percent(format string, args tuple, whole any) (string, error) {
 		return "", fmt.Errorf("%d of %d values have a place in the format; expected all", next, len(args))
 	}
 	return b.String(), r.grow(len(format))
+}
+
+// percentKey is the value of the key (…) that a place of the format begins
+// with, and the key's length with its brackets.
+func (r *run) percentKey(place string, whole any) (any, int, error) {
+	key, _, ok := strings.Cut(place[1:], ")")
+	if !ok {
+		return nil, 0, errors.New("a key in the format without its end; expected )")
+	}
+	mapping, ok := whole.(*dict)
+	if !ok {
+		return nil, 0, fmt.Errorf("the format has keys and gets %s; expected a dictionary", described(whole))
+	}
+	v, ok, err := mapping.get(r, key)
+	if err == nil && !ok {
+		err = fmt.Errorf("the format's key %q is not in the dictionary; expected it there", clip(key))
+	}
+	return v, len(key) + 2, err
+}
+
+// percentFlags reads the flags of a place and says how long they are.
+func percentFlags(place string) (spec, int) {
+	s := spec{fill: " ", precision: -1}
+	for i := range len(place) {
+		switch c := place[i]; c {
+		case '-':
+			s.align = '<'
+		case '+', ' ':
+			s.sign = max(s.sign, c)
+		case '0':
+			if s.align == 0 {
+				s.fill, s.align = "0", '='
+			}
+		case '#':
+			s.alternate = true
+		default:
+			return s, i
+		}
+	}
+	return s, len(place)
 }
 
 func (r *run) formatPercent(s spec, v any) (string, error) {

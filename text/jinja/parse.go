@@ -311,58 +311,13 @@ func (p *parser) statement() (statement, error) {
 	case "set":
 		return p.set(line)
 	case "print":
-		n := printNode{line: line}
-		for p.peek().kind != kindTagEnd {
-			if len(n.values) > 0 {
-				if _, err := p.expect(","); err != nil {
-					return nil, err
-				}
-			}
-			value, err := p.expression()
-			if err != nil {
-				return nil, err
-			}
-			n.values = append(n.values, value)
-		}
-		return n, nil
+		return p.printTag(line)
 	case "macro":
-		name, err := p.expect(kindName)
-		if err != nil {
-			return nil, err
-		}
-		n := &macroNode{line: line, name: name.text}
-		if err := p.signature(n); err != nil {
-			return nil, err
-		}
-		return n, p.macroBody(n, "endmacro")
+		return p.macro(line)
 	case "call":
-		n := callBlockNode{line: line, macro: &macroNode{line: line, name: "caller"}}
-		if p.peek().kind == "(" {
-			if err := p.signature(n.macro); err != nil {
-				return nil, err
-			}
-		}
-		call, err := p.expression()
-		if err != nil {
-			return nil, err
-		}
-		c, ok := call.(*callNode)
-		if !ok {
-			return nil, p.fail("a call block without a call; expected {%% call macro(…) %%}")
-		}
-		n.call = c
-		return n, p.macroBody(n.macro, "endcall")
+		return p.callBlock(line)
 	case "filter":
-		n := filterBlockNode{line: line}
-		first, err := p.filterName(nil)
-		if err != nil {
-			return nil, err
-		}
-		if n.filters, err = p.filters([]filterNode{first}); err != nil {
-			return nil, err
-		}
-		n.body, err = p.block("endfilter")
-		return n, err
+		return p.filterBlock(line)
 	case "with":
 		return p.with(line)
 	case "generation":
@@ -387,6 +342,67 @@ func (p *parser) statement() (statement, error) {
 	}
 	p.at--
 	return nil, p.fail("the tag %q is not known; expected one of Jinja2's own, or generation", tag.text)
+}
+
+func (p *parser) printTag(line int) (statement, error) {
+	n := printNode{line: line}
+	for p.peek().kind != kindTagEnd {
+		if len(n.values) > 0 {
+			if _, err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		value, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		n.values = append(n.values, value)
+	}
+	return n, nil
+}
+
+func (p *parser) macro(line int) (statement, error) {
+	name, err := p.expect(kindName)
+	if err != nil {
+		return nil, err
+	}
+	n := &macroNode{line: line, name: name.text}
+	if err := p.signature(n); err != nil {
+		return nil, err
+	}
+	return n, p.macroBody(n, "endmacro")
+}
+
+func (p *parser) callBlock(line int) (statement, error) {
+	n := callBlockNode{line: line, macro: &macroNode{line: line, name: "caller"}}
+	if p.peek().kind == "(" {
+		if err := p.signature(n.macro); err != nil {
+			return nil, err
+		}
+	}
+	call, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	c, ok := call.(*callNode)
+	if !ok {
+		return nil, p.fail("a call block without a call; expected {%% call macro(…) %%}")
+	}
+	n.call = c
+	return n, p.macroBody(n.macro, "endcall")
+}
+
+func (p *parser) filterBlock(line int) (statement, error) {
+	n := filterBlockNode{line: line}
+	first, err := p.filterName(nil)
+	if err != nil {
+		return nil, err
+	}
+	if n.filters, err = p.filters([]filterNode{first}); err != nil {
+		return nil, err
+	}
+	n.body, err = p.block("endfilter")
+	return n, err
 }
 
 // outsideLoops reads a body that is a function of its own to Jinja2, so that
