@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"gorqa/internal/golden"
 )
 
 // naive is the formula in float64, and its gradients by hand.
@@ -178,7 +180,7 @@ func testAttention(t *testing.T) {
 			}
 			for _, x := range attended[float32](t, s, r) {
 				for i, want := range x.want {
-					if d := math.Abs(float64(x.got[i]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
+					if !golden.Near(float64(x.got[i]), want, 2e-5*(1+math.Abs(want))) {
 						t.Fatalf("%s[%d] is %g, expected %g", x.name, i, x.got[i], want)
 					}
 				}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"gorqa/internal/golden"
 )
 
 // TestDecodeGEMM holds products of f32 and of bf16 weights against float64 ones.
@@ -45,7 +47,7 @@ func testDecodeGEMM(t *testing.T) {
 						p := float64(w) * float64(x[i*c.in+j])
 						want, size = want+p, size+math.Abs(p)
 					}
-					if got := float64(ys[which][i*c.out+n]); !(math.Abs(got-want) <= 1e-6*(1+size)) {
+					if got := float64(ys[which][i*c.out+n]); !golden.Near(got, want, 1e-6*(1+size)) {
 						t.Fatalf("%v, matrix %d: row %d, output %d is %g, expected %g", c, which, i, n, got, want)
 					}
 				}
@@ -71,7 +73,7 @@ func testSwiGLU(t *testing.T) {
 	}
 	SwiGLU(g, u)
 	for i := range g {
-		if !(math.Abs(float64(g[i])-want[i]) <= 1e-6*(1+math.Abs(want[i]))) {
+		if !golden.Near(float64(g[i]), want[i], 1e-6*(1+math.Abs(want[i]))) {
 			t.Fatalf("%d: %g, expected %g", i, g[i], want[i])
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"gorqa/internal/golden"
 )
 
 // Sizes that fill panels, tiles and depths, and that leave a rest of each.
@@ -37,7 +39,7 @@ func testGEMM(t *testing.T) {
 							want, most = want+term, most+math.Abs(term)
 						}
 						// bf16 has 8 bits; sums in f32 are rounded at every step.
-						if got := float64(y[i*n+j].Float32()); math.Abs(got-want) > math.Abs(want)/256+most*1e-5 {
+						if got := float64(y[i*n+j].Float32()); !golden.Near(got, want, math.Abs(want)/256+most*1e-5) {
 							t.Fatalf("[%d, %d] is %g, expected %g", i, j, got, want)
 						}
 					}
@@ -76,7 +78,7 @@ func testWeightGradGEMMBF16(t *testing.T) {
 						term := float64(y[s*n+i].Float32()) * float64(x[s*k+j].Float32())
 						want, most = want+term, most+math.Abs(term)
 					}
-					if got := float64(sum[i*k+j]); math.Abs(got-want) > 1e-5*(most+1) {
+					if got := float64(sum[i*k+j]); !golden.Near(got, want, 1e-5*(most+1)) {
 						t.Fatalf("%v first=%t: [%d, %d] is %g, expected %g", size, first, i, j, got, want)
 					}
 				}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"gorqa/internal/golden"
 )
 
 // TestWeightGradGEMM holds products against sums in f64, over sizes that fill
@@ -41,7 +43,7 @@ func testWeightGradGEMM(t *testing.T) {
 					}
 				}
 				for i := range got {
-					if d := math.Abs(float64(got[i]) - want[i]); !(d <= 1e-5*(1+math.Sqrt(float64(rows)))) {
+					if !golden.Near(float64(got[i]), want[i], 1e-5*(1+math.Sqrt(float64(rows)))) {
 						t.Fatalf("value %d is %g; expected %g", i, got[i], want[i])
 					}
 				}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"gorqa/internal/golden"
 )
 
 // TestAdd holds sums over one and several goroutines against a plain loop.
@@ -151,7 +153,7 @@ func testAdamW(t *testing.T) {
 				}
 			}
 			for i := range n {
-				if math.Abs(float64(w[i])-want[i]) > 2e-6 || math.Abs(float64(m[i])-mean[i]) > 1e-6 || math.Abs(float64(v[i])-square[i]) > 1e-6 {
+				if !golden.Near(float64(w[i]), want[i], 2e-6) || !golden.Near(float64(m[i]), mean[i], 1e-6) || !golden.Near(float64(v[i]), square[i], 1e-6) {
 					t.Fatalf("weight %d of %d is %v with %v and %v; expected %v with %v and %v", i, n, w[i], m[i], v[i], want[i], mean[i], square[i])
 				}
 				if halved && halves.BF16[i] != bfloat16.FromFloat32(w[i]) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"gorqa/internal/golden"
 )
 
 // TestKVCache holds attention over caches of several lengths, filled in pieces,
@@ -85,7 +87,7 @@ func testKVCache(t *testing.T) {
 						for i := from; i < n; i++ {
 							want += p[i] / sum * of(values[row], i, j)
 						}
-						if d := math.Abs(float64(o[at+j]) - want); !(d <= 2e-5*(1+math.Abs(want))) {
+						if !golden.Near(float64(o[at+j]), want, 2e-5*(1+math.Abs(want))) {
 							t.Fatalf("row %d, head %d: o[%d] is %g, expected %g", row, h, j, o[at+j], want)
 						}
 					}

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"gorqa/internal/golden"
 )
 
 func TestTopKFindsWhatSortingAllScoresFinds(t *testing.T) { withEachISA(t, topKFindsWhatSortingFinds) }
@@ -48,7 +50,7 @@ func topKFindsWhatSortingFinds(t *testing.T) {
 						p := float64(x) * float64(rows[h.Row*size.width+i])
 						exact, most = exact+p, most+math.Abs(p)
 					}
-					if !(math.Abs(exact-float64(h.Score)) <= 1e-6*most) {
+					if !golden.Near(float64(h.Score), exact, 1e-6*most) {
 						t.Errorf("query %d, row %d: score %g; expected %g", q, h.Row, h.Score, exact)
 					}
 				}

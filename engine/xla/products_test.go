@@ -9,6 +9,7 @@ import (
 
 	"gorqa/engine/cpu"
 	"gorqa/files/wheel"
+	"gorqa/internal/golden"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -85,7 +86,7 @@ func TestProducts(t *testing.T) {
 				}
 				want, most = want+term, most+math.Abs(term)
 			}
-			if got := float64(got[i].Float32()); math.Abs(got-want) > math.Abs(want)/256+most*1e-5 {
+			if got := float64(got[i].Float32()); !golden.Near(got, want, math.Abs(want)/256+most*1e-5) {
 				t.Fatalf("product %d, [%d, %d] is %g, expected %g", which, row, column, got, want)
 			}
 		}

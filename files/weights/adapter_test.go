@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestAdapter(t *testing.T) {
 			if diff := cmp.Diff(test.want, l); diff != "" {
 				t.Errorf("settings (-want +got):\n%s", diff)
 			}
-			if n := len(m.Names()); n != test.tensors || math.Abs(l.Scale()-test.scale) > 1e-12 {
+			if n := len(m.Names()); n != test.tensors || !golden.Near(l.Scale(), test.scale, 1e-12) {
 				t.Errorf("%d tensors, scale %v; want %d, %v", n, l.Scale(), test.tensors, test.scale)
 			}
 			l.Revision, l.Dropout = "v2", 0.1
@@ -59,9 +60,9 @@ func TestAdapter(t *testing.T) {
 				t.Errorf("files (-saved +read):\n%s", diff)
 			}
 			for _, name := range m.Names() {
-				want, _ := m.Float32(name)
+				want, lost := m.Float32(name)
 				got, err := again.Float32(name)
-				if err != nil || !slices.Equal(got, want) {
+				if err = errors.Join(lost, err); err != nil || !slices.Equal(got, want) {
 					t.Errorf("%s is not what was saved; error %v", name, err)
 				}
 			}
@@ -101,7 +102,7 @@ func TestMerge(t *testing.T) {
 				}
 				if slices.Contains(g.Names("merged."), "merged."+name) {
 					g.Compare(t, "merged."+name, got)
-				} else if want, _ := base.Float32(name); !slices.Equal(got, want) {
+				} else if want, err := base.Float32(name); err != nil || !slices.Equal(got, want) {
 					t.Errorf("%s has no adapter and is changed", name)
 				}
 			}

@@ -239,6 +239,13 @@ func share(got, want float64, tolerance Tolerance) float64 {
 	return used
 }
 
+// Near says whether got is want within a distance. What is no number is near
+// nothing, itself not either, where |got-want| > within is false of it and such a
+// check passes.
+func Near[F float32 | float64](got, want F, within float64) bool {
+	return got == want || math.Abs(float64(got)-float64(want)) <= within
+}
+
 // ReadJSON reads a JSON file, gzipped if its name ends in .gz, into v, and fails
 // the test if it cannot.
 func ReadJSON(t testing.TB, path string, v any) {

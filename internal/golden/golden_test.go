@@ -57,6 +57,34 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestNear(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, test := range []struct {
+		name, why         string
+		got, want, within float64
+		near              bool
+	}{
+		{"within", "the distance itself counts", 1.5, 1, 0.5, true},
+		{"beyond", "on either side", 0.4, 1, 0.5, false},
+		{"got nan", "the fault that |got-want| > within passes", nan, 1, 0.5, false},
+		{"want nan", "a golden that is broken", 1, nan, 0.5, false},
+		{"both nan", "nothing was computed", nan, nan, 0.5, false},
+		{"within nan", "a tolerance that was computed from what is no number", 1, 2, nan, false},
+		{"one infinite", "an overflow", inf, 1, 0.5, false},
+		{"infinities", "are equal where they have one sign", inf, inf, 0.5, true},
+		{"other infinity", "and not where they have two", inf, -inf, 0.5, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if near := Near(test.got, test.want, test.within); near != test.near {
+				t.Errorf("near is %t; expected %t: %s", near, test.near, test.why)
+			}
+		})
+	}
+	if Near(float32(nan), 1, 1e9) {
+		t.Error("a float32 that is no number is near 1")
+	}
+}
+
 func TestParse(t *testing.T) {
 	got, err := parse(file(`{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"s":{"dtype":"I32","shape":[],"data_offsets":[8,12]}}`,
 		math.Float32bits(1.5), math.Float32bits(-2), uint32(0xffffffff)))

@@ -81,7 +81,7 @@ func TestVectorsParity(t *testing.T) {
 	}
 	for i, v := range back {
 		w := got[len(got)-1-i]
-		if l, cos := dotOf(v, v), dotOf(v, w)/math.Sqrt(dotOf(w, w)); math.Abs(l-1) > 1e-5 || math.Abs(cos-1) > 1e-5 {
+		if l, cos := dotOf(v, v), dotOf(v, w)/math.Sqrt(dotOf(w, w)); !golden.Near(l, 1, 1e-5) || !golden.Near(cos, 1, 1e-5) {
 			t.Errorf("row %d: squared length %v, cosine to the vector that is not normalised %v; want 1 and 1", i, l, cos)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gorqa/internal/golden"
 )
 
 // TestDraw compares frequencies of draws with the distribution that
@@ -48,7 +50,7 @@ func TestDraw(t *testing.T) {
 				got[s.draw(logits, rnd)] += 1.0 / n
 			}
 			for i, p := range c.want {
-				if sd := math.Sqrt(p * (1 - p) / n); math.Abs(got[i]-p) > 5*sd+1e-9 {
+				if sd := math.Sqrt(p * (1 - p) / n); !golden.Near(got[i], p, 5*sd+1e-9) {
 					t.Errorf("token %d drawn with frequency %.4f, expected %.4f (%s)", i, got[i], p, c.why)
 				}
 			}

@@ -1,7 +1,6 @@
 package nn_test
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -62,7 +61,7 @@ func TestAdapterDropout(t *testing.T) {
 	for _, y := range got[6] {
 		mean += float64(y) / float64(s*out) / float64(rank*in) / adapter.Scale
 	}
-	if math.Abs(mean-1) > 0.05 { // 2048 values: a standard deviation of 0.013
+	if !golden.Near(mean, 1, 0.05) { // 2048 values: a standard deviation of 0.013
 		t.Errorf("the mean of what dropout leaves is %v; expected about 1", mean)
 	}
 }

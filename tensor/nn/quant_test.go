@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gorqa/internal/golden"
 	"gorqa/tensor/nn"
 )
 
@@ -29,7 +30,7 @@ func TestQuantise8(t *testing.T) {
 
 	eight, scales := nn.Quantise8(free)
 	for i, got := range nn.Dequantised8(eight, scales) {
-		if step := scales[i/nn.QuantBlock]; math.Abs(float64(got-free[i])) > float64(step)*0.5001 {
+		if step := scales[i/nn.QuantBlock]; !golden.Near(got, free[i], float64(step)*0.5001) {
 			t.Fatalf("value %d: %v; expected %v within half of %v", i, got, free[i], step)
 		}
 	}
@@ -56,7 +57,7 @@ func TestQuantise4(t *testing.T) {
 
 	pairs, scales := nn.Quantise4(free)
 	for i, got := range nn.Dequantised4(pairs, scales) {
-		if step := scales[i/nn.QuantBlock*2]; math.Abs(float64(got-free[i])) > float64(step)*0.5001 {
+		if step := scales[i/nn.QuantBlock*2]; !golden.Near(got, free[i], float64(step)*0.5001) {
 			t.Fatalf("value %d: %v; expected %v within half of %v", i, got, free[i], step)
 		}
 	}
@@ -65,7 +66,7 @@ func TestQuantise4(t *testing.T) {
 		for _, v := range blocks[i/nn.QuantBlock*nn.QuantBlock:][:nn.QuantBlock] {
 			largest = max(largest, float32(math.Abs(float64(v))))
 		}
-		if math.Abs(float64(got-blocks[i])) > 3e-7*float64(largest) {
+		if !golden.Near(got, blocks[i], 3e-7*float64(largest)) {
 			t.Fatalf("value %d of a block of 4 bits: %v; expected %v as it was", i, got, blocks[i])
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/internal/golden"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 
@@ -100,7 +101,7 @@ func TestCompareInterval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := got[0]; math.Abs(c.Low-(mean-half)) > 0.05*half || math.Abs(c.High-(mean+half)) > 0.05*half {
+	if c := got[0]; !golden.Near(c.Low, mean-half, 0.05*half) || !golden.Near(c.High, mean+half, 0.05*half) {
 		t.Errorf("got %.5f to %.5f, want about %.5f to %.5f", c.Low, c.High, mean-half, mean+half)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/internal/golden"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 	"gorqa/text/retrieve"
@@ -407,7 +408,7 @@ func TestNothingFound(t *testing.T) {
 		"eval_retr/document_accuracy/accuracy": 0.5, "eval_retr/document_recall/recall1": 0.5, "eval_retr/document_recall/recall4": 0.5,
 		"eval_retr/document_ndcg/ndcg": 0.5, "eval_retr/document_mrr/mrr": 0.5, "eval_gen/f1/avg_f1_ans": 0.5, "eval_gen/f1/avg_f1_retr_doc": 0.5, "eval_gen/rouge/avg_rougeL_retr_doc": 0.5,
 	} {
-		if got, ok := report.Metrics[key]; !ok || !(math.Abs(got-want) < 1e-12) {
+		if got, ok := report.Metrics[key]; !ok || !golden.Near(got, want, 1e-12) {
 			t.Errorf("%s is %v, want %v", key, got, want)
 		}
 	}

@@ -52,9 +52,8 @@ func TestGolden(t *testing.T) {
 			checks[5].want, checks[6].want = *v.BLEU, *v.BrevityPenalty
 		}
 		for _, c := range checks {
-			d := math.Abs(c.got - c.want)
-			worst = max(worst, d)
-			if d > tolerance {
+			worst = max(worst, math.Abs(c.got-c.want))
+			if !golden.Near(c.got, c.want, tolerance) {
 				t.Errorf("pair %d: %s is %v, want %v\nprediction %q\nreference  %q", i, c.name, c.got, c.want, v.Prediction, v.Reference)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gorqa/files/wheel"
+	"gorqa/internal/golden"
 	"gorqa/text/dataset"
 	"gorqa/text/prompt"
 	"gorqa/text/tokenizer"
@@ -182,7 +183,7 @@ func TestPlanIsWholeAndRepeatable(t *testing.T) {
 				} else {
 					second = append(second, got...)
 				}
-				if want := float64(step) / 6; epoch < want-1e-9 || epoch > want+1e-9 {
+				if want := float64(step) / 6; !golden.Near(epoch, want, 1e-9) {
 					t.Errorf("step %d: epoch %g, expected %g", step, epoch, want)
 				}
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gorqa/internal/golden"
 	"gorqa/text/dataset"
 	"gorqa/text/retrieve"
 )
@@ -156,8 +157,14 @@ func TestIndexAgainstSort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		qv, _ := e.Embed(t.Context(), queries, retrieve.Query)
-		dv, _ := e.Embed(t.Context(), texts, retrieve.Passage)
+		qv, err := e.Embed(t.Context(), queries, retrieve.Query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dv, err := e.Embed(t.Context(), texts, retrieve.Passage)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for q := range queries {
 			var want []retrieve.Hit
 			for i := range dv {
@@ -174,7 +181,7 @@ func TestIndexAgainstSort(t *testing.T) {
 				}
 				return 1
 			})
-			close := cmp.Comparer(func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-5 })
+			close := cmp.Comparer(func(a, b float32) bool { return golden.Near(a, b, 1e-5) })
 			if diff := cmp.Diff(want[:size.k], got[q], close); diff != "" {
 				t.Errorf("%+v, query %d (-want +got)\n%s", size, q, diff)
 			}
@@ -356,7 +363,7 @@ func TestIndexDamage(t *testing.T) {
 	wantError(t, "an embedder that does not know its width beforehand", err, []string{path, "3 numbers", "expected 2"})
 }
 
-type golden struct {
+type bm25Golden struct {
 	Tolerance float64 `json:"tolerance"`
 	MadeUp    struct {
 		Documents []string    `json:"documents"`
@@ -374,13 +381,13 @@ type golden struct {
 	} `json:"unspaced"`
 }
 
-func readGolden(t *testing.T) golden {
+func readGolden(t *testing.T) bm25Golden {
 	t.Helper()
 	data, err := os.ReadFile("testdata/bm25.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var g golden
+	var g bm25Golden
 	if err := json.Unmarshal(data, &g); err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +415,7 @@ func TestBM25MadeUp(t *testing.T) {
 			}
 		}
 		for _, h := range hits[q] {
-			if math.Abs(float64(h.Score)-want[h.Index]) > g.Tolerance*max(1, want[h.Index]) {
+			if !golden.Near(float64(h.Score), want[h.Index], g.Tolerance*max(1, want[h.Index])) {
 				t.Errorf("query %d, document %d: score %v; rank_bm25 has %v", q, h.Index, h.Score, want[h.Index])
 			}
 		}
@@ -443,7 +450,7 @@ func TestBM25Unspaced(t *testing.T) {
 			t.Errorf("%s: document %d is the best; %d expected", g.Queries[q], best, first[q])
 		}
 		for _, h := range hits[q] {
-			if math.Abs(float64(h.Score)-want[h.Index]) > 1e-6*max(1, want[h.Index]) {
+			if !golden.Near(float64(h.Score), want[h.Index], 1e-6*max(1, want[h.Index])) {
 				t.Errorf("%s, document %d: score %v; rank_bm25 has %v", g.Queries[q], h.Index, h.Score, want[h.Index])
 			}
 		}
@@ -502,7 +509,7 @@ func TestBM25Faire(t *testing.T) {
 	for q, want := range g.Faire.Top10 {
 		for place, w := range want {
 			h := hits[q][place]
-			if h.Index != int(w[0]) || math.Abs(float64(h.Score)-w[1]) > g.Tolerance*max(1, w[1]) {
+			if h.Index != int(w[0]) || !golden.Near(float64(h.Score), w[1], g.Tolerance*max(1, w[1])) {
 				t.Errorf("question %d, place %d: document %d with %v; rank_bm25 has %v with %v", q, place, h.Index, h.Score, w[0], w[1])
 			}
 		}

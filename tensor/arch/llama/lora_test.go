@@ -116,10 +116,10 @@ func quantisedBase(t *testing.T, bits int, rounded func([]float32) []float32, mo
 	exact, _ := run(false, false)
 	want, wantGrads := run(false, true)
 	got, gotGrads := run(true, false)
-	if math.Abs(got-want) > 1e-5*want {
+	if !golden.Near(got, want, 1e-5*want) {
 		t.Errorf("a loss of %v; expected %v as with the values that the bits stand for", got, want)
 	}
-	if off := math.Abs(got - exact); off == 0 || off > most*exact {
+	if got == exact || !golden.Near(got, exact, most*exact) {
 		t.Errorf("a loss of %v, %v before; expected them to differ by less than %v of it", got, exact, most)
 	}
 	for name, grad := range wantGrads {
@@ -169,7 +169,7 @@ func TestLoRADropout(t *testing.T) {
 			return enginetest.Walk(t, tp, m.Loss, b, backward)
 		}
 		first := loss(1, true)
-		if again, other := loss(1, false), loss(2, false); again != first || math.Abs(other-first) < 1e-3 {
+		if again, other := loss(1, false), loss(2, false); again != first || !(math.Abs(other-first) >= 1e-3) {
 			t.Errorf("recompute %t: losses %v and %v with one seed, %v with another; expected two equal ones and another", recompute, first, again, other)
 		}
 		var square float64
@@ -203,7 +203,7 @@ func TestLoRADropout(t *testing.T) {
 			}
 			return loss(1, false)
 		}
-		if got := (at(size) - at(-size)) / (2 * size); math.Abs(got-square) > 0.01*square {
+		if got := (at(size) - at(-size)) / (2 * size); !golden.Near(got, square, 0.01*square) {
 			t.Errorf("recompute %t: the loss changes by %v; expected %v", recompute, got, square)
 		}
 	}

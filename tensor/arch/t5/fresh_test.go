@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"gorqa/internal/golden"
 )
 
 // The scales are what transformers 5.23 gives its own fresh models.
@@ -42,7 +44,7 @@ func TestFreshScales(t *testing.T) {
 			// A root mean square of n draws is within 4 of its own deviations.
 			n := float64(len(values))
 			tolerance := 4 / math.Sqrt(2*n)
-			if got := math.Sqrt(square / n); math.Abs(got/test.want-1) > tolerance {
+			if got := math.Sqrt(square / n); !golden.Near(got/test.want, 1, tolerance) {
 				t.Errorf("%s: %g over %v, expected %g", test.why, got, dims, test.want)
 			}
 			again, err := f.Float32(test.name)

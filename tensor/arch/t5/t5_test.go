@@ -312,7 +312,7 @@ func TestTables(t *testing.T) {
 			times = 10
 		}
 		for i := range d {
-			if got := tenfold[name][i]; math.Abs(float64(got-times*d[i])) > 1e-5 {
+			if got := tenfold[name][i]; !golden.Near(got, times*d[i], 1e-5) {
 				t.Errorf("%s[%d] moved by %g with the rate of tables at ten times, by %g at once; expected %v times that", name, i, got, d[i], times)
 				break
 			}
@@ -338,7 +338,7 @@ func TestDropout(t *testing.T) {
 			t.Errorf("a loss of %v with dropout and without training; expected %v as before", again, plain)
 		}
 		first := loss(true, 1, true)
-		if again, other := loss(true, 1, false), loss(true, 2, false); again != first || math.Abs(other-first) < 1e-3 || math.Abs(plain-first) < 1e-3 {
+		if again, other := loss(true, 1, false), loss(true, 2, false); again != first || !(math.Abs(other-first) >= 1e-3) || !(math.Abs(plain-first) >= 1e-3) {
 			t.Errorf("recompute %t: losses %v and %v with one seed, %v with another, %v without dropout; expected only the first two to be equal", recompute, first, again, other, plain)
 		}
 		for _, p := range r.Params.All() {
@@ -365,7 +365,7 @@ func TestDropout(t *testing.T) {
 				}
 				return loss(true, 1, false)
 			}
-			if got := at(change) - at(-change); math.Abs(got-2*change) > 0.1*2*change {
+			if got := at(change) - at(-change); !golden.Near(got, 2*change, 0.1*2*change) {
 				t.Errorf("recompute %t: the loss changes by %v along %s; its gradient says %v", recompute, got, p.Name, 2*change)
 			}
 			if err := r.Params.SetHost(p, before); err != nil {
@@ -418,7 +418,7 @@ func TestHalf(t *testing.T) {
 	m, r := load(t, "t5v11", true)
 	out := run(t, m, r, small().Pack(fused(t, g)))
 	want := g.Floats(t, "loss")[0]
-	if loss := out.loss / float32(out.terms); math.Abs(float64(loss-want)) > 0.02*float64(want) {
+	if loss := out.loss / float32(out.terms); !golden.Near(loss, want, 0.02*float64(want)) {
 		t.Errorf("loss %g, expected about %g", loss, want)
 	}
 	for name, grad := range out.grads {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/internal/golden"
 	"gorqa/tensor/train/schedule"
 )
 
@@ -16,7 +17,7 @@ func TestAsTransformers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var golden struct {
+	var file struct {
 		Tolerance float64 `json:"tolerance"`
 		Cases     []struct {
 			Kind   string          `json:"kind"`
@@ -27,11 +28,11 @@ func TestAsTransformers(t *testing.T) {
 			Rates  []float64       `json:"rates"`
 		} `json:"cases"`
 	}
-	if err := json.Unmarshal(data, &golden); err != nil {
+	if err := json.Unmarshal(data, &file); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, c := range golden.Cases {
+	for _, c := range file.Cases {
 		s := schedule.Schedule{Kind: c.Kind, Peak: c.Peak, Warmup: c.Warmup, Steps: c.Steps, Args: string(c.Args)}
 		if err := s.Validate(); err != nil {
 			t.Fatal(err)
@@ -40,7 +41,7 @@ func TestAsTransformers(t *testing.T) {
 			t.Fatalf("%s: %d rates of %d steps", c.Kind, len(c.Rates), c.Steps)
 		}
 		for step, want := range c.Rates {
-			if got := s.Rate(step); !(math.Abs(got-want) <= golden.Tolerance*want) {
+			if got := s.Rate(step); !golden.Near(got, want, file.Tolerance*want) {
 				t.Errorf("%s %s, step %d: %v; transformers has %v", c.Kind, c.Args, step, got, want)
 			}
 		}
@@ -94,7 +95,7 @@ func TestClosedForms(t *testing.T) {
 			if step < warmup {
 				want = test.up(n)
 			}
-			if got := s.Rate(step); !(math.Abs(got-want) <= 1e-12*peak) {
+			if got := s.Rate(step); !golden.Near(got, want, 1e-12*peak) {
 				t.Errorf("%s %s, step %d: %v; %v expected", test.kind, test.args, step, got, want)
 			}
 		}
@@ -126,7 +127,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	s := schedule.Schedule{Kind: "cosine", Peak: 1, Steps: 10, Args: `{"num_cycles": null}`}
-	if err := s.Validate(); err != nil || !(math.Abs(s.Rate(5)-0.5) <= 1e-12) {
+	if err := s.Validate(); err != nil || !golden.Near(s.Rate(5), 0.5, 1e-12) {
 		t.Errorf("null leaves the default: %v %v", s.Rate(5), err)
 	}
 }
