@@ -184,18 +184,19 @@ func group(name, short, long string) *cobra.Command {
 	}
 }
 
-// leaf is a command that does something: settings from the arguments, then
-// work. Flags are read by package config alone.
+// leaf is a command that does something: its Args turns arguments into settings,
+// which can be wrong without anything being done, then it works. Flags are read by
+// package config alone.
 func leaf[T any, P interface {
 	*T
 	config.Settings
 }](streams app.Streams, name, short, long, example string, defaults T, work func(context.Context, T, app.Streams) error) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Long: long, Example: example, DisableFlagParsing: true}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		settings := defaults
+	settings, help := defaults, false
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		notices, err := config.Parse(P(&settings), args)
-		if errors.Is(err, config.ErrHelp) {
-			return cmd.Help()
+		if help = errors.Is(err, config.ErrHelp); help {
+			return nil
 		}
 		if _, unknown := cpu.ISAInUse(); unknown != nil {
 			err = errors.Join(err, unknown)
@@ -205,6 +206,12 @@ func leaf[T any, P interface {
 		}
 		if err != nil {
 			return usageError{fmt.Errorf("%s:\n%w", cmd.CommandPath(), err)}
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if help {
+			return cmd.Help()
 		}
 		return work(cmd.Context(), settings, streams)
 	}

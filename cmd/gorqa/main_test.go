@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gorqa": main})
+	testscript.Main(m, map[string]func(){"gorqa": main, "documented": documented})
 }
 
 // TestScripts runs testdata/script/*.txtar. "exits CODE PROGRAM ARGS" runs a
