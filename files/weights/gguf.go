@@ -171,6 +171,42 @@ func (r *ggufReader) value(key string) ggufValue {
 // parseGGUF reads the header of a GGUF file of version 2 or 3.
 func parseGGUF(path string, file io.ReaderAt, size int64) (*ggufFile, error) {
 	r := &ggufReader{path: path, in: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<16), size: size}
+	r.version()
+	tensors, keys := r.u64("the number of tensors"), r.u64("the number of keys")
+	f := &ggufFile{path: path, file: file, meta: map[string]ggufValue{}}
+	for i := uint64(0); i < keys && r.err == nil; i++ {
+		at := r.at
+		key := r.string(fmt.Sprintf("key %d of %d", i+1, keys))
+		if _, twice := f.meta[key]; twice {
+			r.fail(at, "key %q stands twice", key)
+		}
+		f.meta[key] = r.value(fmt.Sprintf("key %q", key))
+	}
+	seen := map[string]bool{}
+	var starts []int64 // where the header tells of each tensor
+	for i := uint64(0); i < tensors && r.err == nil; i++ {
+		starts = append(starts, r.at)
+		f.tensors = append(f.tensors, r.tensor(fmt.Sprintf("tensor %d of %d", i+1, tensors), seen))
+	}
+	alignment := r.alignment(f.meta)
+	if r.err != nil {
+		return nil, r.err
+	}
+	data := (uint64(r.at) + alignment - 1) / alignment * alignment
+	for i := range f.tensors {
+		t := &f.tensors[i]
+		offset := uint64(t.offset)
+		if offset > uint64(size) || data+offset+uint64(t.bytes) > uint64(size) {
+			r.fail(starts[i], "tensor %q of %d bytes at %d of the data ends beyond the file's %d bytes; the file was cut short: fetch it again", t.name, t.bytes, offset, size)
+			return nil, r.err
+		}
+		t.offset = int64(data + offset)
+	}
+	return f, nil
+}
+
+// version reads the magic number and the version.
+func (r *ggufReader) version() {
 	if magic := r.bytes(4, "the magic number"); r.err == nil && string(magic) != "GGUF" {
 		r.fail(0, "begins with %q; expected a GGUF file", magic)
 	}
@@ -182,89 +218,67 @@ func parseGGUF(path string, file io.ReaderAt, size int64) (*ggufFile, error) {
 	case version != 2 && version != 3:
 		r.fail(4, "version %d; expected 2 or 3", version)
 	}
-	tensors, keys := r.u64("the number of tensors"), r.u64("the number of keys")
-	f := &ggufFile{path: path, file: file, meta: map[string]ggufValue{}}
-	for i := uint64(0); i < keys && r.err == nil; i++ {
-		at := r.at
-		key := r.string(fmt.Sprintf("key %d of %d", i+1, keys))
-		if _, twice := f.meta[key]; twice {
-			r.fail(at, "key %q stands twice", key)
-		}
-		f.meta[key] = r.value(fmt.Sprintf("key %q", key))
+}
+
+// tensor reads what the header says of one tensor; its offset counts from the
+// beginning of the data.
+func (r *ggufReader) tensor(name string, seen map[string]bool) (t ggufTensor) {
+	at := r.at
+	t.name = r.string(name)
+	what := fmt.Sprintf("tensor %q", t.name)
+	if seen[t.name] {
+		r.fail(at, "%s stands twice", what)
 	}
-	type placed struct{ at, offset uint64 }
-	var places []placed
-	seen := map[string]bool{}
-	for i := uint64(0); i < tensors && r.err == nil; i++ {
-		at := r.at
-		t := ggufTensor{name: r.string(fmt.Sprintf("tensor %d of %d", i+1, tensors))}
-		what := fmt.Sprintf("tensor %q", t.name)
-		if seen[t.name] {
-			r.fail(at, "%s stands twice", what)
-		}
-		seen[t.name] = true
-		rank := r.u32(what)
-		if rank > 4 {
-			r.fail(at, "%s has %d dimensions; expected at most 4", what, rank)
-			break
-		}
-		dims := make([]uint64, rank)
-		for i := range dims {
-			dims[i] = r.u64(what)
-		}
-		kind := r.u32(what)
-		place := placed{uint64(at), r.u64(what)}
-		if r.err != nil {
-			break
-		}
-		format, ok := ggufFormats[kind]
-		if !ok {
-			r.fail(at, "%s: quantisation type %d; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K: take a GGUF of one of these", what, kind)
-			break
-		}
-		t.format = format
-		n, ok := product(dims, 1)
-		if !ok || n > uint64(size)*256 { // no format puts more than 2 values in a byte
-			r.fail(at, "%s: shape %v is larger than the file", what, dims)
-			break
-		}
-		if slices.Contains(dims, 0) {
-			r.fail(at, "%s: shape %v has a size of 0; expected none; the file is damaged: fetch or convert it again", what, dims)
-			break
-		}
-		if rank == 0 || dims[0]%uint64(format.block) != 0 {
-			r.fail(at, "%s: shape %v; expected the first size in blocks of %d for %s", what, dims, format.block, format.name)
-			break
-		}
-		t.bytes = int64(n) / format.block * format.bytes
-		for i := range dims {
-			t.shape = append(t.shape, int(dims[len(dims)-1-i]))
-		}
-		f.tensors = append(f.tensors, t)
-		places = append(places, place)
+	seen[t.name] = true
+	rank := r.u32(what)
+	if rank > 4 {
+		r.fail(at, "%s has %d dimensions; expected at most 4", what, rank)
+		return t
 	}
-	alignment := uint64(32)
-	if v, ok := f.meta["general.alignment"]; ok && r.err == nil {
-		if v.array || v.kind != ggufU32 || v.number(0) < 1 || v.number(0) > 1<<20 {
-			r.fail(r.at, "general.alignment is no small number of type uint32")
-		} else {
-			alignment = uint64(v.number(0))
-		}
+	dims := make([]uint64, rank)
+	for i := range dims {
+		dims[i] = r.u64(what)
 	}
+	kind := r.u32(what)
+	t.offset = int64(r.u64(what))
 	if r.err != nil {
-		return nil, r.err
+		return t
 	}
-	data := (uint64(r.at) + alignment - 1) / alignment * alignment
-	for i := range f.tensors {
-		t := &f.tensors[i]
-		offset := places[i].offset
-		if offset > uint64(size) || data+offset+uint64(t.bytes) > uint64(size) {
-			r.fail(int64(places[i].at), "tensor %q of %d bytes at %d of the data ends beyond the file's %d bytes; the file was cut short: fetch it again", t.name, t.bytes, offset, size)
-			return nil, r.err
-		}
-		t.offset = int64(data + offset)
+	format, ok := ggufFormats[kind]
+	if !ok {
+		r.fail(at, "%s: quantisation type %d; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K: take a GGUF of one of these", what, kind)
+		return t
 	}
-	return f, nil
+	n, ok := product(dims, 1)
+	switch {
+	case !ok || n > uint64(r.size)*256: // no format puts more than 2 values in a byte
+		r.fail(at, "%s: shape %v is larger than the file", what, dims)
+		return t
+	case slices.Contains(dims, 0):
+		r.fail(at, "%s: shape %v has a size of 0; expected none; the file is damaged: fetch or convert it again", what, dims)
+		return t
+	case rank == 0 || dims[0]%uint64(format.block) != 0:
+		r.fail(at, "%s: shape %v; expected the first size in blocks of %d for %s", what, dims, format.block, format.name)
+		return t
+	}
+	t.format, t.bytes = format, int64(n)/format.block*format.bytes
+	for i := range dims {
+		t.shape = append(t.shape, int(dims[len(dims)-1-i]))
+	}
+	return t
+}
+
+// alignment is what the data and each tensor begin at a multiple of.
+func (r *ggufReader) alignment(meta map[string]ggufValue) uint64 {
+	v, ok := meta["general.alignment"]
+	if !ok || r.err != nil {
+		return 32
+	}
+	if v.array || v.kind != ggufU32 || v.number(0) < 1 || v.number(0) > 1<<20 {
+		r.fail(r.at, "general.alignment is no small number of type uint32")
+		return 32
+	}
+	return uint64(v.number(0))
 }
 
 // float32s reads and dequantises a tensor, its rows in the file's order.

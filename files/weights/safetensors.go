@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -63,29 +64,42 @@ func ReadSafetensors(path string) (*File, error) {
 	return f, nil
 }
 
+// damaged is the error of a safetensors file.
+func damaged(path string, at int64, format string, args ...any) error {
+	return fmt.Errorf("%s: byte %d: %s; the file is damaged or was cut short: fetch or save it again", path, at, fmt.Sprintf(format, args...))
+}
+
 func parseSafetensors(path string, file io.ReaderAt, size int64) (*File, error) {
-	fail := func(at int64, format string, args ...any) (*File, error) {
-		return nil, fmt.Errorf("%s: byte %d: %s; the file is damaged or was cut short: fetch or save it again", path, at, fmt.Sprintf(format, args...))
-	}
 	var head [8]byte
 	if size < 8 {
-		return fail(0, "the file has %d bytes; expected at least the 8 of the header's length", size)
+		return nil, damaged(path, 0, "the file has %d bytes; expected at least the 8 of the header's length", size)
 	}
 	if _, err := file.ReadAt(head[:], 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	length := binary.LittleEndian.Uint64(head[:])
 	if length > maxHeader || length > uint64(size-8) {
-		return fail(0, "the header's length is %d; expected at most %d", length, min(size-8, maxHeader))
+		return nil, damaged(path, 0, "the header's length is %d; expected at most %d", length, min(size-8, maxHeader))
 	}
 	header := make([]byte, length)
 	if _, err := file.ReadAt(header, 8); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	data := 8 + int64(length)
-
 	f := &File{path: path, file: file, tensors: map[string]Info{}}
+	data := 8 + int64(length)
+	if err := f.parseHeader(header, data, size); err != nil {
+		return nil, err
+	}
+	if err := f.checkPlaces(data, size); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// parseHeader reads the header's entries; data is where the tensors begin.
+func (f *File) parseHeader(header []byte, data, size int64) error {
 	decoder := json.NewDecoder(bytes.NewReader(header))
+	fail := func(at int64, format string, args ...any) error { return damaged(f.path, at, format, args...) }
 	at := func() int64 { return 8 + decoder.InputOffset() }
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return fail(at(), "no JSON object; expected the header")
@@ -106,35 +120,16 @@ func parseSafetensors(path string, file io.ReaderAt, size int64) (*File, error) 
 			}
 			continue
 		}
-		var entry struct {
-			DType   DType     `json:"dtype"`
-			Shape   []uint64  `json:"shape"`
-			Offsets *[]uint64 `json:"data_offsets"`
-		}
+		var entry safetensorsEntry
 		if err := decoder.Decode(&entry); err != nil {
 			return fail(where, "tensor %q: %v", name, err)
 		}
 		if _, twice := f.tensors[name]; twice {
 			return fail(where, "tensor %q stands twice", name)
 		}
-		width, ok := dtypeBytes[entry.DType]
-		if !ok {
-			return fail(where, "tensor %q: format %q is not known", name, entry.DType)
-		}
-		if entry.Offsets == nil || len(*entry.Offsets) != 2 {
-			return fail(where, "tensor %q: no pair of data_offsets", name)
-		}
-		begin, end := (*entry.Offsets)[0], (*entry.Offsets)[1]
-		if begin > end || end > uint64(size-data) {
-			return fail(where, "tensor %q: data_offsets are %d and %d; expected them in order and at most %d", name, begin, end, size-data)
-		}
-		info := Info{DType: entry.DType, begin: data + int64(begin), end: data + int64(end)}
-		bytes, ok := product(entry.Shape, uint64(width))
-		if !ok || bytes != end-begin {
-			return fail(where, "tensor %q: %d bytes for shape %v of %s", name, end-begin, entry.Shape, entry.DType)
-		}
-		for _, d := range entry.Shape {
-			info.Shape = append(info.Shape, int(d))
+		info, err := entry.info(data, size)
+		if err != nil {
+			return fail(where, "tensor %q: %v", name, err)
 		}
 		f.tensors[name] = info
 		f.names = append(f.names, name)
@@ -145,26 +140,57 @@ func parseSafetensors(path string, file io.ReaderAt, size int64) (*File, error) 
 	if rest := bytes.TrimSpace(header[decoder.InputOffset():]); len(rest) > 0 {
 		return fail(at(), "more after the header's object")
 	}
+	return nil
+}
 
+// safetensorsEntry is what the header says of one tensor.
+type safetensorsEntry struct {
+	DType   DType     `json:"dtype"`
+	Shape   []uint64  `json:"shape"`
+	Offsets *[]uint64 `json:"data_offsets"`
+}
+
+func (e safetensorsEntry) info(data, size int64) (Info, error) {
+	width, ok := dtypeBytes[e.DType]
+	if !ok {
+		return Info{}, fmt.Errorf("format %q is not known", e.DType)
+	}
+	if e.Offsets == nil || len(*e.Offsets) != 2 {
+		return Info{}, errors.New("no pair of data_offsets")
+	}
+	begin, end := (*e.Offsets)[0], (*e.Offsets)[1]
+	if begin > end || end > uint64(size-data) {
+		return Info{}, fmt.Errorf("data_offsets are %d and %d; expected them in order and at most %d", begin, end, size-data)
+	}
+	if bytes, ok := product(e.Shape, uint64(width)); !ok || bytes != end-begin {
+		return Info{}, fmt.Errorf("%d bytes for shape %v of %s", end-begin, e.Shape, e.DType)
+	}
+	info := Info{DType: e.DType, begin: data + int64(begin), end: data + int64(end)}
+	for _, d := range e.Shape {
+		info.Shape = append(info.Shape, int(d))
+	}
+	return info, nil
+}
+
+// checkPlaces sorts the tensors by where they lie, and checks that they fill the
+// file without gap or overlap.
+func (f *File) checkPlaces(data, size int64) error {
 	slices.SortStableFunc(f.names, func(a, b string) int {
 		x, y := f.tensors[a], f.tensors[b]
-		if x.begin != y.begin {
-			return int(min(max(x.begin-y.begin, -1), 1))
-		}
-		return int(min(max(x.end-y.end, -1), 1))
+		return cmp.Or(cmp.Compare(x.begin, y.begin), cmp.Compare(x.end, y.end))
 	})
 	reached := data
 	for _, name := range f.names {
 		info := f.tensors[name]
 		if info.begin != reached {
-			return fail(reached, "tensor %q begins at byte %d; expected it where the one before ended", name, info.begin)
+			return damaged(f.path, reached, "tensor %q begins at byte %d; expected it where the one before ended", name, info.begin)
 		}
 		reached = info.end
 	}
 	if reached != size {
-		return fail(reached, "%d bytes after the last tensor; expected none", size-reached)
+		return damaged(f.path, reached, "%d bytes after the last tensor; expected none", size-reached)
 	}
-	return f, nil
+	return nil
 }
 
 // product multiplies, and tells whether it stayed below 2^63.

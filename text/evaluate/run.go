@@ -248,12 +248,44 @@ func Run(ctx context.Context, examples []dataset.Example, r retrieve.Retriever, 
 		return nil, errors.New("evaluation: neither a generator nor the context retrieved; expected one to score; name a model, or the context")
 	}
 
-	var rows []int // the place of each example that is evaluated
-	var chosen []dataset.Example
+	rows, chosen, err := without(examples, opt.LeaveOut)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{
+		opt: opt, rows: rows, examples: chosen, cache: map[string]*words{},
+		report: &Report{Metrics: map[string]float64{}, prefix: opt.Prefix, contexts: opt.Contexts},
+	}
+	if left := len(examples) - len(chosen); left > 0 {
+		run.report.Metrics[opt.Prefix+"_"+leftOutKey] = float64(left)
+	}
+	if r != nil && slices.Contains(opt.Contexts, Retrieved) {
+		if err := run.search(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(opt.Contexts, Shuffled) {
+		if run.foreign, err = foreignPassages(chosen); err != nil {
+			return nil, err
+		}
+	}
+	if g != nil {
+		run.progress(0)
+	}
+	for i, c := range opt.Contexts {
+		if err := run.context(ctx, g, c, i*len(chosen)); err != nil {
+			return nil, err
+		}
+	}
+	return run.report, nil
+}
+
+// without gives the examples that are not left out, each with its place.
+func without(examples []dataset.Example, leaveOut []int) (rows []int, chosen []dataset.Example, err error) {
 	out := make([]bool, len(examples))
-	for _, i := range opt.LeaveOut {
+	for _, i := range leaveOut {
 		if i < 0 || i >= len(examples) {
-			return nil, fmt.Errorf("evaluation: row %d of %d to leave out; expected one of the examples", i, len(examples))
+			return nil, nil, fmt.Errorf("evaluation: row %d of %d to leave out; expected one of the examples", i, len(examples))
 		}
 		out[i] = true
 	}
@@ -262,95 +294,93 @@ func Run(ctx context.Context, examples []dataset.Example, r retrieve.Retriever, 
 			rows, chosen = append(rows, i), append(chosen, x)
 		}
 	}
-	left := len(examples) - len(chosen)
-	if examples = chosen; len(examples) == 0 {
-		return nil, errors.New("evaluation: every example is left out; expected one at least; check the data file")
+	if len(chosen) == 0 {
+		return nil, nil, errors.New("evaluation: every example is left out; expected one at least; check the data file")
 	}
-
-	run := &run{
-		opt: opt, examples: examples, cache: map[string]*words{},
-		report: &Report{Metrics: map[string]float64{}, prefix: opt.Prefix, contexts: opt.Contexts},
-	}
-	if left > 0 {
-		run.report.Metrics[opt.Prefix+"_"+leftOutKey] = float64(left)
-	}
-	var retrieved [][]Passage
-	var searches []string
-	var searching, retrieval time.Duration
-	if r != nil && slices.Contains(opt.Contexts, Retrieved) {
-		var err error
-		if searches, searching, err = run.searches(ctx); err != nil {
-			return nil, err
-		}
-		if retrieved, retrieval, err = run.retrieve(ctx, r, searches); err != nil {
-			return nil, err
-		}
-	}
-	var foreign [][]dataset.Document
-	if slices.Contains(opt.Contexts, Shuffled) {
-		var err error
-		if foreign, err = foreignPassages(examples); err != nil {
-			return nil, err
-		}
-	}
-	if g != nil {
-		run.progress(0)
-	}
-	for i, c := range opt.Contexts {
-		predictions := make([]Prediction, len(examples))
-		queries := make([]Query, len(examples))
-		for row, ex := range examples {
-			p := Prediction{Row: rows[row], Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
-			for _, d := range ex.GoldDocs {
-				p.GoldDocs = append(p.GoldDocs, Passage{Document: d, ID: d.Key()})
-			}
-			queries[row] = Query{Question: ex.Question, History: ex.History, Context: c}
-			switch c {
-			case Gold:
-				queries[row].Passages = ex.GoldDocs
-			case Retrieved:
-				p.RetrievedDocs = retrieved[row]
-				if searches[row] != ex.Question {
-					p.Search = searches[row]
-				}
-				queries[row].Passages = documents(retrieved[row])
-			case Shuffled:
-				queries[row].Passages = foreign[row]
-				for _, d := range foreign[row] {
-					p.RetrievedDocs = append(p.RetrievedDocs, Passage{Document: d, ID: d.Key()})
-				}
-			}
-			predictions[row] = p
-		}
-		if c == Retrieved {
-			run.scoreRetrieval(predictions, retrieval)
-		}
-		if g != nil {
-			generation, err := run.generate(ctx, g, queries, predictions, i*len(examples))
-			if err != nil {
-				return nil, err
-			}
-			run.scoreAnswers(queries, predictions, generation)
-			if opt.Judge != nil {
-				if err := run.judge(ctx, predictions); err != nil {
-					return nil, err
-				}
-			}
-			if c == Retrieved {
-				run.latency("e2e", searching+retrieval+generation)
-			}
-		}
-		run.report.Predictions = append(run.report.Predictions, predictions...)
-	}
-	return run.report, nil
+	return rows, chosen, nil
 }
 
 // run is the state of one call of Run.
 type run struct {
 	opt      Options
+	rows     []int // the place of each example among those that Run was given
 	examples []dataset.Example
 	report   *Report
 	cache    map[string]*words // of passages, which come up again and again
+
+	searches             []string // what the retriever is asked for each example
+	retrieved            [][]Passage
+	searching, retrieval time.Duration
+	foreign              [][]dataset.Document // another row's passages for each example
+}
+
+// search words the searches and finds the passages.
+func (r *run) search(ctx context.Context, retriever retrieve.Retriever) (err error) {
+	if r.searches, r.searching, err = r.word(ctx); err != nil {
+		return err
+	}
+	r.retrieved, r.retrieval, err = r.retrieve(ctx, retriever, r.searches)
+	return err
+}
+
+// context evaluates one context; before counts the answers of those before it.
+func (r *run) context(ctx context.Context, g Generator, c Context, before int) error {
+	queries, predictions := r.ask(c)
+	if c == Retrieved {
+		r.scoreRetrieval(predictions, r.retrieval)
+	}
+	if g != nil {
+		generation, err := r.generate(ctx, g, queries, predictions, before)
+		if err != nil {
+			return err
+		}
+		r.scoreAnswers(queries, predictions, generation)
+		if r.opt.Judge != nil {
+			if err := r.judge(ctx, predictions); err != nil {
+				return err
+			}
+		}
+		if c == Retrieved {
+			r.latency("e2e", r.searching+r.retrieval+generation)
+		}
+	}
+	r.report.Predictions = append(r.report.Predictions, predictions...)
+	return nil
+}
+
+// ask lays out what is asked in a context, and the predictions as far as they are
+// known before.
+func (r *run) ask(c Context) ([]Query, []Prediction) {
+	predictions := make([]Prediction, len(r.examples))
+	queries := make([]Query, len(r.examples))
+	for i, ex := range r.examples {
+		p := Prediction{Row: r.rows[i], Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: map[string]float64{}}
+		p.GoldDocs = passages(ex.GoldDocs)
+		q := Query{Question: ex.Question, History: ex.History, Context: c}
+		switch c {
+		case Gold:
+			q.Passages = ex.GoldDocs
+		case Retrieved:
+			p.RetrievedDocs = r.retrieved[i]
+			if r.searches[i] != ex.Question {
+				p.Search = r.searches[i]
+			}
+			q.Passages = documents(r.retrieved[i])
+		case Shuffled:
+			q.Passages = r.foreign[i]
+			p.RetrievedDocs = passages(r.foreign[i])
+		}
+		queries[i], predictions[i] = q, p
+	}
+	return queries, predictions
+}
+
+// passages are documents that nobody looked for.
+func passages(docs []dataset.Document) (out []Passage) {
+	for _, d := range docs {
+		out = append(out, Passage{Document: d, ID: d.Key()})
+	}
+	return out
 }
 
 func (r *run) progress(done int) {
@@ -359,9 +389,8 @@ func (r *run) progress(done int) {
 	}
 }
 
-// searches are the texts that the retriever is asked, and how long they took to
-// make.
-func (r *run) searches(ctx context.Context) ([]string, time.Duration, error) {
+// word makes the texts that the retriever is asked, and says how long that took.
+func (r *run) word(ctx context.Context) ([]string, time.Duration, error) {
 	queries := make([]Query, len(r.examples))
 	texts := make([]string, len(r.examples))
 	for i, ex := range r.examples {

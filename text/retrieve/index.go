@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -121,8 +122,9 @@ type BuildStats struct {
 // is replaced as a whole, and only when its content changes. A file that is
 // damaged, or whose vectors are not as wide as the embedder's, is an error that
 // names it. Vectors that LocalRQA or LangChain left in dir are taken over where
-// they are this embedder's; see BuildStats.Said. Where embedding stops half-way, by an error or by ctx, the vectors
-// that were finished are kept for the next run and the error is returned.
+// they are this embedder's; see BuildStats.Said. Where embedding stops half-way,
+// by an error or by ctx, the vectors that were finished are kept for the next run
+// and the error is returned.
 func Build(ctx context.Context, dir string, docs []dataset.Document, e Embedder, opt Options) (*Index, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
@@ -131,97 +133,137 @@ func Build(ctx context.Context, dir string, docs []dataset.Document, e Embedder,
 		return nil, errors.New("retrieve: there are no documents to index; expected at least one; check the document file")
 	}
 	x := &Index{docs: docs, embedder: e, metric: opt.Metric, products: opt.Products}
-
-	cached := &store{name: e.Name(), vectors: map[key][]float32{}}
-	path := ""
-	if dir != "" {
-		path = storePath(dir, e.Name())
-		var err error
-		if cached, err = readStore(path, e.Name()); err != nil {
-			return nil, err
-		}
-		if w := e.Width(); w != 0 && len(cached.vectors) > 0 && w != cached.width {
-			return nil, widthError(path, cached.width, w, e)
-		}
+	b := &builder{dir: dir, embedder: e, opt: opt, stats: &x.stats}
+	if err := b.readCache(); err != nil {
+		return nil, err
 	}
-
-	keys := make([]key, len(docs))
-	var missing []entry // the texts to embed, each once
-	fresh := &store{name: e.Name(), width: cached.width, vectors: make(map[key][]float32, len(docs))}
-	pending := map[key]bool{}
-	for i, d := range docs {
-		text := d.Text()
-		k := sha256.Sum256([]byte(text))
-		keys[i] = k
-		if v, ok := cached.vectors[k]; ok {
-			fresh.vectors[k] = v
-		} else if !pending[k] {
-			pending[k] = true
-			missing = append(missing, entry{k, text})
-		}
+	keys := b.sort(docs)
+	if err := b.takeOver(ctx, x); err != nil {
+		return nil, err
 	}
-	// Texts of like length go to the embedder together, so that it pads little.
-	slices.SortStableFunc(missing, func(a, b entry) int { return len(b.text) - len(a.text) })
-	taken := 0
-	if dir != "" && len(missing) > 0 {
-		found, said, err := x.takeOver(ctx, dir, missing)
-		if err != nil {
-			return nil, err
-		}
-		for k, v := range found {
-			fresh.vectors[k], fresh.width = v, len(v)
-		}
-		missing = slices.DeleteFunc(missing, func(m entry) bool { _, ok := found[m.key]; return ok })
-		taken, x.stats.Said = len(found), said
+	if err := b.embed(ctx); err != nil {
+		return nil, err
 	}
-	texts := make([]string, len(missing))
-	for i, m := range missing {
-		texts[i] = m.text
-	}
-	x.stats.Cached, x.stats.Taken, x.stats.Embedded = len(fresh.vectors)-taken, taken, len(texts)
-	x.stats.Dropped = len(cached.vectors) - x.stats.Cached
-
-	if opt.Progress != nil && len(texts) > 0 {
-		opt.Progress(0, len(texts))
-	}
-	for start := 0; start < len(texts); start += opt.ChunkTexts {
-		end := min(start+opt.ChunkTexts, len(texts))
-		vectors, err := embed(ctx, e, texts[start:end], Passage)
-		if err == nil && fresh.width != 0 && len(vectors[0]) != fresh.width {
-			err = widthError(path, fresh.width, len(vectors[0]), e)
-		}
-		if err != nil {
-			if path != "" && start > 0 {
-				for k, v := range cached.vectors {
-					fresh.vectors[k] = v
-				}
-				err = errors.Join(err, writeStore(path, fresh))
-			}
-			return nil, err
-		}
-		fresh.width = len(vectors[0])
-		for i, v := range vectors {
-			fresh.vectors[missing[start+i].key] = v
-		}
-		if opt.Progress != nil {
-			opt.Progress(end, len(texts))
-		}
-	}
-	if path != "" && (x.stats.Taken > 0 || x.stats.Embedded > 0 || x.stats.Dropped > 0) {
-		if err := writeStore(path, fresh); err != nil {
+	if b.path != "" && (x.stats.Taken > 0 || x.stats.Embedded > 0 || x.stats.Dropped > 0) {
+		if err := writeStore(b.path, b.fresh); err != nil {
 			return nil, err
 		}
 	}
 
-	x.width = fresh.width
+	x.width = b.fresh.width
 	x.rows = make([]float32, 0, len(docs)*x.width)
 	for _, k := range keys {
-		x.rows = append(x.rows, fresh.vectors[k]...)
+		x.rows = append(x.rows, b.fresh.vectors[k]...)
 	}
 	if x.metric == Cosine {
 		normalise(x.rows, x.width)
 	}
 	return x, nil
+}
+
+// builder gathers the vectors of one Build.
+type builder struct {
+	dir, path string // path is the cache's file, "" for none
+	embedder  Embedder
+	opt       Options
+	stats     *BuildStats
+
+	cached  *store  // what the file had
+	fresh   *store  // what the index uses
+	missing []entry // the texts that neither has, each once
+}
+
+func (b *builder) readCache() (err error) {
+	name := b.embedder.Name()
+	b.cached = &store{name: name, vectors: map[key][]float32{}}
+	if b.dir == "" {
+		return nil
+	}
+	b.path = storePath(b.dir, name)
+	if b.cached, err = readStore(b.path, name); err != nil {
+		return err
+	}
+	if w := b.embedder.Width(); w != 0 && len(b.cached.vectors) > 0 && w != b.cached.width {
+		return widthError(b.path, b.cached.width, w, b.embedder)
+	}
+	return nil
+}
+
+// sort tells what the cache has of the documents' texts from what is missing,
+// and gives each document's key.
+func (b *builder) sort(docs []dataset.Document) []key {
+	keys := make([]key, len(docs))
+	b.fresh = &store{name: b.cached.name, width: b.cached.width, vectors: make(map[key][]float32, len(docs))}
+	pending := map[key]bool{}
+	for i, d := range docs {
+		text := d.Text()
+		k := sha256.Sum256([]byte(text))
+		keys[i] = k
+		if v, ok := b.cached.vectors[k]; ok {
+			b.fresh.vectors[k] = v
+		} else if !pending[k] {
+			pending[k] = true
+			b.missing = append(b.missing, entry{k, text})
+		}
+	}
+	// Texts of like length go to the embedder together, so that it pads little.
+	slices.SortStableFunc(b.missing, func(a, b entry) int { return len(b.text) - len(a.text) })
+	b.stats.Cached = len(b.fresh.vectors)
+	b.stats.Dropped = len(b.cached.vectors) - b.stats.Cached
+	return keys
+}
+
+// takeOver takes what another program left in the folder.
+func (b *builder) takeOver(ctx context.Context, x *Index) error {
+	if b.dir == "" || len(b.missing) == 0 {
+		return nil
+	}
+	found, said, err := x.takeOver(ctx, b.dir, b.missing)
+	if err != nil {
+		return err
+	}
+	for k, v := range found {
+		b.fresh.vectors[k], b.fresh.width = v, len(v)
+	}
+	b.missing = slices.DeleteFunc(b.missing, func(m entry) bool { _, ok := found[m.key]; return ok })
+	b.stats.Taken, b.stats.Said = len(found), said
+	return nil
+}
+
+// embed embeds what is missing, and keeps what was finished where it stops.
+func (b *builder) embed(ctx context.Context) error {
+	b.stats.Embedded = len(b.missing)
+	progress := func(done int) {
+		if b.opt.Progress != nil && len(b.missing) > 0 {
+			b.opt.Progress(done, len(b.missing))
+		}
+	}
+	progress(0)
+	done := 0
+	for chunk := range slices.Chunk(b.missing, b.opt.ChunkTexts) {
+		texts := make([]string, len(chunk))
+		for i, m := range chunk {
+			texts[i] = m.text
+		}
+		vectors, err := embed(ctx, b.embedder, texts, Passage)
+		if err == nil && b.fresh.width != 0 && len(vectors[0]) != b.fresh.width {
+			err = widthError(b.path, b.fresh.width, len(vectors[0]), b.embedder)
+		}
+		if err != nil {
+			if b.path != "" && done > 0 {
+				maps.Copy(b.fresh.vectors, b.cached.vectors)
+				err = errors.Join(err, writeStore(b.path, b.fresh))
+			}
+			return err
+		}
+		b.fresh.width = len(vectors[0])
+		for i, v := range vectors {
+			b.fresh.vectors[chunk[i].key] = v
+		}
+		done += len(chunk)
+		progress(done)
+	}
+	return nil
 }
 
 // entry is a text and its key.
