@@ -40,6 +40,7 @@ type checks struct {
 	decoder *llama.Config // once model has found one
 	text    *qa.TextSide  // likewise
 	fuses   bool
+	was     qa.FiDFile // what the folder of an encoder-decoder says
 
 	embeddings int // of the model
 

@@ -61,11 +61,10 @@ func (d *checks) prompt() (string, error) {
 	}
 	saved, err := d.text.Saved()
 	if d.fuses {
-		var was qa.FiDFile
 		if data := d.text.Files[qa.FiDName]; data != nil {
-			err = was.Read(data)
+			err = d.was.Read(data)
 		}
-		saved = was.Template
+		saved = d.was.Template
 	}
 	if err != nil {
 		return "", err
@@ -433,23 +432,25 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 	if d.decoder != nil {
 		e.MaxTokens = d.decoder.Within(d.c.MaxSeqLength)
 	}
+	learnt := func() error { _, err := e.Rows(examples, qa.GoldContexts(examples)); return err }
+	asked := func() error { return qa.DecoderRoom(e, d.c.EvalMaxNewTokens, examples) }
+	if d.fuses {
+		e.MaxTokens = cmp.Or(d.c.MaxEncoderSeqLength, d.was.MaxTokens, qa.MaxPassageTokens)
+		f := &recipe.Fusion{Encoder: e, MaxAnswer: cmp.Or(d.c.MaxDecoderSeqLength, d.was.MaxAnswer, qa.MaxAnswerTokens)}
+		learnt = func() error { _, err := f.Rows(examples, qa.GoldContexts(examples)); return err }
+		asked = func() error { return f.Fits(examples) }
+	}
 	var err error
 	if d.c.DoTrain && name != "test_file" {
-		if d.fuses {
-			e.MaxTokens = cmp.Or(d.c.MaxEncoderSeqLength, qa.MaxPassageTokens)
-			f := recipe.Fusion{Encoder: e, MaxAnswer: cmp.Or(d.c.MaxDecoderSeqLength, qa.MaxAnswerTokens)}
-			_, err = f.Rows(examples, qa.GoldContexts(examples))
-		} else {
-			_, err = e.Rows(examples, qa.GoldContexts(examples))
-		}
+		err = learnt()
 	}
 	var over *recipe.Overflow
 	if errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
 		d.show.Warn("%s: %v; they are passed over", path, over)
 		err = nil
 	}
-	if err == nil && name != "train_file" && !d.fuses {
-		if err = qa.DecoderRoom(e, d.c.EvalMaxNewTokens, examples); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
+	if err == nil && name != "train_file" {
+		if err = asked(); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
 			d.show.Warn("%s: %v; they are left out of the answers", path, over)
 			err = nil
 		}

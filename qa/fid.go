@@ -239,10 +239,7 @@ func (f *fid) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluat
 }
 
 func (f *fid) Room(examples []dataset.Example) error {
-	return recipe.Fitting(len(examples), func(i int) error {
-		_, err := f.text.Passages(examples[i].Question, examples[i].History, nil)
-		return err
-	})
+	return f.text.Fits(examples)
 }
 
 func (f *fid) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {

@@ -41,6 +41,14 @@ func (f *Fusion) Passages(question string, history []dataset.Turn, passages []da
 	return out, nil
 }
 
+// Fits says which questions leave no room for passages, an [*Overflow].
+func (f *Fusion) Fits(examples []dataset.Example) error {
+	return Fitting(len(examples), func(i int) error {
+		_, err := f.Passages(examples[i].Question, examples[i].History, nil)
+		return err
+	})
+}
+
 // Ended closes tokens with the end token, which some tokenizers have put there.
 func (f *Fusion) Ended(ids []int32) []int32 {
 	if n := len(ids); n > 0 && ids[n-1] == f.End {
