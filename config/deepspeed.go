@@ -147,125 +147,174 @@ var deepSpeedRest = []string{
 
 // apply takes over what the file asks for, and says it.
 func (d *deepSpeedFile) apply(s *set) (said []string, problems []error) {
-	bad := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{d.name}, args...)...))
+	a := &deepSpeedApplied{deepSpeedFile: d, set: s}
+	a.numbers()
+	a.betas()
+	a.batch()
+	if on, _ := d.at("fp16.enabled").(bool); on {
+		a.bad("fp16.enabled: true found; gorqa does not compute in float16, which needs loss scaling: write \"auto\" and use --bf16 true")
 	}
-	taken := []string{}
-	// take assigns unless the setting was given: then both must say the same.
-	take := func(theirs, ours, value string) {
-		st := s.lookup(ours)
-		before := st.text()
-		if err := st.Set(value); err != nil {
-			bad("%s: %v", theirs, err)
-			return
-		}
-		if after := st.text(); st.set && after != before {
-			bad("%s: %s found with --%s %s; the same expected, or \"auto\" in the file", theirs, value, ours, before)
-		} else if !st.set {
-			taken = append(taken, ours+" "+after)
-		}
+	a.said = d.sharding()
+	a.optimizer()
+	a.scheduler()
+	if len(a.taken) > 0 {
+		a.say("taken over: %s", strings.Join(a.taken, ", "))
+	} else {
+		a.say("all else as the flags say")
 	}
+	a.rest()
+	return a.said, a.problems
+}
+
+// deepSpeedApplied is a file that is being taken over by a command's settings.
+type deepSpeedApplied struct {
+	*deepSpeedFile
+	set      *set
+	taken    []string // settings that are as the file says
+	said     []string
+	problems []error
+}
+
+func (a *deepSpeedApplied) bad(format string, args ...any) {
+	a.problems = append(a.problems, fmt.Errorf("%s: "+format, append([]any{a.name}, args...)...))
+}
+
+func (a *deepSpeedApplied) say(format string, args ...any) {
+	a.said = append(a.said, fmt.Sprintf(format, args...))
+}
+
+// take assigns unless the setting was given: then both must say the same.
+func (a *deepSpeedApplied) take(theirs, ours, value string) {
+	st := a.set.lookup(ours)
+	before := st.text()
+	if err := st.Set(value); err != nil {
+		a.bad("%s: %v", theirs, err)
+		return
+	}
+	if after := st.text(); st.set && after != before {
+		a.bad("%s: %s found with --%s %s; the same expected, or \"auto\" in the file", theirs, value, ours, before)
+	} else if !st.set {
+		a.taken = append(a.taken, ours+" "+after)
+	}
+}
+
+func (a *deepSpeedApplied) numbers() {
 	for _, n := range deepSpeedNames {
-		switch v := d.at(n.theirs).(type) {
+		switch v := a.at(n.theirs).(type) {
 		case nil:
 		case bool:
-			take(n.theirs, n.ours, strconv.FormatBool(v))
+			a.take(n.theirs, n.ours, strconv.FormatBool(v))
 		case float64:
-			take(n.theirs, n.ours, strconv.FormatFloat(v, 'f', -1, 64))
+			a.take(n.theirs, n.ours, strconv.FormatFloat(v, 'f', -1, 64))
 		default:
-			bad("%s: %v found; a number or \"auto\" expected", n.theirs, v)
+			a.bad("%s: %v found; a number or \"auto\" expected", n.theirs, v)
 		}
 	}
-	if betas, ok := d.at("optimizer.params.betas").([]any); ok {
-		for i, name := range []string{"adam_beta1", "adam_beta2"} {
-			if x, ok := at(betas, i).(float64); ok && len(betas) == 2 {
-				take("optimizer.params.betas", name, strconv.FormatFloat(x, 'f', -1, 64))
-			} else {
-				bad("optimizer.params.betas: %v found; two numbers or \"auto\" expected", betas)
-				break
-			}
+}
+
+func (a *deepSpeedApplied) betas() {
+	betas, ok := a.at("optimizer.params.betas").([]any)
+	if !ok {
+		return
+	}
+	for i, name := range []string{"adam_beta1", "adam_beta2"} {
+		x, ok := at(betas, i).(float64)
+		if !ok || len(betas) != 2 {
+			a.bad("optimizer.params.betas: %v found; two numbers or \"auto\" expected", betas)
+			return
 		}
+		a.take("optimizer.params.betas", name, strconv.FormatFloat(x, 'f', -1, 64))
 	}
-	if rows, ok := d.at("train_batch_size").(float64); ok {
-		// Over several devices there; here all rows of a step come in turn.
-		micro, _ := strconv.ParseFloat(s.lookup("per_device_train_batch_size").text(), 64)
-		passes := s.lookup("gradient_accumulation_steps")
-		count, _ := strconv.ParseFloat(passes.text(), 64)
-		switch {
-		case rows == micro*count:
-		case micro > 0 && rows >= micro && math.Mod(rows, micro) == 0:
-			was := ""
-			if passes.set || d.at("gradient_accumulation_steps") != nil {
-				was = fmt.Sprintf(" (%v there, on %v devices)", count, rows/(micro*count))
-			}
-			if err := passes.Set(strconv.FormatFloat(rows/micro, 'f', -1, 64)); err != nil {
-				bad("train_batch_size: %v", err)
-			}
-			taken = append(taken, "gradient_accumulation_steps "+passes.text()+was)
-		default:
-			bad("train_batch_size: %v found with --per_device_train_batch_size %v; a multiple of it expected", rows, micro)
+}
+
+// batch makes a step of as many rows as there. Over several devices there; here
+// all rows of a step come in turn.
+func (a *deepSpeedApplied) batch() {
+	rows, ok := a.at("train_batch_size").(float64)
+	if !ok {
+		return
+	}
+	micro, _ := strconv.ParseFloat(a.set.lookup("per_device_train_batch_size").text(), 64)
+	passes := a.set.lookup("gradient_accumulation_steps")
+	count, _ := strconv.ParseFloat(passes.text(), 64)
+	switch {
+	case rows == micro*count:
+	case micro > 0 && rows >= micro && math.Mod(rows, micro) == 0:
+		was := ""
+		if passes.set || a.at("gradient_accumulation_steps") != nil {
+			was = fmt.Sprintf(" (%v there, on %v devices)", count, rows/(micro*count))
 		}
-	}
-	if on, _ := d.at("fp16.enabled").(bool); on {
-		bad("fp16.enabled: true found; gorqa does not compute in float16, which needs loss scaling: write \"auto\" and use --bf16 true")
-	}
-	said = d.sharding()
-	if kind, ok := d.at("optimizer.type").(string); ok {
-		adamW, given := d.at("optimizer.params.adam_w_mode").(bool)
-		switch {
-		case strings.EqualFold(kind, "adamw"), strings.EqualFold(kind, "adam") && (adamW || !given):
-			said = append(said, "AdamW")
-		default:
-			bad("optimizer.type: %q found; AdamW expected, gorqa's optimiser", kind)
+		if err := passes.Set(strconv.FormatFloat(rows/micro, 'f', -1, 64)); err != nil {
+			a.bad("train_batch_size: %v", err)
 		}
+		a.taken = append(a.taken, "gradient_accumulation_steps "+passes.text()+was)
+	default:
+		a.bad("train_batch_size: %v found with --per_device_train_batch_size %v; a multiple of it expected", rows, micro)
 	}
-	if kind, ok := d.at("scheduler.type").(string); ok {
-		ours, known := deepSpeedSchedules[kind]
-		st := s.lookup("lr_scheduler_type")
-		switch {
-		case !known:
-			bad("scheduler.type: %q found; %s expected, or no scheduler in the file and --lr_scheduler_type", kind, oneOf(slices.Sorted(maps.Keys(deepSpeedSchedules))))
-		case st.set && st.text() != ours:
-			said = append(said, fmt.Sprintf("--lr_scheduler_type %s in the place of its scheduler %s", st.text(), kind))
-		default:
-			if err := st.Set(ours); err != nil {
-				bad("scheduler.type: %v", err)
-			}
-			warm := ""
-			if d.at("scheduler.params.warmup_type") != "linear" {
-				warm = ", with a warm-up in a line where DeepSpeed's is logarithmic"
-			}
-			said = append(said, fmt.Sprintf("its scheduler %s as --lr_scheduler_type %s%s", kind, ours, warm))
+}
+
+func (a *deepSpeedApplied) optimizer() {
+	kind, ok := a.at("optimizer.type").(string)
+	if !ok {
+		return
+	}
+	adamW, given := a.at("optimizer.params.adam_w_mode").(bool)
+	switch {
+	case strings.EqualFold(kind, "adamw"), strings.EqualFold(kind, "adam") && (adamW || !given):
+		a.say("AdamW")
+	default:
+		a.bad("optimizer.type: %q found; AdamW expected, gorqa's optimiser", kind)
+	}
+}
+
+func (a *deepSpeedApplied) scheduler() {
+	kind, ok := a.at("scheduler.type").(string)
+	if !ok {
+		return
+	}
+	ours, known := deepSpeedSchedules[kind]
+	st := a.set.lookup("lr_scheduler_type")
+	switch {
+	case !known:
+		a.bad("scheduler.type: %q found; %s expected, or no scheduler in the file and --lr_scheduler_type", kind, oneOf(slices.Sorted(maps.Keys(deepSpeedSchedules))))
+	case st.set && st.text() != ours:
+		a.say("--lr_scheduler_type %s in the place of its scheduler %s", st.text(), kind)
+	default:
+		if err := st.Set(ours); err != nil {
+			a.bad("scheduler.type: %v", err)
 		}
-		if lowest, _ := d.at("scheduler.params.warmup_min_lr").(float64); lowest != 0 {
-			said = append(said, fmt.Sprintf("the warm-up begins at 0, not at %v", lowest))
+		warm := ""
+		if a.at("scheduler.params.warmup_type") != "linear" {
+			warm = ", with a warm-up in a line where DeepSpeed's is logarithmic"
 		}
+		a.say("its scheduler %s as --lr_scheduler_type %s%s", kind, ours, warm)
 	}
-	if len(taken) > 0 {
-		said = append(said, "taken over: "+strings.Join(taken, ", "))
-	} else {
-		said = append(said, "all else as the flags say")
+	if lowest, _ := a.at("scheduler.params.warmup_min_lr").(float64); lowest != 0 {
+		a.say("the warm-up begins at 0, not at %v", lowest)
 	}
+}
+
+// rest looks at the sections that nothing else reads.
+func (a *deepSpeedApplied) rest() {
 	known := []string{"train_batch_size", "zero_optimization", "fp16", "optimizer", "scheduler"}
 	for _, n := range deepSpeedNames {
 		section, _, _ := strings.Cut(n.theirs, ".")
 		known = append(known, section)
 	}
 	var unknown []string
-	for _, name := range slices.Sorted(maps.Keys(d.fields)) {
-		section, _ := d.fields[name].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(a.fields)) {
+		section, _ := a.fields[name].(map[string]any)
 		on, given := section["enabled"].(bool)
 		switch {
 		case slices.Contains(deepSpeedTraining, name) && (on || !given) && len(section) > 0:
-			bad("%s: found, which would change what is learnt; gorqa does not have it: take it out", name)
+			a.bad("%s: found, which would change what is learnt; gorqa does not have it: take it out", name)
 		case !slices.Contains(known, name) && !slices.Contains(deepSpeedRest, name) && !slices.Contains(deepSpeedTraining, name):
 			unknown = append(unknown, name)
 		}
 	}
 	if len(unknown) > 0 {
-		said = append(said, "passed over, since gorqa does not know it: "+strings.Join(unknown, ", "))
+		a.say("passed over, since gorqa does not know it: %s", strings.Join(unknown, ", "))
 	}
-	return said, problems
 }
 
 // sharding says what the file would have spread over devices.

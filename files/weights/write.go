@@ -82,52 +82,10 @@ func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metad
 	tensors = slices.Clone(tensors)
 	slices.SortStableFunc(tensors, func(a, b Tensor) int { return cmp.Compare(dtypeBytes[b.DType], dtypeBytes[a.DType]) })
 
-	header := []byte{'{'}
-	entry := func(key string, value any) error {
-		k, err := json.Marshal(key)
-		if err != nil {
-			return err
-		}
-		v, err := json.Marshal(value)
-		if err != nil {
-			return err
-		}
-		if len(header) > 1 {
-			header = append(header, ',')
-		}
-		header = append(append(append(header, k...), ':'), v...)
-		return nil
+	header, err := safetensorsHeader(tensors, metadata)
+	if err != nil {
+		return err
 	}
-	if len(metadata) > 0 {
-		if err := entry("__metadata__", metadata); err != nil {
-			return err
-		}
-	}
-	var offset int64
-	for _, t := range tensors {
-		shape := t.Shape
-		if shape == nil {
-			shape = []int{}
-		}
-		end := offset + t.bytes()
-		err := entry(t.Name, struct {
-			DType   DType    `json:"dtype"`
-			Shape   []int    `json:"shape"`
-			Offsets [2]int64 `json:"data_offsets"`
-		}{t.DType, shape, [2]int64{offset, end}})
-		if err != nil {
-			return err
-		}
-		offset = end
-	}
-	header = append(header, '}')
-	for len(header)%8 != 0 {
-		header = append(header, ' ')
-	}
-	if len(header) > maxHeader {
-		return fmt.Errorf("the header has %d bytes; the format allows %d", len(header), maxHeader)
-	}
-
 	out := bufio.NewWriterSize(w, chunk)
 	if err := binary.Write(out, binary.LittleEndian, uint64(len(header))); err != nil {
 		return err
@@ -150,6 +108,56 @@ func encodeSafetensors(ctx context.Context, w io.Writer, tensors []Tensor, metad
 	return out.Flush()
 }
 
+// safetensorsHeader says where each tensor lies, one after the other.
+func safetensorsHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	header := []byte{'{'}
+	entry := func(key string, value any) error {
+		k, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		v, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		if len(header) > 1 {
+			header = append(header, ',')
+		}
+		header = append(append(append(header, k...), ':'), v...)
+		return nil
+	}
+	if len(metadata) > 0 {
+		if err := entry("__metadata__", metadata); err != nil {
+			return nil, err
+		}
+	}
+	var offset int64
+	for _, t := range tensors {
+		shape := t.Shape
+		if shape == nil {
+			shape = []int{}
+		}
+		end := offset + t.bytes()
+		err := entry(t.Name, struct {
+			DType   DType    `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}{t.DType, shape, [2]int64{offset, end}})
+		if err != nil {
+			return nil, err
+		}
+		offset = end
+	}
+	header = append(header, '}')
+	for len(header)%8 != 0 {
+		header = append(header, ' ')
+	}
+	if len(header) > maxHeader {
+		return nil, fmt.Errorf("the header has %d bytes; the format allows %d", len(header), maxHeader)
+	}
+	return header, nil
+}
+
 // encode writes the values of a tensor in its format.
 func encode(out io.Writer, t Tensor, values any) error {
 	n := 0
@@ -159,33 +167,25 @@ func encode(out io.Writer, t Tensor, values any) error {
 	switch v := values.(type) {
 	case []float32:
 		n = len(v)
+		// halved puts numbers of 16 bits, with the bits that an infinite one has.
+		halved := func(bits func(float32) uint16, infinite uint16) func(buf []byte, from int) {
+			return func(buf []byte, from int) {
+				for i, f := range v[from : from+len(buf)/2] {
+					u := bits(f)
+					if u&0x7fff == infinite && !math.IsInf(float64(f), 0) && beyond < 0 {
+						beyond = from + i
+					}
+					le.PutUint16(buf[2*i:], u)
+				}
+			}
+		}
 		switch t.DType {
 		case F32:
-			put = func(buf []byte, from int) {
-				for i, f := range v[from : from+len(buf)/4] {
-					le.PutUint32(buf[4*i:], math.Float32bits(f))
-				}
-			}
+			put = words(v, math.Float32bits)
 		case BF16:
-			put = func(buf []byte, from int) {
-				for i, f := range v[from : from+len(buf)/2] {
-					u := bf16FromFloat32(f)
-					if u&0x7fff == 0x7f80 && !math.IsInf(float64(f), 0) && beyond < 0 {
-						beyond = from + i
-					}
-					le.PutUint16(buf[2*i:], u)
-				}
-			}
+			put = halved(bf16FromFloat32, 0x7f80)
 		case F16:
-			put = func(buf []byte, from int) {
-				for i, f := range v[from : from+len(buf)/2] {
-					u := f16FromFloat32(f)
-					if u&0x7fff == 0x7c00 && !math.IsInf(float64(f), 0) && beyond < 0 {
-						beyond = from + i
-					}
-					le.PutUint16(buf[2*i:], u)
-				}
-			}
+			put = halved(f16FromFloat32, 0x7c00)
 		}
 	case []uint16:
 		if n = len(v); t.DType == BF16 || t.DType == F16 {
@@ -197,19 +197,11 @@ func encode(out io.Writer, t Tensor, values any) error {
 		}
 	case []int32:
 		if n = len(v); t.DType == I32 {
-			put = func(buf []byte, from int) {
-				for i, u := range v[from : from+len(buf)/4] {
-					le.PutUint32(buf[4*i:], uint32(u))
-				}
-			}
+			put = words(v, func(x int32) uint32 { return uint32(x) })
 		}
 	case []uint32:
 		if n = len(v); t.DType == U32 {
-			put = func(buf []byte, from int) {
-				for i, u := range v[from : from+len(buf)/4] {
-					le.PutUint32(buf[4*i:], u)
-				}
-			}
+			put = words(v, func(x uint32) uint32 { return x })
 		}
 	}
 	if put == nil {
@@ -232,6 +224,15 @@ func encode(out io.Writer, t Tensor, values any) error {
 		from += len(part) / width
 	}
 	return nil
+}
+
+// words puts numbers of 32 bits.
+func words[T any](v []T, bits func(T) uint32) func(buf []byte, from int) {
+	return func(buf []byte, from int) {
+		for i, x := range v[from : from+len(buf)/4] {
+			binary.LittleEndian.PutUint32(buf[4*i:], bits(x))
+		}
+	}
 }
 
 // DefaultMaxShardBytes is the size above which Save begins another file.

@@ -5,14 +5,13 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
 // json is transformers' filter tojson: Python's json.dumps with these
 // parameters, as text beyond ASCII stands unless ensure_ascii is set.
 func (r *run) json(v any, p []any) (any, error) {
-	d := dumper{r: r, item: ", ", key: ": ", ascii: truth(or(p[0], false)), sorted: truth(or(p[3], false))}
+	d := dumper{writer: writer{r: r}, item: ", ", key: ": ", ascii: truth(or(p[0], false)), sorted: truth(or(p[3], false))}
 	if indent := or(p[1], nil); indent != nil {
 		d.indented, d.item = true, ","
 		if s, ok := text(indent); ok {
@@ -50,8 +49,7 @@ func (r *run) json(v any, p []any) (any, error) {
 
 // dumper writes values as Python's json.dumps does.
 type dumper struct {
-	r         *run
-	out       strings.Builder
+	writer
 	item, key string // separators
 	indent    string
 	indented  bool
@@ -59,19 +57,8 @@ type dumper struct {
 	sorted    bool
 }
 
-func (d *dumper) write(s string) error {
-	if err := d.r.grow(len(s)); err != nil {
-		return err
-	}
-	d.out.WriteString(s)
-	return nil
-}
-
 func (d *dumper) value(v any, depth int) error {
-	if depth > d.r.limits.Nesting {
-		return &LimitError{"values nested in each other", d.r.limits.Nesting}
-	}
-	if err := d.r.step(1); err != nil {
+	if err := d.enter(depth); err != nil {
 		return err
 	}
 	switch v := v.(type) {

@@ -544,32 +544,40 @@ func (r *run) str(v any) (string, error) {
 
 // repr is Python's repr of a value.
 func (r *run) repr(v any) (string, error) {
-	p := printer{r: r}
+	p := printer{writer{r: r}}
 	if err := p.value(v, 0); err != nil {
 		return "", err
 	}
-	return p.b.String(), nil
+	return p.out.String(), nil
 }
 
-// printer writes values as Python's repr does.
-type printer struct {
-	r *run
-	b strings.Builder
+// writer writes text within the bounds of a run.
+type writer struct {
+	r   *run
+	out strings.Builder
 }
 
-func (p *printer) write(s string) error {
-	if err := p.r.grow(len(s)); err != nil {
+func (w *writer) write(s string) error {
+	if err := w.r.grow(len(s)); err != nil {
 		return err
 	}
-	p.b.WriteString(s)
+	w.out.WriteString(s)
 	return nil
 }
 
-func (p *printer) value(v any, depth int) error {
-	if depth > p.r.limits.Nesting {
-		return &LimitError{"values nested in each other", p.r.limits.Nesting}
+// enter begins a value at a depth.
+func (w *writer) enter(depth int) error {
+	if depth > w.r.limits.Nesting {
+		return &LimitError{"values nested in each other", w.r.limits.Nesting}
 	}
-	if err := p.r.step(1); err != nil {
+	return w.r.step(1)
+}
+
+// printer writes values as Python's repr does.
+type printer struct{ writer }
+
+func (p *printer) value(v any, depth int) error {
+	if err := p.enter(depth); err != nil {
 		return err
 	}
 	switch v := v.(type) {
@@ -590,9 +598,9 @@ func (p *printer) value(v any, depth int) error {
 			return err
 		}
 		if _, safe := v.(markup); safe {
-			p.b.WriteString("Markup(" + quote(s) + ")")
+			p.out.WriteString("Markup(" + quote(s) + ")")
 		} else {
-			p.b.WriteString(quote(s))
+			p.out.WriteString(quote(s))
 		}
 		return nil
 	case list:
