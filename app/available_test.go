@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gorqa/config"
+	"gorqa/qa"
 )
 
 // The least of what bounds memory counts, wherever it stands.
@@ -63,7 +64,7 @@ func TestHostMemory(t *testing.T) {
 
 func TestAgainst(t *testing.T) {
 	t.Parallel()
-	need := memory{Type: "llama", Weights: 1e6, Training: 20e9, Evaluation: 5e9, Setting: "max_seq_length"}
+	need := qa.Memory{Type: "llama", Weights: 1e6, Training: 20e9, Evaluation: 5e9, Setting: "max_seq_length"}
 	train, eval := config.DefaultTrain(config.SFT), config.DefaultTrain(config.SFT)
 	eval.DoTrain = false
 	warn := train
@@ -82,13 +83,10 @@ func TestAgainst(t *testing.T) {
 		{"evaluation alone", "takes less", eval, available{10e9, "x"}, "", ""},
 		{"evaluation too large", "too", eval, available{4e9, "x"}, "", "memory: evaluation takes about 5.0 GB"},
 	} {
-		_, warning, err := need.against(test.c, test.there)
+		_, warning, err := enough(need, test.c, test.there)
 		if !strings.HasPrefix(warning, test.warning) || warning != "" && test.warning == "" || (err == nil) != (test.wrong == "") || err != nil && !strings.HasPrefix(err.Error(), test.wrong) {
 			t.Errorf("%s: warning %q, error %v (%s)", test.name, warning, err, test.why)
 		}
-	}
-	if p := product(1<<24, 1<<24, 1<<24, 1<<24); p <= 0 || p*8 < 0 {
-		t.Errorf("a product beyond all numbers is %d", p)
 	}
 }
 

@@ -13,9 +13,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/qa"
 	"gorqa/report"
-	"gorqa/tensor/arch/llama"
 	"gorqa/text/dataset"
-	"gorqa/text/prompt"
 )
 
 // checks looks at what stands between settings and a run, before anything long
@@ -37,14 +35,8 @@ type checks struct {
 	xla  *xla.Engine
 	half bool
 
-	decoder *llama.Config // once model has found one
-	text    *qa.TextSide  // likewise
-	fuses   bool
-	was     qa.FiDFile // what the folder of an encoder-decoder says
-
-	embeddings int // of the model
-
-	template *prompt.Template // once prompt has chosen one
+	text  *qa.Outline // once model has found one
+	asked bool        // once prompt has chosen how
 
 	documents func() ([]dataset.Document, error) // reads them once
 }

@@ -95,3 +95,10 @@ func similarity(name string) string {
 func onHost(c config.Engine) bool {
 	return c.Backend == "" || c.Backend == config.DefaultEngine().Backend
 }
+
+func memoryOptions(c config.Train, half bool) qa.MemoryOptions {
+	return qa.MemoryOptions{
+		Half: half, OnHost: onHost(c.Engine), Trained: c.DoTrain, Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
+		TrainRows: c.PerDeviceTrainBatchSize, EvalRows: c.PerDeviceEvalBatchSize, MaxNewTokens: c.EvalMaxNewTokens,
+	}
+}

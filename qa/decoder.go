@@ -3,12 +3,10 @@ package qa
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"gorqa/batch"
 	"gorqa/engine/xla"
-	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/generate"
@@ -21,60 +19,32 @@ import (
 // decoder is a decoder-only generator.
 type decoder struct {
 	Model
+	ask       decoderAsking
 	model     *llama.Model
 	generator *generate.Generator
 	generate  generate.Options
 }
 
-func openDecoder(ctx context.Context, e *xla.Engine, source *weights.Model, from Origin, half, trained bool) (*decoder, error) {
-	c, err := DecoderConfig(source)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from.Base, err)
+func decoderShape(config, _ []byte, headless *bool) (shape, error) {
+	c, err := llama.ParseConfig(config)
+	if headless != nil {
+		c.Tied = *headless
 	}
-	b, err := newBase(ctx, e, from, source.Config(), source.Files(), half)
-	if err != nil {
-		return nil, err
-	}
-	b.notes = Notes(source, c.Weights(), trained)
-	b.Encoder.Embeddings = c.Vocabulary
-	d := &decoder{Model: b, model: llama.New(c, half)}
-	if err := d.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
-		return nil, err
-	}
-	d.generator = generate.New(d.model, d.Runner)
-	return d, nil
-}
-
-// DecoderConfig goes by the weights where config.json says something else of the
-// head.
-func DecoderConfig(source *weights.Model) (llama.Config, error) {
-	c, err := llama.ParseConfig(source.Config())
-	_, own := source.Shape("lm_head.weight")
-	c.Tied = !own
-	return c, err
+	return shape{
+		dimensions: c, name: c.Type, vocabulary: c.Vocabulary, width: c.Width, setting: "max_seq_length",
+		heads: c.Heads, kvHeads: c.KVHeads, headWidth: c.HeadWidth,
+		asking: func(e *recipe.Encoder, _ TextSide) (asking, error) { return decoderAsking{e, c}, nil },
+		open: func(m Model, half bool) Generator {
+			d := &decoder{Model: m, ask: m.asking.(decoderAsking), model: llama.New(c, half)}
+			d.generator = generate.New(d.model, d.Runner)
+			return d
+		},
+	}, err
 }
 
 func (d *decoder) Describe(name string, e *xla.Engine, show *report.Run) {
 	show.Say("Model %s: %.1f million weights, %d layers, on %s", name, float64(d.model.Config.Parameters())/1e6, d.model.Config.Layers, e.Describe())
 	d.describeRest(show)
-}
-
-// UsePrompt sets how prompts are rendered: as the flags say, or, where they say
-// nothing, as the model was trained.
-func (d *decoder) UsePrompt(c PromptOptions, show *report.Run) error {
-	d.Encoder.MaxTokens = d.model.Config.Within(c.MaxTokens)
-	text := d.textSide()
-	saved, err := text.Saved()
-	if err != nil {
-		return err
-	}
-	chosen, err := text.Choose(c, saved)
-	if err != nil {
-		return err
-	}
-	d.Encoder.Template = chosen.Template
-	text.show(chosen, show)
-	return nil
 }
 
 // UseGeneration sets how answers are decoded. They end at the model's end tokens
@@ -111,7 +81,7 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 	prompts := make([][]int32, len(queries))
 	for i, q := range queries {
 		var err error
-		if prompts[i], err = d.prompt(q); err != nil {
+		if prompts[i], err = d.ask.prompt(q, d.generate.MaxNewTokens); err != nil {
 			return nil, fmt.Errorf("question %q: %w", q.Question, err)
 		}
 	}
@@ -126,32 +96,8 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 	return answers, nil
 }
 
-// prompt is what a question is asked by, with room for the answer behind it.
-func (d *decoder) prompt(q evaluate.Query) ([]int32, error) {
-	return promptBefore(d.Encoder, d.generate.MaxNewTokens, q)
-}
-
-func promptBefore(e *recipe.Encoder, answer int, q evaluate.Query) ([]int32, error) {
-	ids, err := e.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, e.MaxTokens-answer)
-	var long *recipe.TooLong
-	if errors.As(err, &long) {
-		long.Setting = "max_seq_length, or lower eval_max_new_tokens"
-	}
-	return ids, err
-}
-
 func (d *decoder) Room(examples []dataset.Example) error {
-	return DecoderRoom(d.Encoder, d.generate.MaxNewTokens, examples)
-}
-
-func DecoderRoom(e *recipe.Encoder, answer int, examples []dataset.Example) error {
-	if answer >= e.MaxTokens {
-		return fmt.Errorf("eval_max_new_tokens: %d found, and %d tokens for prompt and answer together (max_seq_length, and the model's max_position_embeddings where that is less); expected fewer, so that there is room for a prompt", answer, e.MaxTokens)
-	}
-	return recipe.Fitting(len(examples), func(i int) error {
-		_, err := promptBefore(e, answer, evaluate.Query{Question: examples[i].Question, History: examples[i].History})
-		return err
-	})
+	return d.room(examples, d.generate.MaxNewTokens)
 }
 
 func (d *decoder) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
@@ -180,10 +126,6 @@ func (d *decoder) Encode(examples []dataset.Example, contexts []recipe.Context) 
 	all, err := d.Encoder.Rows(examples, contexts)
 	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
 	return newRows(all, about, batch.PackingFor(d.Runner.Engine.OnHost()).Each, func(b *batch.Decoder) int { return len(b.Rows) }, d.model.Loss), err
-}
-
-func (d *decoder) Borders(examples []dataset.Example, contexts []recipe.Context) (note string, err error) {
-	return d.Encoder.Borders(examples, contexts)
 }
 
 // Save writes what is trained, with the prompt's template beside it.

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"gorqa/report"
-	"gorqa/tensor/arch/llama"
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
@@ -32,7 +31,8 @@ func TestUsePrompt(t *testing.T) {
 		{"trained", "as saved", map[string][]byte{prompt.FileName: saved}, nil, "#", true},
 		{"trained, with flags", "the flags' wording, cut as saved", map[string][]byte{prompt.FileName: saved}, new("!"), "!", true},
 	} {
-		d := &decoder{Model: Model{files: test.files, Encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+		e := &recipe.Encoder{Tokenizer: wordy(t)}
+		d := &decoder{Model: Model{files: test.files, Encoder: e, asking: decoderAsking{encoder: e}}}
 		c := PromptOptions{MaxTokens: 2048}
 		c.SepSys = test.sepSys
 		if err := d.UsePrompt(c, show); err != nil {
@@ -43,7 +43,8 @@ func TestUsePrompt(t *testing.T) {
 			t.Errorf("%s: stop %q, drops %v; %s", test.name, got.Stops(), got.DropsPassages(), test.why)
 		}
 	}
-	d := &decoder{Model: Model{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, Encoder: &recipe.Encoder{Tokenizer: wordy(t)}}, model: &llama.Model{}}
+	e := &recipe.Encoder{Tokenizer: wordy(t)}
+	d := &decoder{Model: Model{folder: "m", files: map[string][]byte{prompt.FileName: []byte("{")}, Encoder: e, asking: decoderAsking{encoder: e}}}
 	if err := d.UsePrompt(PromptOptions{MaxTokens: 2048}, show); err == nil {
 		t.Error("a damaged prompt file: no error")
 	}

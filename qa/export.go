@@ -35,7 +35,7 @@ func (s TextSide) export(t *prompt.Template) (map[string][]byte, error) {
 // trained with lies beside it. folder is where its tokenizer lies. Another model
 // than a generator, and one without a tokenizer, keeps its files.
 func ExportFiles(ctx context.Context, folder string, config []byte, files map[string][]byte) (map[string][]byte, error) {
-	fuses, err := IsFiD(config, AnyKind)
+	a, err := architectureOf(config, AnyKind)
 	if err != nil {
 		return files, nil
 	}
@@ -47,10 +47,10 @@ func ExportFiles(ctx context.Context, folder string, config []byte, files map[st
 		return nil, err
 	}
 	s := TextSide{folder, config, files, t}
-	if fuses {
+	if a.kind == EncoderDecoder {
 		return s.export(nil)
 	}
-	trained, err := s.Saved()
+	trained, err := s.saved()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package qa
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,16 +28,15 @@ import (
 // fid is an encoder-decoder that is asked as Fusion-in-Decoder does.
 type fid struct {
 	Model
+	ask       *fidAsking
 	model     *t5.Model
-	text      *recipe.Fusion
-	was       FiDFile // what the model's folder says
 	generator *generate.Seq2Seq
 	beams     generate.Beams
 }
 
-// FiDFile is fid.json: what a trained model must be asked with, so that eval and
+// fidFile is fid.json: what a trained model must be asked with, so that eval and
 // ask need no flags.
-type FiDFile struct {
+type fidFile struct {
 	Version   int              `json:"version"`
 	K         int              `json:"k"` // passages
 	MaxTokens int              `json:"max_encoder_seq_length"`
@@ -46,9 +44,9 @@ type FiDFile struct {
 	Template  *prompt.Template `json:"prompt"`
 }
 
-const FiDName = "fid.json"
+const fidName = "fid.json"
 
-func (f *FiDFile) Read(data []byte) error {
+func (f *fidFile) read(data []byte) error {
 	if err := json.Unmarshal(data, f); err != nil {
 		return err
 	}
@@ -70,45 +68,22 @@ func (f *FiDFile) Read(data []byte) error {
 // Bounds of what fid.json may say.
 const mostPassages, mostTokens = 1 << 20, 1 << 24
 
-// LocalRQA's lengths.
-const MaxPassageTokens, MaxAnswerTokens = 512, 256
-
-func openFiD(ctx context.Context, e *xla.Engine, source *weights.Model, from Origin, half, trained bool) (*fid, error) {
-	c, err := FiDConfig(source)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from.Base, err)
+func fidShape(config, generation []byte, headless *bool) (shape, error) {
+	c, err := t5.ParseConfig(config, generation)
+	if headless != nil {
+		c.Tied = *headless
 	}
-	b, err := newBase(ctx, e, from, source.Config(), source.Files(), half)
-	if err != nil {
-		return nil, err
-	}
-	b.notes = Notes(source, c.Weights(), trained)
-	return newFiD(ctx, b, c, source, half, trained)
-}
-
-// FiDConfig is DecoderConfig for an encoder-decoder.
-func FiDConfig(source *weights.Model) (t5.Config, error) {
-	c, err := t5.ParseConfig(source.Config(), source.GenerationConfig())
-	_, own := source.Shape("lm_head.weight")
-	c.Tied = !own
-	return c, err
-}
-
-// OpenFresh is a model of random weights.
-func OpenFresh(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (Generator, error) {
-	parsed, data, err := f.Read()
-	if err != nil {
-		return nil, err
-	}
-	files, err := TokenizerFiles(ctx, f.Tokenizer)
-	if err != nil {
-		return nil, err
-	}
-	b, err := newBase(ctx, e, Origin{Base: f.Tokenizer}, data, files, half)
-	if err != nil {
-		return nil, err
-	}
-	return newFiD(ctx, b, parsed, t5.Fresh{Config: parsed, Seed: seed}, half, true)
+	return shape{
+		dimensions: c, name: c.Type, vocabulary: c.Vocabulary, width: c.Width, setting: "max_encoder_seq_length",
+		asking: func(e *recipe.Encoder, s TextSide) (asking, error) { return newFiDAsking(e, s, int32(c.End)) },
+		fresh:  func(seed int64) tape.Source { return t5.Fresh{Config: c, Seed: seed} },
+		open: func(m Model, half bool) Generator {
+			f := &fid{Model: m, ask: m.asking.(*fidAsking), model: t5.New(c, half)}
+			f.K = f.ask.was.K
+			f.generator = generate.NewSeq2Seq(f.model, f.Runner)
+			return f
+		},
+	}, err
 }
 
 // Fresh is where a model of random weights has its files.
@@ -117,22 +92,23 @@ type Fresh struct {
 	Tokenizer string // a folder or GGUF file
 }
 
-// Read gives the configuration, also as it is written.
-func (f Fresh) Read() (c t5.Config, data []byte, err error) {
+// read gives the configuration, also as it is written.
+func (f Fresh) read() (s shape, data []byte, err error) {
 	if data, err = os.ReadFile(f.Config); err != nil {
-		return c, nil, err
+		return s, nil, err
 	}
-	if _, err = IsFiD(data, EncoderDecoder); err == nil {
-		c, err = t5.ParseConfig(data, nil)
+	a, err := architectureOf(data, EncoderDecoder)
+	if err == nil {
+		s, err = a.read(data, nil, nil)
 	}
 	if err != nil {
-		return c, nil, fmt.Errorf("%s: %w", f.Config, err)
+		return s, nil, fmt.Errorf("%s: %w", f.Config, err)
 	}
-	return c, data, nil
+	return s, data, nil
 }
 
-// TokenizerFiles are those that a fresh model needs of a folder or GGUF file.
-func TokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
+// tokenizerFiles are those that a fresh model needs of a folder or GGUF file.
+func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	if strings.HasSuffix(strings.ToLower(path), ".gguf") {
 		m, err := weights.Open(ctx, path)
@@ -160,44 +136,10 @@ func TokenizerFiles(ctx context.Context, path string) (map[string][]byte, error)
 	return files, nil
 }
 
-// newFiD puts the weights of a source on the device.
-func newFiD(ctx context.Context, b Model, c t5.Config, source tape.Source, half, trained bool) (*fid, error) {
-	f := &fid{Model: b, model: t5.New(c, half), text: &recipe.Fusion{Encoder: b.Encoder, End: int32(c.End)}}
-	b.Encoder.Embeddings = c.Vocabulary
-	if err := f.load(ctx, c.Weights(), c.Linears(), source, trained); err != nil {
-		return nil, err
-	}
-	if data := f.files[FiDName]; data != nil {
-		if err := f.was.Read(data); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(f.folder, FiDName), err), f.Params.Free())
-		}
-		f.K = f.was.K
-	}
-	f.generator = generate.NewSeq2Seq(f.model, f.Runner)
-	return f, nil
-}
-
 func (f *fid) Describe(name string, e *xla.Engine, show *report.Run) {
 	c := f.model.Config
 	show.Say("Model %s: %.1f million weights, %d encoder and %d decoder layers, on %s", name, float64(c.Parameters())/1e6, c.Layers, c.DecoderLayers, e.Describe())
 	f.describeRest(show)
-}
-
-// UsePrompt sets template and lengths: as the flags say, or, where they say
-// nothing, as the model was trained.
-func (f *fid) UsePrompt(c PromptOptions, show *report.Run) error {
-	f.text.Encoder.MaxTokens = cmp.Or(c.MaxPassageTokens, f.was.MaxTokens, MaxPassageTokens)
-	f.text.MaxAnswer = cmp.Or(c.MaxAnswerTokens, f.was.MaxAnswer, MaxAnswerTokens)
-	chosen, err := f.textSide().Choose(c, f.was.Template)
-	if err != nil {
-		return err
-	}
-	f.Encoder.Template = chosen.Template
-	for _, w := range chosen.Warnings {
-		show.Warn("%s", w)
-	}
-	show.Say("Prompt: %s; an answer ends in %s", chosen.What, TokenNamed(f.Encoder.Tokenizer, f.text.End))
-	return nil
 }
 
 // UseGeneration sets how answers are searched for: greedily or by beams, until
@@ -220,7 +162,7 @@ func (f *fid) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluat
 	rows := make([][][]int32, len(queries))
 	for i, q := range queries {
 		var err error
-		if rows[i], err = f.text.Passages(q.Question, q.History, q.Passages); err != nil {
+		if rows[i], err = f.ask.text.Passages(q.Question, q.History, q.Passages); err != nil {
 			return nil, fmt.Errorf("question %q: %w", q.Question, err)
 		}
 	}
@@ -238,14 +180,12 @@ func (f *fid) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluat
 	return answers, nil
 }
 
-func (f *fid) Room(examples []dataset.Example) error {
-	return f.text.Fits(examples)
-}
+func (f *fid) Room(examples []dataset.Example) error { return f.room(examples, 0) }
 
 func (f *fid) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
 	rows := make([][][]int32, len(prompts))
 	for i, ids := range prompts {
-		rows[i] = [][]int32{f.text.Ended(ids)}
+		rows[i] = [][]int32{f.ask.text.Ended(ids)}
 	}
 	opt := f.beams
 	opt.MaxNewTokens, opt.Shares = most, false
@@ -266,21 +206,18 @@ func (f *fid) say(a generate.Answer) string {
 }
 
 func (f *fid) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {
-	all, err := f.text.Rows(examples, contexts)
+	all, err := f.ask.text.Rows(examples, contexts)
 	packing := batch.FusionPackingFor(f.Runner.Engine.OnHost())
 	packing.Start = int32(f.model.Config.Start)
 	about := func(r batch.FusionRow) (index, tokens, terms int) {
-		return r.Index, len(slices.Concat(r.Passages...)) + len(r.Answer), len(r.Answer)
+		return r.Index, length(r), len(r.Answer)
 	}
 	return newRows(all, about, packing.Each, func(b *batch.Fusion) int { return len(b.Rows) }, f.model.Loss), err
 }
 
-// Borders has none: answers stand apart from prompts.
-func (f *fid) Borders([]dataset.Example, []recipe.Context) (note string, err error) { return "", nil }
-
 // Save writes a Hugging Face folder, with fid.json beside the model.
 func (f *fid) Save(ctx context.Context, dir string) error {
-	return f.saveWith(ctx, dir, FiDName, FiDFile{
-		Version: 1, K: f.K, MaxTokens: f.text.Encoder.MaxTokens, MaxAnswer: f.text.MaxAnswer, Template: f.Encoder.Template,
+	return f.saveWith(ctx, dir, fidName, fidFile{
+		Version: 1, K: f.K, MaxTokens: f.ask.text.Encoder.MaxTokens, MaxAnswer: f.ask.text.MaxAnswer, Template: f.Encoder.Template,
 	}, nil)
 }

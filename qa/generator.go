@@ -16,8 +16,6 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
-	"gorqa/tensor/arch/llama"
-	"gorqa/tensor/arch/t5"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -57,17 +55,10 @@ type GenerationOptions struct {
 	Beams             int // of an encoder-decoder; 1: greedily
 }
 
-// Kind is what a recipe takes of the architectures.
-type Kind int
-
-const (
-	AnyKind Kind = iota
-	DecoderOnly
-	EncoderDecoder
-)
-
 // Model is what every generator has.
 type Model struct {
+	asking
+
 	Origin  Origin
 	folder  string            // or GGUF file that the tokenizer came from
 	config  []byte            // config.json
@@ -85,8 +76,26 @@ func (b *Model) textSide() TextSide {
 	return TextSide{b.folder, b.config, b.files, b.Encoder.Tokenizer}
 }
 
-// newBase has no weights yet.
-func newBase(ctx context.Context, e *xla.Engine, from Origin, config []byte, files map[string][]byte, half bool) (Model, error) {
+// UsePrompt sets how the model is asked: as the options say, or, where they say
+// nothing, as it was trained.
+func (m *Model) UsePrompt(o PromptOptions, show *report.Run) error {
+	text := m.textSide()
+	chosen, err := m.usePrompt(text, o)
+	if err != nil {
+		return err
+	}
+	for _, w := range chosen.Warnings {
+		show.Warn("%s", w)
+	}
+	show.Say("Prompt: %s", m.line(text, chosen))
+	if w := m.separator(text, chosen); w != "" {
+		show.Warn("%s", w)
+	}
+	return nil
+}
+
+// newModel has no weights yet.
+func newModel(ctx context.Context, e *xla.Engine, from Origin, config []byte, files map[string][]byte, half bool) (Model, error) {
 	folder := from.TokenizerFolder()
 	t, err := LoadTokenizer(ctx, folder)
 	if err != nil {
@@ -121,9 +130,9 @@ func (b *Model) load(ctx context.Context, ws, linears []tape.Weight, source tape
 	return nil
 }
 
-// Notes are what the user should know of a model's files, of which the weights ws
+// notes are what the user should know of a model's files, of which the weights ws
 // are used.
-func Notes(source *weights.Model, ws []tape.Weight, trained bool) []string {
+func notes(source *weights.Model, ws []tape.Weight, trained bool) []string {
 	notes := source.Notes()
 	unused := source.Unused(func(name string) bool {
 		return slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
@@ -203,40 +212,53 @@ func Open(ctx context.Context, e *xla.Engine, from Origin, half bool, kind Kind,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	fuses, err := IsFiD(source.Config(), kind)
+	a, err := architectureOf(source.Config(), kind)
+	var s shape
+	if err == nil {
+		s, err = a.shapeOf(source)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Base, err)
 	}
 	if from.LoRA != nil && from.Adapter == "" {
-		if from.LoRA.Task = weights.CausalLM; fuses {
-			from.LoRA.Task = weights.Seq2SeqLM
-		}
+		from.LoRA.Task = a.task
 	}
-	if fuses {
-		return openFiD(ctx, e, source, from, half, trained)
+	m, err := newModel(ctx, e, from, source.Config(), source.Files(), half)
+	if err != nil {
+		return nil, err
 	}
-	return openDecoder(ctx, e, source, from, half, trained)
+	m.notes = notes(source, s.Weights(), trained)
+	return m.open(ctx, s, source, half, trained)
 }
 
-// IsFiD tells encoder-decoders from decoders by their config.json, and
-// refuses those that are not of the kind.
-func IsFiD(configJSON []byte, kind Kind) (bool, error) {
-	var c struct {
-		Type string `json:"model_type"`
+// OpenFresh is a model of random weights.
+func OpenFresh(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (Generator, error) {
+	s, data, err := f.read()
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(configJSON, &c); err != nil {
-		return false, fmt.Errorf("config.json: %w", err)
+	files, err := tokenizerFiles(ctx, f.Tokenizer)
+	if err != nil {
+		return nil, err
 	}
-	fuses := slices.Contains(t5.Known(), c.Type)
-	switch known := slices.Concat(llama.Known(), t5.Known()); {
-	case !slices.Contains(known, c.Type):
-		return false, fmt.Errorf("config.json: model_type %q; expected one of %s", c.Type, strings.Join(known, ", "))
-	case fuses && kind == DecoderOnly:
-		return false, fmt.Errorf("config.json: model_type %q, an encoder-decoder; expected a decoder (%s); train this model with gorqa train fid", c.Type, strings.Join(llama.Known(), ", "))
-	case !fuses && kind == EncoderDecoder:
-		return false, fmt.Errorf("config.json: model_type %q, a decoder; expected an encoder-decoder (%s); train this model with gorqa train sft or gorqa train swr", c.Type, strings.Join(t5.Known(), ", "))
+	m, err := newModel(ctx, e, Origin{Base: f.Tokenizer}, data, files, half)
+	if err != nil {
+		return nil, err
 	}
-	return fuses, nil
+	return m.open(ctx, s, s.fresh(seed), half, true)
+}
+
+// open puts the weights of a source on the device.
+func (m Model) open(ctx context.Context, s shape, source tape.Source, half, trained bool) (Generator, error) {
+	m.Encoder.Embeddings = s.vocabulary
+	if err := m.load(ctx, s.Weights(), s.Linears(), source, trained); err != nil {
+		return nil, err
+	}
+	var err error
+	if m.asking, err = s.asking(m.Encoder, m.textSide()); err != nil { // an adapter brought its files
+		return nil, errors.Join(err, m.Params.Free())
+	}
+	return s.open(m, half), nil
 }
 
 // hashOf is the hash of rows.

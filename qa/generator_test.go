@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestIsFusion(t *testing.T) {
+func TestArchitectureOf(t *testing.T) {
 	for _, test := range []struct {
 		name, why, config string
 		kind              Kind
@@ -23,12 +23,12 @@ func TestIsFusion(t *testing.T) {
 		{"broken", "is no configuration", `{`, AnyKind, false, "config.json: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := IsFiD([]byte(test.config), test.kind)
+			got, err := architectureOf([]byte(test.config), test.kind)
 			if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
 				t.Errorf("%s: %v; %q expected", test.why, err, test.problem)
 			}
-			if err == nil && got != test.want {
-				t.Errorf("%s: %v", test.why, got)
+			if err == nil && (got.kind == EncoderDecoder) != test.want {
+				t.Errorf("%s: %v", test.why, got.types)
 			}
 		})
 	}
@@ -71,8 +71,8 @@ func FuzzFidFile(f *testing.F) {
 	f.Add([]byte(`{"version": 1, "k": -1, "max_encoder_seq_length": 1e18, "prompt": null}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var file FiDFile
-		if err := file.Read(data); err != nil {
+		var file fidFile
+		if err := file.read(data); err != nil {
 			return
 		}
 		if file.Template == nil || file.K < 0 || file.K > mostPassages || file.MaxTokens < 0 || file.MaxTokens > mostTokens || file.MaxAnswer < 0 || file.MaxAnswer > mostTokens {

@@ -143,7 +143,7 @@ func (o *Origin) openAdapter(ctx context.Context, r *tape.Runner, ws []tape.Weig
 	if o.LoRA == nil {
 		return nil, nil
 	}
-	matrices, err := o.Matrices(ws)
+	matrices, err := o.matrices(ws)
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +166,9 @@ func (o *Origin) openAdapter(ctx context.Context, r *tape.Runner, ws []tape.Weig
 	return files, nil
 }
 
-// Matrices are those of the adapter, none without one, for a model with the
+// matrices are those of the adapter, none without one, for a model with the
 // linear layers ws. In the adapter's list of targets the layers are named then.
-func (o *Origin) Matrices(ws []tape.Weight) ([]tape.Weight, error) {
+func (o *Origin) matrices(ws []tape.Weight) ([]tape.Weight, error) {
 	if o.LoRA == nil {
 		return nil, nil
 	}

@@ -12,7 +12,6 @@ import (
 
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
-	"gorqa/report"
 	"gorqa/text/prompt"
 	"gorqa/text/tokenizer"
 )
@@ -66,31 +65,20 @@ type Choice struct {
 	Warnings []string // why it is not another
 }
 
-// show says what was chosen for a decoder and warns of what is wrong with it.
-func (s TextSide) show(c Choice, show *report.Run) {
-	for _, w := range c.Warnings {
-		show.Warn("%s", w)
-	}
-	show.Say("Prompt: %s", s.Describe(c))
-	if w := s.Separator(c.Template); w != "" {
-		show.Warn("%s", w)
-	}
-}
-
-// Describe says in a line what was chosen for a decoder and what ends an answer.
-func (s TextSide) Describe(c Choice) string {
+// describe says in a line what was chosen for a decoder and what ends an answer.
+func (s TextSide) describe(c Choice) string {
 	id, ok := s.stopToken(c.Template)
 	switch {
 	case !ok:
 		return c.What
 	case c.Template.Chat():
-		return fmt.Sprintf("%s; an answer ends, in place of sep_sys, in %s", c.What, TokenNamed(s.Tokenizer, id))
+		return fmt.Sprintf("%s; an answer ends, in place of sep_sys, in %s", c.What, tokenNamed(s.Tokenizer, id))
 	}
-	return fmt.Sprintf("%s; an answer ends in sep_sys, %s", c.What, TokenNamed(s.Tokenizer, id))
+	return fmt.Sprintf("%s; an answer ends in sep_sys, %s", c.What, tokenNamed(s.Tokenizer, id))
 }
 
-// TokenNamed is a token with its id, for messages.
-func TokenNamed(t *tokenizer.Tokenizer, id int32) string {
+// tokenNamed is a token with its id, for messages.
+func tokenNamed(t *tokenizer.Tokenizer, id int32) string {
 	text, _ := t.Token(id)
 	return fmt.Sprintf("the token %q (%d)", text, id)
 }
@@ -109,9 +97,9 @@ func (s TextSide) stopToken(t *prompt.Template) (id int32, ok bool) {
 	return 0, false
 }
 
-// Separator warns of what ends a template's answers where it is no special
+// separator warns of what ends a template's answers where it is no special
 // token, "" where it is one.
-func (s TextSide) Separator(t *prompt.Template) string {
+func (s TextSide) separator(t *prompt.Template) string {
 	if _, ok := s.stopToken(t); ok {
 		return ""
 	}
@@ -138,9 +126,9 @@ func (s TextSide) Separator(t *prompt.Template) string {
 		what, stops[0], strings.Join(spelt, " "), good)
 }
 
-// Choose takes the template that the flags ask for, or, where they say nothing,
+// choose takes the template that the flags ask for, or, where they say nothing,
 // the one that the model was trained with (nil for none).
-func (s TextSide) Choose(c PromptOptions, saved *prompt.Template) (Choice, error) {
+func (s TextSide) choose(c PromptOptions, saved *prompt.Template) (Choice, error) {
 	if saved != nil && c.Wording == AutoWording && !c.words() {
 		var err error
 		if !c.Date.IsZero() {
@@ -249,8 +237,8 @@ func (c PromptOptions) Format(end string) prompt.Format {
 	return f
 }
 
-// Saved is the template in a trained decoder's folder, nil where there is none.
-func (s TextSide) Saved() (*prompt.Template, error) {
+// saved is the template in a trained decoder's folder, nil where there is none.
+func (s TextSide) saved() (*prompt.Template, error) {
 	data, ok := s.Files[prompt.FileName]
 	if !ok {
 		return nil, nil
@@ -269,7 +257,7 @@ const maxPromptFile = 16 << 20
 // where they tell none.
 func TrainedDate(folder string) (string, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{prompt.FileName, FiDName} {
+	for _, name := range []string{prompt.FileName, fidName} {
 		data, err := modelfile.Read(filepath.Join(folder, name), maxPromptFile)
 		if err == nil {
 			files[name] = data
@@ -277,13 +265,13 @@ func TrainedDate(folder string) (string, error) {
 			return "", err
 		}
 	}
-	t, err := TextSide{Folder: folder, Files: files}.Saved()
-	if data := files[FiDName]; err == nil && data != nil {
+	t, err := TextSide{Folder: folder, Files: files}.saved()
+	if data := files[fidName]; err == nil && data != nil {
 		var fuses struct {
 			Template *prompt.Template `json:"prompt"`
 		}
 		if err = json.Unmarshal(data, &fuses); err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Join(folder, FiDName), err)
+			err = fmt.Errorf("%s: %w", filepath.Join(folder, fidName), err)
 		}
 		t = fuses.Template
 	}

@@ -111,7 +111,7 @@ func TestChoose(t *testing.T) {
 			s := TextSide{Folder: "m", Files: test.files, Tokenizer: named(t, "smollm2", `{"eos_token":"<|im_end|>"}`, "")}
 			c := PromptOptions{MaxTokens: 2048}
 			test.set(&c)
-			got, err := s.Choose(c, test.saved)
+			got, err := s.choose(c, test.saved)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,10 +119,10 @@ func TestChoose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			warnings := strings.Join(append(got.Warnings, s.Separator(got.Template)), "\n")
+			warnings := strings.Join(append(got.Warnings, s.separator(got.Template)), "\n")
 			_, token := s.stopToken(got.Template)
-			if !strings.HasPrefix(s.Describe(got), test.what) || !strings.HasSuffix(text, test.prompt) || strings.Join(got.Template.Stops(), "") != test.stop || token != test.token {
-				t.Errorf("%s: %q, prompt %q, stops %q, one token: %v", test.why, s.Describe(got), text, got.Template.Stops(), token)
+			if !strings.HasPrefix(s.describe(got), test.what) || !strings.HasSuffix(text, test.prompt) || strings.Join(got.Template.Stops(), "") != test.stop || token != test.token {
+				t.Errorf("%s: %q, prompt %q, stops %q, one token: %v", test.why, s.describe(got), text, got.Template.Stops(), token)
 			}
 			if (test.warning == "") != (strings.TrimSpace(warnings) == "") || !strings.Contains(warnings, test.warning) {
 				t.Errorf("%s: warned of %q; %q expected", test.why, warnings, test.warning)
@@ -247,7 +247,7 @@ func TestSavedPrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := TextSide{Files: map[string][]byte{prompt.FileName: data}}.Saved()
+	got, err := TextSide{Files: map[string][]byte{prompt.FileName: data}}.saved()
 	if err != nil || got.Source() != prompt.LocalRQA(prompt.DefaultFormat()).Source() {
 		t.Errorf("%v, %v", got, err)
 	}

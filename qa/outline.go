@@ -1,0 +1,189 @@
+package qa
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gorqa/files/weights"
+	"gorqa/tensor/tape"
+	"gorqa/text/dataset"
+	"gorqa/text/recipe"
+)
+
+// Outline is a generator without its weights, as its files describe it: for a look
+// at it that needs no engine.
+type Outline struct {
+	TextSide
+	Encoder *recipe.Encoder
+	Notes   []string // what the user should know of the model's files
+	Damage  error    // what is missing among its weights, or of other dimensions
+
+	asking asking
+	shape  shape
+	from   Origin
+}
+
+// Look reads the files of a model and of the adapter on it. trained says what for.
+func Look(ctx context.Context, from Origin, trained bool) (_ *Outline, err error) {
+	source, err := weights.Open(ctx, from.Base)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	files := source.Files()
+	if from.Adapter != "" {
+		adapter, _, err := weights.OpenAdapter(ctx, from.Adapter)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(files, adapter.Files())
+		if err := adapter.Close(); err != nil {
+			return nil, err
+		}
+	}
+	a, err := architectureOf(source.Config(), AnyKind)
+	var s shape
+	if err == nil {
+		s, err = a.shapeOf(source)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from.Base, err)
+	}
+	o, err := newOutline(ctx, s, from, source.Config(), files)
+	if err != nil {
+		return nil, err
+	}
+	o.Notes = notes(source, s.Weights(), trained)
+	for _, w := range s.Weights() {
+		if o.Damage != nil {
+			break
+		}
+		shape, ok := source.Shape(w.Name)
+		switch {
+		case !ok:
+			o.Damage = fmt.Errorf("%s: no weight %s; expected one of dimensions %v; is this the folder of a whole model?", from.Base, w.Name, w.Dims)
+		case !slices.Equal(shape, w.Dims):
+			o.Damage = fmt.Errorf("%s: weight %s has dimensions %v; expected %v, as config.json says", from.Base, w.Name, shape, w.Dims)
+		}
+	}
+	return o, nil
+}
+
+// LookFresh is Look for a model of random weights.
+func LookFresh(ctx context.Context, f Fresh) (*Outline, error) {
+	s, data, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	files, err := tokenizerFiles(ctx, f.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	return newOutline(ctx, s, Origin{Base: f.Tokenizer}, data, files)
+}
+
+func newOutline(ctx context.Context, s shape, from Origin, config []byte, files map[string][]byte) (*Outline, error) {
+	t, err := LoadTokenizer(ctx, from.TokenizerFolder())
+	if err != nil {
+		return nil, err
+	}
+	o := &Outline{TextSide: TextSide{from.TokenizerFolder(), config, files, t}, Encoder: &recipe.Encoder{Tokenizer: t, Embeddings: s.vocabulary}, shape: s, from: from}
+	o.asking, err = s.asking(o.Encoder, o.TextSide)
+	return o, err
+}
+
+// UsePrompt sets how the model is asked: as the options say, or, where they say
+// nothing, as it was trained.
+func (o *Outline) UsePrompt(p PromptOptions) (Choice, error) {
+	return o.asking.usePrompt(o.TextSide, p)
+}
+
+// PromptLine says in a line what was chosen and what ends an answer.
+func (o *Outline) PromptLine(c Choice) string { return o.asking.line(o.TextSide, c) }
+
+// SeparatorWarning tells what is wrong with what ends an answer, "" for nothing.
+func (o *Outline) SeparatorWarning(c Choice) string { return o.asking.separator(o.TextSide, c) }
+
+// Borders tells of rows whose answers are trained after other tokens than they are
+// generated after, "" for none.
+func (o *Outline) Borders(examples []dataset.Example, contexts []recipe.Context) (string, error) {
+	return o.asking.Borders(examples, contexts)
+}
+
+// Fits names the examples that are too long to be learnt in a *recipe.Overflow.
+func (o *Outline) Fits(examples []dataset.Example, contexts []recipe.Context) error {
+	return o.asking.fits(examples, contexts)
+}
+
+// Room names the examples whose prompts leave no room for an answer of so many
+// tokens in a *recipe.Overflow.
+func (o *Outline) Room(examples []dataset.Example, answer int) error {
+	return o.asking.room(examples, answer)
+}
+
+// Parts are the texts of a row as it is learnt, or, asked, as it is answered with
+// room for so many tokens.
+func (o *Outline) Parts(x dataset.Example, c recipe.Context, asked bool, answer int) ([]Part, error) {
+	return o.asking.parts(x, c, asked, answer)
+}
+
+// CausalHeads are the heads of causal attention over a row, those of keys and
+// values among them, and how wide one is; 0 where there is none.
+func (o *Outline) CausalHeads() (heads, kvHeads, width int) {
+	return o.shape.heads, o.shape.kvHeads, o.shape.headWidth
+}
+
+// MemoryOptions are what a model's memory depends on beside the model.
+type MemoryOptions struct {
+	Half, OnHost bool
+	Trained      bool
+	Prompt       PromptOptions
+	Passages     int // of a row
+	TrainRows    int // of a micro-batch
+	EvalRows     int // of a batch that is answered
+	MaxNewTokens int
+}
+
+// Memory is what a model is predicted to need, in bytes.
+type Memory struct {
+	Type                 string // of the model
+	Weights              int64  // how many there are
+	Training, Evaluation int64
+	Setting              string // what lowers it
+}
+
+// program is the engine, compiled code, the embedding model and the tokenizer.
+const program = 550 << 20
+
+// Memory predicts from the shapes: the weights with what training holds beside
+// them, what the layers keep for the longest micro-batch, and the logits of one
+// call of the head; for evaluation the weights as training holds them, and what is
+// kept of a batch that is answered.
+func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
+	s := o.shape
+	h := tape.Holding{Half: m.Half, Frozen: !m.Trained, Bits: o.from.Bits}
+	linears := s.Linears()
+	if h.Bits > 0 {
+		for _, w := range linears {
+			h.Quantised += w.Size()
+		}
+	}
+	matrices, err := o.from.matrices(linears)
+	if err != nil {
+		return Memory{}, err
+	}
+	for _, w := range matrices {
+		h.Adapter += w.Size()
+	}
+	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, tape.TermsPerCall(m.OnHost))
+	row, full, kept := o.asking.sizes(m.Prompt, m.OnHost, m.Passages, m.MaxNewTokens)
+	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
+	return Memory{
+		Type: s.name, Weights: int64(s.Parameters()), Setting: s.setting,
+		Training:   held + s.KeptBytes(positions, h.Width()) + head + program,
+		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + program,
+	}, nil
+}
