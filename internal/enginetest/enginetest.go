@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -79,6 +80,37 @@ func Open(t testing.TB) *xla.Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// Load puts the tiny model of a folder on the device, and fails the test where its
+// file and the weights that the architecture lists are not the same.
+func Load(t testing.TB, folder string, weights []tape.Weight, half, trained bool) *tape.Runner {
+	t.Helper()
+	e := Open(t)
+	p := tape.NewParams(e, half)
+	t.Cleanup(func() {
+		if err := p.Free(); err != nil {
+			t.Error(err)
+		}
+	})
+	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
+	for _, w := range weights {
+		a, ok := arrays[w.Name]
+		if !ok {
+			t.Fatalf("the model has no %s", w.Name)
+		}
+		if !slices.Equal(a.Shape, w.Dims) {
+			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
+		}
+		if err := p.Add(w, a.Floats, trained); err != nil {
+			t.Fatal(err)
+		}
+		delete(arrays, w.Name)
+	}
+	for n := range arrays {
+		t.Errorf("the model has a weight that is not listed: %s", n)
+	}
+	return tape.NewRunner(e, p)
 }
 
 // Walk gives the loss of a micro-batch on a new tape, which it frees; with

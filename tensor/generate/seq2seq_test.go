@@ -16,7 +16,6 @@ import (
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/tensor/arch/t5"
-	"gorqa/tensor/tape"
 )
 
 // loadT5 puts a tiny T5 on the device, to compute in bf16 (half) or f32.
@@ -31,20 +30,7 @@ func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := enginetest.Open(t)
-	p := tape.NewParams(e, half)
-	t.Cleanup(func() {
-		if err := p.Free(); err != nil {
-			t.Error(err)
-		}
-	})
-	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	for _, w := range c.Weights() {
-		if err := p.Add(w, arrays[w.Name].Floats, false); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return NewSeq2Seq(t5.New(c, half), tape.NewRunner(e, p))
+	return NewSeq2Seq(t5.New(c, half), enginetest.Load(t, folder, c.Weights(), half, false))
 }
 
 // generated is what transformers' generate gives for a row.

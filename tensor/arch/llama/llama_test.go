@@ -45,31 +45,7 @@ func loadIn(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := enginetest.Open(t)
-	p := tape.NewParams(e, half)
-	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	for _, w := range c.Weights() {
-		a, ok := arrays[w.Name]
-		if !ok {
-			t.Fatalf("the model has no %s", w.Name)
-		}
-		if fmt.Sprint(a.Shape) != fmt.Sprint(w.Dims) {
-			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
-		}
-		if err := p.Add(w, a.Floats, true); err != nil {
-			t.Fatal(err)
-		}
-		delete(arrays, w.Name)
-	}
-	for n := range arrays {
-		t.Errorf("the model has a weight that Weights does not list: %s", n)
-	}
-	t.Cleanup(func() {
-		if err := p.Free(); err != nil {
-			t.Error(err)
-		}
-	})
-	return New(c, half), tape.NewRunner(e, p)
+	return New(c, half), enginetest.Load(t, folder, c.Weights(), half, true)
 }
 
 // rows packs the golden's rows one after another, padded to S positions.
