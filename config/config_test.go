@@ -85,16 +85,16 @@ func TestCommandLine(t *testing.T) {
 			"lr_scheduler_kwargs: num_cycles found; polynomial takes lr_end or power", "top_k:"}},
 		{name: "plateau", why: "cannot be known from the step", args: []string{"--lr_scheduler_type", "reduce_lr_on_plateau"}, problems: []string{`--lr_scheduler_type: "reduce_lr_on_plateau" found, which gorqa does not have: it lowers the rate by what evaluations find`}},
 		{name: "no object", why: "JSON is asked for", args: []string{"--lr_scheduler_kwargs", "num_cycles=3"}, problems: []string{`--lr_scheduler_kwargs: "num_cycles=3" found; a JSON object such as {"name": 1} expected`}},
-		{name: "flash attention", why: "said and passed over", args: []string{"--use_flash_attention", "true", "--tf32=true"}, want: func(*Train) {}, notices: []string{
-			"--use_flash_attention: attention is computed in blocks by gorqa's own graph on every device (passed over)",
-			"--tf32: the engine chooses how float32 is multiplied (passed over)"}},
+		{name: "flash attention", why: "ignored, with a note", args: []string{"--use_flash_attention", "true", "--tf32=true"}, want: func(*Train) {}, notices: []string{
+			"--use_flash_attention: attention is computed in blocks by gorqa's own graph on every device (ignored)",
+			"--tf32: the engine chooses how float32 is multiplied (ignored)"}},
 		{name: "turned off", why: "asks for nothing, so nothing is said", args: []string{"--fp16", "false", "--deepspeed", "none", "--use_flash_attention=false", "--dataloader_num_workers", "0"}, want: func(*Train) {}},
 		{name: "wandb", why: "the original's default; nothing is sent", args: []string{"--report_to", "wandb"}, want: func(c *Train) { c.ReportTo = []string{"wandb"} }, notices: []string{
-			"report_to: gorqa sends nothing to wandb; metrics.jsonl holds every figure, --report_to tensorboard writes event files (passed over)"}},
+			"report_to: gorqa sends nothing to wandb; metrics.jsonl holds every figure, --report_to tensorboard writes event files (ignored)"}},
 		{name: "unknown", why: "the nearest is named; its value is not taken for an argument", args: []string{"--learning_rat", "3", "--epochs=2"}, problems: []string{
 			"--learning_rat: no such setting; the nearest known one is learning_rate",
 			"--epochs: no such setting; the nearest known one is num_train_epochs"}},
-		{name: "all at once", why: "one look is enough", args: []string{"--seed", "x", "--lr_scheduler_type", "poly", "--bf16=maybe", "--adam_beta1", "NaN", "-x", "stray"}, problems: []string{
+		{name: "all problems together", why: "one look is enough", args: []string{"--seed", "x", "--lr_scheduler_type", "poly", "--bf16=maybe", "--adam_beta1", "NaN", "-x", "stray"}, problems: []string{
 			`-x: no flag of one letter`, `--seed: "x" found; a whole number of`, `--lr_scheduler_type: "poly" found; linear, cosine, cosine_with_restarts,`,
 			`--bf16: "maybe" found; true or false expected`, `--adam_beta1: "NaN" found; a number expected`, `"stray": found beside the flags`}},
 		{name: "no value", why: "at the end of the line", args: []string{"--seed"}, problems: []string{"--seed: nothing found; a value expected (--seed N)"}},
@@ -144,7 +144,7 @@ func TestValidate(t *testing.T) {
 		change    func(*Train)
 		problems  []string
 	}{
-		{"nothing given", "every required setting at once", func(c *Train) { *c = DefaultTrain("sft") }, []string{
+		{"nothing given", "all required settings together", func(c *Train) { *c = DefaultTrain("sft") }, []string{
 			"model_name_or_path: missing", "train_file: missing", "eval_file: missing", "output_dir: missing", "full_dataset_file_path: missing", "eval_embedding_model: missing"}},
 		{"train only", "no evaluation needs no evaluation settings", func(c *Train) {
 			c.DoEval, c.EvalFile, c.TestFile, c.FullDatasetFilePath, c.EvalEmbeddingModel = false, "", "", "", ""
@@ -267,7 +267,7 @@ func TestSmallCommands(t *testing.T) {
 		{"convert", "needs both", &convert, []string{"a.pkl"}, []string{"OUT: missing; expected after the command's name"}},
 		{"convert a settings file", "a lone .json is a settings file only where no argument is needed", &convert, []string{"a.json"}, []string{"OUT: missing"}},
 		{"convert onto itself", "would lose the input", &convert, []string{"a.jsonl", "./a.jsonl"}, []string{`OUT: "./a.jsonl" found, which is IN too`}},
-		{"godoc", "all at once", &godoc, []string{"--documents=3", "--eval_rows", "0"}, []string{"output_dir: missing", "eval_rows: 0 found", "documents: 3 found for 280 rows"}},
+		{"godoc", "all problems together", &godoc, []string{"--documents=3", "--eval_rows", "0"}, []string{"output_dir: missing", "eval_rows: 0 found", "documents: 3 found for 280 rows"}},
 		{"fetch", "one name", &fetch, []string{"a", "b"}, []string{`"b": found beside the flags`}},
 		{"version", "takes nothing", &version, []string{"--verbose"}, []string{"--verbose: no such setting"}},
 	}
@@ -289,7 +289,7 @@ func TestAsk(t *testing.T) {
 	matchProblems(t, err, []string{`"what is it?": found where the folder of a run stands`})
 }
 
-// Every example is whole: it parses, and nothing in it is passed over.
+// Every example is whole: it parses, and nothing in it is ignored.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../examples/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -469,7 +469,7 @@ func TestWriteGivesTheSameBack(t *testing.T) {
 }
 
 // Every name that transformers' TrainingArguments has is known here: taken,
-// refused or passed over.
+// refused or ignored.
 func TestTrainingArgumentsAreKnown(t *testing.T) {
 	data, err := os.ReadFile("testdata/training_arguments.json")
 	if err != nil {

@@ -313,7 +313,7 @@ func (a *deepSpeedApplied) rest() {
 		}
 	}
 	if len(unknown) > 0 {
-		a.say("passed over, since gorqa does not know it: %s", strings.Join(unknown, ", "))
+		a.say("ignored, since gorqa does not know it: %s", strings.Join(unknown, ", "))
 	}
 }
 

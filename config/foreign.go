@@ -23,7 +23,7 @@ var refused = map[string]string{
 	"optim_target_modules":   "all weights are trained: leave the flag out",
 	"adafactor":              "the optimiser is AdamW: leave the flag out",
 	"auto_find_batch_size":   "gorqa doctor compares the memory needed with the memory there: choose --per_device_train_batch_size with it",
-	"eval_delay":             "evaluation starts at once: use --eval_steps",
+	"eval_delay":             "evaluation starts with the first step: use --eval_steps",
 	"prediction_loss_only":   "evaluation also retrieves and answers: use --do_eval false and gorqa eval, if that takes too long",
 	"dataloader_drop_last":   "every row is trained on: leave the flag out",
 	"ignore_data_skip":       "a resumed run goes on at the row where it stopped: leave the flag out",
@@ -133,7 +133,7 @@ var passedOver = map[string]string{
 	"eval_data_path":                          "rows are those of eval_file",
 }
 
-// foreign declares the settings that are refused or passed over.
+// foreign declares the settings that are refused or ignored.
 func (s *set) foreign() {
 	s.section("")
 	if s.lookup("gradient_accumulation_steps") != nil {

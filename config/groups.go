@@ -702,7 +702,7 @@ func (m *Logging) notices() []string {
 	var said []string
 	for _, to := range m.ReportTo {
 		if !slices.Contains([]string{"none", "tensorboard", "all"}, to) {
-			said = append(said, fmt.Sprintf("report_to: gorqa sends nothing to %s; metrics.jsonl holds every figure, --report_to tensorboard writes event files (passed over)", to))
+			said = append(said, fmt.Sprintf("report_to: gorqa sends nothing to %s; metrics.jsonl holds every figure, --report_to tensorboard writes event files (ignored)", to))
 		}
 	}
 	return said

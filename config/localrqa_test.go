@@ -155,7 +155,7 @@ func TestDeepSpeed(t *testing.T) {
 		{"numbers", "what it asks for is taken over where no flag says it", "testdata/deepspeed/numbers.json", nil, func(c *Train) {
 			c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.MaxGradNorm, c.WeightDecay = 2, 32, 0.5, 0.1
 			c.LearningRate, c.AdamBeta1, c.AdamBeta2, c.AdamEpsilon, c.WarmupSteps, c.LRSchedulerType = 3e-5, 0.8, 0.95, 1e-6, 12, "cosine"
-		}, `numbers.json: ZeRO stage 3, the optimiser offloaded to nvme, the weights offloaded to cpu; AdamW; its scheduler WarmupCosineLR as --lr_scheduler_type cosine, with a warm-up in a line where DeepSpeed's is logarithmic; taken over: per_device_train_batch_size 2, max_grad_norm 0.5, bf16 true, learning_rate 3e-05, adam_epsilon 1e-06, weight_decay 0.1, warmup_steps 12, adam_beta1 0.8, adam_beta2 0.95, gradient_accumulation_steps 32; passed over, since gorqa does not know it: ulysses (`, nil},
+		}, `numbers.json: ZeRO stage 3, the optimiser offloaded to nvme, the weights offloaded to cpu; AdamW; its scheduler WarmupCosineLR as --lr_scheduler_type cosine, with a warm-up in a line where DeepSpeed's is logarithmic; taken over: per_device_train_batch_size 2, max_grad_norm 0.5, bf16 true, learning_rate 3e-05, adam_epsilon 1e-06, weight_decay 0.1, warmup_steps 12, adam_beta1 0.8, adam_beta2 0.95, gradient_accumulation_steps 32; ignored, since gorqa does not know it: ulysses (`, nil},
 		{"devices", "the rows of a step are those of all its devices", `{"train_batch_size": 64}`, []string{"--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2"},
 			func(c *Train) { c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps = 4, 16 }, "taken over: gradient_accumulation_steps 16 (2 there, on 8 devices)", nil},
 		{"scheduler given", "the flag wins, and that is said", "testdata/deepspeed/auto.json", []string{"--lr_scheduler_type", "polynomial"},
@@ -172,7 +172,7 @@ func TestDeepSpeed(t *testing.T) {
 		{"broken", "with its line", "{\n\"bf16\": {\"enabled\": tru}}", nil, nil, "", []string{"ds.json:2: invalid character '}'"}},
 		{"cut off", "as a copy that stopped", "{\n\"bf16\": {", nil, nil, "", []string{"ds.json:2: the file ends here; a JSON object"}},
 		{"no object", "a list", "[1]", nil, nil, "", []string{"ds.json:1: json: cannot unmarshal array"}},
-		{"two", "nothing is passed over", "{} {}", nil, nil, "", []string{"ds.json:1: more found after the closing }"}},
+		{"two", "nothing is ignored", "{} {}", nil, nil, "", []string{"ds.json:1: more found after the closing }"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := test.file

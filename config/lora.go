@@ -51,5 +51,5 @@ func (m *LoRA) notices() []string {
 	if m.UsePEFT || m.Equal(DefaultLoRA()) {
 		return nil
 	}
-	return []string{"lora_…: settings of an adapter found, but without --use_peft true all weights are trained (passed over)"}
+	return []string{"lora_…: settings of an adapter found, but without --use_peft true all weights are trained (ignored)"}
 }

@@ -32,7 +32,7 @@ type assignment struct {
 // Parse sets s, which holds the defaults, from a command's arguments: first
 // from the file of --config (or of a lone .yaml, .yml or .json argument),
 // then from the flags. It returns what the user should be told (a setting
-// that was passed over), and every problem at once, those of Validate
+// that was ignored), and all problems together, those of Validate
 // included. All of them are wrong usage. A command that works on a run takes its
 // settings and its model from the run's folder.
 func Parse(s Settings, args []string) (notices []string, err error) {
@@ -173,7 +173,7 @@ func (st *setting) takes(args []string, s *set) int {
 	return 1
 }
 
-// apply assigns in order and returns what was passed over.
+// apply assigns in order and returns what was ignored.
 func (s *set) apply(given []assignment) (notices []string, err error) {
 	var problems []error
 	for _, a := range given {
@@ -199,7 +199,7 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 			if st.refused {
 				problems = append(problems, errors.New(message))
 			} else {
-				notices = append(notices, message+" (passed over)")
+				notices = append(notices, message+" (ignored)")
 			}
 		case st.name == "config" && a.where != "--":
 			problems = append(problems, fmt.Errorf("%sconfig: a settings file inside a settings file; write its settings here", a.where))

@@ -40,7 +40,7 @@ func TestSwR(t *testing.T) {
 		}},
 		{name: "no model", why: "dense retrieval needs one", args: []string{"--embedding_model="}, problems: []string{"eval_embedding_model: missing", "embedding_model: missing; expected: a model to retrieve training passages with"}},
 		{name: "k of 0", why: "that is SFT", args: []string{"--embedding_max_num_to_retrieve", "0"}, problems: []string{"embedding_max_num_to_retrieve: 0 found; 1 or more expected (for gold passages alone use gorqa train sft)"}},
-		{name: "ranges", why: "all at once", args: []string{"--gold_dropout=1.5", "--num_distractors", "4"}, problems: []string{"gold_dropout: 1.5 found", "num_distractors: 4 found; 0 to 3 expected"}},
+		{name: "ranges", why: "all problems together", args: []string{"--gold_dropout=1.5", "--num_distractors", "4"}, problems: []string{"gold_dropout: 1.5 found", "num_distractors: 4 found; 0 to 3 expected"}},
 		{name: "abstain alone", why: "it would do nothing", args: []string{"--abstain_answer", "no"}, problems: []string{"abstain_answer: found with gold_dropout 0"}},
 		{name: "odd ranges of k", why: "least first", args: []string{"--vary_k", "4:1"}, problems: []string{`--vary_k: "4:1" found; MIN:MAX expected`}},
 		{name: "one k", why: "no range", args: []string{"--vary_k", "4"}, problems: []string{`--vary_k: "4" found; MIN:MAX expected`}},

@@ -38,7 +38,7 @@ type setting struct {
 	value  func() any // what all_args.json holds
 	text   func() string
 
-	off     string // a foreign setting: why it is refused or passed over
+	off     string // a foreign setting: why it is refused or ignored
 	refused bool   // a foreign setting that is an error, not only said
 	given   bool   // a list that was assigned to: the default is gone
 	set     bool   // assigned to by a file or a flag

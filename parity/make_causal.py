@@ -1,6 +1,6 @@
 """The calls of cuDNN's attention that jax makes for one causal row: ../tensor/nn/testdata/causal.json.
 
-Lowered for CUDA on a machine without it, so jax's look at cuDNN and the GPU is passed over.
+Lowered for CUDA on a machine without it, so jax's look at cuDNN and the GPU is skipped.
 """
 import json
 import os

@@ -29,7 +29,7 @@ func CheckSpeakers(t *prompt.Template, file string, examples []dataset.Example, 
 	case bad.Count == 0:
 		return examples, "", nil
 	case skip && len(good) > 0:
-		return good, fmt.Sprintf("%d rows are passed over:\n%v", bad.BadRows, bad), nil
+		return good, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	}
 	return nil, "", bad
 }

@@ -180,7 +180,7 @@ func keepEvents(path string, step int) error {
 }
 
 // maxLine bounds a line of metrics.jsonl; a longer one was not written here
-// and is passed over.
+// and is ignored.
 const maxLine = 1 << 20
 
 func eachLine(r io.Reader, do func(line []byte) error) error {

@@ -19,16 +19,16 @@ func testDecodeGEMM(t *testing.T) {
 	var s Workspace // holds what the case before left in it
 	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
 		x := representable(r, c.rows*c.in)
-		full, half := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
+		full, bf16 := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
 		for i := range full {
 			full[i] = float32(r.NormFloat64())
-			half[i] = bfloat16.FromFloat32(full[i])
+			bf16[i] = bfloat16.FromFloat32(full[i])
 		}
 		a, err := NewMatrix(full, c.out, c.in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := NewMatrix(half, c.out, c.in)
+		b, err := NewMatrix(bf16, c.out, c.in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,26 +84,26 @@ func testSwiGLU(t *testing.T) {
 func BenchmarkDecodeGEMM(b *testing.B) {
 	const out, in, layers = 1536, 576, 60
 	r := rand.New(rand.NewPCG(1, 2))
-	var full, half []Matrix
+	var full, bf16 []Matrix
 	for range layers {
-		values, halves := make([]float32, out*in), make([]bfloat16.BFloat16, out*in)
+		values, rounded := make([]float32, out*in), make([]bfloat16.BFloat16, out*in)
 		for i := range values {
 			values[i] = float32(r.NormFloat64())
-			halves[i] = bfloat16.FromFloat32(values[i])
+			rounded[i] = bfloat16.FromFloat32(values[i])
 		}
 		f, err := NewMatrix(values, out, in)
 		if err != nil {
 			b.Fatal(err)
 		}
-		h, err := NewMatrix(halves, out, in)
+		h, err := NewMatrix(rounded, out, in)
 		if err != nil {
 			b.Fatal(err)
 		}
-		full, half = append(full, f), append(half, h)
+		full, bf16 = append(full, f), append(bf16, h)
 	}
 	for _, rows := range []int{1, 8} {
 		x := make([]float32, rows*in)
-		for bytes, ms := range map[int][]Matrix{4: full, 2: half} {
+		for bytes, ms := range map[int][]Matrix{4: full, 2: bf16} {
 			b.Run(fmt.Sprintf("rows=%d/bytes=%d", rows, bytes), func(b *testing.B) {
 				var s Workspace
 				b.SetBytes(int64(out * in * layers * bytes))

@@ -20,11 +20,11 @@ func testGEMM(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, size := range sizes {
-		for _, across := range []bool{false, true} {
-			t.Run(fmt.Sprint(size, across), func(t *testing.T) {
+		for _, transB := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%v,transB=%t", size, transB), func(t *testing.T) {
 				m, k, n := size[0], size[1], size[2]
 				x, w, y := draw(random, m*k), draw(random, n*k), draw(random, m*n)
-				if err := GEMM(y, x, w, m, k, n, !across); err != nil {
+				if err := GEMM(y, x, w, m, k, n, transB); err != nil {
 					t.Fatal(err)
 				}
 				for i := range m {
@@ -32,7 +32,7 @@ func testGEMM(t *testing.T) {
 						var want, most float64
 						for s := range k {
 							at := j*k + s
-							if across {
+							if !transB {
 								at = s*n + j
 							}
 							term := float64(x[i*k+s].Float32()) * float64(w[at].Float32())
@@ -90,12 +90,12 @@ func testWeightGradGEMMBF16(t *testing.T) {
 func BenchmarkGEMM(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, size := range [][3]int{{1024, 576, 1536}, {1024, 1536, 576}, {1024, 576, 192}, {128, 576, 49152}, {1024, 576, 16}} {
-		for _, across := range []bool{false, true} {
+		for _, transB := range []bool{true, false} {
 			m, k, n := size[0], size[1], size[2]
 			x, w, y := draw(random, m*k), draw(random, n*k), draw(random, m*n)
-			b.Run(fmt.Sprint(size, across), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%v,transB=%t", size, transB), func(b *testing.B) {
 				for b.Loop() {
-					if err := GEMM(y, x, w, m, k, n, !across); err != nil {
+					if err := GEMM(y, x, w, m, k, n, transB); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -19,8 +19,8 @@ func testWeightGradGEMM(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, size := range [][3]int{{1, 1, 1}, {3, 5, 7}, {70, 33, 49}, {513, 16, 48}, {1025, 64, 100}, {37, 192, 576}} {
 		rows, n, k := size[0], size[1], size[2]
-		for _, half := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d rows of %d by %d, half %t", rows, n, k, half), func(t *testing.T) {
+		for _, bf16 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d rows of %d by %d, bf16 %t", rows, n, k, bf16), func(t *testing.T) {
 				y, x := draw(r, rows*n), draw(r, rows*k)
 				got, want := make([]float32, n*k), make([]float64, n*k)
 				for i := range got {
@@ -35,7 +35,7 @@ func testWeightGradGEMM(t *testing.T) {
 				}
 				for _, first := range []bool{true, false} {
 					add := func() error { return WeightGradGEMM(got, plain(y), plain(x), n, k, first) }
-					if half {
+					if bf16 {
 						add = func() error { return WeightGradGEMM(got, y, x, n, k, first) }
 					}
 					if err := add(); err != nil {

@@ -18,14 +18,14 @@ func TestAccumulate(t *testing.T) { withEachISA(t, testAccumulate) }
 func testAccumulate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 37, 3*smallestSum + 5} {
-		half, full := make([]bfloat16.BFloat16, n), make([]float32, n)
+		bf16, full := make([]bfloat16.BFloat16, n), make([]float32, n)
 		sum, want := make([]float32, n), make([]float32, n)
 		for i := range n {
-			half[i], full[i] = bfloat16.FromFloat32(float32(r.NormFloat64())), float32(r.NormFloat64())
+			bf16[i], full[i] = bfloat16.FromFloat32(float32(r.NormFloat64())), float32(r.NormFloat64())
 			sum[i] = float32(r.NormFloat64()) // forgotten by the first term
-			want[i] = half[i].Float32() + half[i].Float32() + full[i]
+			want[i] = bf16[i].Float32() + bf16[i].Float32() + full[i]
 		}
-		for _, err := range []error{Accumulate(sum, half, true), Accumulate(sum, half, false), Accumulate(sum, full, false)} {
+		for _, err := range []error{Accumulate(sum, bf16, true), Accumulate(sum, bf16, false), Accumulate(sum, full, false)} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,8 +62,8 @@ func TestAccumulateRows(t *testing.T) {
 	}
 }
 
-// TestSplitWeight shows that halves give values back, all but those half a step above an
-// even one, and that the upper half is what rounding to bf16 gives.
+// TestSplitWeight shows that a bf16 and its residual give values back, all but those half a step above an
+// even one, and that the bf16 is what rounding gives.
 func TestSplitWeight(t *testing.T) { withEachISA(t, testSplitWeight) }
 
 func testSplitWeight(t *testing.T) {
@@ -104,18 +104,18 @@ func testSplitWeight(t *testing.T) {
 		}
 	}
 	if err := h.Split(values[1:]); err == nil {
-		t.Error("one value more in halves than there are")
+		t.Error("one value more in the split weight than there are")
 	}
 }
 
-// TestAdamW holds three steps against the same in f64, with decay and in halves and
+// TestAdamW holds three steps against the same in f64, with decay, with split weights and
 // without.
 func TestAdamW(t *testing.T) { withEachISA(t, testAdamW) }
 
 func testAdamW(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{0, 1, 37, 3*smallestSum + 5} {
-		for _, halved := range []bool{false, true} {
+		for _, isSplit := range []bool{false, true} {
 			step := AdamWStep{Scale: 0.5, Rate: 1e-2, Root: 1.5, Keep: 1, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 			w, m, v, g := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 			want, mean, square := make([]float64, n), make([]float64, n), make([]float64, n)
@@ -123,11 +123,11 @@ func testAdamW(t *testing.T) {
 				w[i] = float32(r.NormFloat64())
 				want[i] = float64(w[i])
 			}
-			halves := SplitWeight{make([]bfloat16.BFloat16, n), make([]int16, n)}
-			if err := halves.Split(w); err != nil {
+			split := SplitWeight{make([]bfloat16.BFloat16, n), make([]int16, n)}
+			if err := split.Split(w); err != nil {
 				t.Fatal(err)
 			}
-			if halved {
+			if isSplit {
 				step.Keep = 0.99
 			}
 			for range 3 {
@@ -138,8 +138,8 @@ func testAdamW(t *testing.T) {
 					want[i] = want[i]*float64(step.Keep) - 1e-2*mean[i]/(1.5*math.Sqrt(square[i])+1e-8)
 				}
 				var err error
-				if halved {
-					err = AdamWSplit(step, halves, m, v, g)
+				if isSplit {
+					err = AdamWSplit(step, split, m, v, g)
 				} else {
 					err = AdamW(step, w, m, v, g)
 				}
@@ -147,8 +147,8 @@ func testAdamW(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if halved {
-				if err := halves.Join(w); err != nil {
+			if isSplit {
+				if err := split.Join(w); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -156,8 +156,8 @@ func testAdamW(t *testing.T) {
 				if !golden.Near(float64(w[i]), want[i], 2e-6) || !golden.Near(float64(m[i]), mean[i], 1e-6) || !golden.Near(float64(v[i]), square[i], 1e-6) {
 					t.Fatalf("weight %d of %d is %v with %v and %v; expected %v with %v and %v", i, n, w[i], m[i], v[i], want[i], mean[i], square[i])
 				}
-				if halved && halves.BF16[i] != bfloat16.FromFloat32(w[i]) {
-					t.Fatalf("weight %d of %d is %v in bf16; expected %v", i, n, halves.BF16[i], bfloat16.FromFloat32(w[i]))
+				if isSplit && split.BF16[i] != bfloat16.FromFloat32(w[i]) {
+					t.Fatalf("weight %d of %d is %v in bf16; expected %v", i, n, split.BF16[i], bfloat16.FromFloat32(w[i]))
 				}
 			}
 		}

@@ -19,7 +19,7 @@ func testKVCache(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, c := range []struct {
 		heads, kv, width, slide int
-		half                    bool
+		bf16                    bool
 	}{
 		{1, 1, 5, 0, false}, {9, 3, 64, 0, false}, {9, 3, 64, 0, true}, {4, 1, 80, 30, true}, {4, 2, 12, 7, false}, {7, 1, 96, 31, true},
 	} {
@@ -29,7 +29,7 @@ func testKVCache(t *testing.T) {
 			size := c.kv * c.width
 			for _, n := range []int{1, 3, 16, 77, 200} {
 				k, v := representable(r, n*size), representable(r, n*size)
-				x := newKVCache(t, c.kv, c.width, c.half)
+				x := newKVCache(t, c.kv, c.width, c.bf16)
 				if err := AppendKV(x, make([]float32, size), make([]float32, size), []int32{0}); err != nil {
 					t.Fatal(err)
 				}
@@ -42,7 +42,7 @@ func testKVCache(t *testing.T) {
 					t.Fatal(err)
 				}
 				var err error
-				if c.half { // as they come from graphs
+				if c.bf16 { // as they come from graphs
 					err = AppendKV(x, numbers[bfloat16.BFloat16](k), numbers[bfloat16.BFloat16](v), places[n/2:])
 				} else {
 					err = AppendKV(x, k, v, places[n/2:])
@@ -78,7 +78,7 @@ func testKVCache(t *testing.T) {
 					for i := from; i < n; i++ {
 						p[i] = math.Exp(p[i] - high)
 						sum += p[i]
-						if c.half && HasGEMM() { // as weights are rounded then
+						if c.bf16 && HasGEMM() { // as weights are rounded then
 							p[i] = float64(bfloat16.FromFloat32(float32(p[i])).Float32())
 						}
 					}
@@ -106,11 +106,11 @@ func testKVCache(t *testing.T) {
 // BenchmarkKVCache is one layer of SmolLM2-135M over 8 rows of 1,100 tokens.
 func BenchmarkKVCache(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, half := range []bool{false, true} {
-		b.Run(fmt.Sprintf("half=%t", half), func(b *testing.B) {
+	for _, bf16 := range []bool{false, true} {
+		b.Run(fmt.Sprintf("bf16=%t", bf16), func(b *testing.B) {
 			var caches []*KVCache
 			for range 8 {
-				x := newKVCache(b, 3, 64, half)
+				x := newKVCache(b, 3, 64, bf16)
 				places := make([]int32, 1100)
 				if err := AppendKV(x, representable(r, 192), representable(r, 192), places); err != nil {
 					b.Fatal(err)

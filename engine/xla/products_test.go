@@ -41,7 +41,7 @@ func TestProducts(t *testing.T) {
 		}
 		return out
 	}
-	x, w, across := draw(m*k), draw(n*k), draw(k*n)
+	x, w, wT := draw(m*k), draw(n*k), draw(k*n)
 	multiply := func(a, b *graph.Node, axis int) *graph.Node {
 		return graph.Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General([]int{1}, nil, []int{axis}, nil)
 	}
@@ -57,7 +57,7 @@ func TestProducts(t *testing.T) {
 	for _, a := range []struct {
 		values []bfloat16.BFloat16
 		dims   []int
-	}{{x, []int{m, k}}, {w, []int{n, k}}, {across, []int{k, n}}} {
+	}{{x, []int{m, k}}, {w, []int{n, k}}, {wT, []int{k, n}}} {
 		tensor, err := FromHost(e, a.values, a.dims...)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestProducts(t *testing.T) {
 				term := 2 * float64(x[row*k+s].Float32()) * float64(w[column*k+s].Float32())
 				switch which {
 				case 1:
-					term = 2 * float64(x[row*k+s].Float32()) * float64(across[s*n+column].Float32())
+					term = 2 * float64(x[row*k+s].Float32()) * float64(wT[s*n+column].Float32())
 				case 2:
 					term /= 2
 				}

@@ -227,7 +227,7 @@ func (e *Engine) Once(name string, check func() error) error {
 }
 
 // Free releases tensors at once instead of at the next garbage collection.
-// Nil and freed tensors are passed over.
+// Nil and freed tensors are ignored.
 func Free(ts ...*tensors.Tensor) error {
 	var errs []error
 	for _, t := range ts {

@@ -306,7 +306,7 @@ func TestGGUFErrors(t *testing.T) {
 		{"architecture", "names those that are known", newGGUF(0, 1).key("general.architecture", "gemma3"), []string{`"gemma3"`, `"llama" "mistral" "qwen2" "qwen3"`}},
 		{"split", "one part of several", newGGUF(0, 2).key("general.architecture", "llama").text("split.count").u32(ggufU16).u16(3), []string{"one of 3 parts", "--merge"}},
 		{"experts", "a Mixtral", append(newGGUF(2, 1).key("general.architecture", "llama").tensor("blk.0.ffn_gate_exps.weight", 0, 0, 1).tensor("blk.1.ffn_gate_exps.weight", 0, 0, 1), make([]byte, 64)...), []string{"2 tensors are not those of a llama model", `"blk.0.ffn_gate_exps.weight"`}},
-		{"missing keys", "all at once", newGGUF(0, 1).key("general.architecture", "llama"), []string{`"llama.embedding_length"`, `"llama.attention.head_count"`, `"token_embd.weight"`}},
+		{"missing keys", "all problems together", newGGUF(0, 1).key("general.architecture", "llama"), []string{`"llama.embedding_length"`, `"llama.attention.head_count"`, `"token_embd.weight"`}},
 		{"wrong types", "a string for a number", newGGUF(0, 2).key("general.architecture", "llama").key("llama.block_count", "two"), []string{`"llama.block_count"; expected a number`}},
 		{"cut header", "a truncated download", good[:1000], []string{"cut short"}},
 		{"cut data", "a truncated download", good[:len(good)-100], []string{"cut short"}},

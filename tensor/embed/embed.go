@@ -112,7 +112,7 @@ func New(r *tape.Runner, c bert.Config, opt Options) (*Model, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	m := &Model{opt: opt, runner: r, bert: bert.New(c, r.Params.Half())}
+	m := &Model{opt: opt, runner: r, bert: bert.New(c, r.Params.BF16())}
 	m.pool = m.poolBlock().Named()
 	return m, nil
 }

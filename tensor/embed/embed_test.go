@@ -22,7 +22,7 @@ import (
 const tiny = "../arch/bert/testdata/bert"
 
 // encoder puts the tiny encoder on the device.
-func encoder(t *testing.T, half bool) (*tape.Runner, bert.Config) {
+func encoder(t *testing.T, bf16 bool) (*tape.Runner, bert.Config) {
 	t.Helper()
 	data, err := os.ReadFile(tiny + "/config.json")
 	if err != nil {
@@ -33,7 +33,7 @@ func encoder(t *testing.T, half bool) (*tape.Runner, bert.Config) {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
-	p := tape.NewParams(e, half)
+	p := tape.NewParams(e, bf16)
 	arrays := golden.Arrays(t, tiny+"/model.safetensors")
 	for _, w := range c.Weights() {
 		if err := p.Add(w, arrays[w.Name].Floats, false); err != nil {
@@ -87,7 +87,7 @@ func TestVectorsParity(t *testing.T) {
 	}
 }
 
-// The half-precision encoder points the same way.
+// The bf16 encoder points the same way.
 func TestVectorsHalf(t *testing.T) {
 	g := golden.Load(t, tiny)
 	r, c := encoder(t, true)

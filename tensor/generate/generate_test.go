@@ -31,7 +31,7 @@ var tiny = []struct{ name, why string }{
 }
 
 // load puts a tiny model on the device.
-func load(t testing.TB, name string, half bool) (*llama.Model, *tape.Runner) {
+func load(t testing.TB, name string, bf16 bool) (*llama.Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("..", "arch", "llama", "testdata", name)
 	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -39,18 +39,18 @@ func load(t testing.TB, name string, half bool) (*llama.Model, *tape.Runner) {
 		t.Fatal(err)
 	}
 	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	return place(t, config, half, func(name string) ([]float32, error) { return arrays[name].Floats, nil })
+	return place(t, config, bf16, func(name string) ([]float32, error) { return arrays[name].Floats, nil })
 }
 
 // place puts the weights that read gives on the device.
-func place(t testing.TB, config []byte, half bool, read func(name string) ([]float32, error)) (*llama.Model, *tape.Runner) {
+func place(t testing.TB, config []byte, bf16 bool, read func(name string) ([]float32, error)) (*llama.Model, *tape.Runner) {
 	t.Helper()
 	c, err := llama.ParseConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := enginetest.Open(t)
-	p := tape.NewParams(e, half)
+	p := tape.NewParams(e, bf16)
 	t.Cleanup(func() {
 		if err := p.Free(); err != nil {
 			t.Error(err)
@@ -65,7 +65,7 @@ func place(t testing.TB, config []byte, half bool, read func(name string) ([]flo
 			t.Fatal(err)
 		}
 	}
-	return llama.New(c, half), tape.NewRunner(e, p)
+	return llama.New(c, bf16), tape.NewRunner(e, p)
 }
 
 // forward runs prompts with their answers through one full forward pass, and

@@ -18,8 +18,8 @@ import (
 	"gorqa/tensor/arch/t5"
 )
 
-// loadT5 puts a tiny T5 on the device, to compute in bf16 (half) or f32.
-func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
+// loadT5 puts a tiny T5 on the device, to compute in bf16 or f32.
+func loadT5(t *testing.T, name string, bf16 bool) *Seq2Seq {
 	t.Helper()
 	folder := filepath.Join("..", "arch", "t5", "testdata", name)
 	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -30,7 +30,7 @@ func loadT5(t *testing.T, name string, half bool) *Seq2Seq {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSeq2Seq(t5.New(c, half), enginetest.Load(t, folder, c.Weights(), half, false))
+	return NewSeq2Seq(t5.New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, false))
 }
 
 // generated is what transformers' generate gives for a row.

@@ -51,7 +51,7 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 	// Beside the results of the one, [4], how far the other's are from them, each
 	// over all values as the root of the mean square.
 	f, err := e.Func("check causal", func(in []*Node) []*Node {
-		var q, k, v, dO = half(in[0]), half(in[1]), half(in[2]), half(in[3])
+		var q, k, v, dO = toBF16(in[0]), toBF16(in[1]), toBF16(in[2]), toBF16(in[3])
 		o, back := Causal(q, k, v)
 		d := back(dO)
 		last := BroadcastToDims(Scalar(q.Graph(), dtypes.Int32, s-1), s)
@@ -94,4 +94,4 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 	return nil
 }
 
-func half(x *Node) *Node { return cast(x, dtypes.BFloat16) }
+func toBF16(x *Node) *Node { return cast(x, dtypes.BFloat16) }

@@ -6,10 +6,10 @@ import (
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
-// Attention is attention in the host's memory as a part, of values in bf16 (half) or
+// Attention is attention in the host's memory as a part, of values in bf16 or
 // f32: q [S, H, C], k and v [S, N, C] to o [S, H, C].
-func Attention(s cpu.AttentionShape, half bool) Part {
-	if half {
+func Attention(s cpu.AttentionShape, bf16 bool) Part {
+	if bf16 {
 		return attention[bfloat16.BFloat16](s)
 	}
 	return attention[float32](s)

@@ -70,9 +70,9 @@ type Source interface {
 	Float32(name string) ([]float32, error)
 }
 
-// halves is a Source that gives weights which are stored in bf16 as they are, in
+// bf16Source is a Source that gives weights which are stored in bf16 as they are, in
 // little-endian order as the device's; nil for others.
-type halves interface {
+type bf16Source interface {
 	BF16(name string) ([]byte, error)
 }
 
@@ -117,15 +117,15 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 // order.
 type Params struct {
 	engine *xla.Engine
-	half   bool           // Compute is bf16
+	bf16   bool           // Compute is bf16
 	bits   map[string]int // of those that are quantised once they are frozen
 	list   []*Param
 	byName map[string]*Param
 }
 
-// NewParams makes an empty set whose graphs compute in bf16 (half) or f32.
-func NewParams(e *xla.Engine, half bool) *Params {
-	return &Params{engine: e, half: half, byName: map[string]*Param{}}
+// NewParams makes an empty set whose graphs compute in bf16 or f32.
+func NewParams(e *xla.Engine, bf16 bool) *Params {
+	return &Params{engine: e, bf16: bf16, byName: map[string]*Param{}}
 }
 
 // Add puts f32 host values on the device as a weight. Frozen weights are rounded to
@@ -150,7 +150,7 @@ func (p *Params) add(q *Param) error {
 // addStored is Add for a frozen weight, if the source has it as graphs read it.
 func (p *Params) addStored(w Weight, s Source) (added bool, err error) {
 	q := &Param{Weight: w, Decay: len(w.Dims) > 1}
-	from, ok := s.(halves)
+	from, ok := s.(bf16Source)
 	if !ok || !p.Halved(q) || p.bits[w.Name] > 0 {
 		return false, nil
 	}
@@ -239,14 +239,14 @@ func (p *Params) Replace(q *Param, compute, low *tensors.Tensor) error {
 }
 
 // Halved says whether graphs read a weight in bf16.
-func (p *Params) Halved(q *Param) bool { return p.half && len(q.Dims) > 1 }
+func (p *Params) Halved(q *Param) bool { return p.bf16 && len(q.Dims) > 1 }
 
-// Half says whether activations are bf16.
-func (p *Params) Half() bool { return p.half }
+// BF16 says whether activations are bf16.
+func (p *Params) BF16() bool { return p.bf16 }
 
 // dtype is what matrices are multiplied in.
 func (p *Params) dtype() dtypes.DType {
-	if p.half {
+	if p.bf16 {
 		return dtypes.BFloat16
 	}
 	return dtypes.Float32

@@ -1,10 +1,10 @@
 // Package tape runs a model as a chain of blocks, each compiled once for all
-// its layers, and remembers the chain so that it can be walked backwards.
+// its layers, and records the chain for the backward pass.
 //
 // A model of thirty equal layers is then two small graphs (a layer forwards, a
 // layer backwards) instead of one of thirty times the size: it compiles in
 // about a second per input shape, and only what a block chooses to keep stays
-// in memory between the two walks. Package tape knows nothing of what the
+// in memory between the two passes. Package tape knows nothing of what the
 // blocks compute; attention on the host, which is no block, is a part of it.
 package tape
 
@@ -72,7 +72,7 @@ type Runner struct {
 	Adapter nn.Adapter
 	Dropout float64 // part of the values that blocks drop while training
 
-	// Recompute has Checkpoint keep only inputs and outputs between the walks.
+	// Recompute has Checkpoint keep only inputs and outputs between the passes.
 	Recompute bool
 
 	// Graphs has gradients made and added up in the graphs on the host too, as they
@@ -117,7 +117,7 @@ type Value struct {
 // record is one call on a tape.
 type record interface {
 	outputs() []*Value
-	// back walks the call backwards, given the cotangents of its outputs, and
+	// back is the call's backward pass, given the cotangents of its outputs, and
 	// frees what it kept.
 	back(t *Tape, dOut []*tensors.Tensor) error
 	free() error // what was kept
@@ -139,7 +139,7 @@ type binding struct {
 	param *Param
 }
 
-// Tape is one walk through a model. It is not safe for concurrent use.
+// Tape records one pass through a model. It is not safe for concurrent use.
 type Tape struct {
 	Seed uint64 // of what is dropped while training
 
@@ -160,7 +160,7 @@ func (t *Tape) FusesCausal(heads, kvHeads, width int) bool {
 	return !t.OnHost() && nn.CheckCausal(t.runner.Engine, heads, kvHeads, width) == nil
 }
 
-// New starts a tape; only a training tape can be walked backwards.
+// New starts a tape; only a training tape has a backward pass.
 func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
 
 // Evaluate runs a model forwards and gives the sum of the f32 scalars that it
@@ -379,7 +379,7 @@ func tensorsOf(vs []*Value) []*tensors.Tensor {
 type Part func(t *Tape, in []*Value) ([]*Value, error)
 
 // Checkpoint runs a part. Where the runner recomputes, only its inputs and
-// outputs stay in memory between the walks, and the walk back runs it again
+// outputs stay in memory between the passes, and the backward pass runs it again
 // (gradient checkpointing, arXiv 1604.06174).
 func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
 	if !t.runner.Recompute || !t.train || t.forgets {
@@ -563,8 +563,8 @@ func (r *Runner) named(names []string, in []*graph.Node) map[string]*graph.Node 
 	return m
 }
 
-// Backward walks the tape backwards from the sum of f32 scalars and adds the
-// gradients of the trained weights to Params. The tape can be walked once.
+// Backward is the backward pass from the sum of f32 scalars; it adds the
+// gradients of the trained weights to Params. A tape has one backward pass.
 func (t *Tape) Backward(losses ...*Value) error {
 	for _, loss := range losses {
 		one, err := xla.FromHost(t.runner.Engine, []float32{1})

@@ -251,7 +251,7 @@ func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor
 }
 
 // function is the update of a group of weights, given the numbers of matrices and
-// of tables: (w, m, v, g) of each -> (w, m, v) of each, w being two halves for bf16
+// of tables: (w, m, v, g) of each -> (w, m, v) of each, w being a bf16 and its residual for bf16
 // compute.
 func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
 	kinds := make([]struct{ decay, table, halved bool }, len(group))

@@ -19,10 +19,10 @@ import (
 const maxLineBytes = 64 << 20
 
 // ReadExamples reads a split from a JSONL file (.jsonl, .json or .ndjson), one
-// example a line; blank lines are passed over. A field that is not known is
-// passed over too.
+// example a line; blank lines are ignored. A field that is not known is
+// ignored too.
 //
-// Everything that is wrong in the file is reported at once, as a *BadData; the
+// All problems of the file are reported together, as a *BadData; the
 // sound rows are returned beside it, for a caller that is told to go on
 // without the others. With any other error the rows are nil.
 func ReadExamples(ctx context.Context, path string) ([]Example, error) {

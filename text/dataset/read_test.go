@@ -23,7 +23,7 @@ func TestBadExamples(t *testing.T) {
 		want      []string
 	}{
 		{
-			name: "all at once", why: "one run shows everything, and the sound row is kept",
+			name: "all problems together", why: "one run shows everything, and the sound row is kept",
 			data: strings.Join([]string{
 				`{"gold_docs":[],"gold_answer":"a"}`,
 				good,
@@ -289,7 +289,7 @@ func TestReadTurns(t *testing.T) {
 		{"turns", "as in the data", `[{"speaker": "USER", "message": "m", "source_documents": []}, {"speaker": "ASSISTANT", "message": ""}]` + "\n", 2, nil},
 		{"none", "a question without a history", "[]", 0, nil},
 		{"one turn", "not in an array", `{"speaker": "USER", "message": "m"}`, 0, []string{"turns.json: an object; expected a JSON array of turns"}},
-		{"parts", "all at once", `[{"speaker": "", "message": "m"}, 5, {"speaker": "s"}]`, 0, []string{"chat_history[1] is", "chat_history[0].speaker", "chat_history[2].message"}},
+		{"parts", "all problems together", `[{"speaker": "", "message": "m"}, 5, {"speaker": "s"}]`, 0, []string{"chat_history[1] is", "chat_history[0].speaker", "chat_history[2].message"}},
 		{"cut off", "a copy that stopped", `[{"speaker"`, 0, []string{"turns.json: no JSON; expected a JSON array of turns"}},
 		{"empty", "an empty file", "", 0, []string{"no JSON"}},
 		{"bytes", "not text", "[\xff]", 0, []string{"broken UTF-8 at byte 2"}},

@@ -235,7 +235,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"broken source", "half an installation", broken, demodata.DefaultOptions(), []string{"fmt.go:2", "install Go anew"}},
 		{"too small", "not enough to ask about", small, demodata.DefaultOptions(), []string{"expected 304"}},
 		{"few documents", "every row needs its own", small, few, []string{"10 documents for 15 rows"}},
-		{"nothing asked", "all mistakes at once", small, demodata.Options{HardNegs: -1}, []string{"train", "eval", "test", "hard negatives"}},
+		{"nothing asked", "all problems together", small, demodata.Options{HardNegs: -1}, []string{"train", "eval", "test", "hard negatives"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := demodata.Build(t.Context(), tc.root, tc.opt)

@@ -133,7 +133,7 @@ func TestParseRefuses(t *testing.T) {
 	}{
 		{"empty", "nothing in it", "", []string{"lacks {passages}", "lacks {dialogue}"}},
 		{"unknown", "a typing mistake", "{passages}\n\n{dialog}", []string{"line 3: the placeholder {dialog} is unknown"}},
-		{"several", "all at once", "{a}\n{b}", []string{"line 1: the placeholder {a}", "line 2: the placeholder {b}"}},
+		{"several", "all problems together", "{a}\n{b}", []string{"line 1: the placeholder {a}", "line 2: the placeholder {b}"}},
 		{"open brace", "JSON without doubling", "{\n{passages}{dialogue}", []string{"line 1: an opening brace"}},
 		{"close brace", "JSON without doubling", "{passages}{dialogue}}", []string{"a closing brace"}},
 		{"twice", "ambiguous", "{passages}{passages}{dialogue}", []string{"{passages} stands 2 times"}},

@@ -266,7 +266,7 @@ func TestBuildContextsProblems(t *testing.T) {
 		want      []string
 	}{
 		{"k of 0", "that is SFT", ContextOptions{}, &ring{docs: letters(5)}, 1, []string{"K is 0; expected at least 1; for gold passages alone train with SFT"}},
-		{"everything wrong", "all at once", ContextOptions{K: -1, MinK: 3, MaxK: 2, GoldDropout: math.NaN(), Distractors: 9}, &ring{docs: letters(5)}, 1,
+		{"everything wrong", "all problems together", ContextOptions{K: -1, MinK: 3, MaxK: 2, GoldDropout: math.NaN(), Distractors: 9}, &ring{docs: letters(5)}, 1,
 			[]string{"K is -1", "MinK is 3 and MaxK 2", "GoldDropout is NaN", "Distractors is 9; expected 0 to 2"}},
 		{"abstaining for nothing", "a setting without effect is a mistake", ContextOptions{K: 1, AbstainAnswer: "no"}, &ring{docs: letters(5)}, 1, []string{"AbstainAnswer is set and GoldDropout 0"}},
 		{"empty pool", "nothing to retrieve", ContextOptions{K: 1}, &ring{}, 1, []string{"there are no documents to retrieve from"}},

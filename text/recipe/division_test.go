@@ -167,8 +167,8 @@ func TestTokensBeyondTheEmbeddings(t *testing.T) {
 	e := &Encoder{Tokenizer: tok, Template: template, MaxTokens: 1000, Embeddings: highest}
 	f := &Fusion{Encoder: e, MaxAnswer: 1000}
 	for name, encode := range map[string]func([]dataset.Example, []Context) error{
-		"rows":   func(x []dataset.Example, c []Context) error { _, err := e.Rows(x, c); return err },
-		"fusion": func(x []dataset.Example, c []Context) error { _, err := f.Rows(x, c); return err },
+		"rows": func(x []dataset.Example, c []Context) error { _, err := e.Rows(x, c); return err },
+		"FiD":  func(x []dataset.Example, c []Context) error { _, err := f.Rows(x, c); return err },
 	} {
 		var none *Unembedded
 		if err := encode(examples, contexts); !errors.As(err, &none) || len(none.Tokens) != 1 || int(none.Tokens[0].ID) != highest || !slices.Equal(none.Rows[0], []int{1, 3, 4}) {

@@ -278,7 +278,7 @@ func (e *Overflow) Error() string {
 	if len(shown) > 10 {
 		shown, more = shown[:10], " and more"
 	}
-	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v, or pass such rows over with --on_overflow skip", len(e.Rows), shown, more, e.First)
+	return fmt.Sprintf("%d rows do not fit (rows %v%s, counted from 0): %v, or leave them out with --on_overflow skip", len(e.Rows), shown, more, e.First)
 }
 
 // Rows encodes examples, each in the context of the same index. Rows that do not

@@ -218,7 +218,7 @@ func TestEndpointErrors(t *testing.T) {
 	opt := retrieve.DefaultEndpointOptions()
 	opt.Model, opt.BaseURL, opt.BatchTexts, opt.BatchBytes, opt.Retries, opt.Timeout, opt.Dimensions = "", "localhost", 0, 0, -1, 0, -1
 	_, err := retrieve.NewEndpoint(opt)
-	wantError(t, "all problems at once", err, []string{"no model", `"localhost"`, "BatchTexts", "BatchBytes", "retries", "timeout", "Dimensions"})
+	wantError(t, "all problems together", err, []string{"no model", `"localhost"`, "BatchTexts", "BatchBytes", "retries", "timeout", "Dimensions"})
 }
 
 // A run that is cut off by the endpoint goes on where it stopped.

@@ -293,7 +293,7 @@ func TestIndexErrors(t *testing.T) {
 		{"ragged", "one width only", documents("a", "b"), &fake{name: "m", width: 2, set: map[string][]float32{"a": {1}}}, retrieve.DefaultOptions(), 1, []string{"vectors of 1 and 2 numbers"}},
 		{"not a number", "it would rank anywhere", documents("a"), &fake{width: 1, set: map[string][]float32{"a": {nan}}}, retrieve.DefaultOptions(), 1, []string{"NaN", `passage "a"`}},
 		{"query width", "an embedder that changes its width", documents("a"), &fake{width: 2, set: map[string][]float32{"q": {1, 2, 3}}}, retrieve.DefaultOptions(), 1, []string{"2 numbers", "expected 3"}},
-		{"options", "all problems at once", numbered(1), &fake{width: 1}, retrieve.Options{Metric: 7}, 1, []string{"metric is 7", "ChunkTexts is 0"}},
+		{"options", "all problems together", numbered(1), &fake{width: 1}, retrieve.Options{Metric: 7}, 1, []string{"metric is 7", "ChunkTexts is 0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -560,7 +560,7 @@ func faire(t *testing.T) ([]dataset.Document, []string) {
 func TestBM25Errors(t *testing.T) {
 	t.Parallel()
 	_, err := retrieve.NewBM25(numbered(1), retrieve.BM25Options{K1: math.NaN(), B: 2, Epsilon: -1})
-	wantError(t, "all problems at once", err, []string{"k1", "b is 2", "epsilon"})
+	wantError(t, "all problems together", err, []string{"k1", "b is 2", "epsilon"})
 	_, err = retrieve.NewBM25(nil, retrieve.DefaultBM25Options())
 	wantError(t, "an empty pool", err, []string{"no documents"})
 	x, err := retrieve.NewBM25(documents("?!", "..."), retrieve.DefaultBM25Options())
@@ -619,7 +619,7 @@ func TestHybrid(t *testing.T) {
 	_, err = retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, other)
 	wantError(t, "hits would point into different lists", err, []string{"document 4"})
 	_, err = retrieve.NewHybrid(retrieve.HybridOptions{RankConstant: -1}, dense, words)
-	wantError(t, "all problems at once", err, []string{"RankConstant", "Depth"})
+	wantError(t, "all problems together", err, []string{"RankConstant", "Depth"})
 }
 
 func ExampleBuild() {

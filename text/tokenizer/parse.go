@@ -91,7 +91,7 @@ type postProcessor struct {
 	before, after []int32
 }
 
-// Parse reads a tokenizer.json. Everything wrong with it comes back at once.
+// Parse reads a tokenizer.json. All problems are reported together.
 func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 	var f fileJSON
 	if err := json.Unmarshal(tokenizerJSON, &f); err != nil {
@@ -577,7 +577,7 @@ func (t *Tokenizer) name(config, specialMap []byte) error {
 }
 
 // readNames takes the special tokens that a JSON object names. One that is not
-// in the vocabulary is an error where strict, else passed over: the old files
+// in the vocabulary is an error where strict, else ignored: the old files
 // special_tokens_map.json list tokens that were never added.
 func (t *Tokenizer) readNames(data []byte, strict bool) error {
 	var c struct {

@@ -270,7 +270,7 @@ func (t *Tokenizer) encodePiece(ids []int32, p string, s *scratch) []int32 {
 	return ids
 }
 
-// Decode returns the text of ids. Ids outside the vocabulary are passed over;
+// Decode returns the text of ids. Ids outside the vocabulary are ignored;
 // skipSpecial leaves the special tokens out.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	tokens := make([]string, 0, len(ids))

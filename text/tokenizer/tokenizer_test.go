@@ -31,7 +31,7 @@ func TestParseErrors(t *testing.T) {
 		{"unigram unknown", "", `{"model":{"type":"Unigram","vocab":[["a",0]],"unk_id":7}}`, "unk_id: 7; an index into the 1 tokens"},
 		{"unigram score", "", `{"model":{"type":"Unigram","vocab":[["a","x"]]}}`, "vocab[0]: "},
 		{"normalizer", "the place in the sequence is named", `{"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"NFX"}]},` + wordLevel + `}`, `normalizer: normalizers[1]: type "NFX" is not known`},
-		{"two mistakes", "all come at once", `{"normalizer":{"type":"X"},"decoder":{"type":"Y"},` + wordLevel + `}`, "normalizer: type \"X\" is not known; a type of Hugging Face tokenizers 0.23 is expected\ndecoder: type \"Y\""},
+		{"two mistakes", "all are reported together", `{"normalizer":{"type":"X"},"decoder":{"type":"Y"},` + wordLevel + `}`, "normalizer: type \"X\" is not known; a type of Hugging Face tokenizers 0.23 is expected\ndecoder: type \"Y\""},
 		{"charsmap", "a broken trie would read out of bounds", `{"normalizer":{"type":"Precompiled","precompiled_charsmap":"/////w=="},` + wordLevel + `}`, "precompiled_charsmap: "},
 		{"pattern", "", `{"pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated"},` + wordLevel + `}`, `pattern "("`},
 		{"behavior", "", `{"pre_tokenizer":{"type":"Split","pattern":{"String":"x"},"behavior":"Merged"},` + wordLevel + `}`, `behavior "Merged" is not known`},

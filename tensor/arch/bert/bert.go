@@ -175,11 +175,11 @@ type Model struct {
 	graphs                   bool // attention as a graph on the host, too
 }
 
-// New makes the blocks of an encoder that computes in bf16 (half) or f32. The
+// New makes the blocks of an encoder that computes in bf16 or f32. The
 // weights that the runner must hold are those of Weights.
-func New(c Config, half bool) *Model {
+func New(c Config, bf16 bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32}
-	if half {
+	if bf16 {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().At("embeddings.")

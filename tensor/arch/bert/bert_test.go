@@ -28,14 +28,14 @@ func config(t *testing.T) Config {
 }
 
 // load puts the tiny model on the device.
-func load(t *testing.T, half bool) (*Model, *tape.Runner) {
+func load(t *testing.T, bf16 bool) (*Model, *tape.Runner) {
 	t.Helper()
 	c, e := config(t), enginetest.Open(t)
 	arrays := map[string]golden.Array{}
 	for name, a := range golden.Arrays(t, tiny+"/model.safetensors") {
 		arrays[Name(name)] = a
 	}
-	p := tape.NewParams(e, half)
+	p := tape.NewParams(e, bf16)
 	for _, w := range c.Weights() {
 		a, ok := arrays[w.Name]
 		if !ok {
@@ -59,7 +59,7 @@ func load(t *testing.T, half bool) (*Model, *tape.Runner) {
 			t.Error(err)
 		}
 	})
-	return New(c, half), tape.NewRunner(e, p)
+	return New(c, bf16), tape.NewRunner(e, p)
 }
 
 // hidden runs rows in a pack of more positions and lines than they need and gives

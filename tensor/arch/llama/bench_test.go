@@ -20,14 +20,14 @@ const smol = `{"model_type":"llama","hidden_size":576,"num_hidden_layers":30,"nu
 // answer, as in the Faire data.
 func BenchmarkGradients(b *testing.B) {
 	for _, c := range []struct{ rows, length, capacity int }{{2, 360, 768}, {4, 360, 1536}, {8, 360, 1024}, {1, 2048, 2048}} {
-		for _, half := range []bool{false, true} {
-			b.Run(fmt.Sprintf("rows=%d/length=%d/capacity=%d/bf16=%t", c.rows, c.length, c.capacity, half), func(b *testing.B) {
+		for _, bf16 := range []bool{false, true} {
+			b.Run(fmt.Sprintf("rows=%d/length=%d/capacity=%d/bf16=%t", c.rows, c.length, c.capacity, bf16), func(b *testing.B) {
 				config, err := ParseConfig([]byte(smol))
 				if err != nil {
 					b.Fatal(err)
 				}
 				e := enginetest.Open(b)
-				params := tape.NewParams(e, half)
+				params := tape.NewParams(e, bf16)
 				random := rand.New(rand.NewPCG(1, 1))
 				for _, w := range config.Weights() {
 					n := 1
@@ -53,7 +53,7 @@ func BenchmarkGradients(b *testing.B) {
 				p := batch.DefaultPacking()
 				p.Capacity = c.capacity
 				packs := p.Pack(rows)
-				m, r := New(config, half), tape.NewRunner(e, params)
+				m, r := New(config, bf16), tape.NewRunner(e, params)
 				step := func() {
 					for _, d := range packs {
 						t := r.New(true)

@@ -120,7 +120,7 @@ type hfConfig struct {
 }
 
 // ParseConfig reads a config.json as transformers 5.23 does, of all spellings of
-// a setting. All problems are reported at once. Whether the head is the embedding
+// a setting. All problems are reported together. Whether the head is the embedding
 // is for the weights to say: a caller whose weights show otherwise sets Tied.
 func ParseConfig(data []byte) (Config, error) {
 	var h hfConfig
@@ -197,7 +197,7 @@ func (h hfConfig) slides(f family) ([]int, error) {
 	if h.Sliding.given && !h.Sliding.null && (window < 1 || window > math.MaxInt32) && (h.UseSliding || !f.switched) {
 		return nil, fmt.Errorf("config.json: sliding_window is %d; expected a positive number, or null for none", window)
 	}
-	if !f.switched { // layer_types is passed over
+	if !f.switched { // layer_types is ignored
 		for i := range out {
 			out[i] = window
 		}

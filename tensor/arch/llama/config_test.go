@@ -84,7 +84,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"llama3 without frequencies", "half of a scaling", "llama", `,"rope_scaling":{"rope_type":"llama3","factor":8}`, "low_freq_factor 0"},
 		{"yarn", "not computed here", "llama", `,"rope_scaling":{"type":"yarn","factor":4}`, `type "yarn"; expected default, linear or llama3`},
 		{"by layer", "one for each kind of layer", "qwen3", `,"rope_parameters":{"full_attention":{"rope_theta":1e4,"rope_type":"default"}}`, `settings of its own for "full_attention"`},
-		{"part of a head", "transformers 4 fails on it, 5 passes it over", "llama", `,"partial_rotary_factor":0.5`, "partial_rotary_factor is 0.5"},
+		{"part of a head", "transformers 4 fails on it, 5 ignores it", "llama", `,"partial_rotary_factor":0.5`, "partial_rotary_factor is 0.5"},
 		{"part of a head within", "the same", "llama", `,"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.5}`, "partial_rotary_factor is 0.5"},
 		{"theta 0", "no angles", "llama", `,"rope_theta":0`, "rope_theta is 0"},
 		{"window without switch", "transformers 5 fails on it", "qwen2", `,"sliding_window":4,"layer_types":["sliding_attention","full_attention","full_attention","full_attention"]`, "use_sliding_window is not true"},

@@ -18,7 +18,7 @@ import (
 // weights as they are when it is made, and is gone when they change.
 type Host struct {
 	config  Config
-	half    bool
+	bf16    bool
 	adapter nn.Adapter
 	embed   cpu.Matrix
 	head    cpu.Matrix
@@ -39,7 +39,7 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 	if !r.Engine.OnHost() || m.graphs {
 		return nil, nil
 	}
-	h := &Host{config: m.Config, half: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]hostLayer, m.Config.Layers)}
+	h := &Host{config: m.Config, bf16: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]hostLayer, m.Config.Layers)}
 	for i := range h.layers {
 		h.layers[i] = hostLayer{map[string]cpu.Matrix{}, map[string][]float32{}}
 	}
@@ -117,7 +117,7 @@ func addPast[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, pl
 func (h *Host) Past() (Past, error) {
 	p := make(Past, 0, h.config.Layers)
 	for range h.config.Layers {
-		c, err := cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.half)
+		c, err := cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.bf16)
 		if err != nil {
 			p.Free()
 			return nil, err

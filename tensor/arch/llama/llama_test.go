@@ -33,8 +33,8 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 	return loadIn(t, name, false)
 }
 
-// loadIn is load for a model that computes in bf16 (half) or f32.
-func loadIn(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
+// loadIn is load for a model that computes in bf16 or f32.
+func loadIn(t *testing.T, name string, bf16 bool) (*Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("testdata", name)
 	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -45,7 +45,7 @@ func loadIn(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(c, half), enginetest.Load(t, folder, c.Weights(), half, true)
+	return New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, true)
 }
 
 // rows packs the golden's rows one after another, padded to S positions.

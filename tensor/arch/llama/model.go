@@ -43,11 +43,11 @@ func (m *Model) kind(t *tape.Tape, b *batch.Decoder, slide int) attentionKind {
 	return attentionKind{global: b.Global, window: b.Window, slide: slide}
 }
 
-// New makes the blocks of a decoder that computes in bf16 (half) or f32.
-func New(c Config, half bool) *Model {
+// New makes the blocks of a decoder that computes in bf16 or f32.
+func New(c Config, bf16 bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
 	m.step = map[string]*tape.Block{}
-	if half {
+	if bf16 {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")

@@ -78,7 +78,7 @@ const maxLayers = 1024
 
 // ParseConfig reads a config.json and the generation_config.json beside it, nil
 // for none, which can name the decoder's first token, too. All problems are
-// reported at once.
+// reported together.
 //
 // In T5's files tie_word_embeddings says two things: false stands in v1.1's,
 // whose head is a weight of its own and reads unscaled states. transformers 5

@@ -31,10 +31,10 @@ type stack struct {
 	norm   tape.Bound // the encoder's; the decoder's is part of the head
 }
 
-// New makes the blocks of a model that computes in bf16 (half) or f32.
-func New(c Config, half bool) *Model {
+// New makes the blocks of a model that computes in bf16 or f32.
+func New(c Config, bf16 bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32}
-	if half {
+	if bf16 {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("shared.weight")

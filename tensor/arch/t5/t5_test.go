@@ -25,8 +25,8 @@ var tiny = []struct{ name, why string }{
 }
 
 // load puts a tiny model on the device, every weight trained, to compute in bf16
-// (half) or f32.
-func load(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
+// or f32.
+func load(t *testing.T, name string, bf16 bool) (*Model, *tape.Runner) {
 	t.Helper()
 	folder := filepath.Join("testdata", name)
 	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
@@ -37,7 +37,7 @@ func load(t *testing.T, name string, half bool) (*Model, *tape.Runner) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(c, half), enginetest.Load(t, folder, c.Weights(), half, true)
+	return New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, true)
 }
 
 // small packs tiny rows into few shapes: passages of two widths, answers of one.
@@ -179,7 +179,7 @@ func TestLadder(t *testing.T) {
 				graphs.Graphs = true
 				compare(t, g, run(t, m, graphs, alone().Pack(rows)))
 			})
-			t.Run("fusion", func(t *testing.T) {
+			t.Run("FiD", func(t *testing.T) {
 				g := golden.LoadNamed(t, filepath.Join("testdata", c.name), "fid")
 				packs := small().Pack(fused(t, g))
 				if len(packs) != 1 || len(packs[0].Groups) != 3 {

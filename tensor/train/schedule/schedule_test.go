@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		{"plateau", "with its reason", "reduce_lr_on_plateau", "", "it lowers the rate by what evaluations find"},
 		{"greedy", "with its reason", "greedy", "", "it moves the rate by the losses that it sees"},
 		{"no object", "transformers takes a dict", "cosine", "[1]", "a JSON object of arguments expected (cosine takes num_cycles)"},
-		{"two objects", "nothing is passed over", "cosine", "{} {}", "a JSON object of arguments expected"},
+		{"two objects", "nothing is ignored", "cosine", "{} {}", "a JSON object of arguments expected"},
 		{"another kind's", "would be an error in transformers too", "polynomial", `{"num_cycles": 2, "x": 1}`, "num_cycles found; polynomial takes lr_end or power\nx found;"},
 		{"none", "constant takes none", "constant", `{"num_cycles": 2}`, "num_cycles found; constant takes none"},
 		{"word", "for a number", "cosine", `{"num_cycles": "2"}`, `num_cycles: "2" found; a number expected`},
