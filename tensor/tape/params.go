@@ -151,7 +151,7 @@ func (p *Params) add(q *Param) error {
 func (p *Params) addStored(w Weight, s Source) (added bool, err error) {
 	q := &Param{Weight: w, Decay: len(w.Dims) > 1}
 	from, ok := s.(bf16Source)
-	if !ok || !p.Halved(q) || p.bits[w.Name] > 0 {
+	if !ok || !p.InBF16(q) || p.bits[w.Name] > 0 {
 		return false, nil
 	}
 	raw, err := from.BF16(w.Name)
@@ -210,7 +210,7 @@ func (p *Params) SetHost(q *Param, values []float32) error {
 	if !q.Trained && p.bits[q.Name] > 0 {
 		return p.setQuantised(q, values)
 	}
-	if !p.Halved(q) {
+	if !p.InBF16(q) {
 		whole, err := xla.FromHost(p.engine, values, q.Dims...)
 		if err != nil {
 			return err
@@ -238,8 +238,8 @@ func (p *Params) Replace(q *Param, compute, low *tensors.Tensor) error {
 	return err
 }
 
-// Halved says whether graphs read a weight in bf16.
-func (p *Params) Halved(q *Param) bool { return p.bf16 && len(q.Dims) > 1 }
+// InBF16 says whether graphs read a weight in bf16.
+func (p *Params) InBF16(q *Param) bool { return p.bf16 && len(q.Dims) > 1 }
 
 // BF16 says whether activations are bf16.
 func (p *Params) BF16() bool { return p.bf16 }
@@ -263,7 +263,7 @@ func (p *Params) Host(q *Param) ([]float32, error) {
 	if q.Scale != nil {
 		return hostQuantised(q)
 	}
-	if !p.Halved(q) {
+	if !p.InBF16(q) {
 		return xla.ToHost[float32](q.Compute)
 	}
 	out := make([]float32, q.Size())

@@ -254,9 +254,9 @@ func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor
 // of tables: (w, m, v, g) of each -> (w, m, v) of each, w being a bf16 and its residual for bf16
 // compute.
 func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
-	kinds := make([]struct{ decay, table, halved bool }, len(group))
+	kinds := make([]struct{ decay, table, split bool }, len(group))
 	for i, q := range group {
-		kinds[i].decay, kinds[i].table, kinds[i].halved = q.Decay, q.Table, q.Low != nil
+		kinds[i].decay, kinds[i].table, kinds[i].split = q.Decay, q.Table, q.Low != nil
 	}
 	key := fmt.Sprint(kinds)
 	if f, ok := o.funcs[key]; ok {
@@ -271,13 +271,13 @@ func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
 				hyper = tables
 			}
 			w := in[0]
-			if k.halved {
+			if k.split {
 				w = join(in[0], in[1])
 				in = in[1:]
 			}
 			w, m, v := o.adam.updated(k.decay, hyper, w, in[1], in[2], in[3])
 			in = in[4:]
-			if k.halved {
+			if k.split {
 				high, low := split(w)
 				out = append(out, high, low)
 			} else {
