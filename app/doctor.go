@@ -253,7 +253,7 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 	}
 	var over *recipe.Overflow
 	if errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
-		d.show.Warn("%s: %v; they are passed over", path, over)
+		d.show.Warn("%s: %v; they are left out", path, over)
 		err = nil
 	}
 	if err == nil && name != "train_file" {

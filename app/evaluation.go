@@ -225,7 +225,7 @@ func (x *evaluation) close() error {
 }
 
 // readExamples reads a file of rows; what is wrong with rows stops the command
-// unless they are to be passed over, which the warning then tells.
+// unless they are to be left out, which the warning then says.
 func readExamples(ctx context.Context, path string, skip bool) (examples []dataset.Example, warning string, err error) {
 	if path == "" {
 		return nil, "", nil
@@ -236,9 +236,9 @@ func readExamples(ctx context.Context, path string, skip bool) (examples []datas
 	case !errors.As(err, &bad):
 		return examples, "", err
 	case skip && len(examples) > 0:
-		return examples, fmt.Sprintf("%d rows are passed over:\n%v", bad.BadRows, bad), nil
+		return examples, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	}
-	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are passed over", err)
+	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
 }
 
 // overlaps tells of rows that stand in two splits.
@@ -261,7 +261,7 @@ func encode(g qa.Generator, name string, examples []dataset.Example, contexts []
 	r, err := g.Encode(examples, contexts)
 	var over *recipe.Overflow
 	if errors.As(err, &over) && onOverflow == "skip" && len(r.Index) > 0 {
-		show.Warn("%s: %v; they are passed over", name, over)
+		show.Warn("%s: %v; they are left out", name, over)
 		return r, nil
 	}
 	if err != nil {

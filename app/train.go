@@ -213,7 +213,7 @@ func whereToStart(ctx context.Context, c config.Train) (b beginning, err error) 
 	return b, nil
 }
 
-// read reads the data; everything wrong with it is told at once.
+// read reads the data; all problems are reported together.
 func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	var errs []error
 	load := func(path string) []dataset.Example {
@@ -310,7 +310,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	return nil
 }
 
-// checkSpeakers looks at the histories of all rows: all their problems come at once.
+// checkSpeakers looks at the histories of all rows and reports all problems together.
 func (r *run) checkSpeakers() error {
 	var errs []error
 	for _, f := range []struct {
