@@ -46,13 +46,13 @@ var (
 	}
 	// neighbours are what the packages of the text side and of the files know of gorqa.
 	neighbours = map[string][]string{
-		"gorqa/text/dataset":          {"gorqa/files/pickle", "gorqa/files/whole"},
+		"gorqa/text/dataset":          {"gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/text/demodata":         {"gorqa/text/dataset", "gorqa/files/whole"},
-		"gorqa/text/evaluate":         {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/whole"},
+		"gorqa/text/evaluate":         {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/evaluate/judge":   {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint"},
 		"gorqa/text/jinja":            nil,
 		"gorqa/text/prompt":           {"gorqa/text/dataset", "gorqa/text/jinja"},
-		"gorqa/text/recipe":           {"gorqa/text/dataset", "gorqa/text/prompt", "gorqa/text/retrieve", "gorqa/text/tokenizer", "gorqa/batch", "gorqa/files/whole"},
+		"gorqa/text/recipe":           {"gorqa/text/dataset", "gorqa/text/prompt", "gorqa/text/retrieve", "gorqa/text/tokenizer", "gorqa/batch", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/retrieve":         {"gorqa/text/dataset", "gorqa/files/endpoint", "gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/text/tokenizer":        {"gorqa/files/modelfile"},
 		"gorqa/tensor/train/schedule": nil,
@@ -67,7 +67,7 @@ var (
 		"gorqa/files/whole":           nil,
 		"gorqa/batch":                 nil,
 		"gorqa/report":                {"gorqa/files/redact", "gorqa/files/whole"},
-		"gorqa/config":                {"gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
+		"gorqa/config":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
 	}
 	upwards   = []string{"gorqa/text/tokenizer"} // by files/weights alone: a GGUF file holds a vocabulary
 	programs  = []string{"gorqa/cmd/gorqa", "gorqa/bench/peer"}

@@ -7,10 +7,11 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // deepSpeed declares --deepspeed for a command that trains: the settings file of
@@ -34,7 +35,7 @@ func (s *set) deepSpeed() {
 			name = "deepspeed"
 		} else {
 			var err error
-			if data, err = readSmall(path); err != nil {
+			if data, err = modelfile.Read(path, maxFile); err != nil {
 				return nil, fmt.Errorf("%sdeepspeed: %w; a JSON file of DeepSpeed's settings expected, or leave the flag out", st.where, err)
 			}
 		}
@@ -48,23 +49,6 @@ func (s *set) deepSpeed() {
 		}
 		return []string{name + ": " + strings.Join(said, "; ") + " (there is one process, so nothing is sharded or offloaded)"}, nil
 	})
-}
-
-// readSmall reads a settings file.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s: more than %d bytes found", path, maxFile)
-	}
-	return data, err
 }
 
 // deepSpeedFile is a file of DeepSpeed's settings.

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"gorqa/files/modelfile"
 
 	"gopkg.in/yaml.v3"
 )
@@ -19,17 +20,9 @@ const maxFile = 1 << 20
 // readFile reads a settings file as assignments: one mapping from names to a
 // value or a list of values. A null leaves the default.
 func readFile(path string) ([]assignment, error) {
-	f, err := os.Open(path)
+	data, err := modelfile.Read(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("config: %w; a YAML or JSON file of settings expected", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s:1: more than %d bytes found; a file of settings expected", path, maxFile)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if strings.EqualFold(filepath.Ext(path), ".json") {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -27,6 +28,9 @@ func (s TextSide) export(t *prompt.Template) (map[string][]byte, error) {
 		if err := s.exportTemplate(files, t); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.exportTokenizer(files); err != nil {
+		return nil, err
 	}
 	return files, s.exportEnds(files, t)
 }
@@ -200,6 +204,39 @@ func (s TextSide) exportTemplate(files map[string][]byte, t *prompt.Template) er
 	return err
 }
 
+// exportTokenizer writes what transformers 5 saves of a tokenizer as transformers 4
+// reads it too: a class that both have, further special tokens under the name that
+// both know, and the chat template in tokenizer_config.json as well.
+func (s TextSide) exportTokenizer(files map[string][]byte) error {
+	const name = "tokenizer_config.json"
+	if files[name] == nil {
+		return nil
+	}
+	return s.change(files, name, func(fields map[string]any) {
+		if fields["tokenizer_class"] == "TokenizersBackend" {
+			fields["tokenizer_class"] = "PreTrainedTokenizerFast"
+			if _, ok := fields["model_input_names"]; !ok { // without it transformers 4 sends token_type_ids
+				fields["model_input_names"] = []string{"input_ids", "attention_mask"}
+			}
+		}
+		if extra, ok := fields["extra_special_tokens"].([]any); ok { // of names to tokens it is a table, in both
+			delete(fields, "extra_special_tokens")
+			all, _ := fields["additional_special_tokens"].([]any)
+			for _, token := range extra {
+				if !slices.ContainsFunc(all, func(t any) bool { return reflect.DeepEqual(t, token) }) {
+					all = append(all, token)
+				}
+			}
+			if len(all) > 0 {
+				fields["additional_special_tokens"] = all
+			}
+		}
+		if template := files["chat_template.jinja"]; template != nil && fields["chat_template"] == nil {
+			fields["chat_template"] = string(template)
+		}
+	})
+}
+
 // appendsEnd says whether the tokenizer closes a text with its end token.
 func (s TextSide) appendsEnd() bool {
 	ids := s.Tokenizer.Encode("", true)
@@ -218,6 +255,9 @@ func (s TextSide) lead(t *prompt.Template) (string, error) {
 		return "", err
 	}
 	bare, whole := s.Tokenizer.Encode(text, false), s.Tokenizer.Encode(text, true)
+	if before, _ := s.Tokenizer.Around(); len(bare) >= len(before) && slices.Equal(bare[:len(before)], before) {
+		return "", nil // the prompt has them itself, and training has them once
+	}
 	var begin strings.Builder
 	at := 0
 	for ; at < len(whole) && !slices.Equal(bare, whole[at:min(at+len(bare), len(whole))]); at++ {

@@ -112,3 +112,70 @@ func TestExportedEnds(t *testing.T) {
 		})
 	}
 }
+
+// A prompt that begins with the tokenizer's own first token has it once, in
+// training and in what a chat endpoint is sent.
+func TestExportedFirstTokenOnce(t *testing.T) {
+	for _, name := range []string{"llama2", "mistral", "gemma", "llama3"} {
+		t.Run(name, func(t *testing.T) {
+			s := TextSide{Folder: "m", Tokenizer: named(t, name, "", "")}
+			before, _ := s.Tokenizer.Around()
+			first, ok := s.Tokenizer.Token(before[0])
+			if !ok {
+				t.Fatalf("no token %d", before[0])
+			}
+			trained, err := prompt.Parse(first+"[INST] {passages}\n{history}{question} [/INST]", prompt.Format{UserPrefix: "U", AssistantPrefix: "A", SepUser: " ", SepSys: "</s>"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := s.export(trained)
+			if err != nil {
+				t.Fatal(err)
+			}
+			served, err := prompt.Chat(prompt.ChatOptions{Source: string(files["chat_template.jinja"])}, prompt.DefaultFormat())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent, err := served.Render(prompt.Input{Question: "why?"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := s.Tokenizer.Encode(first+"[INST]", false)[:len(before)+1]
+			if d := cmp.Diff(want, s.Tokenizer.Encode(sent, false)[:len(want)]); d != "" {
+				t.Errorf("%q is sent (-trained +sent):\n%s", sent, d)
+			}
+		})
+	}
+}
+
+// What transformers 5 saves of a tokenizer, transformers 4 refuses or reads in part.
+func TestExportedTokenizerConfig(t *testing.T) {
+	for _, test := range []struct{ name, why, config, template, want string }{
+		{"transformers 5", "a class of its own, and a list under a name that has a table in 4", `{"tokenizer_class":"TokenizersBackend","extra_special_tokens":["<turn>"],"model_max_length":1000000000000000019884624838656}`, "{{ messages }}",
+			`{"tokenizer_class":"PreTrainedTokenizerFast","additional_special_tokens":["<turn>"],"model_input_names":["input_ids","attention_mask"],"model_max_length":1000000000000000019884624838656,"chat_template":"{{ messages }}"}`},
+		{"names of its inputs", "stay", `{"tokenizer_class":"TokenizersBackend","model_input_names":["input_ids"]}`, "", `{"tokenizer_class":"PreTrainedTokenizerFast","model_input_names":["input_ids"]}`},
+		{"both lists", "each token once, under the older name", `{"extra_special_tokens":["<b>"],"additional_special_tokens":["<a>"]}`, "", `{"additional_special_tokens":["<a>","<b>"]}`},
+		{"table", "named tokens are a table in both", `{"tokenizer_class":"LlamaTokenizer","extra_special_tokens":{"image_token":"<image>"}}`, "", `{"tokenizer_class":"LlamaTokenizer","extra_special_tokens":{"image_token":"<image>"}}`},
+		{"template in both", "each is read where it lies", `{"chat_template":"a"}`, "b", `{"chat_template":"a"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := TextSide{Folder: "m", Tokenizer: named(t, "smollm2", "", ""), Files: map[string][]byte{"tokenizer_config.json": []byte(test.config)}}
+			if test.template != "" {
+				s.Files["chat_template.jinja"] = []byte(test.template)
+			}
+			files, err := s.export(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got, want any
+			for data, to := range map[string]*any{string(files["tokenizer_config.json"]): &got, test.want: &want} {
+				if err := json.Unmarshal([]byte(data), to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", test.why, d)
+			}
+		})
+	}
+}

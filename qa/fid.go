@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"gorqa/batch"
 	"gorqa/engine/xla"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/arch/t5"
@@ -24,6 +24,9 @@ import (
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
+
+// maxSmallFile bounds a model's small files, in bytes.
+const maxSmallFile = 256 << 20
 
 // fid is an encoder-decoder that is asked as Fusion-in-Decoder does.
 type fid struct {
@@ -94,7 +97,7 @@ type Fresh struct {
 
 // read gives the configuration, also as it is written.
 func (f Fresh) read() (s shape, data []byte, err error) {
-	if data, err = os.ReadFile(f.Config); err != nil {
+	if data, err = modelfile.Read(f.Config, maxSmallFile); err != nil {
 		return s, nil, err
 	}
 	a, err := architectureOf(data, EncoderDecoder)
@@ -124,7 +127,7 @@ func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error)
 		return files, nil
 	}
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(path, name))
+		data, err := modelfile.Read(filepath.Join(path, name), maxSmallFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -191,7 +190,7 @@ func (s TextSide) make(c PromptOptions) (Choice, error) {
 		}
 		return Choice{Template: t, What: "the model's own chat template" + dated(t)}, nil
 	}
-	text, err := os.ReadFile(c.File)
+	text, err := modelfile.Read(c.File, maxPromptFile)
 	if err != nil {
 		return Choice{}, fmt.Errorf("prompt_template: %w; expected auto, default, chat, localrqa or a file", err)
 	}

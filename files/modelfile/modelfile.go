@@ -1,4 +1,4 @@
-// Package modelfile opens the files of models and indexes, and says of one that
+// Package modelfile opens the files that commands read, and says of one that
 // is something else what it is: a folder, a named pipe that nobody writes to, a
 // device, a link to nothing, or the pointer that Git LFS leaves in a file's
 // place. It knows nothing of what the files hold.
@@ -64,6 +64,9 @@ func check(path string) error {
 		if link, linkErr := os.Readlink(path); linkErr == nil {
 			return fmt.Errorf("%s: a link to %s, which is not there; expected the file; fetch or copy it again", path, link)
 		}
+	}
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		return &fs.PathError{Op: "open", Path: path, Err: pathErr.Err} // as if it had been opened
 	}
 	if err != nil {
 		return err

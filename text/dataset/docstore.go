@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/pickle"
 )
 
@@ -16,7 +16,7 @@ import (
 // index.faiss: the text of each vector, in the vectors' order. Nothing in it is
 // run.
 func ReadDocstore(ctx context.Context, path string) ([]string, error) {
-	f, err := os.Open(path)
+	f, _, err := modelfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gorqa/files/modelfile"
 )
 
 // maxLineBytes is the length at which a line of a JSONL file is refused.
@@ -52,10 +53,13 @@ func ReadDocuments(ctx context.Context, path string) ([]Document, error) {
 	}
 }
 
+// maxTurnsBytes bounds a file of one conversation.
+const maxTurnsBytes = 64 << 20
+
 // ReadTurns reads the turns before a question, a JSON array of objects as in the
 // chat_history of an example. Errors are as in ReadExamples.
 func ReadTurns(path string) ([]Turn, error) {
-	data, err := os.ReadFile(path)
+	data, err := modelfile.Read(path, maxTurnsBytes)
 	if err != nil {
 		return nil, fmt.Errorf("reading the history: %w", err)
 	}
@@ -85,7 +89,7 @@ func readTurns(name string, data []byte) ([]Turn, error) {
 }
 
 func readFile[T any](ctx context.Context, path string, read func(context.Context, string, io.Reader) ([]T, error)) ([]T, error) {
-	f, err := os.Open(path)
+	f, _, err := modelfile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading data: %w", err)
 	}

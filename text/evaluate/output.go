@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 )
 
@@ -45,7 +45,7 @@ func (r *Report) WritePredictions(path string) error {
 // ReadPredictions reads a file of WritePredictions; what is wrong in it is
 // reported at the first line that has it.
 func ReadPredictions(path string) ([]Prediction, error) {
-	f, err := os.Open(path)
+	f, _, err := modelfile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading predictions: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 	"gorqa/text/dataset"
 )
@@ -72,7 +73,7 @@ func (f *ContextsFile) Path() string { return f.path }
 // Read reads the contexts. Without a file, or with one that was made of
 // something else, it returns nil and no error.
 func (f *ContextsFile) Read() ([]Context, error) {
-	file, err := os.Open(f.path)
+	file, _, err := modelfile.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
