@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"gorqa/app"
 	"gorqa/files/wheel"
 )
@@ -188,4 +190,35 @@ if [ "$1" = demo ]; then bin/gorqa data godoc --output_dir runs/godoc; bin/gorqa
 	}
 	run("train", "sft", "--config", "examples/sft-own.yaml", "--use_peft", "true", "--output_dir", "runs/lora")
 	return work
+}
+
+// Flags that README.md and docs name are flags of some command. (Those of localrqa.md
+// are LocalRQA's, some only refused or ignored here: config tests them.)
+func TestFlagsOfThePagesExist(t *testing.T) {
+	known := map[string]bool{"--help": true, "--flag": true}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.ValidArgsFunction != nil {
+			names, _ := cmd.ValidArgsFunction(cmd, nil, "--")
+			for _, name := range names {
+				known[name] = true
+			}
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(commands(app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}))
+	flags := regexp.MustCompile("[ `|](--[a-z][a-z0-9_]+)")
+	for _, page := range []string{"README.md", "docs/data.md", "docs/recipes.md", "docs/prompts.md", "docs/evaluation.md", "docs/models.md", "docs/benchmarks.md"} {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range flags.FindAllStringSubmatch(string(text), -1) {
+			if !known[flag[1]] {
+				t.Errorf("%s: %s is no flag of any command", page, flag[1])
+			}
+		}
+	}
 }
