@@ -185,7 +185,7 @@ func (x *evaluation) loss(ctx context.Context, r qa.Rows) (float64, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		loss, err := x.generator.Loaded().Runner.Evaluate(p)
+		loss, err := x.generator.Loaded().Runner.Evaluate(p.Loss)
 		if err != nil {
 			return 0, err
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"gorqa/qa"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
 )
@@ -39,9 +38,6 @@ func (d *doctor) forecast() {
 	}
 }
 
-// errTried ends a run that was only tried.
-var errTried = errors.New("tried")
-
 // tryStep takes the first step twice. What the other steps take goes by their
 // tokens.
 func (d *doctor) tryStep(r *run) (string, error) {
@@ -56,16 +52,14 @@ func (d *doctor) tryStep(r *run) (string, error) {
 	loop := r.loop(plan, total)
 	never := func(int) bool { return false }
 	first := loop.Work
-	loop.Work = func(int) (train.Work[qa.MicroBatch], error) { return first(1) }
-	loop.EvalAt, loop.SaveAt, loop.Schedule.Steps = never, never, 2
+	loop.Work = func(int) (train.Work, error) { return first(1) }
+	loop.EvalAt, loop.SaveAt, loop.Schedule.Steps, loop.StopAfter = never, never, 2, 2
 	var steps []train.Step
 	loop.OnStep = func(s train.Step) error {
-		if steps = append(steps, s); len(steps) == 2 {
-			return errTried
-		}
+		steps = append(steps, s)
 		return nil
 	}
-	if err := loop.Run(d.ctx, ""); !errors.Is(err, errTried) {
+	if err := loop.Run(d.ctx, ""); err != nil {
 		return "", err
 	}
 	tokens := 0

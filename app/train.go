@@ -15,7 +15,6 @@ import (
 	"gorqa/files/modelfile"
 	"gorqa/qa"
 	"gorqa/report"
-	"gorqa/tensor/tape"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -464,15 +463,14 @@ func bestFolder(step int, dirs ...string) string {
 }
 
 // loop trains on the rows in a plan's order.
-func (r *run) loop(plan recipe.Plan, total int) *train.Loop[qa.MicroBatch] {
+func (r *run) loop(plan recipe.Plan, total int) *train.Loop {
 	perEpoch := plan.StepsPerEpoch()
 	runner := r.generator.Loaded().Runner
-	return &train.Loop[qa.MicroBatch]{
+	return &train.Loop{
 		Engine: runner.Engine, Runner: runner,
-		Loss: func(t *tape.Tape, p qa.MicroBatch) ([]*tape.Value, error) { return p(t) },
-		Work: func(step int) (train.Work[qa.MicroBatch], error) {
+		Work: func(step int) (train.Work, error) {
 			places, epoch := plan.Step(step)
-			w := train.Work[qa.MicroBatch]{Epoch: epoch}
+			w := train.Work{Epoch: epoch}
 			for _, p := range r.rows.Pack(places) {
 				w.Batches = append(w.Batches, p)
 			}

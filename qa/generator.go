@@ -17,6 +17,7 @@ import (
 	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/tape"
+	"gorqa/tensor/train"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 	"gorqa/text/recipe"
@@ -173,13 +174,10 @@ func (b *Model) describeRest(show *report.Run) {
 
 // Rows are examples as a generator takes them, known by their place.
 type Rows struct {
-	Index, Tokens, Terms []int                                         // of each: where in the data file, how long in full, label tokens
-	Pack                 func(places []int) iter.Seq2[int, MicroBatch] // micro-batches, with how many rows each has
-	Hash                 string                                        // of all that they hold
+	Index, Tokens, Terms []int                                               // of each: where in the data file, how long in full, label tokens
+	Pack                 func(places []int) iter.Seq2[int, train.MicroBatch] // micro-batches, with how many rows each has
+	Hash                 string                                              // of all that they hold
 }
-
-// MicroBatch gives the losses of one micro-batch.
-type MicroBatch func(t *tape.Tape) ([]*tape.Value, error)
 
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
 func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) Rows {
@@ -188,14 +186,14 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 		index, tokens, terms := about(r)
 		out.Index, out.Tokens, out.Terms = append(out.Index, index), append(out.Tokens, tokens), append(out.Terms, terms)
 	}
-	out.Pack = func(places []int) iter.Seq2[int, MicroBatch] {
+	out.Pack = func(places []int) iter.Seq2[int, train.MicroBatch] {
 		chosen := make([]R, len(places))
 		for i, place := range places {
 			chosen[i] = all[place]
 		}
-		return func(yield func(int, MicroBatch) bool) {
+		return func(yield func(int, train.MicroBatch) bool) {
 			for b := range pack(chosen) {
-				if !yield(size(b), func(t *tape.Tape) ([]*tape.Value, error) { return loss(t, b) }) {
+				if !yield(size(b), train.MicroBatches(loss, []B{b})[0]) {
 					return
 				}
 			}

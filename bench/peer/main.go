@@ -235,9 +235,6 @@ func trainLong(ctx context.Context, e *xla.Engine, a arguments) (figures, error)
 	return steps(ctx, e, m, r, rows, a)
 }
 
-// errEnough ends a run before its schedule does.
-var errEnough = errors.New("enough steps")
-
 // steps trains for a.Steps steps and times those after the first a.UntimedSteps.
 func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, rows []batch.Row, a arguments) (figures, error) {
 	var f figures
@@ -248,18 +245,19 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
 	packing, never := batch.PackingFor(e.OnHost()), func(int) bool { return false }
 	timedRows, timedTokens, started := 0, 0, time.Now()
-	loop := train.Loop[*batch.Decoder]{
-		Engine: e, Runner: r, Loss: m.Loss, Adam: adam, EvalAt: never, SaveAt: never,
+	loop := train.Loop{
+		Engine: e, Runner: r, StopAfter: a.Steps, Adam: adam, EvalAt: never, SaveAt: never,
 		Schedule: schedule.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},
-		Work: func(n int) (train.Work[*batch.Decoder], error) {
+		Work: func(n int) (train.Work, error) {
 			from := (n - 1) * a.RowsPerStep % len(rows)
 			window := rows[from:min(from+a.RowsPerStep, len(rows))]
-			w := train.Work[*batch.Decoder]{Batches: packing.Pack(window)}
+			packed := packing.Pack(window)
+			w := train.Work{Batches: train.MicroBatches(m.Loss, packed)}
 			for _, row := range window {
 				w.Rows = append(w.Rows, row.Index)
 				w.Tokens += len(row.Tokens)
 			}
-			for _, b := range w.Batches {
+			for _, b := range packed {
 				w.Terms += b.Terms
 			}
 			return w, nil
@@ -270,13 +268,10 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 			if s.Number == a.UntimedSteps {
 				timedRows, timedTokens, started = 0, 0, time.Now()
 			}
-			if s.Number == a.Steps {
-				return errEnough
-			}
 			return nil
 		},
 	}
-	if err := loop.Run(ctx, ""); !errors.Is(err, errEnough) {
+	if err := loop.Run(ctx, ""); err != nil {
 		return f, err
 	}
 	seconds := time.Since(started).Seconds()

@@ -141,9 +141,11 @@ func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.
 func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule schedule.Schedule) (losses, norms []float32) {
 	t.Helper()
 	never := func(int) bool { return false }
-	loop := train.Loop[B]{
-		Engine: Open(t), Runner: r, Loss: loss, Adam: adam, Schedule: schedule,
-		Work:   func(int) (train.Work[B], error) { return train.Work[B]{Batches: batches, Terms: terms}, nil },
+	loop := train.Loop{
+		Engine: Open(t), Runner: r, Adam: adam, Schedule: schedule,
+		Work: func(int) (train.Work, error) {
+			return train.Work{Batches: train.MicroBatches(loss, batches), Terms: terms}, nil
+		},
 		EvalAt: never, SaveAt: never,
 		OnStep: func(s train.Step) error {
 			losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))

@@ -116,7 +116,7 @@ func parseState(data []byte) (s State, err error) {
 
 // save writes the checkpoint of the current step, which is whole or not there,
 // and removes those that are over the limit.
-func (l *Loop[B]) save(ctx context.Context) (string, error) {
+func (l *Loop) save(ctx context.Context) (string, error) {
 	work, err := l.Work(l.state.Step)
 	if err != nil {
 		return "", err
@@ -133,7 +133,7 @@ func (l *Loop[B]) save(ctx context.Context) (string, error) {
 }
 
 // write makes the folder of a checkpoint.
-func (l *Loop[B]) write(ctx context.Context, final string) (err error) {
+func (l *Loop) write(ctx context.Context, final string) (err error) {
 	temp, err := whole.NewTemp(l.Saves.Dir)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (l *Loop[B]) write(ctx context.Context, final string) (err error) {
 
 // rotate removes all but the newest checkpoints, as many as the limit says; the
 // best one stays besides.
-func (l *Loop[B]) rotate() error {
+func (l *Loop) rotate() error {
 	if l.Saves.Limit <= 0 {
 		return nil
 	}
@@ -194,7 +194,7 @@ func writeState(path string, s State) error {
 }
 
 // load takes up a checkpoint: weights, moments and position.
-func (l *Loop[B]) load(ctx context.Context, checkpoint string) error {
+func (l *Loop) load(ctx context.Context, checkpoint string) error {
 	s, err := ReadState(checkpoint)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestRotate(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			l := Loop[int]{Saves: Saves{Dir: dir, Limit: test.limit}, state: State{BestStep: test.best}}
+			l := Loop{Saves: Saves{Dir: dir, Limit: test.limit}, state: State{BestStep: test.best}}
 			if err := l.rotate(); err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestRotateLink(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(dir, "checkpoint-1")); err != nil {
 		t.Fatal(err)
 	}
-	l := Loop[int]{Saves: Saves{Dir: dir, Limit: 1}}
+	l := Loop{Saves: Saves{Dir: dir, Limit: 1}}
 	if all, err := Checkpoints(dir); err != nil || len(all) != 2 {
 		t.Errorf("%v %v: two checkpoints expected", all, err)
 	}
@@ -259,7 +259,7 @@ func TestBestOfScores(t *testing.T) {
 		{"no number at all", true, []float64{math.NaN(), math.Inf(1)}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := Loop[int]{Saves: Saves{Greater: test.greater}}
+			l := Loop{Saves: Saves{Greater: test.greater}}
 			for i, score := range test.scores {
 				l.Evaluate = func(context.Context, int) (float64, error) { return score, nil }
 				if err := l.evaluate(t.Context(), i+1); err != nil {

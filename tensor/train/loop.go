@@ -13,9 +13,31 @@ import (
 	"gorqa/tensor/train/schedule"
 )
 
-// Work is what one optimiser step is made of. B is the kind of micro-batch.
-type Work[B any] struct {
-	Batches []B
+// MicroBatch is what one pass over the model takes.
+type MicroBatch interface {
+	// Loss gives f32 scalars, summed negative log-likelihoods.
+	Loss(t *tape.Tape) ([]*tape.Value, error)
+}
+
+// MicroBatches are batches that a model's loss is taken of.
+func MicroBatches[B any](loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B) []MicroBatch {
+	list := make([]MicroBatch, len(batches))
+	for i, b := range batches {
+		list[i] = modelBatch[B]{loss, b}
+	}
+	return list
+}
+
+type modelBatch[B any] struct {
+	loss  func(*tape.Tape, B) ([]*tape.Value, error)
+	batch B
+}
+
+func (m modelBatch[B]) Loss(t *tape.Tape) ([]*tape.Value, error) { return m.loss(t, m.batch) }
+
+// Work is what one optimiser step is made of.
+type Work struct {
+	Batches []MicroBatch
 	Terms   int     // label tokens in all batches
 	Tokens  int     // tokens of the rows, each row's counted in full
 	Rows    []int   // indices of the rows, for messages
@@ -37,11 +59,10 @@ type Step struct {
 
 // Loop trains the weights of a runner. The fields are set by the caller and
 // not changed while Run works.
-type Loop[B any] struct {
+type Loop struct {
 	Engine    *xla.Engine
 	Runner    *tape.Runner
-	Loss      func(t *tape.Tape, b B) ([]*tape.Value, error) // f32 scalars, summed negative log-likelihoods
-	Work      func(step int) (Work[B], error)                // of a step counted from 1; the same at every call
+	Work      func(step int) (Work, error) // of a step counted from 1; the same at every call
 	Adam      Adam
 	Schedule  schedule.Schedule
 	Seed      int64                                       // of dropout
@@ -54,6 +75,8 @@ type Loop[B any] struct {
 	Saves    Saves
 	Made     Origin // of the run, kept in its checkpoints and compared with the one it goes on from
 	Scores   bool   // the run compares scores with that one's best
+
+	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
 	optimiser *Optimiser
 	state     State
@@ -84,7 +107,7 @@ func (e *Interrupted) Error() string {
 // Run trains up to Schedule.Steps, from the checkpoint in resume where that is
 // not empty. When ctx is cancelled it finishes the step, saves and returns an
 // *Interrupted.
-func (l *Loop[B]) Run(ctx context.Context, resume string) error {
+func (l *Loop) Run(ctx context.Context, resume string) error {
 	if err := l.Schedule.Validate(); err != nil {
 		return err
 	}
@@ -104,7 +127,7 @@ func (l *Loop[B]) Run(ctx context.Context, resume string) error {
 			return err
 		}
 		l.state.Step, l.state.Epoch = number, step.Epoch
-		if err := l.OnStep(step); err != nil {
+		if err := l.OnStep(step); err != nil || number == l.StopAfter {
 			return err
 		}
 		if ctx.Err() == nil && l.EvalAt(number) {
@@ -128,12 +151,12 @@ func (l *Loop[B]) Run(ctx context.Context, resume string) error {
 
 // Best is the step with the best score so far and its score; ok is false
 // before the first evaluation.
-func (l *Loop[B]) Best() (step int, score float64, ok bool) {
+func (l *Loop) Best() (step int, score float64, ok bool) {
 	return l.state.BestStep, l.state.BestScore, l.state.BestStep > 0
 }
 
 // evaluate scores the weights and remembers the best.
-func (l *Loop[B]) evaluate(ctx context.Context, number int) error {
+func (l *Loop) evaluate(ctx context.Context, number int) error {
 	score, err := l.Evaluate(ctx, number)
 	if err != nil {
 		return err
@@ -153,7 +176,7 @@ func (l *Loop[B]) evaluate(ctx context.Context, number int) error {
 
 // step does one optimiser step: gradients over its micro-batches, then the
 // update.
-func (l *Loop[B]) step(number int) (Step, error) {
+func (l *Loop) step(number int) (Step, error) {
 	start := time.Now()
 	work, err := l.Work(number)
 	if err != nil {
@@ -190,11 +213,11 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // gradients adds a micro-batch's gradients to the sums and gives its summed
 // loss.
-func (l *Loop[B]) gradients(b B, seed uint64) (loss float64, err error) {
+func (l *Loop) gradients(b MicroBatch, seed uint64) (loss float64, err error) {
 	t := l.Runner.New(true)
 	t.Seed = seed
 	defer func() { err = errors.Join(err, t.Free()) }()
-	losses, err := l.Loss(t, b)
+	losses, err := b.Loss(t)
 	if err != nil {
 		return 0, err
 	}
