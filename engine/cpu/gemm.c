@@ -86,7 +86,7 @@ int weight_grad_gemm(gemm g) {
     for (long at = 0; !failed && at < m; at += most) {
         g.a = a + at * (g.bf16 ? 2 : 4), g.columns = m, g.packed = packed;
         g.sum = sum + at * g.n, g.m = m - at < most ? m - at : most;
-        work pack = {.kernels = k, .g = g, .units = upwards(g.m, rows)};
+        work pack = {.kernels = k, .g = g, .units = upwards(g.m, rows * GEMM_PACKED)};
         failed = threads_run(pack_job, &pack, g.workers);
         if (!failed) failed = multiply(k, g);
     }

@@ -29,8 +29,8 @@ typedef struct {
 
 // How deep a panel of b is at most, in units, how many rows of a are a worker's unit of
 // work at most, in tiles, and how many bytes of it stay in the worker's cache beside a
-// panel, while one panel after the other passes by them.
-enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10 };
+// panel, while one panel after the other passes by them; and how many tiles are packed together.
+enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10, GEMM_PACKED = 16 };
 
 // gemm_bf16 sets g.y. Only the set avx512bf16 has it, and k is even. It gives -1 without
 // memory.

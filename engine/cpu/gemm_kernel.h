@@ -113,14 +113,16 @@ static void gemm_block(const gemm *g, long m0, long m1, long n0, gemm_room *room
     }
 }
 
-// packs one tile of a.
-static void gemm_pack(const gemm *g, long tile) {
-    const long at = tile * GEMM_ROWS, steps = (g->k + STEP - 1) / STEP;
-    unit *to = (unit *)g->packed + tile * steps * GEMM_ROWS;
-    for (long s = 0; s < steps; s++, to += GEMM_ROWS) {
-        unit room[2 * LANES]; // of whole vectors
-        for (int v = 0; v < GEMM_ROWS; v += LANES)
-            store_units(room + v, column_units(g->a, s * STEP * g->columns + at + v, g->columns, g->m - at - v, g->k - s * STEP, g->bf16));
-        memcpy(to, room, sizeof(unit) * GEMM_ROWS);
-    }
+// packs GEMM_PACKED tiles of a, as many as there are, step by step: a row of one tile is a part
+// of a cache line, and the lines of a wide a push each other out of the cache.
+static void gemm_pack(const gemm *g, long group) {
+    const long steps = (g->k + STEP - 1) / STEP, first = group * GEMM_PACKED;
+    for (long s = 0; s < steps; s++)
+        for (long tile = first; tile < first + GEMM_PACKED && tile * GEMM_ROWS < g->m; tile++) {
+            const long at = tile * GEMM_ROWS;
+            unit room[2 * LANES]; // of whole vectors
+            for (int v = 0; v < GEMM_ROWS; v += LANES)
+                store_units(room + v, column_units(g->a, s * STEP * g->columns + at + v, g->columns, g->m - at - v, g->k - s * STEP, g->bf16));
+            memcpy((unit *)g->packed + (tile * steps + s) * GEMM_ROWS, room, sizeof(unit) * GEMM_ROWS);
+        }
 }

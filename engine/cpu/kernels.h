@@ -18,7 +18,7 @@ typedef struct {
 
     int gemm_rows, gemm_panel, gemm_step; // rows of a tile, columns of a panel, values of a unit
     void (*gemm_block)(const gemm *g, long m0, long m1, long n0, gemm_room *room);
-    void (*gemm_pack)(const gemm *g, long tile);
+    void (*gemm_pack)(const gemm *g, long group);
 
     void (*decode_gemm)(const decode_product *p, int from, int to);
     void (*decode_attention)(const decode_head *h);
