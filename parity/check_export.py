@@ -14,7 +14,7 @@ import sys
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt")
+PROMPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "text", "prompt", "default.txt")
 
 
 def read(folder, name):
