@@ -33,7 +33,7 @@ DEFAULTS = {
     "bf16": True,  # False where the processor has no bf16 products: torch is then far slower in bf16 than in f32
 }
 
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "prompt", "default.txt"), encoding="utf-8") as f:
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "text", "prompt", "default.txt"), encoding="utf-8") as f:
     TEMPLATE = f.read().rstrip("\n")
 
 
