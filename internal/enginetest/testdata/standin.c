@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../product/ffi.h"
-#include "../../xla/pjrt.h"
+#include "../../../engine/cpu/ffi.h"
+#include "../../../engine/xla/pjrt.h"
 
 static function *create, *compile;
 
