@@ -113,15 +113,11 @@ func openJudge(model string, show *report.Run) (*judge.Judge, error) {
 	}
 	opt := judge.DefaultOptions(model)
 	opt.CacheDir = filepath.Join(cache, "verdicts")
-	var task *report.Task
+	progress := show.Progress()
 	opt.Progress = func(done, total int) {
-		if task == nil {
-			task = show.Task("Judging answers", total)
-		}
-		task.Advance(1)
+		progress.Set("Judging answers", done, total)
 		if done == total {
-			task.Done()
-			task = nil
+			progress.End()
 		}
 	}
 	return judge.New(opt)
@@ -135,19 +131,10 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []dataset.
 	if prefix == "test" {
 		opt.Judge = x.judge
 	}
-	var task *report.Task
-	at := 0
-	opt.Progress = func(done, total int) {
-		if task == nil {
-			task = x.show.Task("Answering "+prefix, total)
-		}
-		task.Advance(done - at)
-		at = done
-	}
+	progress := x.show.Progress()
+	opt.Progress = func(done, total int) { progress.Set("Answering "+prefix, done, total) }
 	r, err := evaluate.Run(ctx, examples, x.retriever, x.generator, opt)
-	if task != nil {
-		task.Done()
-	}
+	progress.End()
 	if err != nil {
 		return nil, err
 	}

@@ -51,21 +51,8 @@ func fetched(c config.Fetch, s Streams, get func(wheel.Options) (string, error))
 
 // fetchProgress shows each stage of a fetch as a task, in megabytes.
 func fetchProgress(show *report.Run) (progress func(wheel.Progress), done func()) {
-	var task *report.Task
-	var last wheel.Progress
-	done = func() {
-		if task != nil {
-			task.Done()
-		}
-		task = nil
-	}
+	task := show.Progress()
 	return func(p wheel.Progress) {
-		if task == nil || p.Name != last.Name || p.Stage != last.Stage {
-			done()
-			task = show.Task(fmt.Sprintf("%s, %s, MB", p.Name, p.Stage), int(p.Total>>20))
-			last = wheel.Progress{Name: p.Name, Stage: p.Stage}
-		}
-		task.Advance(int(p.Done>>20) - int(last.Done>>20))
-		last.Done = p.Done
-	}, done
+		task.Set(fmt.Sprintf("%s, %s, MB", p.Name, p.Stage), int(p.Done>>20), int(p.Total>>20))
+	}, task.End
 }

@@ -44,26 +44,13 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 	if !strings.Contains(name, "/") {
 		return "", fmt.Errorf("model %s: nothing is there; expected a model folder, a .gguf file, a hub id (owner/name) or a name that gorqa fetch model lists", name)
 	}
-	var task *report.Task
-	defer func() {
-		if task != nil {
-			task.Done()
-		}
-	}()
-	file, at := "", int64(0)
+	progress := show.Progress()
+	defer progress.End()
 	return hfhub.Resolve(ctx, name, hfhub.Options{
 		Revision: m.ModelRevision, Token: h.Token, Cache: h.CacheDir, Offline: h.Offline,
 		Warn: func(text string) { show.Warn("%s", text) },
 		Progress: func(p hfhub.Progress) {
-			const mega = 1 << 20
-			if p.File != file {
-				if task != nil {
-					task.Done()
-				}
-				task, file, at = show.Task("Megabytes of "+p.File, int(p.Total/mega)), p.File, 0
-			}
-			task.Advance(int(p.Done/mega - at))
-			at = p.Done / mega
+			progress.Set("Megabytes of "+p.File, int(p.Done>>20), int(p.Total>>20))
 		},
 	})
 }

@@ -18,19 +18,10 @@ func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 	if xla.Available() == nil {
 		opt.Products = products
 	}
-	var task *report.Task
-	at := 0
-	opt.Progress = func(done, total int) {
-		if task == nil {
-			task = show.Task("Embedding documents", total)
-		}
-		task.Advance(done - at)
-		at = done
-	}
+	progress := show.Progress()
+	opt.Progress = func(done, total int) { progress.Set("Embedding documents", done, total) }
 	index, err := retrieve.Build(ctx, dir, docs, embedder, opt)
-	if task != nil {
-		task.Done()
-	}
+	progress.End()
 	if err != nil {
 		return nil, err
 	}

@@ -122,23 +122,14 @@ func (p *Passages) Contexts(ctx context.Context, rows string, examples []dataset
 			return ready, nil
 		}
 	}
-	var task *report.Task
-	at := 0
-	opt.Progress = func(done, total int) {
-		if task == nil {
-			task = p.show.Task("Retrieving passages", total)
-		}
-		task.Advance(done - at)
-		at = done
-	}
+	progress := p.show.Progress()
+	opt.Progress = func(done, total int) { progress.Set("Retrieving passages", done, total) }
 	asked, err := p.FollowUps.examples(ctx, examples)
 	var contexts []recipe.Context
 	if err == nil {
 		contexts, err = p.build(ctx, docs, asked, opt)
 	}
-	if task != nil {
-		task.Done()
-	}
+	progress.End()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", rows, err)
 	}

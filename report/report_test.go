@@ -206,6 +206,30 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// Work that turns out to be done shows nothing; another title is another task.
+func TestProgressBeginsWhenToldOf(t *testing.T) {
+	var console bytes.Buffer
+	c := newClock()
+	r, err := open("", Options{Console: &console}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := r.Progress()
+	p.End()
+	p.Set("One", 0, 4)
+	p.Set("One", 1, 4)
+	p.Set("One", 4, 4)
+	p.Set("Two", 2, 8)
+	p.End()
+	p.End()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("One: 4 in 0ms\nTwo: 2 of 8 in 0ms\n", console.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTerminalTrains(t *testing.T) {
 	for _, width := range []int{200, 60, 20, 1} {
 		var console bytes.Buffer

@@ -67,6 +67,35 @@ func (r *Run) Task(title string, total int) *Task {
 	return t
 }
 
+// Progress is a task that begins when something is first told of it, and another one under
+// another title. It is for work that may turn out to be done already.
+type Progress struct {
+	run  *Run
+	task *Task
+	done int
+}
+
+// Progress shows nothing yet.
+func (r *Run) Progress() *Progress { return &Progress{run: r} }
+
+// Set tells that so many of all parts of the task of that title are done.
+func (p *Progress) Set(title string, done, total int) {
+	if p.task == nil || p.task.title != title {
+		p.End()
+		p.task, p.done = p.run.Task(title, total), 0
+	}
+	p.task.Advance(done - p.done)
+	p.done = done
+}
+
+// End ends the task, where one has begun.
+func (p *Progress) End() {
+	if p.task != nil {
+		p.task.Done()
+	}
+	p.task = nil
+}
+
 // Advance tells that n more parts are done.
 func (t *Task) Advance(n int) {
 	r := t.run
