@@ -1,17 +1,14 @@
 package qa
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gorqa/internal/golden"
 	"gorqa/text/prompt"
 	"gorqa/text/tokenizer"
 )
@@ -19,19 +16,8 @@ import (
 // vocabulary is a tokenizer of the tokenizer package's tests.
 func vocabulary(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "text", "tokenizer", "testdata", name+".json.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var data json.RawMessage
+	golden.ReadJSON(t, "../text/tokenizer/testdata/"+name+".json.gz", &data)
 	return data
 }
 

@@ -913,10 +913,7 @@ func (n argumentNodes) eval(r *run, s *scope) (arguments, error) {
 		if err != nil {
 			return a, err
 		}
-		items, err := r.iterate(v)
-		if err == nil {
-			err = r.grow(16 * len(items))
-		}
+		items, err := r.elements(v)
 		if err != nil {
 			return a, err
 		}

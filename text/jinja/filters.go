@@ -442,11 +442,17 @@ func filterJoin(r *run, v any, p []any) (any, error) {
 	return r.join(between, texts)
 }
 
-func filterList(r *run, v any, _ []any) (any, error) {
+// elements are those of v, whose copy counts towards the bound of memory.
+func (r *run) elements(v any) (list, error) {
 	items, err := r.iterate(v)
 	if err == nil {
 		err = r.grow(16 * len(items))
 	}
+	return items, err
+}
+
+func filterList(r *run, v any, _ []any) (any, error) {
+	items, err := r.elements(v)
 	return slices.Clone(items), err
 }
 
@@ -454,10 +460,7 @@ func filterMap(r *run, v any, a arguments) (any, error) {
 	if !truth(v) { // none too
 		return &generator{}, nil
 	}
-	items, err := r.iterate(v)
-	if err == nil {
-		err = r.grow(16 * len(items))
-	}
+	items, err := r.elements(v)
 	if err != nil {
 		return nil, err
 	}
@@ -491,10 +494,7 @@ func filterReverse(r *run, v any, _ []any) (any, error) {
 		out, _, err := r.slice(s, nil, nil, int64(-1))
 		return out, err
 	}
-	items, err := r.iterate(v)
-	if err == nil {
-		err = r.grow(16 * len(items))
-	}
+	items, err := r.elements(v)
 	if err != nil {
 		return nil, err
 	}
@@ -716,10 +716,7 @@ func (r *run) choose(v any, a arguments, attribute, keep bool) (any, error) {
 	if !truth(v) { // none too
 		return &generator{}, nil
 	}
-	items, err := r.iterate(v)
-	if err == nil {
-		err = r.grow(16 * len(items))
-	}
+	items, err := r.elements(v)
 	if err != nil {
 		return nil, err
 	}

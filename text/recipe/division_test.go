@@ -1,15 +1,14 @@
 package recipe
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"gorqa/internal/golden"
 	"gorqa/text/dataset"
 	"gorqa/text/prompt"
 	"gorqa/text/tokenizer"
@@ -17,19 +16,8 @@ import (
 
 func readTokenizer(t *testing.T, name string) *tokenizer.Tokenizer {
 	t.Helper()
-	f, err := os.Open("../tokenizer/testdata/" + name + ".json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var data json.RawMessage
+	golden.ReadJSON(t, "../tokenizer/testdata/"+name+".json.gz", &data)
 	tok, err := tokenizer.Parse(data)
 	if err != nil {
 		t.Fatal(err)

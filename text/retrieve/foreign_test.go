@@ -1,7 +1,6 @@
 package retrieve_test
 
 import (
-	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gorqa/internal/golden"
 	"gorqa/text/retrieve"
 )
 
@@ -22,14 +22,8 @@ type foreignGolden struct {
 
 func readForeignGolden(t *testing.T) foreignGolden {
 	t.Helper()
-	data, err := os.ReadFile("testdata/faiss/about.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var g foreignGolden
-	if err := json.Unmarshal(data, &g); err != nil {
-		t.Fatal(err)
-	}
+	golden.ReadJSON(t, "testdata/faiss/about.json", &g)
 	return g
 }
 

@@ -383,14 +383,8 @@ type bm25Golden struct {
 
 func readGolden(t *testing.T) bm25Golden {
 	t.Helper()
-	data, err := os.ReadFile("testdata/bm25.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var g bm25Golden
-	if err := json.Unmarshal(data, &g); err != nil {
-		t.Fatal(err)
-	}
+	golden.ReadJSON(t, "testdata/bm25.json", &g)
 	return g
 }
 
