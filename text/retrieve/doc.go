@@ -1,9 +1,10 @@
 // Package retrieve finds the documents that answer a question: exact dense
-// search over embedded passages ([Index]), BM25 ([BM25]) and the fusion of
-// several rankings ([Hybrid]), all behind [Retriever].
+// search over embedded passages ([Index]), BM25 ([BM25]), the fusion of several
+// rankings ([Hybrid]) and a ranking whose first places a cross-encoder orders anew
+// ([Reranked]), all behind [Retriever].
 //
-// It knows documents and vectors, never how a vector is computed: an [Embedder]
-// is handed in. It must not know prompts, tokenizers or the tensor engine.
+// It knows documents and vectors, never how a vector is computed: an [Embedder],
+// or a [Scorer], is handed in. It must not know prompts, tokenizers or the tensor engine.
 package retrieve
 
 import (
