@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gorqa/files/modelfile"
@@ -18,7 +19,8 @@ import (
 const maxFile = 1 << 20
 
 // readFile reads a settings file as assignments: one mapping from names to a
-// value or a list of values. A null leaves the default.
+// value or a list of values, or to sections that are such mappings. A null leaves
+// the default.
 func readFile(path string) ([]assignment, error) {
 	data, err := modelfile.Read(path, maxFile)
 	if err != nil {
@@ -29,6 +31,47 @@ func readFile(path string) ([]assignment, error) {
 		return readJSON(path, data)
 	}
 	return readYAML(path, data)
+}
+
+// isSection tells whether a mapping of this name holds settings: the scripts of
+// LocalRQA, as others of transformers, write theirs by the classes that declare
+// them (model_args, data_args, training_args, …).
+func isSection(name string) bool {
+	return strings.HasSuffix(name, "_args") && refused[name] == "" && passedOver[name] == ""
+}
+
+// reader collects what a settings file gives.
+type reader struct {
+	path     string
+	given    []assignment
+	problems []error
+}
+
+func (r *reader) problem(line int, name, what string) {
+	r.problems = append(r.problems, fmt.Errorf("%s:%d: %s: %s", r.path, line, name, what))
+}
+
+// name notes where a name stands in its mapping, once.
+func (r *reader) name(seen map[string]int, name string, line int) {
+	if before, twice := seen[name]; twice {
+		r.problem(line, name, fmt.Sprintf("found a second time; once expected (first in line %d)", before))
+	}
+	seen[name] = line
+}
+
+// give adds an assignment. Sections may say the same twice.
+func (r *reader) give(a assignment) {
+	for _, b := range r.given {
+		if a.name != b.name || a.section == b.section {
+			continue
+		}
+		if !slices.Equal(a.values, b.values) {
+			r.problems = append(r.problems, fmt.Errorf("%s%s: %s found, and %s before (%s); the same expected, or one of them taken out",
+				a.where, a.name, strings.Join(a.values, " "), strings.Join(b.values, " "), strings.TrimSuffix(b.where, ": ")))
+		}
+		return
+	}
+	r.given = append(r.given, a)
 }
 
 func readYAML(path string, data []byte) ([]assignment, error) {
@@ -50,47 +93,55 @@ func readYAML(path string, data []byte) ([]assignment, error) {
 	if root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%s:%d: %s found; lines of the form name: value expected", path, root.Line, nodeName(root))
 	}
-	var problems []error
-	var given []assignment
+	r := reader{path: path}
+	r.mapping(root, "")
+	return r.given, errors.Join(r.problems...)
+}
+
+// mapping takes the settings of a mapping, which is the file's or a section's.
+func (r *reader) mapping(node *yaml.Node, section string) {
 	seen := map[string]int{}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, node := root.Content[i], root.Content[i+1]
-		if line, twice := seen[key.Value]; twice {
-			problems = append(problems, fmt.Errorf("%s:%d: %s: found a second time; once expected (first in line %d)", path, key.Line, key.Value, line))
-		}
-		seen[key.Value] = key.Line
-		a := assignment{where: fmt.Sprintf("%s:%d: ", path, key.Line), name: key.Value, values: []string{}}
-		if node.Kind == yaml.MappingNode {
-			var value map[string]any
-			err := node.Decode(&value)
-			text, jsonErr := marshal(value)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		r.name(seen, key.Value, key.Line)
+		a := assignment{where: fmt.Sprintf("%s:%d: ", r.path, key.Line), name: key.Value, section: section, values: []string{}}
+		switch {
+		case value.Kind == yaml.MappingNode && section == "" && isSection(key.Value):
+			r.mapping(value, key.Value)
+		case value.Kind == yaml.MappingNode:
+			var object map[string]any
+			err := value.Decode(&object)
+			text, jsonErr := marshal(object)
 			if err = errors.Join(err, jsonErr); err != nil {
-				problems = append(problems, fmt.Errorf("%s:%d: %s: %v; a mapping from names to values expected", path, node.Line, key.Value, err))
+				r.problem(value.Line, key.Value, fmt.Sprintf("%v; a mapping from names to values expected", err))
 				continue
 			}
 			a.values, a.nested = []string{string(text)}, true
-			given = append(given, a)
-			continue
-		}
-		nodes := []*yaml.Node{node}
-		if node.Kind == yaml.SequenceNode {
-			nodes = node.Content
-		}
-		null := false
-		for _, n := range nodes {
-			if n.Kind != yaml.ScalarNode {
-				problems = append(problems, fmt.Errorf("%s:%d: %s: %s found; a value or a list of values expected", path, n.Line, key.Value, nodeName(n)))
-				null = true
-				break
-			}
-			null = null || n.Tag == "!!null"
-			a.values = append(a.values, n.Value)
-		}
-		if !null {
-			given = append(given, a)
+			r.give(a)
+		default:
+			r.scalars(a, value)
 		}
 	}
-	return given, errors.Join(problems...)
+}
+
+// scalars takes a value or a list of values.
+func (r *reader) scalars(a assignment, node *yaml.Node) {
+	nodes := []*yaml.Node{node}
+	if node.Kind == yaml.SequenceNode {
+		nodes = node.Content
+	}
+	null := false
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode {
+			r.problem(n.Line, a.name, nodeName(n)+" found; a value or a list of values expected")
+			return
+		}
+		null = null || n.Tag == "!!null"
+		a.values = append(a.values, n.Value)
+	}
+	if !null {
+		r.give(a)
+	}
 }
 
 func nodeName(n *yaml.Node) string {
@@ -128,37 +179,51 @@ func readJSON(path string, data []byte) ([]assignment, error) {
 	if first != json.Delim('{') {
 		return nil, fmt.Errorf("%s:%d: %v found; {\"name\": value, ...} expected", path, line(), first)
 	}
-	var problems []error
-	var given []assignment
+	r := reader{path: path}
+	if err := r.object(dec, data, ""); err != nil {
+		return nil, broken(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		r.problems = append(r.problems, fmt.Errorf("%s:%d: more found after the closing }; nothing expected", path, line()))
+	}
+	return r.given, errors.Join(r.problems...)
+}
+
+// object takes the settings of an object whose { was read, up to its }.
+func (r *reader) object(dec *json.Decoder, data []byte, section string) error {
 	seen := map[string]int{}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
-			return nil, broken(err)
+			return err
 		}
 		name, _ := key.(string)
-		at := line()
-		if before, twice := seen[name]; twice {
-			problems = append(problems, fmt.Errorf("%s:%d: %s: found a second time; once expected (first in line %d)", path, at, name, before))
+		at := 1 + bytes.Count(data[:dec.InputOffset()], []byte("\n"))
+		r.name(seen, name, at)
+		if rest := bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n:"); section == "" && isSection(name) && bytes.HasPrefix(rest, []byte("{")) {
+			if _, err := dec.Token(); err != nil {
+				return err
+			}
+			if err := r.object(dec, data, name); err != nil {
+				return err
+			}
+			continue
 		}
-		seen[name] = at
 		var value any
 		if err := dec.Decode(&value); err != nil {
-			return nil, broken(err)
+			return err
 		}
-		a, null, err := jsonAssignment(fmt.Sprintf("%s:%d: ", path, at), name, value)
-		problems = append(problems, err)
-		if err == nil && !null {
-			given = append(given, a)
+		a, null, err := jsonAssignment(fmt.Sprintf("%s:%d: ", r.path, at), name, value)
+		a.section = section
+		switch {
+		case err != nil:
+			r.problems = append(r.problems, err)
+		case !null:
+			r.give(a)
 		}
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, broken(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		problems = append(problems, fmt.Errorf("%s:%d: more found after the closing }; nothing expected", path, line()))
-	}
-	return given, errors.Join(problems...)
+	_, err := dec.Token()
+	return err
 }
 
 // jsonAssignment is what a name is given; null for nothing.

@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // offWords are values that turn a setting off: a foreign setting with one of
 // them asks for nothing.
@@ -159,6 +164,34 @@ func (s *set) foreign() {
 func asksForNothing(values []string) bool {
 	value := strings.ToLower(strings.Join(values, " "))
 	return strings.Trim(value, " 0.[]{}") == "" || offWords[value]
+}
+
+// onByDefault are the parts of accelerator_config that are on where nothing is
+// asked for.
+var onByDefault = []string{"even_batches", "use_seedable_sampler"}
+
+// objectAsksForNothing is asksForNothing of a JSON object.
+func objectAsksForNothing(text string) bool {
+	var object map[string]any
+	if json.Unmarshal([]byte(text), &object) != nil {
+		return false
+	}
+	for name, value := range object {
+		on := slices.Contains(onByDefault, name)
+		if value == nil || on && value == true {
+			continue
+		}
+		if on || !asksForNothing([]string{fmt.Sprint(value)}) {
+			return false
+		}
+	}
+	return true
+}
+
+// hiddenToken tells whether a program wrote a name in a token's place, as
+// transformers does ("<HUB_TOKEN>").
+func hiddenToken(values []string) bool {
+	return len(values) == 1 && strings.HasPrefix(values[0], "<") && strings.HasSuffix(values[0], "_TOKEN>")
 }
 
 // knownElsewhere tells whether some command takes a setting of this name.

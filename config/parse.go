@@ -23,10 +23,11 @@ var ErrHelp = errors.New("help wanted")
 
 // An assignment is one name with its values, from a file or a command line.
 type assignment struct {
-	where  string // "file:line: " or "--"
-	name   string
-	values []string
-	nested bool // the value is a mapping of a file, as JSON
+	where   string // "file:line: " or "--"
+	name    string
+	section string // of a file, "" for none
+	values  []string
+	nested  bool // the value is a mapping of a file, as JSON
 }
 
 // Parse sets s, which holds the defaults, from a command's arguments: first
@@ -176,9 +177,11 @@ func (st *setting) takes(args []string, s *set) int {
 // apply assigns in order and returns what was ignored.
 func (s *set) apply(given []assignment) (notices []string, err error) {
 	var problems []error
+	var unchosen []string // ignored ones of sections, which a program wrote with all others
 	for _, a := range given {
 		st := s.lookup(a.name)
 		switch {
+		case st != nil && st.secret && a.section != "" && hiddenToken(a.values):
 		case a.nested && (st == nil || !st.nested && st.off == ""):
 			problems = append(problems, fmt.Errorf("%s%s: a mapping found; a value or a list of values expected", a.where, a.name))
 		case st == nil && a.where != "--" && knownElsewhere(a.name):
@@ -192,13 +195,16 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 			}
 			problems = append(problems, fmt.Errorf("%s%s: %s", a.where, a.name, problem))
 		case st.off != "":
-			if asksForNothing(a.values) {
+			if asksForNothing(a.values) || a.nested && objectAsksForNothing(a.values[0]) {
 				continue
 			}
 			message := fmt.Sprintf("%s%s: %s", a.where, a.name, st.off)
-			if st.refused {
+			switch {
+			case st.refused:
 				problems = append(problems, errors.New(message))
-			} else {
+			case a.section != "":
+				unchosen = append(unchosen, a.name)
+			default:
 				notices = append(notices, message+" (ignored)")
 			}
 		case st.name == "config" && a.where != "--":
@@ -217,6 +223,9 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 				}
 			}
 		}
+	}
+	if len(unchosen) > 0 {
+		notices = append(notices, fmt.Sprintf("of the settings file's sections these change nothing here and are ignored: %s", strings.Join(unchosen, ", ")))
 	}
 	return notices, errors.Join(problems...)
 }
