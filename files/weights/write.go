@@ -160,62 +160,18 @@ func safetensorsHeader(tensors []Tensor, metadata map[string]string) ([]byte, er
 
 // encode writes the values of a tensor in its format.
 func encode(out io.Writer, t Tensor, values any) error {
-	n := 0
-	var put func(buf []byte, from int) // fills buf
-	beyond := -1                       // the first value that the format cannot hold
-	le := binary.LittleEndian
-	switch v := values.(type) {
-	case []float32:
-		n = len(v)
-		// halved puts numbers of 16 bits, with the bits that an infinite one has.
-		halved := func(bits func(float32) uint16, infinite uint16) func(buf []byte, from int) {
-			return func(buf []byte, from int) {
-				for i, f := range v[from : from+len(buf)/2] {
-					u := bits(f)
-					if u&0x7fff == infinite && !math.IsInf(float64(f), 0) && beyond < 0 {
-						beyond = from + i
-					}
-					le.PutUint16(buf[2*i:], u)
-				}
-			}
-		}
-		switch t.DType {
-		case F32:
-			put = words(v, math.Float32bits)
-		case BF16:
-			put = halved(bf16FromFloat32, 0x7f80)
-		case F16:
-			put = halved(f16FromFloat32, 0x7c00)
-		}
-	case []uint16:
-		if n = len(v); t.DType == BF16 || t.DType == F16 {
-			put = func(buf []byte, from int) {
-				for i, u := range v[from : from+len(buf)/2] {
-					le.PutUint16(buf[2*i:], u)
-				}
-			}
-		}
-	case []int32:
-		if n = len(v); t.DType == I32 {
-			put = words(v, func(x int32) uint32 { return uint32(x) })
-		}
-	case []uint32:
-		if n = len(v); t.DType == U32 {
-			put = words(v, func(x uint32) uint32 { return x })
-		}
-	}
-	if put == nil {
+	p := putter(t.DType, values)
+	if p.put == nil {
 		return fmt.Errorf("its Data returned %T, which is not stored as %s", values, t.DType)
 	}
-	if want := (Info{Shape: t.Shape}).Elements(); n != want {
-		return fmt.Errorf("its Data returned %d values; shape %v needs %d", n, t.Shape, want)
+	if want := (Info{Shape: t.Shape}).Elements(); p.n != want {
+		return fmt.Errorf("its Data returned %d values; shape %v needs %d", p.n, t.Shape, want)
 	}
 	width := int(dtypeBytes[t.DType])
-	buf := make([]byte, min(chunk, n*width))
-	for from := 0; from < n; {
-		part := buf[:min(len(buf), (n-from)*width)]
-		put(part, from)
-		if beyond >= 0 {
+	buf := make([]byte, min(chunk, p.n*width))
+	for from := 0; from < p.n; {
+		part := buf[:min(len(buf), (p.n-from)*width)]
+		if beyond := p.put(part, from); beyond >= 0 {
 			return fmt.Errorf("value %d is %g, which becomes infinite in %s; expected values that the format can hold; choose F32", beyond, values.([]float32)[beyond], t.DType)
 		}
 		if _, err := out.Write(part); err != nil {
@@ -226,12 +182,68 @@ func encode(out io.Writer, t Tensor, values any) error {
 	return nil
 }
 
+// puts are n values; put fills buf with those from from on and returns the first
+// that the format cannot hold, or -1. It is nil where they are not stored so.
+type puts struct {
+	n   int
+	put func(buf []byte, from int) (beyond int)
+}
+
+// putter puts values as they are stored.
+func putter(dtype DType, values any) puts {
+	switch v := values.(type) {
+	case []float32:
+		switch dtype {
+		case F32:
+			return puts{len(v), words(v, math.Float32bits)}
+		case BF16:
+			return puts{len(v), rounded(v, bf16FromFloat32, 0x7f80)}
+		case F16:
+			return puts{len(v), rounded(v, f16FromFloat32, 0x7c00)}
+		}
+	case []uint16:
+		if dtype == BF16 || dtype == F16 {
+			return puts{len(v), func(buf []byte, from int) int {
+				for i, u := range v[from : from+len(buf)/2] {
+					binary.LittleEndian.PutUint16(buf[2*i:], u)
+				}
+				return -1
+			}}
+		}
+	case []int32:
+		if dtype == I32 {
+			return puts{len(v), words(v, func(x int32) uint32 { return uint32(x) })}
+		}
+	case []uint32:
+		if dtype == U32 {
+			return puts{len(v), words(v, func(x uint32) uint32 { return x })}
+		}
+	}
+	return puts{}
+}
+
+// rounded puts numbers of 16 bits, with the bits that an infinite one has.
+func rounded(v []float32, bits func(float32) uint16, infinite uint16) func(buf []byte, from int) int {
+	return func(buf []byte, from int) int {
+		beyond := -1
+		for i, f := range v[from : from+len(buf)/2] {
+			u := bits(f)
+			if u&0x7fff == infinite && !math.IsInf(float64(f), 0) && beyond < 0 {
+				beyond = from + i
+			}
+			binary.LittleEndian.PutUint16(buf[2*i:], u)
+		}
+		return beyond
+	}
+}
+
 // words puts numbers of 32 bits.
-func words[T any](v []T, bits func(T) uint32) func(buf []byte, from int) {
-	return func(buf []byte, from int) {
+func words[T any](v []T, bits func(T) uint32) func(buf []byte, from int) int {
+	return func(buf []byte, from int) int {
 		for i, x := range v[from : from+len(buf)/4] {
 			binary.LittleEndian.PutUint32(buf[4*i:], bits(x))
 		}
+		return -1
 	}
 }
 

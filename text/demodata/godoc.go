@@ -92,26 +92,45 @@ func Build(ctx context.Context, goroot string, opt Options) (*Set, error) {
 		return nil, fmt.Errorf("%s: %w", goroot, err)
 	}
 
+	documents, others := choose(entries, picked, opt.Documents, r)
+	rows := examples(picked, others, opt.HardNegs, r)
+	set := &Set{
+		GoVersion: goVersion(goroot),
+		Train:     rows[:opt.Train:opt.Train],
+		Eval:      rows[opt.Train : opt.Train+opt.Eval : opt.Train+opt.Eval],
+		Test:      rows[opt.Train+opt.Eval:],
+	}
+	for _, e := range documents {
+		set.Documents = append(set.Documents, e.document())
+	}
+	return set, nil
+}
+
+// choose returns n documents, in order: the passages that were picked, and others
+// of the rest, chosen at random, which it returns alone too.
+func choose(entries []*entry, picked []question, n int, r *rand.Rand) (documents, others []*entry) {
 	gold := map[*entry]bool{}
 	for _, q := range picked {
 		gold[q.entry] = true
 	}
-	documents := make([]*entry, 0, opt.Documents)
-	var rest []*entry
+	documents = make([]*entry, 0, n)
 	for _, e := range entries {
 		if gold[e] {
 			documents = append(documents, e)
 		} else {
-			rest = append(rest, e)
+			others = append(others, e)
 		}
 	}
-	shuffled := slices.Clone(rest)
-	r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	others := shuffled[:min(len(shuffled), opt.Documents-len(documents))]
+	r.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	others = others[:min(len(others), n-len(documents))]
 	documents = append(documents, others...)
 	slices.SortFunc(documents, byName)
+	return documents, others
+}
 
-	// Hard negatives answer no row of any split.
+// examples makes a row of each question, with up to n hard negatives: documents of
+// the same package that answer no row of any split.
+func examples(picked []question, others []*entry, n int, r *rand.Rand) []dataset.Example {
 	negatives := map[string][]*entry{}
 	for _, e := range others {
 		negatives[e.path] = append(negatives[e.path], e)
@@ -124,20 +143,11 @@ func Build(ctx context.Context, goroot string, opt Options) (*Set, error) {
 			GoldDocs:   []dataset.Document{q.entry.document()},
 			GoldAnswer: q.answer,
 		}
-		for _, at := range r.Perm(len(near))[:min(opt.HardNegs, len(near))] {
+		for _, at := range r.Perm(len(near))[:min(n, len(near))] {
 			rows[i].HardNegDocs = append(rows[i].HardNegDocs, near[at].document())
 		}
 	}
-	set := &Set{
-		GoVersion: goVersion(goroot),
-		Train:     rows[:opt.Train:opt.Train],
-		Eval:      rows[opt.Train : opt.Train+opt.Eval : opt.Train+opt.Eval],
-		Test:      rows[opt.Train+opt.Eval:],
-	}
-	for _, e := range documents {
-		set.Documents = append(set.Documents, e.document())
-	}
-	return set, nil
+	return rows
 }
 
 func byName(a, b *entry) int {

@@ -43,6 +43,8 @@ type entry struct {
 	content    string
 }
 
+func (e *entry) isFunc() bool { return e.symbol != "" && !e.isType }
+
 // document is the passage that an entry makes.
 func (e *entry) document() dataset.Document {
 	source := "pkg.go.dev/" + e.path
@@ -125,38 +127,11 @@ func readPackages(ctx context.Context, src string) ([]stdPackage, error) {
 		if err != nil {
 			return err
 		}
-		listed, err := os.ReadDir(dir)
-		if err != nil {
-			return err
+		p, err := readPackage(target, dir, filepath.ToSlash(rel))
+		if p != nil {
+			packages = append(packages, *p)
 		}
-		fset := token.NewFileSet()
-		byPackage := map[string][]*ast.File{}
-		for _, file := range listed {
-			name := file.Name()
-			if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			if match, err := target.MatchFile(dir, name); err != nil || !match {
-				continue // another system's file, or one that go itself cannot read
-			}
-			parsed, err := parser.ParseFile(fset, filepath.Join(dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
-			if err != nil {
-				return fmt.Errorf("%w; expected the source of a Go release; install Go anew", err)
-			}
-			byPackage[parsed.Name.Name] = append(byPackage[parsed.Name.Name], parsed)
-		}
-		delete(byPackage, "main")
-		if len(byPackage) != 1 {
-			return nil
-		}
-		for _, files := range byPackage {
-			p, err := doc.NewFromFiles(fset, files, filepath.ToSlash(rel))
-			if err != nil {
-				return err
-			}
-			packages = append(packages, stdPackage{p, fset})
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -165,6 +140,40 @@ func readPackages(ctx context.Context, src string) ([]stdPackage, error) {
 		return nil, fmt.Errorf("%s: found no packages; expected the standard library; install Go anew", src)
 	}
 	return packages, nil
+}
+
+// readPackage parses a folder's files for the target; nil where they are not one
+// package.
+func readPackage(target build.Context, dir, importPath string) (*stdPackage, error) {
+	listed, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	fset := token.NewFileSet()
+	byPackage := map[string][]*ast.File{}
+	for _, file := range listed {
+		name := file.Name()
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		if match, err := target.MatchFile(dir, name); err != nil || !match {
+			continue // another system's file, or one that go itself cannot read
+		}
+		parsed, err := parser.ParseFile(fset, filepath.Join(dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return nil, fmt.Errorf("%w; expected the source of a Go release; install Go anew", err)
+		}
+		byPackage[parsed.Name.Name] = append(byPackage[parsed.Name.Name], parsed)
+	}
+	delete(byPackage, "main")
+	if len(byPackage) != 1 {
+		return nil, nil
+	}
+	for _, files := range byPackage {
+		p, err := doc.NewFromFiles(fset, files, importPath)
+		return &stdPackage{p, fset}, err
+	}
+	return nil, nil
 }
 
 // readAPI reads which release after Go 1 brought which symbol, keyed "path

@@ -79,53 +79,11 @@ const (
 // probe learns from small conversations what the template does with a system
 // message and what it puts around an answer.
 func (c *chat) probe() error {
-	user := []message{{"user", probeQuestion}}
-	both := append([]message{{"system", probeSystem}}, user...)
-	text, err := c.render(both, true)
-	c.system = err == nil && strings.Contains(text, probeSystem)
-	conversation := both
-	if !c.system {
-		conversation = user
-		if text, err = c.render(user, true); err != nil {
-			return err
-		}
+	asked, err := c.probePrompt()
+	if err != nil {
+		return err
 	}
-	if !strings.Contains(text, probeQuestion) {
-		return errors.New("the chat template leaves out the user's message; expected it in the prompt; use another --prompt_template")
-	}
-	c.thinkingOff = true
-	if off, err := c.render(conversation, true); err == nil && off != text {
-		text = off
-	} else {
-		c.thinkingOff = false
-	}
-	before := 0 // bytes of the conversation up to what it has of the answer
-	around := func(answer string) (open, close string, err error) {
-		whole, err := c.render(append(conversation[:len(conversation):len(conversation)], message{"assistant", answer}), false)
-		if err != nil {
-			return "", "", err
-		}
-		if before == 0 {
-			if before = len(text); !strings.HasPrefix(whole, text) {
-				// Some templates write the empty thoughts into the prompt alone.
-				before = strings.Index(whole, answer)
-				if !c.thinkingOff || before < 0 || !strings.HasPrefix(text, whole[:before]) {
-					return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, text)
-				}
-			}
-		}
-		rest := whole[min(before, len(whole)):]
-		open, close, ok := strings.Cut(rest, probeAnswer)
-		if !ok {
-			return "", "", fmt.Errorf("the chat template leaves out the assistant's message: %q follows the prompt; expected the message in it; use another --prompt_template", rest)
-		}
-		open, ok = strings.CutPrefix(open, c.lead)
-		if !ok {
-			return "", "", fmt.Errorf("the chat template begins an assistant's message with %q or not, by its white space; expected one beginning; use another --prompt_template", c.lead)
-		}
-		return open, close, nil
-	}
-	if c.open, c.close, err = around(probeAnswer); err != nil {
+	if c.open, c.close, err = c.around(asked, probeAnswer); err != nil {
 		return err
 	}
 	// Words before the message, as an empty block of thoughts, are said by the
@@ -139,7 +97,7 @@ func (c *chat) probe() error {
 		return errors.New("the chat template puts nothing after an assistant's message; expected the model's end-of-turn token; use another --prompt_template, the model would not learn when to stop")
 	}
 	const space = " \n"
-	open, close, err := around(space + probeAnswer + space)
+	open, close, err := c.around(asked, space+probeAnswer+space)
 	if err != nil {
 		return err
 	}
@@ -148,6 +106,69 @@ func (c *chat) probe() error {
 		return fmt.Errorf("the chat template changes the white space around an assistant's message: %q and %q surround it; expected it kept or trimmed; use another --prompt_template", open, close)
 	}
 	return nil
+}
+
+// probed is a conversation up to the answer, with its prompt and the number of
+// bytes that the conversation with an answer begins with; 0 until that is known.
+type probed struct {
+	conversation []message
+	prompt       string
+	before       int
+}
+
+// probePrompt finds out whether a system message is rendered and whether thinking
+// can be turned off.
+func (c *chat) probePrompt() (*probed, error) {
+	user := []message{{"user", probeQuestion}}
+	asked := &probed{conversation: append([]message{{"system", probeSystem}}, user...)}
+	text, err := c.render(asked.conversation, true)
+	c.system = err == nil && strings.Contains(text, probeSystem)
+	if !c.system {
+		asked.conversation = user
+		if text, err = c.render(user, true); err != nil {
+			return nil, err
+		}
+	}
+	if !strings.Contains(text, probeQuestion) {
+		return nil, errors.New("the chat template leaves out the user's message; expected it in the prompt; use another --prompt_template")
+	}
+	c.thinkingOff = true
+	if off, err := c.render(asked.conversation, true); err == nil && off != text {
+		text = off
+	} else {
+		c.thinkingOff = false
+	}
+	asked.prompt = text
+	return asked, nil
+}
+
+// around is what the template puts before and after an answer that holds
+// probeAnswer.
+func (c *chat) around(asked *probed, answer string) (open, close string, err error) {
+	conversation := asked.conversation
+	whole, err := c.render(append(conversation[:len(conversation):len(conversation)], message{"assistant", answer}), false)
+	if err != nil {
+		return "", "", err
+	}
+	if asked.before == 0 {
+		if asked.before = len(asked.prompt); !strings.HasPrefix(whole, asked.prompt) {
+			// Some templates write the empty thoughts into the prompt alone.
+			asked.before = strings.Index(whole, answer)
+			if !c.thinkingOff || asked.before < 0 || !strings.HasPrefix(asked.prompt, whole[:asked.before]) {
+				return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, asked.prompt)
+			}
+		}
+	}
+	rest := whole[min(asked.before, len(whole)):]
+	open, close, ok := strings.Cut(rest, probeAnswer)
+	if !ok {
+		return "", "", fmt.Errorf("the chat template leaves out the assistant's message: %q follows the prompt; expected the message in it; use another --prompt_template", rest)
+	}
+	open, ok = strings.CutPrefix(open, c.lead)
+	if !ok {
+		return "", "", fmt.Errorf("the chat template begins an assistant's message with %q or not, by its white space; expected one beginning; use another --prompt_template", c.lead)
+	}
+	return open, close, nil
 }
 
 // message is one message of a conversation.

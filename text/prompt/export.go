@@ -22,93 +22,111 @@ func (t *Template) ChatTemplate(lead string) string {
 	if t.chat != nil {
 		return t.chat.export()
 	}
-	var b strings.Builder
-	tag := func(code string) { b.WriteString("{%- " + code + " -%}\n") }
-	show := func(what string) { b.WriteString("{{- " + what + " -}}\n") }
-	text := func(s string) {
-		if s != "" {
-			show(quote(s))
-		}
-	}
-	turn := func(message string, assistant bool) {
-		prefix, sep := t.format.UserPrefix, t.format.SepUser
-		if assistant {
-			prefix, sep = t.format.AssistantPrefix, t.format.SepSys
-		}
-		text(prefix + ": ")
-		show(message + "['content']")
-		text(sep)
-	}
-	history := func() {
-		tag("for message in turns")
-		tag("if loop.index0 < asked")
-		tag("if message['role'] == 'assistant'")
-		turn("message", true)
-		tag("else")
-		turn("message", false)
-		tag("endif")
-		tag("endif")
-		tag("endfor")
-	}
-	// What opens the answer is there where one is asked for or given.
-	opened := false
-	open := func() {
-		if !opened {
-			tag("if add_generation_prompt or asked < last")
-			opened = true
-		}
-	}
-
-	b.WriteString("{#- Made by gorqa of the prompt that the model was trained with: the system message carries the passages. -#}\n")
-	tag("if messages and messages[0]['role'] == 'system'")
-	tag("set passages = messages[0]['content']")
-	tag("set turns = messages[1:]")
-	tag("else")
-	tag("set passages = ''")
-	tag("set turns = messages")
-	tag("endif")
-	tag("set last = (turns | length) - 1")
-	tag("set asked = last")
-	tag("if last >= 0 and turns[last]['role'] == 'assistant'")
-	tag("set asked = last - 1")
-	tag("endif")
-	text(lead)
+	w := &templateWriter{format: t.format}
+	w.WriteString("{#- Made by gorqa of the prompt that the model was trained with: the system message carries the passages. -#}\n")
+	w.split()
+	w.text(lead)
 	parts := t.parts
 	if len(parts) > 1 && parts[0].name == "" && parts[1].name == namePassages && strings.TrimSpace(parts[0].literal) != "" {
-		tag("if not passages.startswith(" + quote(parts[0].literal) + ")")
-		text(parts[0].literal)
-		tag("endif")
+		w.tag("if not passages.startswith(" + quote(parts[0].literal) + ")")
+		w.text(parts[0].literal)
+		w.tag("endif")
 		parts = parts[1:]
 	}
 	for _, p := range parts {
 		switch p.name {
 		case namePassages:
-			show("passages")
+			w.show("passages")
 		case nameHistory:
-			history()
+			w.history()
 		case nameQuestion:
-			tag("if asked >= 0")
-			show("turns[asked]['content']")
-			tag("endif")
-			open()
+			w.tag("if asked >= 0")
+			w.show("turns[asked]['content']")
+			w.tag("endif")
+			w.open()
 		case nameDialogue:
-			history()
-			tag("if asked >= 0")
-			turn("turns[asked]", false)
-			tag("endif")
-			open()
-			text(t.format.AssistantPrefix + ":")
+			w.history()
+			w.tag("if asked >= 0")
+			w.turn("turns[asked]", false)
+			w.tag("endif")
+			w.open()
+			w.text(t.format.AssistantPrefix + ":")
 		default:
-			text(p.literal)
+			w.text(p.literal)
 		}
 	}
-	tag("if asked < last")
-	text(t.gap)
-	show("turns[last]['content']")
-	text(t.format.SepSys)
-	tag("endif")
-	tag("endif")
-	return b.String()
+	w.tag("if asked < last")
+	w.text(t.gap)
+	w.show("turns[last]['content']")
+	w.text(t.format.SepSys)
+	w.tag("endif")
+	w.tag("endif")
+	return w.String()
+}
+
+// templateWriter writes Jinja.
+type templateWriter struct {
+	strings.Builder
+	format Format
+	opened bool
+}
+
+func (w *templateWriter) tag(code string)  { w.WriteString("{%- " + code + " -%}\n") }
+func (w *templateWriter) show(what string) { w.WriteString("{{- " + what + " -}}\n") }
+
+func (w *templateWriter) text(s string) {
+	if s != "" {
+		w.show(quote(s))
+	}
+}
+
+// split divides the messages into the passages and the turns, and finds the turns
+// that ask and that come last.
+func (w *templateWriter) split() {
+	w.tag("if messages and messages[0]['role'] == 'system'")
+	w.tag("set passages = messages[0]['content']")
+	w.tag("set turns = messages[1:]")
+	w.tag("else")
+	w.tag("set passages = ''")
+	w.tag("set turns = messages")
+	w.tag("endif")
+	w.tag("set last = (turns | length) - 1")
+	w.tag("set asked = last")
+	w.tag("if last >= 0 and turns[last]['role'] == 'assistant'")
+	w.tag("set asked = last - 1")
+	w.tag("endif")
+}
+
+// turn writes one message in the wording of its speaker.
+func (w *templateWriter) turn(message string, assistant bool) {
+	prefix, sep := w.format.UserPrefix, w.format.SepUser
+	if assistant {
+		prefix, sep = w.format.AssistantPrefix, w.format.SepSys
+	}
+	w.text(prefix + ": ")
+	w.show(message + "['content']")
+	w.text(sep)
+}
+
+// history writes the turns before the one that asks.
+func (w *templateWriter) history() {
+	w.tag("for message in turns")
+	w.tag("if loop.index0 < asked")
+	w.tag("if message['role'] == 'assistant'")
+	w.turn("message", true)
+	w.tag("else")
+	w.turn("message", false)
+	w.tag("endif")
+	w.tag("endif")
+	w.tag("endfor")
+}
+
+// open begins what opens the answer, which is there where one is asked for or given.
+func (w *templateWriter) open() {
+	if !w.opened {
+		w.tag("if add_generation_prompt or asked < last")
+		w.opened = true
+	}
 }
 
 // quote writes a text as Jinja's readers take it: Python's, and those in C++ and

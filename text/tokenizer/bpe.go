@@ -260,16 +260,7 @@ func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 		n := utf8.RuneLen(r)
 		symbol := p[i : i+n]
 		if i > 0 && b.prefix != "" || i+n == len(p) && b.suffix != "" {
-			buf := s.bytes[:0]
-			if i > 0 {
-				buf = append(buf, b.prefix...)
-			}
-			buf = append(buf, symbol...)
-			if i+n == len(p) {
-				buf = append(buf, b.suffix...)
-			}
-			s.bytes = buf
-			symbol = string(buf)
+			symbol = b.affixed(symbol, i > 0, i+n == len(p), s)
 		}
 		if id, ok := b.ids[symbol]; ok {
 			for ; unknown > 0; unknown-- {
@@ -281,19 +272,13 @@ func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 			continue
 		}
 		if b.byteFallback {
-			from, all := len(word), true
-			for j := range len(symbol) {
-				id := b.bytes[symbol[j]]
-				all = all && id >= 0
-				word = append(word, id)
-			}
-			if all {
+			var all bool
+			if word, all = b.appendBytes(word, symbol); all {
 				for range n {
 					s.stands(1)
 				}
 				continue
 			}
-			word = word[:from]
 		}
 		if b.unk < 0 {
 			s.dropped(n)
@@ -314,6 +299,34 @@ func (b *bpe) symbols(word []int32, p string, s *scratch) []int32 {
 		s.stands(waits)
 	}
 	return word
+}
+
+// affixed is a symbol with the prefix of those that continue a word and the suffix
+// of those that end one.
+func (b *bpe) affixed(symbol string, continues, ends bool, s *scratch) string {
+	buf := s.bytes[:0]
+	if continues {
+		buf = append(buf, b.prefix...)
+	}
+	buf = append(buf, symbol...)
+	if ends {
+		buf = append(buf, b.suffix...)
+	}
+	s.bytes = buf
+	return string(buf)
+}
+
+// appendBytes appends the ids of a symbol's bytes if all have one.
+func (b *bpe) appendBytes(word []int32, symbol string) ([]int32, bool) {
+	from := len(word)
+	for j := range len(symbol) {
+		id := b.bytes[symbol[j]]
+		if id < 0 {
+			return word[:from], false
+		}
+		word = append(word, id)
+	}
+	return word, true
 }
 
 // mergeShort merges by looking for the lowest rank each time.

@@ -208,10 +208,25 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 	if !ok {
 		return err
 	}
-	var n normalizer
-	switch c.Type {
-	case "Sequence":
+	if c.Type == "Sequence" {
 		return sequence("normalizers", c.Normalizers, func(d json.RawMessage) error { return t.addNormalizer(d, depth+1) })
+	}
+	n, growth, err := c.normalizer()
+	if err == nil {
+		err = t.mayGrow(growth)
+	}
+	if err != nil {
+		return err
+	}
+	t.normalize = append(t.normalize, n)
+	return nil
+}
+
+// normalizer builds one, and says how many bytes it makes of one at most where the
+// file decides that; 1 for the others.
+func (c *component) normalizer() (n normalizer, growth int, err error) {
+	growth = 1
+	switch c.Type {
 	case "NFC":
 		n = normalForm(formNFC)
 	case "NFD":
@@ -230,7 +245,7 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 		n = strip(c.StripLeft, c.StripRight)
 	case "Prepend":
 		if len(c.Prepend) > maxReplacement {
-			return fmt.Errorf("prepend of %d bytes; at most %d are expected", len(c.Prepend), maxReplacement)
+			return n, 0, fmt.Errorf("prepend of %d bytes; at most %d are expected", len(c.Prepend), maxReplacement)
 		}
 		n = prepend(c.Prepend)
 	case "ByteLevel":
@@ -243,28 +258,19 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 		}
 		n = bertNormalizer(!isFalse(c.CleanText), !isFalse(c.HandleChineseChars), accents, lower)
 	case "Replace":
-		find, err := c.cutter()
-		if err != nil {
-			return err
+		var find cutter
+		if find, err = c.cutter(); err == nil {
+			n, growth = replace(find, c.Content), c.growth()
 		}
-		if err := t.mayGrow(c.growth()); err != nil {
-			return err
-		}
-		n = replace(find, c.Content)
 	case "Precompiled":
-		m, err := newCharsmap(c.PrecompiledCharsmap)
-		if err != nil {
-			return err
+		var m *charsmap
+		if m, err = newCharsmap(c.PrecompiledCharsmap); err == nil {
+			n, growth = normalizer{apply: m.normalize, spell: m.spell}, m.growth()
 		}
-		if err := t.mayGrow(m.growth()); err != nil {
-			return err
-		}
-		n = normalizer{apply: m.normalize, spell: m.spell}
 	default:
-		return unknownType(c.Type)
+		err = unknownType(c.Type)
 	}
-	t.normalize = append(t.normalize, n)
-	return nil
+	return n, growth, err
 }
 
 // maxGrowth bounds how many bytes normalizers may make of one, all Replace and
@@ -329,71 +335,72 @@ func (b *preBuilder) add(data json.RawMessage, depth int) error {
 	if b.bytes { // something follows: it must see the mapped text
 		b.list, b.bytes = append(b.list, mapBytes), false
 	}
-	var p preTokenizer
+	b.bytes = c.Type == "ByteLevel"
+	if b.bytes && isFalse(c.AddPrefixSpace) && isFalse(c.UseRegex) {
+		return nil
+	}
+	p, err := c.preTokenizer()
+	if err != nil {
+		return err
+	}
+	b.list = append(b.list, p)
+	return nil
+}
+
+func (c *component) preTokenizer() (preTokenizer, error) {
 	switch c.Type {
 	case "ByteLevel":
-		b.bytes = true
-		if isFalse(c.AddPrefixSpace) && isFalse(c.UseRegex) {
-			return nil
-		}
-		p = byteLevelSplit(!isFalse(c.AddPrefixSpace), !isFalse(c.UseRegex))
+		return byteLevelSplit(!isFalse(c.AddPrefixSpace), !isFalse(c.UseRegex)), nil
 	case "BertPreTokenizer":
-		p = bertSplit
+		return bertSplit, nil
 	case "Whitespace":
-		p, err = splitter(cutWords, "Removed", true)
+		return splitter(cutWords, "Removed", true)
 	case "WhitespaceSplit":
-		p, err = splitter(cutRunes(unicode.IsSpace), "Removed", false)
+		return splitter(cutRunes(unicode.IsSpace), "Removed", false)
 	case "Punctuation":
 		behavior := c.Behavior
 		if behavior == "" {
 			behavior = "Isolated"
 		}
-		p, err = splitter(cutRunes(isPunct), behavior, false)
+		return splitter(cutRunes(isPunct), behavior, false)
 	case "Digits":
 		behavior := "Contiguous"
 		if c.IndividualDigits {
 			behavior = "Isolated"
 		}
-		p, err = splitter(cutRunes(isNumeric), behavior, false)
+		return splitter(cutRunes(isNumeric), behavior, false)
 	case "CharDelimiterSplit":
 		if utf8.RuneCountInString(c.Delimiter) != 1 {
-			return fmt.Errorf("delimiter %q; one character is expected", c.Delimiter)
+			return nil, fmt.Errorf("delimiter %q; one character is expected", c.Delimiter)
 		}
-		p, err = splitter(cutString(c.Delimiter), "Removed", false)
+		return splitter(cutString(c.Delimiter), "Removed", false)
 	case "FixedLength":
 		length := 5
 		if c.Length != nil {
 			length = *c.Length
 		}
 		if length < 1 {
-			return fmt.Errorf("length %d; at least 1 is expected", length)
+			return nil, fmt.Errorf("length %d; at least 1 is expected", length)
 		}
-		p = fixedLength(length)
+		return fixedLength(length), nil
 	case "Metaspace":
-		scheme, err2 := c.metaspaceScheme()
-		if err2 != nil {
-			return err2
+		scheme, err := c.metaspaceScheme()
+		if err != nil {
+			return nil, err
 		}
-		p, err = metaspace(c.Replacement, scheme, !isFalse(c.Split))
+		return metaspace(c.Replacement, scheme, !isFalse(c.Split))
 	case "Split":
 		if c.Pattern != nil && c.Pattern.Regex != nil && scanners[*c.Pattern.Regex] != nil &&
 			(c.Behavior == "Isolated" || c.Behavior == "Removed" && c.Invert) {
-			p = scanSplitter(scanners[*c.Pattern.Regex])
-			break
+			return scanSplitter(scanners[*c.Pattern.Regex]), nil
 		}
-		find, err2 := c.cutter()
-		if err2 != nil {
-			return err2
+		find, err := c.cutter()
+		if err != nil {
+			return nil, err
 		}
-		p, err = splitter(find, c.Behavior, c.Invert)
-	default:
-		return unknownType(c.Type)
+		return splitter(find, c.Behavior, c.Invert)
 	}
-	if err != nil {
-		return err
-	}
-	b.list = append(b.list, p)
-	return nil
+	return nil, unknownType(c.Type)
 }
 
 func (c *component) metaspaceScheme() (string, error) {

@@ -94,6 +94,35 @@ func (u *unigram) setScores(scores []float64) {
 func (u *unigram) size() int { return len(u.scores) }
 
 func (u *unigram) encode(out []int32, p string, s *scratch) []int32 {
+	best := u.bestPaths(p, s)
+	// From the end back to the start of the path, unknown neighbours as one.
+	word := s.word[:0]
+	for end := int32(len(p)); end > 0; {
+		n := best[end]
+		start := n.start
+		if n.id != u.unk {
+			word = append(word, n.id)
+			s.passed(1, start, end)
+			end = start
+			continue
+		}
+		for start > 0 && best[start].id == u.unk {
+			start = best[start].start
+		}
+		from := len(word)
+		word = u.unknown(word, p[start:end])
+		s.passed(len(word)-from, start, end)
+		end = start
+	}
+	s.word = word
+	for i := len(word) - 1; i >= 0; i-- {
+		out = append(out, word[i])
+	}
+	return out
+}
+
+// bestPaths gives, for each end in p, the last token of the best path to it.
+func (u *unigram) bestPaths(p string, s *scratch) []uniNode {
 	best := s.uni
 	if cap(best) <= len(p) {
 		best = make([]uniNode, 2*len(p)+1)
@@ -129,30 +158,7 @@ func (u *unigram) encode(out []int32, p string, s *scratch) []int32 {
 		}
 		start += size
 	}
-	// Walk back over the path, unknown neighbours as one.
-	word := s.word[:0]
-	for end := int32(len(p)); end > 0; {
-		n := best[end]
-		start := n.start
-		if n.id != u.unk {
-			word = append(word, n.id)
-			s.passed(1, start, end)
-			end = start
-			continue
-		}
-		for start > 0 && best[start].id == u.unk {
-			start = best[start].start
-		}
-		from := len(word)
-		word = u.unknown(word, p[start:end])
-		s.passed(len(word)-from, start, end)
-		end = start
-	}
-	s.word = word
-	for i := len(word) - 1; i >= 0; i-- {
-		out = append(out, word[i])
-	}
-	return out
+	return best
 }
 
 // unknown appends the ids of unknown text, last one first.
