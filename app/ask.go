@@ -32,11 +32,14 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	scoring := config.DefaultScoring()
 	scoring.PerDeviceEvalBatchSize = 1
-	ready := newChecks(ctx, answering(c.Model, c.Prompt, scoring, c.Database, c.Generation, c.Hub, c.Engine), show)
+	ready := newChecks(ctx, answering(config.Eval{
+		Model: c.Model, Prompt: c.Prompt, Scoring: scoring, Database: c.Database, History: c.History,
+		Generation: c.Generation, Hub: c.Hub, Engine: c.Engine, Seed: c.Seed,
+	}), show)
 	if err := ready.run(); err != nil {
 		return err
 	}
-	x, err := openAnswering(ctx, c.Model, c.Prompt, scoring, c.Database, c.History, c.Generation, c.Hub, ready, c.Seed, show)
+	x, err := ready.openAnswering(ctx, ready.c)
 	if err != nil {
 		return err
 	}

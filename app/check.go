@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
@@ -20,9 +19,9 @@ import (
 // begins: one list for doctor, which prints each line, and for every command that
 // runs a model or makes an index, which stops at what is wrong.
 type checks struct {
-	ctx  context.Context
-	c    config.Train
-	show *report.Run
+	session
+	ctx context.Context
+	c   config.Train
 
 	// command is set where a command runs the checks for itself: it has taken its
 	// folder and read its rows, and loads the embedding model itself.
@@ -32,13 +31,8 @@ type checks struct {
 	// noEngine says that nothing is computed.
 	noEngine bool
 
-	xla  *xla.Engine
-	half bool
-
 	text  *qa.Outline // once model has found one
 	asked bool        // once prompt has chosen how
-
-	documents func() ([]dataset.Document, error) // reads them once
 }
 
 // check is one line: it gives what was found, "" where the settings name nothing
@@ -50,8 +44,11 @@ type check struct {
 
 func newChecks(ctx context.Context, c config.Train, show *report.Run) *checks {
 	return &checks{
-		ctx: ctx, c: c, show: show,
-		documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
+		ctx: ctx, c: c,
+		session: session{
+			hub: c.Hub, show: show,
+			documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
+		},
 	}
 }
 
@@ -101,11 +98,12 @@ func checked(ctx context.Context, c config.Train, s Streams) (_ *checks, err err
 }
 
 // answering is the settings of a run that only answers.
-func answering(m config.Model, p config.Prompt, sc config.Scoring, b config.Database, g config.Generation, h config.Hub, en config.Engine) config.Train {
+func answering(e config.Eval) config.Train {
 	c := config.DefaultTrain("")
 	c.DoTrain, c.DoEval = false, false
-	c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine = m, p, sc, b, g, h, en
-	if !sc.Retrieves() {
+	c.Model, c.Prompt, c.Scoring, c.Database, c.History = e.Model, e.Prompt, e.Scoring, e.Database, e.History
+	c.Generation, c.Hub, c.Engine, c.Seed = e.Generation, e.Hub, e.Engine, e.Seed
+	if !c.Retrieves() {
 		c.Database = config.DefaultDatabase()
 	}
 	return c
@@ -178,6 +176,6 @@ func (d *checks) judge() (string, error) {
 	if !d.c.GenGPT4Eval || d.c.JudgeModel == "" {
 		return "", nil
 	}
-	_, err := openJudge(d.c.JudgeModel, d.show)
+	_, err := d.openJudge(d.c.JudgeModel)
 	return d.c.JudgeModel, err
 }

@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/qa"
 	"gorqa/report"
-	"gorqa/text/dataset"
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
@@ -46,12 +44,11 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if err := ready.run(); err != nil {
 		return err
 	}
-	engine, half := ready.xla, ready.half
 	follow := qa.FollowUps{Mode: followUpMode(c.History)}
 	switch {
 	case words:
 		var d qa.Generator
-		if d, err = openGenerator(ctx, engine, c.Model, c.Prompt, config.DefaultGeneration(), config.DefaultScoring().PerDeviceEvalBatchSize, c.Seed, c.Hub, half, show); err != nil {
+		if d, err = ready.openGenerator(ctx, ready.c); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, d.Loaded().Params.Free()) }()
@@ -67,7 +64,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 			show.Warn("%s", warning)
 		}
 	}
-	source, err := openPassagesFor(ctx, engine, half, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity}, ready.documents, c.Hub, show)
+	source, err := ready.openPassages(ctx, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity})
 	if err != nil {
 		return err
 	}
@@ -101,7 +98,11 @@ func choosing(c config.Contexts, words bool) config.Train {
 	if !words {
 		model = config.DefaultModel()
 	}
-	t := answering(model, c.Prompt, config.DefaultScoring(), config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath}, config.DefaultGeneration(), c.Hub, c.Engine)
+	t := answering(config.Eval{
+		Model: model, Prompt: c.Prompt, Scoring: config.DefaultScoring(), Generation: config.DefaultGeneration(), History: c.History,
+		Database: config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath},
+		Hub:      c.Hub, Engine: c.Engine, Seed: c.Seed,
+	})
 	if c.RetrievalPool == config.Gold {
 		t.Database = config.DefaultDatabase()
 	}
@@ -110,14 +111,14 @@ func choosing(c config.Contexts, words bool) config.Train {
 
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
-func (r *run) contexts(ctx context.Context, e *xla.Engine, half bool, follow qa.FollowUps) (training, eval, test []recipe.Context, err error) {
+func (r *run) contexts(ctx context.Context, follow qa.FollowUps) (training, eval, test []recipe.Context, err error) {
 	if !r.c.Augments() {
 		return qa.GoldContexts(r.training), qa.GoldContexts(r.eval), qa.GoldContexts(r.testing), nil
 	}
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
 	}
-	source, err := openPassagesFor(ctx, e, half, r.c.Passages, r.c.Database, r.documents, r.c.Hub, r.show)
+	source, err := r.openPassages(ctx, r.c.Passages, r.c.Database)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -141,19 +142,19 @@ func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
 	}
 }
 
-// openPassagesFor reads the documents and loads the embedding model, as far as c
-// asks for them. e may be nil where c embeds nothing.
-func openPassagesFor(ctx context.Context, e *xla.Engine, half bool, c config.Passages, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, show *report.Run) (_ *qa.Passages, err error) {
+// openPassages reads the documents and loads the embedding model, as far as c asks
+// for them. There may be no engine where c embeds nothing.
+func (s session) openPassages(ctx context.Context, c config.Passages, b config.Database) (_ *qa.Passages, err error) {
 	o := passagesOptions(c, b)
 	if c.RetrievalPool != config.Gold {
-		if o.Documents, err = documents(); err != nil {
+		if o.Documents, err = s.documents(); err != nil {
 			return nil, err
 		}
 	}
 	if c.Embeds() {
-		if o.Embedder, err = openEmbedder(ctx, e, c.EmbeddingModel, h, half, show); err != nil {
+		if o.Embedder, err = s.openEmbedder(ctx, c.EmbeddingModel); err != nil {
 			return nil, err
 		}
 	}
-	return qa.OpenPassages(o, show)
+	return qa.OpenPassages(o, s.show)
 }

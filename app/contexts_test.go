@@ -41,8 +41,8 @@ func TestRunContexts(t *testing.T) {
 	c := config.DefaultTrain(config.SwR)
 	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
 	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
-	r := &run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}
-	training, eval, _, err := r.contexts(t.Context(), nil, false, qa.FollowUps{})
+	r := &run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}
+	training, eval, _, err := r.contexts(t.Context(), qa.FollowUps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestRunContexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, qa.FollowUps{})
+	again, _, _, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
 	if diff := cmp.Diff(training, again); err != nil || diff != "" {
 		t.Errorf("the next run: %v %s", err, diff)
 	}
@@ -67,13 +67,13 @@ func TestRunContexts(t *testing.T) {
 	}
 	// The original's pool: two gold passages are too few for three beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	small, _, _, err := (&run{c: c, documents: newChecks(t.Context(), c, nil).documents, show: quiet(t), training: rows, eval: rows}).contexts(t.Context(), nil, false, qa.FollowUps{})
+	small, _, _, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
 	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
 		t.Errorf("small pool: %+v, %v", small, err)
 	}
 	// SFT has the gold passages alone and leaves no file.
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
-	if training, _, _, err = sft.contexts(t.Context(), nil, false, qa.FollowUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
+	if training, _, _, err = sft.contexts(t.Context(), qa.FollowUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
 		t.Errorf("sft: %+v, %v", training, err)
 	}
 }
@@ -108,7 +108,7 @@ func TestContextsFromEndpoint(t *testing.T) {
 		t.Setenv("OPENAI_BASE_URL", server.URL)
 		c := config.DefaultPassages()
 		c.RetrievalPool, c.EmbeddingModel, c.Retriever = config.Gold, "m", config.OpenAI
-		p, err := openPassagesFor(t.Context(), nil, false, c, config.DefaultDatabase(), nil, config.Hub{}, quiet(t))
+		p, err := session{show: quiet(t)}.openPassages(t.Context(), c, config.DefaultDatabase())
 		if err != nil {
 			t.Fatal(err)
 		}

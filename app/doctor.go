@@ -92,15 +92,15 @@ func (d *checks) engine() (string, error) {
 		return "", nil
 	}
 	var err error
-	if d.xla, d.half, err = openEngine(d.ctx, d.c.Engine, d.show); err != nil {
+	if d.device, err = openEngine(d.ctx, d.c.Engine, d.show); err != nil {
 		return "", err
 	}
 	precision := "f32"
-	if d.half {
+	if d.device.BF16 {
 		precision = "bf16 over f32 weights"
 	}
-	found := fmt.Sprintf("%s, computing in %s", d.xla.Describe(), precision)
-	if d.xla.OnHost() {
+	found := fmt.Sprintf("%s, computing in %s", d.device.Engine.Describe(), precision)
+	if d.device.Engine.OnHost() {
 		isa, err := kernels()
 		if err != nil {
 			return "", err
@@ -114,7 +114,7 @@ func (d *checks) engine() (string, error) {
 func (d *checks) model() (_ string, err error) {
 	switch {
 	case d.c.ConfigName != "":
-		fresh, err := locateFresh(d.ctx, d.c.Fresh, d.c.Hub, d.show)
+		fresh, err := d.locateFresh(d.ctx, d.c.Fresh)
 		if err != nil {
 			return "", err
 		}
@@ -124,7 +124,7 @@ func (d *checks) model() (_ string, err error) {
 	case d.c.ModelNameOrPath == "":
 		return "", nil
 	default:
-		from, err := locateOrigin(d.ctx, d.c.Model, d.c.Hub, d.show)
+		from, err := d.locateOrigin(d.ctx, d.c.Model)
 		if err != nil {
 			return "", err
 		}
@@ -137,7 +137,7 @@ func (d *checks) model() (_ string, err error) {
 			return "", err
 		}
 	}
-	need, err := d.text.Memory(memoryOptions(d.c, d.half))
+	need, err := d.text.Memory(memoryOptions(d.c, d.device.BF16))
 	if err != nil {
 		return "", err
 	}
@@ -161,11 +161,11 @@ func (d *checks) attention() (string, error) {
 	if d.command || !d.attends() {
 		return "", nil
 	}
-	if !d.half {
+	if !d.device.BF16 {
 		return "as a graph, in f32", nil
 	}
 	heads, kvHeads, width := d.text.CausalHeads()
-	if err := nn.CheckCausal(d.xla, heads, kvHeads, width); err != nil {
+	if err := nn.CheckCausal(d.device.Engine, heads, kvHeads, width); err != nil {
 		return fmt.Sprintf("as a graph; a row alone in its micro-batch takes more memory so (%v)", err), nil
 	}
 	return "by cuDNN where a row has a micro-batch for itself, else as a graph", nil
@@ -173,7 +173,7 @@ func (d *checks) attention() (string, error) {
 
 // attends says whether the model has causal attention that a GPU computes.
 func (d *checks) attends() bool {
-	if d.text == nil || d.xla == nil || d.xla.OnHost() {
+	if d.text == nil || d.device.Engine == nil || d.device.Engine.OnHost() {
 		return false
 	}
 	heads, _, _ := d.text.CausalHeads()
@@ -286,14 +286,14 @@ func (d *checks) documentFile() (string, error) {
 
 // embedding loads the embedding model as an evaluation would.
 func (d *checks) embedding() (_ string, err error) {
-	if d.c.EvalEmbeddingModel == "" || d.xla == nil || d.command {
+	if d.c.EvalEmbeddingModel == "" || d.device.Engine == nil || d.command {
 		return "", nil
 	}
-	folder, err := locateNamed(d.ctx, d.c.EvalEmbeddingModel, d.c.Hub, d.show)
+	folder, err := d.locateNamed(d.ctx, d.c.EvalEmbeddingModel)
 	if err != nil {
 		return "", err
 	}
-	e, err := qa.OpenEmbedder(d.ctx, d.xla, folder, d.c.EvalEmbeddingModel, d.half)
+	e, err := qa.OpenEmbedder(d.ctx, d.device, folder, d.c.EvalEmbeddingModel)
 	if err != nil {
 		return "", err
 	}

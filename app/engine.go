@@ -8,20 +8,20 @@ import (
 	"gorqa/config"
 	"gorqa/engine/xla"
 	"gorqa/files/wheel"
+	"gorqa/qa"
 	"gorqa/report"
 )
 
-// openEngine loads the plugin, fetching it where it is missing, and says
-// whether models compute in bf16.
-func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.Engine, half bool, err error) {
+// openEngine loads the plugin, fetching it where it is missing.
+func openEngine(ctx context.Context, c config.Engine, show *report.Run) (d qa.Device, err error) {
 	if err := xla.Available(); err != nil {
-		return nil, false, err
+		return d, err
 	}
 	variant := "cpu"
 	if c.Backend != "" {
 		name, ok := strings.CutPrefix(c.Backend, "xla:")
 		if !ok {
-			return nil, false, fmt.Errorf("backend %q; expected xla:cpu, xla:cuda12 or xla:cuda13", c.Backend)
+			return d, fmt.Errorf("backend %q; expected xla:cpu, xla:cuda12 or xla:cuda13", c.Backend)
 		}
 		variant = name
 	}
@@ -29,15 +29,15 @@ func openEngine(ctx context.Context, c config.Engine, show *report.Run) (e *xla.
 	plugin, err := wheel.Engine(ctx, wheel.Options{Variant: variant, Progress: progress})
 	done()
 	if err != nil {
-		return nil, false, err
+		return d, err
 	}
-	if e, err = xla.Open(variant, plugin); err != nil {
-		return nil, false, err
+	if d.Engine, err = xla.Open(variant, plugin); err != nil {
+		return d, err
 	}
-	half = c.BF16
-	if half && !e.FastBF16() {
+	d.BF16 = c.BF16
+	if d.BF16 && !d.Engine.FastBF16() {
 		show.Say("bf16: this processor multiplies f32 faster, so everything is computed in f32 (more exact)")
-		half = false
+		d.BF16 = false
 	}
-	return e, half, nil
+	return d, nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/qa"
 	"gorqa/report"
 )
@@ -28,7 +27,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	ready, err := checked(ctx, answering(c.Model, c.Prompt, c.Scoring, c.Database, c.Generation, c.Hub, c.Engine), s)
+	ready, err := checked(ctx, answering(c), s)
 	if err != nil {
 		return err
 	}
@@ -43,7 +42,8 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if warning != "" {
 		show.Warn("%s", warning)
 	}
-	x, err := openAnswering(ctx, c.Model, c.Prompt, c.Scoring, c.Database, c.History, c.Generation, c.Hub, ready, c.Seed, show)
+	ready.show = show
+	x, err := ready.openAnswering(ctx, ready.c)
 	if err != nil {
 		return err
 	}
@@ -76,39 +76,37 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 }
 
 // openAnswering opens a model that is not trained here, with its retriever.
-func openAnswering(ctx context.Context, m config.Model, p config.Prompt, sc config.Scoring, b config.Database, history string, g config.Generation, h config.Hub, ready *checks, seed int64, show *report.Run) (*evaluation, error) {
-	engine, half := ready.xla, ready.half
-	d, err := openGenerator(ctx, engine, m, p, g, sc.PerDeviceEvalBatchSize, seed, h, half, show)
+func (s session) openAnswering(ctx context.Context, c config.Train) (*evaluation, error) {
+	d, err := s.openGenerator(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	x, err := openEvaluation(ctx, engine, d, sc, b, ready.documents, h, half, qa.NewFollowUps(followUpMode(history), d, nameOf(m)), show)
+	x, err := s.openEvaluation(ctx, d, c.Scoring, c.Database, qa.NewFollowUps(followUpMode(c.History), d, nameOf(c.Model)))
 	if err != nil {
 		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}
-	d.Describe(m.ModelNameOrPath, engine, show)
+	d.Describe(c.ModelNameOrPath, s.device.Engine, s.show)
 	return x, nil
 }
 
-// openGenerator opens a model that is not trained here, ready to answer rows
-// prompts at a time.
-func openGenerator(ctx context.Context, e *xla.Engine, m config.Model, p config.Prompt, g config.Generation, rows int, seed int64, h config.Hub, half bool, show *report.Run) (qa.Generator, error) {
-	from, err := locateOrigin(ctx, m, h, show)
+// openGenerator opens a model that is not trained here, ready to answer.
+func (s session) openGenerator(ctx context.Context, c config.Train) (qa.Generator, error) {
+	from, err := s.locateOrigin(ctx, c.Model)
 	if err != nil {
 		return nil, err
 	}
-	d, err := qa.Open(ctx, e, from, half, qa.AnyKind, false)
+	d, err := qa.Open(ctx, s.device, from, qa.AnyKind, false)
 	if err != nil {
 		return nil, err
 	}
-	if err = d.UsePrompt(promptOptions(p), show); err == nil {
-		err = d.UseGeneration(generationOptions(g, rows, seed))
+	if err = d.UsePrompt(promptOptions(c.Prompt), s.show); err == nil {
+		err = d.UseGeneration(generationOptions(c.Generation, c.PerDeviceEvalBatchSize, c.Seed))
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}
 	for _, note := range d.Loaded().Encoder.Notes() {
-		show.Warn("%s", note)
+		s.show.Warn("%s", note)
 	}
 	return d, nil
 }
@@ -127,7 +125,7 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	if err := ready.run(); err != nil {
 		return err
 	}
-	index, embedder, err := openIndex(ctx, ready.xla, c.Database, ready.documents, c.Hub, ready.half, show)
+	index, embedder, err := ready.openIndex(ctx, c.Database)
 	if err != nil {
 		return err
 	}

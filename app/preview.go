@@ -25,7 +25,7 @@ func Prompt(ctx context.Context, c config.Preview, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	p, err := openPreview(ctx, c, show)
+	p, err := session{hub: c.Hub, show: show}.openPreview(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -63,10 +63,10 @@ type preview struct {
 }
 
 // openPreview reads what of a model says how it is asked.
-func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *preview, err error) {
+func (s session) openPreview(ctx context.Context, c config.Preview) (_ *preview, err error) {
 	p := &preview{c: c}
 	if c.ConfigName != "" {
-		fresh, err := locateFresh(ctx, c.Fresh, c.Hub, show)
+		fresh, err := s.locateFresh(ctx, c.Fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func openPreview(ctx context.Context, c config.Preview, show *report.Run) (_ *pr
 			return nil, err
 		}
 	} else {
-		from, err := locateOrigin(ctx, c.Model, c.Hub, show)
+		from, err := s.locateOrigin(ctx, c.Model)
 		if err != nil {
 			return nil, err
 		}

@@ -96,9 +96,9 @@ func onHost(c config.Engine) bool {
 	return c.Backend == "" || c.Backend == config.DefaultEngine().Backend
 }
 
-func memoryOptions(c config.Train, half bool) qa.MemoryOptions {
+func memoryOptions(c config.Train, bf16 bool) qa.MemoryOptions {
 	return qa.MemoryOptions{
-		Half: half, OnHost: onHost(c.Engine), Trained: c.DoTrain, Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
+		BF16: bf16, OnHost: onHost(c.Engine), Trained: c.DoTrain, Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
 		TrainRows: c.PerDeviceTrainBatchSize, EvalRows: c.PerDeviceEvalBatchSize, MaxNewTokens: c.EvalMaxNewTokens,
 	}
 }

@@ -115,8 +115,8 @@ func TestLocateModel(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := locateModel(t.Context(), config.Model{ModelNameOrPath: test.model, ModelRevision: "main"},
-				config.Hub{CacheDir: cache, Offline: true}, quiet(t))
+			got, err := session{hub: config.Hub{CacheDir: cache, Offline: true}, show: quiet(t)}.locateModel(t.Context(),
+				config.Model{ModelNameOrPath: test.model, ModelRevision: "main"})
 			if (err == nil) != (test.problem == "") || err != nil && !strings.HasPrefix(err.Error(), test.problem) {
 				t.Errorf("%s: %v; %q expected", test.why, err, test.problem)
 			}

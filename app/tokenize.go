@@ -28,7 +28,7 @@ func Tokenize(ctx context.Context, c config.Tokenize, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
-	path, err := locateModel(ctx, c.Model, c.Hub, show)
+	path, err := session{hub: c.Hub, show: show}.locateModel(ctx, c.Model)
 	if err != nil {
 		return err
 	}

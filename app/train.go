@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gorqa/config"
-	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
 	"gorqa/qa"
 	"gorqa/report"
@@ -74,7 +73,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	r.documents = ready.documents
+	r.session = ready.session
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -90,7 +89,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		r.show.Warn("%s", w)
 	}
 	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
-	if err := r.openOn(ctx, ready.xla, ready.half); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
@@ -134,10 +133,9 @@ const (
 
 // run is one training run.
 type run struct {
+	session
 	c                        config.Train
-	show                     *report.Run
 	training, eval, testing  []dataset.Example
-	documents                func() ([]dataset.Document, error) // reads them once
 	generator                qa.Generator
 	evaluation               *evaluation
 	rows, evalRows, testRows qa.Rows
@@ -236,14 +234,14 @@ func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	return append(warnings, overlaps([]string{r.c.TrainFile, r.c.EvalFile, r.c.TestFile}, [][]dataset.Example{r.training, r.eval, r.testing})...), nil
 }
 
-// openOn puts the model and the retriever on the device and encodes the rows.
-func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err error) {
-	if err := r.load(ctx, engine, half); err != nil {
+// open puts the model and the retriever on the device and encodes the rows.
+func (r *run) open(ctx context.Context) (err error) {
+	if err := r.load(ctx); err != nil {
 		return err
 	}
 	model := r.generator.Loaded()
 	r.closers = append(r.closers, model.Params.Free)
-	r.generator.Describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), engine, r.show)
+	r.generator.Describe(cmp.Or(r.c.ModelNameOrPath, "of random weights"), r.device.Engine, r.show)
 	if err := r.generator.UsePrompt(promptOptions(r.c.Prompt), r.show); err != nil {
 		return err
 	}
@@ -274,7 +272,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 			return err
 		}
 	}
-	contexts, evalContexts, testContexts, err := r.contexts(ctx, engine, half, follow)
+	contexts, evalContexts, testContexts, err := r.contexts(ctx, follow)
 	if err != nil {
 		return err
 	}
@@ -295,7 +293,7 @@ func (r *run) openOn(ctx context.Context, engine *xla.Engine, half bool) (err er
 	if len(r.evaluated()) == 0 {
 		return nil
 	}
-	r.evaluation, err = openEvaluation(ctx, engine, r.generator, r.c.Scoring, r.c.Database, r.documents, r.c.Hub, half, follow, r.show)
+	r.evaluation, err = r.openEvaluation(ctx, r.generator, r.c.Scoring, r.c.Database, follow)
 	if err != nil {
 		return err
 	}
@@ -344,19 +342,19 @@ func (r *run) evaluated() []split {
 }
 
 // load puts the model on the device.
-func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err error) {
+func (r *run) load(ctx context.Context) (err error) {
 	if r.c.ConfigName != "" {
 		if r.c.UsePEFT {
 			return errors.New("use_peft with config_name: an adapter on random weights learns nothing; train the model without --use_peft")
 		}
-		fresh, err := locateFresh(ctx, r.c.Fresh, r.c.Hub, r.show)
+		fresh, err := r.locateFresh(ctx, r.c.Fresh)
 		if err != nil {
 			return err
 		}
-		r.generator, err = qa.OpenFresh(ctx, engine, fresh, half, r.c.Seed)
+		r.generator, err = qa.OpenFresh(ctx, r.device, fresh, r.c.Seed)
 		return err
 	}
-	from, err := locateOrigin(ctx, r.c.Model, r.c.Hub, r.show)
+	from, err := r.locateOrigin(ctx, r.c.Model)
 	if err != nil {
 		return err
 	}
@@ -374,7 +372,7 @@ func (r *run) load(ctx context.Context, engine *xla.Engine, half bool) (err erro
 			return err
 		}
 	}
-	r.generator, err = qa.Open(ctx, engine, from, half, kindOf(r.c.Recipe), r.c.DoTrain)
+	r.generator, err = qa.Open(ctx, r.device, from, kindOf(r.c.Recipe), r.c.DoTrain)
 	return err
 }
 

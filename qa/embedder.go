@@ -16,7 +16,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/arch/bert"
@@ -41,9 +40,8 @@ type Embedder struct {
 	unused    []string // tensors of the folder
 }
 
-// OpenEmbedder loads the encoder in folder onto the device, in bf16 (half) or
-// f32. model is its name as the user gave it, which tells an e5 model.
-func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half bool) (_ *Embedder, err error) {
+// OpenEmbedder loads the encoder in folder onto the device. model is its name as the user gave it, which tells an e5 model.
+func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embedder, err error) {
 	source, err := weights.Open(ctx, folder)
 	if err != nil {
 		return nil, err
@@ -53,7 +51,7 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 	if err != nil {
 		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
 	}
-	x := &Embedder{params: tape.NewParams(e, half)}
+	x := &Embedder{params: tape.NewParams(d.Engine, d.BF16)}
 	if x.settings, err = embed.ReadSettings(folder, model); err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
@@ -79,13 +77,13 @@ func OpenEmbedder(ctx context.Context, e *xla.Engine, folder, model string, half
 		return strings.HasPrefix(name, "pooler.") || strings.HasPrefix(name, "cls.") || // a head of pre-training
 			slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
 	})
-	opt := embed.OptionsFor(e.OnHost())
+	opt := embed.OptionsFor(d.Engine.OnHost())
 	opt.Pooling, opt.Normalise, opt.Truncate = x.settings.Pooling, x.settings.Normalise, x.settings.Truncate
-	if x.model, err = embed.New(tape.NewRunner(e, x.params), shape, opt); err != nil {
+	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape, opt); err != nil {
 		return nil, errors.Join(err, x.params.Free())
 	}
 	precision := "f32"
-	if half {
+	if d.BF16 {
 		precision = "bf16"
 	}
 	x.name = fmt.Sprintf("%s (%s, %s, %d tokens, passage prompt %q, lower case %t, content %s)",

@@ -27,7 +27,7 @@ func openMiniLM(t testing.TB, half bool) *Embedder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenEmbedder(t.Context(), enginetest.Open(t), folder, "all-MiniLM-L6-v2", half)
+	x, err := OpenEmbedder(t.Context(), Device{enginetest.Open(t), half}, folder, "all-MiniLM-L6-v2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestEmbedderSettings(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			x, err := OpenEmbedder(t.Context(), e, folder, "embedder", false)
+			x, err := OpenEmbedder(t.Context(), Device{Engine: e}, folder, "embedder")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestWarnOfLong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "sentence_bert_config.json"), []byte(`{"max_seq_length":5}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenEmbedder(t.Context(), enginetest.Open(t), folder, "embedder", false)
+	x, err := OpenEmbedder(t.Context(), Device{Engine: enginetest.Open(t)}, folder, "embedder")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestOpenEmbedderErrors(t *testing.T) {
 		{"no tokenizer", "texts cannot be read", "../tensor/arch/bert/testdata/bert", "tokenizer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := OpenEmbedder(t.Context(), e, test.folder, test.folder, false)
+			_, err := OpenEmbedder(t.Context(), Device{Engine: e}, test.folder, test.folder)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v; want one with %q (%s)", err, test.want, test.why)
 			}

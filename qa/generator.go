@@ -96,7 +96,7 @@ func (m *Model) UsePrompt(o PromptOptions, show *report.Run) error {
 }
 
 // newModel has no weights yet.
-func newModel(ctx context.Context, e *xla.Engine, from Origin, config []byte, files map[string][]byte, half bool) (Model, error) {
+func newModel(ctx context.Context, d Device, from Origin, config []byte, files map[string][]byte) (Model, error) {
 	folder := from.TokenizerFolder()
 	t, err := LoadTokenizer(ctx, folder)
 	if err != nil {
@@ -107,9 +107,9 @@ func newModel(ctx context.Context, e *xla.Engine, from Origin, config []byte, fi
 	if files["tokenizer.json"] == nil && files["tokenizer.model"] != nil {
 		files["tokenizer.json"] = t.JSON()
 	}
-	params := tape.NewParams(e, half)
+	params := tape.NewParams(d.Engine, d.BF16)
 	return Model{
-		Origin: from, folder: folder, config: config, files: files, Params: params, Runner: tape.NewRunner(e, params),
+		Origin: from, folder: folder, config: config, files: files, Params: params, Runner: tape.NewRunner(d.Engine, params),
 		Encoder: &recipe.Encoder{Tokenizer: t},
 	}, nil
 }
@@ -202,9 +202,9 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 	return out
 }
 
-// Open loads a model, in bf16 (half) or f32: every weight trained, or
-// the adapter where there is one, or none. It must be of the kind.
-func Open(ctx context.Context, e *xla.Engine, from Origin, half bool, kind Kind, trained bool) (_ Generator, err error) {
+// Open loads a model onto the device: every weight trained, or the adapter where
+// there is one, or none. It must be of the kind.
+func Open(ctx context.Context, d Device, from Origin, kind Kind, trained bool) (_ Generator, err error) {
 	source, err := weights.Open(ctx, from.Base)
 	if err != nil {
 		return nil, err
@@ -221,16 +221,16 @@ func Open(ctx context.Context, e *xla.Engine, from Origin, half bool, kind Kind,
 	if from.LoRA != nil && from.Adapter == "" {
 		from.LoRA.Task = a.task
 	}
-	m, err := newModel(ctx, e, from, source.Config(), source.Files(), half)
+	m, err := newModel(ctx, d, from, source.Config(), source.Files())
 	if err != nil {
 		return nil, err
 	}
 	m.notes = notes(source, s.Weights(), trained)
-	return m.open(ctx, s, source, half, trained)
+	return m.open(ctx, s, source, d.BF16, trained)
 }
 
 // OpenFresh is a model of random weights.
-func OpenFresh(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int64) (Generator, error) {
+func OpenFresh(ctx context.Context, d Device, f Fresh, seed int64) (Generator, error) {
 	s, data, err := f.read()
 	if err != nil {
 		return nil, err
@@ -239,15 +239,15 @@ func OpenFresh(ctx context.Context, e *xla.Engine, f Fresh, half bool, seed int6
 	if err != nil {
 		return nil, err
 	}
-	m, err := newModel(ctx, e, Origin{Base: f.Tokenizer}, data, files, half)
+	m, err := newModel(ctx, d, Origin{Base: f.Tokenizer}, data, files)
 	if err != nil {
 		return nil, err
 	}
-	return m.open(ctx, s, s.fresh(seed), half, true)
+	return m.open(ctx, s, s.fresh(seed), d.BF16, true)
 }
 
 // open puts the weights of a source on the device.
-func (m Model) open(ctx context.Context, s shape, source tape.Source, half, trained bool) (Generator, error) {
+func (m Model) open(ctx context.Context, s shape, source tape.Source, bf16, trained bool) (Generator, error) {
 	m.Encoder.Embeddings = s.vocabulary
 	if err := m.load(ctx, s.Weights(), s.Linears(), source, trained); err != nil {
 		return nil, err
@@ -256,7 +256,7 @@ func (m Model) open(ctx context.Context, s shape, source tape.Source, half, trai
 	if m.asking, err = s.asking(m.Encoder, m.textSide()); err != nil { // an adapter brought its files
 		return nil, errors.Join(err, m.Params.Free())
 	}
-	return s.open(m, half), nil
+	return s.open(m, bf16), nil
 }
 
 // hashOf is the hash of rows.

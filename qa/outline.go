@@ -138,7 +138,7 @@ func (o *Outline) CausalHeads() (heads, kvHeads, width int) {
 
 // MemoryOptions are what a model's memory depends on beside the model.
 type MemoryOptions struct {
-	Half, OnHost bool
+	BF16, OnHost bool
 	Trained      bool
 	Prompt       PromptOptions
 	Passages     int // of a row
@@ -164,7 +164,7 @@ const program = 550 << 20
 // kept of a batch that is answered.
 func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	s := o.shape
-	h := tape.Holding{Half: m.Half, Frozen: !m.Trained, Bits: o.from.Bits}
+	h := tape.Holding{Half: m.BF16, Frozen: !m.Trained, Bits: o.from.Bits}
 	linears := s.Linears()
 	if h.Bits > 0 {
 		for _, w := range linears {

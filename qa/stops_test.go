@@ -37,7 +37,7 @@ func TestStopsAtText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := Open(t.Context(), enginetest.Open(t), Origin{Base: dir}, false, AnyKind, false)
+	g, err := Open(t.Context(), Device{Engine: enginetest.Open(t)}, Origin{Base: dir}, AnyKind, false)
 	if err != nil {
 		t.Fatal(err)
 	}

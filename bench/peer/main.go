@@ -285,7 +285,7 @@ func vectors(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	model, err := qa.OpenEmbedder(ctx, e, a.Model, a.Model, a.Half)
+	model, err := qa.OpenEmbedder(ctx, qa.Device{Engine: e, BF16: a.Half}, a.Model, a.Model)
 	if err != nil {
 		return figures{}, err
 	}

@@ -1,0 +1,16 @@
+package app
+
+import (
+	"gorqa/config"
+	"gorqa/qa"
+	"gorqa/report"
+	"gorqa/text/dataset"
+)
+
+// session is what the parts of a command share from its beginning to its end.
+type session struct {
+	device    qa.Device                          // without an engine where nothing is computed
+	hub       config.Hub                         // where models come from that do not lie here
+	documents func() ([]dataset.Document, error) // reads them once
+	show      *report.Run
+}
