@@ -8,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
 	"maps"
 	"os/exec"
 	"path/filepath"
@@ -193,21 +191,7 @@ func TestRecoverOnlyWhere(t *testing.T) {
 		"engine/xla": "graph functions report by panic: the one border where that becomes an error",
 	}
 	found := map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (path != "." && strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || path == "runs") {
-			return fs.SkipDir
-		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") {
-			return nil
-		}
-		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
+	parsed(t, func(path string, files *token.FileSet, file *ast.File) {
 		room := filepath.ToSlash(filepath.Dir(path))
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
@@ -222,11 +206,7 @@ func TestRecoverOnlyWhere(t *testing.T) {
 			}
 			return true
 		})
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for room := range allowed {
 		if !found[room] {
 			t.Errorf("%s has no recover any more; take it off the list", room)

@@ -36,7 +36,7 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 		Model: c.Model, Prompt: c.Prompt, Scoring: scoring, Database: c.Database, History: c.History,
 		Generation: c.Generation, Hub: c.Hub, Engine: c.Engine, Seed: c.Seed,
 	}), show)
-	if err := ready.run(); err != nil {
+	if err := ready.run(ctx); err != nil {
 		return err
 	}
 	x, err := ready.openAnswering(ctx, ready.c)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -22,11 +23,11 @@ type available struct {
 
 // memoryThere is what the first GPU, where that computes, or the host can still
 // give.
-func (d *checks) memoryThere() available {
+func (d *checks) memoryThere(ctx context.Context) available {
 	if onHost(d.c.Engine) {
 		return hostMemory("/", limits())
 	}
-	free, err := exec.CommandContext(d.ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0").Output()
+	free, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0").Output()
 	if err != nil {
 		return available{}
 	}

@@ -20,8 +20,7 @@ import (
 // runs a model or makes an index, which stops at what is wrong.
 type checks struct {
 	session
-	ctx context.Context
-	c   config.Train
+	c config.Train
 
 	// command is set where a command runs the checks for itself: it has taken its
 	// folder and read its rows, and loads the embedding model itself.
@@ -39,12 +38,12 @@ type checks struct {
 // to look at.
 type check struct {
 	name string
-	look func() (found string, err error)
+	look func(ctx context.Context) (found string, err error)
 }
 
 func newChecks(ctx context.Context, c config.Train, show *report.Run) *checks {
 	return &checks{
-		ctx: ctx, c: c,
+		c: c,
 		session: session{
 			hub: c.Hub, show: show,
 			documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
@@ -58,19 +57,19 @@ func (d *checks) list() (first, then []check) {
 	first = []check{{"output_dir", d.output}, {"index", d.indexFolder}, {"judge", d.judge}, {"documents", d.documentFile}}
 	then = []check{{"engine", d.engine}, {"model", d.model}, {"prompt", d.prompt}, {"attention", d.attention}}
 	for _, f := range []struct{ name, path string }{{"train_file", d.c.TrainFile}, {"eval_file", d.c.EvalFile}, {"test_file", d.c.TestFile}} {
-		then = append(then, check{f.name, func() (string, error) { return d.rows(f.name, f.path) }})
+		then = append(then, check{f.name, func(ctx context.Context) (string, error) { return d.rows(ctx, f.name, f.path) }})
 	}
 	return first, append(then, check{"embedding model", d.embedding})
 }
 
 // run is for a command: all that is wrong, or nil.
-func (d *checks) run() error {
+func (d *checks) run(ctx context.Context) error {
 	d.command = true
 	first, then := d.list()
 	for _, list := range [][]check{first, then} {
 		var errs []error
 		for _, c := range list {
-			_, err := c.look()
+			_, err := c.look(ctx)
 			errs = append(errs, err)
 		}
 		if err := errors.Join(errs...); err != nil {
@@ -94,7 +93,7 @@ func checked(ctx context.Context, c config.Train, s Streams) (_ *checks, err err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	d := newChecks(ctx, c, show)
-	return d, d.run()
+	return d, d.run(ctx)
 }
 
 // answering is the settings of a run that only answers.
@@ -111,7 +110,7 @@ func answering(e config.Eval) config.Train {
 
 // output checks that the output folder can be written, and that nothing in it
 // would be lost.
-func (d *checks) output() (_ string, err error) {
+func (d *checks) output(ctx context.Context) (_ string, err error) {
 	if d.c.OutputDir == "" || d.command {
 		return "", nil
 	}
@@ -123,7 +122,7 @@ func (d *checks) output() (_ string, err error) {
 	if err := writable(d.c.OutputDir); err != nil {
 		return "", fmt.Errorf("output_dir: %w", err)
 	}
-	if _, err := whereToStart(d.ctx, d.c); err != nil {
+	if _, err := whereToStart(ctx, d.c); err != nil {
 		return "", err
 	}
 	return d.c.OutputDir, nil
@@ -131,7 +130,7 @@ func (d *checks) output() (_ string, err error) {
 
 // indexFolder checks that the vectors of documents can be kept. A folder that
 // has some and cannot be written does, unless it is to be written in any case.
-func (d *checks) indexFolder() (string, error) {
+func (d *checks) indexFolder(context.Context) (string, error) {
 	dir := d.c.FullDatasetIndexPath
 	if dir == "" || d.command && !d.retrieves() {
 		return "", nil
@@ -172,7 +171,7 @@ func writable(dir string) error {
 }
 
 // judge checks that the judge of answers can be asked; nothing is sent.
-func (d *checks) judge() (string, error) {
+func (d *checks) judge(context.Context) (string, error) {
 	if !d.c.GenGPT4Eval || d.c.JudgeModel == "" {
 		return "", nil
 	}

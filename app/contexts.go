@@ -41,7 +41,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	}
 	ready := newChecks(ctx, choosing(c, words), show)
 	ready.noEngine = !c.Embeds() && !words
-	if err := ready.run(); err != nil {
+	if err := ready.run(ctx); err != nil {
 		return err
 	}
 	follow := qa.FollowUps{Mode: followUpMode(c.History)}

@@ -29,10 +29,10 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 		if c.name == "attention" && !d.attends() {
 			continue
 		}
-		d.check(c.name, c.look)
+		d.check(ctx, c.name, c.look)
 	}
 	if c.Forecast {
-		d.forecast()
+		d.forecast(ctx)
 	}
 	if d.bad > 0 {
 		return fmt.Errorf("%d of the checks failed", d.bad)
@@ -48,7 +48,7 @@ type doctor struct {
 }
 
 // prompt checks the template, and that what ends an answer ends it.
-func (d *checks) prompt() (string, error) {
+func (d *checks) prompt(context.Context) (string, error) {
 	if d.text == nil {
 		return "", nil
 	}
@@ -74,8 +74,8 @@ func (d *checks) prompt() (string, error) {
 
 // check runs one check and prints a line: what was found, or what is wrong. An
 // empty finding says that the settings name nothing to look at.
-func (d *doctor) check(name string, look func() (found string, err error)) {
-	found, err := look()
+func (d *doctor) check(ctx context.Context, name string, look func(context.Context) (found string, err error)) {
+	found, err := look(ctx)
 	mark := "ok  "
 	switch {
 	case err != nil:
@@ -87,12 +87,12 @@ func (d *doctor) check(name string, look func() (found string, err error)) {
 	fmt.Fprintf(d.out.Out, "%s  %-16s %s\n", mark, name, report.Clean(found))
 }
 
-func (d *checks) engine() (string, error) {
+func (d *checks) engine(ctx context.Context) (string, error) {
 	if d.noEngine {
 		return "", nil
 	}
 	var err error
-	if d.device, err = openEngine(d.ctx, d.c.Engine, d.show); err != nil {
+	if d.device, err = openEngine(ctx, d.c.Engine, d.show); err != nil {
 		return "", err
 	}
 	precision := "f32"
@@ -111,20 +111,20 @@ func (d *checks) engine() (string, error) {
 }
 
 // model checks configuration, weights, tokenizer and memory.
-func (d *checks) model() (_ string, err error) {
+func (d *checks) model(ctx context.Context) (_ string, err error) {
 	switch {
 	case d.c.ConfigName != "":
-		fresh, err := d.locateFresh(d.ctx, d.c.Fresh)
+		fresh, err := d.locateFresh(ctx, d.c.Fresh)
 		if err != nil {
 			return "", err
 		}
-		if d.text, err = qa.LookFresh(d.ctx, fresh); err != nil {
+		if d.text, err = qa.LookFresh(ctx, fresh); err != nil {
 			return "", err
 		}
 	case d.c.ModelNameOrPath == "":
 		return "", nil
 	default:
-		from, err := d.locateOrigin(d.ctx, d.c.Model)
+		from, err := d.locateOrigin(ctx, d.c.Model)
 		if err != nil {
 			return "", err
 		}
@@ -133,7 +133,7 @@ func (d *checks) model() (_ string, err error) {
 				return "", err
 			}
 		}
-		if d.text, err = qa.Look(d.ctx, from, d.c.DoTrain); err != nil {
+		if d.text, err = qa.Look(ctx, from, d.c.DoTrain); err != nil {
 			return "", err
 		}
 	}
@@ -149,7 +149,7 @@ func (d *checks) model() (_ string, err error) {
 	if d.text.Damage != nil {
 		return "", d.text.Damage
 	}
-	found, warning, err := enough(need, d.c, d.memoryThere())
+	found, warning, err := enough(need, d.c, d.memoryThere(ctx))
 	if warning != "" {
 		d.show.Warn("memory: %s", warning)
 	}
@@ -157,7 +157,7 @@ func (d *checks) model() (_ string, err error) {
 }
 
 // attention says how a GPU attends over a row that has a micro-batch for itself.
-func (d *checks) attention() (string, error) {
+func (d *checks) attention(context.Context) (string, error) {
 	if d.command || !d.attends() {
 		return "", nil
 	}
@@ -214,11 +214,11 @@ func enough(need qa.Memory, c config.Train, there available) (found, warning str
 func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
 // rows reads a file of rows, and looks whether they fit.
-func (d *checks) rows(name, path string) (string, error) {
+func (d *checks) rows(ctx context.Context, name, path string) (string, error) {
 	if path == "" || d.command {
 		return "", nil
 	}
-	examples, warning, err := readExamples(d.ctx, path, d.c.OnBadRows == "skip")
+	examples, warning, err := readExamples(ctx, path, d.c.OnBadRows == "skip")
 	if err != nil {
 		return "", err
 	}
@@ -268,7 +268,7 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 	return nil
 }
 
-func (d *checks) documentFile() (string, error) {
+func (d *checks) documentFile(context.Context) (string, error) {
 	if d.c.FullDatasetFilePath == "" || d.command && !d.retrieves() {
 		return "", nil
 	}
@@ -285,15 +285,15 @@ func (d *checks) documentFile() (string, error) {
 }
 
 // embedding loads the embedding model as an evaluation would.
-func (d *checks) embedding() (_ string, err error) {
+func (d *checks) embedding(ctx context.Context) (_ string, err error) {
 	if d.c.EvalEmbeddingModel == "" || d.device.Engine == nil || d.command {
 		return "", nil
 	}
-	folder, err := d.locateNamed(d.ctx, d.c.EvalEmbeddingModel)
+	folder, err := d.locateNamed(ctx, d.c.EvalEmbeddingModel)
 	if err != nil {
 		return "", err
 	}
-	e, err := qa.OpenEmbedder(d.ctx, d.device, folder, d.c.EvalEmbeddingModel)
+	e, err := qa.OpenEmbedder(ctx, d.device, folder, d.c.EvalEmbeddingModel)
 	if err != nil {
 		return "", err
 	}
@@ -302,7 +302,7 @@ func (d *checks) embedding() (_ string, err error) {
 	if err == nil && d.c.FullDatasetFilePath != "" {
 		var docs []dataset.Document
 		if docs, err = d.documents(); err == nil {
-			err = e.WarnOfLong(d.ctx, docs, d.show)
+			err = e.WarnOfLong(ctx, docs, d.show)
 		}
 	}
 	return fmt.Sprintf("%s, %d wide, by %s", e.Name(), e.Width(), metric), err

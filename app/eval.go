@@ -122,7 +122,7 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	only.Database, only.Hub, only.Engine = c.Database, c.Hub, c.Engine
 	ready := newChecks(ctx, only, show)
 	ready.index = true
-	if err := ready.run(); err != nil {
+	if err := ready.run(ctx); err != nil {
 		return err
 	}
 	index, embedder, err := ready.openIndex(ctx, c.Database)

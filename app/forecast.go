@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +14,7 @@ import (
 // forecast tries a little of the run and says from that how long it will take: an
 // optimiser step and a batch of answers, both twice, since the first time pays
 // for compilation. Index and contexts are kept where the run looks for them.
-func (d *doctor) forecast() {
+func (d *doctor) forecast(ctx context.Context) {
 	r := &run{c: d.c, session: d.session}
 	defer func() {
 		if err := r.close(); err != nil {
@@ -21,26 +22,26 @@ func (d *doctor) forecast() {
 		}
 	}()
 	ready := false
-	d.check("forecast", func() (string, error) {
+	d.check(ctx, "forecast", func(ctx context.Context) (string, error) {
 		if d.bad > 0 {
 			return "", errors.New("not made, since a check failed")
 		}
-		if _, err := r.read(d.ctx); err != nil {
+		if _, err := r.read(ctx); err != nil {
 			return "", err
 		}
 		ready = true
-		return "from two steps and a batch of answers, each tried twice", r.open(d.ctx)
+		return "from two steps and a batch of answers, each tried twice", r.open(ctx)
 	})
 	if ready && d.bad == 0 {
 		// Even two steps can teach a model to say nothing.
-		d.check("evaluation", func() (string, error) { return d.tryAnswers(r) })
-		d.check("training", func() (string, error) { return d.tryStep(r) })
+		d.check(ctx, "evaluation", func(ctx context.Context) (string, error) { return d.tryAnswers(ctx, r) })
+		d.check(ctx, "training", func(ctx context.Context) (string, error) { return d.tryStep(ctx, r) })
 	}
 }
 
 // tryStep takes the first step twice. What the other steps take goes by their
 // tokens.
-func (d *doctor) tryStep(r *run) (string, error) {
+func (d *doctor) tryStep(ctx context.Context, r *run) (string, error) {
 	if !r.c.DoTrain {
 		return "", nil
 	}
@@ -59,7 +60,7 @@ func (d *doctor) tryStep(r *run) (string, error) {
 		steps = append(steps, s)
 		return nil
 	}
-	if err := loop.Run(d.ctx, ""); err != nil {
+	if err := loop.Run(ctx, ""); err != nil {
 		return "", err
 	}
 	tokens := 0
@@ -75,7 +76,7 @@ func (d *doctor) tryStep(r *run) (string, error) {
 // tryAnswers answers a batch of questions, once as the model answers now and once
 // at most in the length of the longest gold answer, as it may be expected to once
 // it is trained.
-func (d *doctor) tryAnswers(r *run) (string, error) {
+func (d *doctor) tryAnswers(ctx context.Context, r *run) (string, error) {
 	if r.evaluation == nil {
 		return "", nil
 	}
@@ -93,13 +94,13 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 		some[i] = from[i*len(from)/len(some)]
 		longest = max(longest, len(r.generator.Loaded().Encoder.Tokenizer.Encode(some[i].GoldAnswer, false))+1)
 	}
-	now, err := d.answer(r, some, r.c.EvalMaxNewTokens)
+	now, err := d.answer(ctx, r, some, r.c.EvalMaxNewTokens)
 	if err != nil {
 		return "", err
 	}
 	gold := now
 	if longest < r.c.EvalMaxNewTokens {
-		if gold, err = d.answer(r, some, longest); err != nil {
+		if gold, err = d.answer(ctx, r, some, longest); err != nil {
 			return "", err
 		}
 	}
@@ -111,7 +112,7 @@ func (d *doctor) tryAnswers(r *run) (string, error) {
 
 // answer gives the seconds a row that an evaluation of the rows takes, all its
 // graphs compiled, if answers may have so many tokens.
-func (d *doctor) answer(r *run, rows []dataset.Example, tokens int) (float64, error) {
+func (d *doctor) answer(ctx context.Context, r *run, rows []dataset.Example, tokens int) (float64, error) {
 	g := r.c.Generation
 	g.EvalMaxNewTokens = tokens
 	if err := r.generator.UseGeneration(generationOptions(g, r.c.PerDeviceEvalBatchSize, r.c.Seed)); err != nil {
@@ -120,7 +121,7 @@ func (d *doctor) answer(r *run, rows []dataset.Example, tokens int) (float64, er
 	var took time.Duration
 	for range 2 {
 		started := time.Now()
-		if _, err := r.evaluation.run(d.ctx, "eval", rows); err != nil {
+		if _, err := r.evaluation.run(ctx, "eval", rows); err != nil {
 			return 0, err
 		}
 		took = time.Since(started)
