@@ -1,12 +1,12 @@
 package jinja
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -20,184 +20,6 @@ type spec struct {
 	width     int
 	precision int // -1 for none
 	verb      byte
-}
-
-// percent is Python's format % args; whole is what stood on the right side.
-func (r *run) percent(format string, args tuple, whole any) (string, error) {
-	mapping, _ := whole.(*dict)
-	var b strings.Builder
-	next := 0
-	take := func() (any, error) {
-		if next >= len(args) {
-			return nil, fmt.Errorf("more places in the format than values, %d; expected as many", len(args))
-		}
-		next++
-		return args[next-1], nil
-	}
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
-			b.WriteByte(format[i])
-			continue
-		}
-		i++
-		var value any
-		named := false
-		if i < len(format) && format[i] == '(' {
-			v, n, err := r.percentKey(format[i:], whole)
-			if err != nil {
-				return "", err
-			}
-			value, named = v, true
-			i += n
-		}
-		s, n := percentFlags(format[i:])
-		i += n
-		number := func() (int, error) {
-			if i < len(format) && format[i] == '*' {
-				i++
-				v, err := take()
-				n, ok := integer(v)
-				if err == nil && !ok {
-					err = fmt.Errorf("the format's * gets %s; expected an integer", described(v))
-				}
-				return int(n), err
-			}
-			start := i
-			for i < len(format) && format[i] >= '0' && format[i] <= '9' {
-				i++
-			}
-			return formatNumber(format[start:i])
-		}
-		var err error
-		if s.width, err = number(); err != nil {
-			return "", err
-		}
-		if s.width < 0 {
-			s.align, s.width = '<', -s.width
-		}
-		if i < len(format) && format[i] == '.' {
-			i++
-			if s.precision, err = number(); err != nil {
-				return "", err
-			}
-		}
-		for i < len(format) && strings.IndexByte("hlL", format[i]) >= 0 {
-			i++
-		}
-		if i >= len(format) {
-			return "", errors.New("the format ends within a place for a value; expected a letter such as s or d")
-		}
-		s.verb = format[i]
-		if s.verb == '%' {
-			b.WriteByte('%')
-			continue
-		}
-		if !named {
-			if value, err = take(); err != nil {
-				return "", err
-			}
-		}
-		text, err := r.formatPercent(s, value)
-		if err != nil {
-			return "", err
-		}
-		if err := r.grow(len(text)); err != nil {
-			return "", err
-		}
-		b.WriteString(text)
-	}
-	if next < len(args) && mapping == nil {
-		return "", fmt.Errorf("%d of %d values have a place in the format; expected all", next, len(args))
-	}
-	return b.String(), r.grow(len(format))
-}
-
-// percentKey is the value of the key (…) that a place of the format begins
-// with, and the key's length with its brackets.
-func (r *run) percentKey(place string, whole any) (any, int, error) {
-	key, _, ok := strings.Cut(place[1:], ")")
-	if !ok {
-		return nil, 0, errors.New("a key in the format without its end; expected )")
-	}
-	mapping, ok := whole.(*dict)
-	if !ok {
-		return nil, 0, fmt.Errorf("the format has keys and gets %s; expected a dictionary", described(whole))
-	}
-	v, ok, err := mapping.get(r, key)
-	if err == nil && !ok {
-		err = fmt.Errorf("the format's key %q is not in the dictionary; expected it there", clip(key))
-	}
-	return v, len(key) + 2, err
-}
-
-// percentFlags reads the flags of a place and says how long they are.
-func percentFlags(place string) (spec, int) {
-	s := spec{fill: " ", precision: -1}
-	for i := range len(place) {
-		switch c := place[i]; c {
-		case '-':
-			s.align = '<'
-		case '+', ' ':
-			s.sign = max(s.sign, c)
-		case '0':
-			if s.align == 0 {
-				s.fill, s.align = "0", '='
-			}
-		case '#':
-			s.alternate = true
-		default:
-			return s, i
-		}
-	}
-	return s, len(place)
-}
-
-func (r *run) formatPercent(s spec, v any) (string, error) {
-	if s.align == 0 {
-		s.align = '>'
-	}
-	switch s.verb {
-	case 's', 'r', 'a':
-		text, err := r.str(v)
-		if s.verb != 's' {
-			text, err = r.repr(v)
-		}
-		if err != nil {
-			return "", err
-		}
-		s.fill = " "
-		if s.align == '=' {
-			s.align = '>'
-		}
-		return r.padded(cut(text, s.precision), s)
-	case 'c':
-		if text, ok := text(v); ok && utf8.RuneCountInString(text) == 1 {
-			return r.padded(text, s)
-		}
-		if i, ok := integer(v); ok && utf8.ValidRune(rune(i)) {
-			return r.padded(string(rune(i)), s)
-		}
-		return "", fmt.Errorf("%%c gets %s; expected an integer or one character", described(v))
-	case 'd', 'i', 'u', 'o', 'x', 'X':
-		i, ok := integer(v)
-		if f, isFloat := v.(float64); isFloat && strings.IndexByte("diu", s.verb) >= 0 && math.Abs(f) < 1<<62 {
-			i, ok = int64(f), true
-		}
-		if !ok {
-			return "", fmt.Errorf("%%%c gets %s; expected an integer", s.verb, described(v))
-		}
-		if s.verb == 'i' || s.verb == 'u' {
-			s.verb = 'd'
-		}
-		return r.formatInteger(s, i)
-	case 'e', 'E', 'f', 'F', 'g', 'G':
-		f, ok := number(v)
-		if !ok {
-			return "", fmt.Errorf("%%%c gets %s; expected a number", s.verb, described(v))
-		}
-		return r.formatFloat(s, f)
-	}
-	return "", fmt.Errorf("the letter %q in the format; expected s, r, a, c, d, o, x, e, f or g", s.verb)
 }
 
 // formatNumber reads a width or precision, 0 where there are no digits.
@@ -436,51 +258,12 @@ func (r *run) field(s string, a arguments, auto *int, depth int) (string, error)
 	if at := strings.IndexAny(name, ".["); at >= 0 {
 		head = name[:at]
 	}
-	rest := name[len(head):]
-	var value any
-	n, err := strconv.Atoi(head)
-	switch {
-	case head == "" || err == nil:
-		if head == "" {
-			n = *auto
-			*auto++
-		}
-		if n < 0 || n >= len(a.positional) {
-			return "", fmt.Errorf("the format's field %d and %d values; expected a value for each, counted from 0", n, len(a.positional))
-		}
-		value = a.positional[n]
-	default:
-		at := indexOf(a.names, head)
-		if at < 0 {
-			return "", fmt.Errorf("the format's field %q has no value; expected an argument of this name", clip(head))
-		}
-		value = a.named[at]
+	value, err := fieldArgument(head, a, auto)
+	if err != nil {
+		return "", err
 	}
-	for rest != "" {
-		if key, ok := strings.CutPrefix(rest, "["); ok {
-			inner, after, ok := strings.Cut(key, "]")
-			if !ok {
-				return "", errors.New("a [ without its end in a field of the format; expected ]")
-			}
-			var k any = inner
-			if i, err := strconv.ParseInt(inner, 10, 64); err == nil {
-				k = i
-			}
-			if value, err = r.item(value, k); err != nil {
-				return "", err
-			}
-			rest = after
-			continue
-		}
-		rest = strings.TrimPrefix(rest, ".")
-		end := strings.IndexAny(rest, ".[")
-		if end < 0 {
-			end = len(rest)
-		}
-		if value, err = r.attribute(value, rest[:end]); err != nil {
-			return "", err
-		}
-		rest = rest[end:]
+	if value, err = r.within(value, name[len(head):]); err != nil {
+		return "", err
 	}
 	if converted {
 		switch conversion {
@@ -503,73 +286,123 @@ func (r *run) field(s string, a arguments, auto *int, depth int) (string, error)
 	return r.formatSpec(format, value)
 }
 
+// fieldArgument is the argument that a field names or counts.
+func fieldArgument(head string, a arguments, auto *int) (any, error) {
+	n, err := strconv.Atoi(head)
+	if head != "" && err != nil {
+		at := indexOf(a.names, head)
+		if at < 0 {
+			return nil, fmt.Errorf("the format's field %q has no value; expected an argument of this name", clip(head))
+		}
+		return a.named[at], nil
+	}
+	if head == "" {
+		n = *auto
+		*auto++
+	}
+	if n < 0 || n >= len(a.positional) {
+		return nil, fmt.Errorf("the format's field %d and %d values; expected a value for each, counted from 0", n, len(a.positional))
+	}
+	return a.positional[n], nil
+}
+
+// within goes from a value to the attribute (.name) or element ([key]) of a field.
+func (r *run) within(value any, path string) (any, error) {
+	var err error
+	for path != "" {
+		if key, ok := strings.CutPrefix(path, "["); ok {
+			inner, after, ok := strings.Cut(key, "]")
+			if !ok {
+				return nil, errors.New("a [ without its end in a field of the format; expected ]")
+			}
+			var k any = inner
+			if i, err := strconv.ParseInt(inner, 10, 64); err == nil {
+				k = i
+			}
+			if value, err = r.item(value, k); err != nil {
+				return nil, err
+			}
+			path = after
+			continue
+		}
+		path = strings.TrimPrefix(path, ".")
+		end := strings.IndexAny(path, ".[")
+		if end < 0 {
+			end = len(path)
+		}
+		if value, err = r.attribute(value, path[:end]); err != nil {
+			return nil, err
+		}
+		path = path[end:]
+	}
+	return value, nil
+}
+
 // formatSpec is Python's format(value, spec).
 func (r *run) formatSpec(format string, v any) (string, error) {
 	s, err := parseSpec(format)
 	if err != nil {
 		return "", err
 	}
-	refuse := func() (string, error) {
-		return "", fmt.Errorf("the format %q for %s; expected one that fits", clip(format), described(v))
-	}
 	if _, isBool := v.(bool); isBool && format == "" {
 		return r.str(v)
 	}
+	text, isText := text(v)
 	switch n := v.(type) {
 	case float64:
-		switch s.verb {
-		case 0:
-			if s.precision < 0 {
-				text := floatText(math.Abs(n))
-				if s.group != "" {
-					text = grouped(text, s.group)
-				}
-				if s.align == 0 {
-					s.align = '>'
-				}
-				return r.padded(signed(text, math.Signbit(n), s.sign), s)
-			}
-			s.verb = 'g'
-		case 'e', 'E', 'f', 'F', 'g', 'G', 'n', '%':
-		default:
-			return refuse()
+		if s.takes("efgEFGn%") {
+			return r.specFloat(s, n)
 		}
-		if s.align == 0 {
-			s.align = '>'
-		}
-		return r.formatFloat(s, n)
 	case int64, bool:
-		i, _ := integer(v)
-		if s.align == 0 {
-			s.align = '>'
+		if i, _ := integer(v); s.takes("dnboxXcefgEFG%") {
+			return r.specInteger(s, i, refusal(format, v))
 		}
-		switch s.verb {
-		case 0, 'd', 'n', 'b', 'o', 'x', 'X':
-			if s.precision >= 0 {
-				return refuse()
-			}
-			return r.formatInteger(s, i)
-		case 'c':
-			return r.padded(string(rune(i)), s)
-		case 'e', 'E', 'f', 'F', 'g', 'G', '%':
-			return r.formatFloat(s, float64(i))
+	default:
+		if !isText && format == "" {
+			return r.str(v)
 		}
-		return refuse()
-	}
-	text, isText := text(v)
-	if !isText {
-		if format != "" {
-			return refuse()
+		if isText && s.takes("s") && s.sign == 0 && s.group == "" && s.align != '=' {
+			s.align = cmp.Or(s.align, '<')
+			return r.padded(cut(text, s.precision), s)
 		}
-		return r.str(v)
 	}
-	if s.verb != 0 && s.verb != 's' || s.sign != 0 || s.group != "" || s.align == '=' {
-		return refuse()
+	return "", refusal(format, v)
+}
+
+func refusal(format string, v any) error {
+	return fmt.Errorf("the format %q for %s; expected one that fits", clip(format), described(v))
+}
+
+// takes says whether the form is one of the letters or none.
+func (s spec) takes(letters string) bool {
+	return s.verb == 0 || strings.IndexByte(letters, s.verb) >= 0
+}
+
+func (r *run) specFloat(s spec, f float64) (string, error) {
+	s.align = cmp.Or(s.align, '>')
+	if s.verb == 0 && s.precision < 0 {
+		text := floatText(math.Abs(f))
+		if s.group != "" {
+			text = grouped(text, s.group)
+		}
+		return r.padded(signed(text, math.Signbit(f), s.sign), s)
 	}
-	if s.align == 0 {
-		s.align = '<'
+	s.verb = cmp.Or(s.verb, 'g')
+	return r.formatFloat(s, f)
+}
+
+func (r *run) specInteger(s spec, i int64, refusal error) (string, error) {
+	s.align = cmp.Or(s.align, '>')
+	switch s.verb {
+	case 'c':
+		return r.padded(string(rune(i)), s)
+	case 'e', 'E', 'f', 'F', 'g', 'G', '%':
+		return r.formatFloat(s, float64(i))
 	}
-	return r.padded(cut(text, s.precision), s)
+	if s.precision >= 0 {
+		return "", refusal
+	}
+	return r.formatInteger(s, i)
 }
 
 // parseSpec reads, in this order and each as it may be missing: what to fill
@@ -624,143 +457,4 @@ func parseSpec(f string) (spec, error) {
 		s.verb = rest[0]
 	}
 	return s, nil
-}
-
-// strftime is Python's on a local time without a zone, in the C locale, with
-// glibc's directives and flags.
-func strftime(t time.Time, format string) string {
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
-			b.WriteByte(format[i])
-			continue
-		}
-		start := i
-		flag := byte(0)
-		for i++; i < len(format) && strings.IndexByte("-_0^#", format[i]) >= 0; i++ {
-			flag = format[i]
-		}
-		if i >= len(format) {
-			b.WriteString(format[start:])
-			break
-		}
-		text, pad, ok := directive(t, format[i])
-		switch {
-		case !ok: // glibc leaves it as it stands
-			text = format[start : i+1]
-		case flag == '^' || flag == '#' && format[i] != 'p' && format[i] != 'Z':
-			text = strings.ToUpper(text)
-		case flag == '#':
-			text = strings.ToLower(text)
-		case pad != 0:
-			bare := strings.TrimLeft(text, "0 ")
-			if bare == "" {
-				bare = "0"
-			}
-			missing := len(text) - len(bare)
-			switch flag {
-			case '-':
-				text = bare
-			case '_':
-				text = strings.Repeat(" ", missing) + bare
-			case '0':
-				text = strings.Repeat("0", missing) + bare
-			}
-		}
-		b.WriteString(text)
-	}
-	return b.String()
-}
-
-// directive is the text of one of strftime's letters, with what it is padded.
-func directive(t time.Time, c byte) (text string, pad byte, ok bool) {
-	number := func(format string, n int) (string, byte, bool) {
-		pad := byte('0')
-		if strings.HasPrefix(format, "%2") {
-			pad = ' '
-		}
-		return fmt.Sprintf(format, n), pad, true
-	}
-	name := func(layout string) (string, byte, bool) { return t.Format(layout), 0, true }
-	hour := (t.Hour()+11)%12 + 1
-	weekday := int(t.Weekday())
-	switch c {
-	case '%':
-		return "%", 0, true
-	case 'n':
-		return "\n", 0, true
-	case 't':
-		return "\t", 0, true
-	case 'a':
-		return name("Mon")
-	case 'A':
-		return name("Monday")
-	case 'b', 'h':
-		return name("Jan")
-	case 'B':
-		return name("January")
-	case 'c':
-		return name("Mon Jan _2 15:04:05 2006")
-	case 'x', 'D':
-		return name("01/02/06")
-	case 'X', 'T':
-		return name("15:04:05")
-	case 'r':
-		return name("03:04:05 PM")
-	case 'R':
-		return name("15:04")
-	case 'F':
-		return name("2006-01-02")
-	case 'p':
-		return name("PM")
-	case 'P':
-		return name("pm")
-	case 'Z', 'z':
-		return "", 0, true
-	case 'd':
-		return number("%02d", t.Day())
-	case 'e':
-		return number("%2d", t.Day())
-	case 'm':
-		return number("%02d", int(t.Month()))
-	case 'y':
-		return number("%02d", t.Year()%100)
-	case 'Y':
-		return number("%d", t.Year())
-	case 'C':
-		return number("%02d", t.Year()/100)
-	case 'H':
-		return number("%02d", t.Hour())
-	case 'k':
-		return number("%2d", t.Hour())
-	case 'I':
-		return number("%02d", hour)
-	case 'l':
-		return number("%2d", hour)
-	case 'M':
-		return number("%02d", t.Minute())
-	case 'S':
-		return number("%02d", t.Second())
-	case 'f':
-		return fmt.Sprintf("%06d", t.Nanosecond()/1000), 0, true
-	case 'j':
-		return number("%03d", t.YearDay())
-	case 'w':
-		return fmt.Sprint(weekday), 0, true
-	case 'u':
-		return fmt.Sprint((weekday+6)%7 + 1), 0, true
-	case 'U':
-		return number("%02d", (t.YearDay()+6-weekday)/7)
-	case 'W':
-		return number("%02d", (t.YearDay()+6-(weekday+6)%7)/7)
-	case 'V':
-		_, week := t.ISOWeek()
-		return number("%02d", week)
-	case 'G':
-		year, _ := t.ISOWeek()
-		return number("%d", year)
-	case 's':
-		return fmt.Sprint(t.Unix()), 0, true
-	}
-	return "", 0, false
 }
