@@ -26,7 +26,7 @@ fetch: build ## bring the engine and the two small models into the cache
 
 .PHONY: data
 data: build ## make the demo's data set from the Go library's documentation
-	$(GORQA) data godoc --output_dir runs/godoc
+	$(GORQA) data godoc --output_dir runs/godoc --overwrite_output_dir
 
 .PHONY: demo
 demo: fetch data ## evaluate, train and evaluate a small model, with a table of before and after
@@ -51,7 +51,7 @@ demo-swr: fetch data ## the same with retrieved passages beside the gold ones, h
 
 .PHONY: demo-fid
 demo-fid: fetch ## train a small encoder-decoder from random weights on passages, at most 20 minutes
-	$(GORQA) data godoc --output_dir runs/godoc-fid --train_rows 4600 --eval_rows 40 --test_rows 60 --documents 5000
+	$(GORQA) data godoc --output_dir runs/godoc-fid --overwrite_output_dir --train_rows 4600 --eval_rows 40 --test_rows 60 --documents 5000
 	$(GORQA) train fid --config examples/fid-godoc.yaml --overwrite_output_dir
 	@printf '%s\n' '' \
 	  'Saved in runs/fid: the model as transformers loads it (T5ForConditionalGeneration), fid.json, and the files of make demo.' \

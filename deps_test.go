@@ -45,9 +45,9 @@ var (
 	// neighbours are what the packages of the text side and of the files know of gorqa.
 	neighbours = map[string][]string{
 		"gorqa/text/dataset":          {"gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
-		"gorqa/text/demodata":         {"gorqa/text/dataset", "gorqa/files/whole"},
+		"gorqa/text/demodata":         {"gorqa/text/dataset", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/evaluate":         {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/modelfile", "gorqa/files/whole"},
-		"gorqa/text/evaluate/judge":   {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint"},
+		"gorqa/text/evaluate/judge":   {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint", "gorqa/files/modelfile"},
 		"gorqa/text/jinja":            nil,
 		"gorqa/text/prompt":           {"gorqa/text/dataset", "gorqa/text/jinja"},
 		"gorqa/text/recipe":           {"gorqa/text/dataset", "gorqa/text/prompt", "gorqa/text/retrieve", "gorqa/text/tokenizer", "gorqa/batch", "gorqa/files/modelfile", "gorqa/files/whole"},
@@ -55,16 +55,16 @@ var (
 		"gorqa/text/tokenizer":        {"gorqa/files/modelfile"},
 		"gorqa/tensor/train/schedule": nil,
 		"gorqa/files/endpoint":        {"gorqa/files/redact"},
-		"gorqa/files/hfhub":           {"gorqa/files/lock", "gorqa/files/redact"},
+		"gorqa/files/hfhub":           {"gorqa/files/lock", "gorqa/files/modelfile", "gorqa/files/redact"},
 		"gorqa/files/lock":            nil,
 		"gorqa/files/modelfile":       nil,
 		"gorqa/files/pickle":          nil,
 		"gorqa/files/redact":          nil,
 		"gorqa/files/weights":         {"gorqa/text/tokenizer", "gorqa/files/modelfile", "gorqa/files/whole"},
-		"gorqa/files/wheel":           {"gorqa/files/lock", "gorqa/files/redact"},
+		"gorqa/files/wheel":           {"gorqa/files/lock", "gorqa/files/modelfile", "gorqa/files/redact"},
 		"gorqa/files/whole":           nil,
 		"gorqa/batch":                 nil,
-		"gorqa/report":                {"gorqa/files/redact", "gorqa/files/whole"},
+		"gorqa/report":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole"},
 		"gorqa/config":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
 	}
 	upwards   = []string{"gorqa/text/tokenizer"} // by files/weights alone: a GGUF file holds a vocabulary
@@ -191,27 +191,72 @@ func TestRecoverOnlyWhere(t *testing.T) {
 		"engine/xla": "graph functions report by panic: the one border where that becomes an error",
 	}
 	found := map[string]bool{}
-	parsed(t, func(path string, files *token.FileSet, file *ast.File) {
+	eachCall(t, func(path, at string, call *ast.CallExpr) {
 		room := filepath.ToSlash(filepath.Dir(path))
-		ast.Inspect(file, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
+		if name, ok := call.Fun.(*ast.Ident); ok && name.Name == "recover" {
+			found[room] = true
+			if allowed[room] == "" {
+				t.Errorf("%s: a recover; only these packages have one, each for its reason: %v", at, allowed)
 			}
-			if name, ok := call.Fun.(*ast.Ident); ok && name.Name == "recover" {
-				found[room] = true
-				if allowed[room] == "" {
-					t.Errorf("%s: a recover; only these packages have one, each for its reason: %v", files.Position(call.Pos()), allowed)
-				}
-			}
-			return true
-		})
+		}
 	})
 	for room := range allowed {
 		if !found[room] {
 			t.Errorf("%s has no recover any more; take it off the list", room)
 		}
 	}
+}
+
+// What a user or a run put somewhere may be a pipe that nobody writes to, a device,
+// or what Git LFS left: files/modelfile opens it, and says so.
+func TestFilesAreOpenedByModelfile(t *testing.T) {
+	allowed := map[string]string{
+		"app/available.go":             "what the system tells of itself, under /proc and /sys",
+		"app/memory.go":                "the same",
+		"engine/xla/compiled.go":       "/proc, and regular files of the cache: the engine is below files",
+		"files/hfhub/download.go":      "a part of a download, which is written",
+		"files/lock/folder.go":         "a lock, which is not waited for",
+		"files/modelfile/modelfile.go": "the door",
+		"files/whole/whole.go":         "what it makes itself, and folders",
+		"files/wheel/wheel.go":         "a new file, which is written",
+		"report/appendfile.go":         "a new file or a regular one, which is written",
+	}
+	opens := []string{"Open", "OpenFile", "ReadFile", "DirFS", "OpenInRoot", "OpenRoot"}
+	found := map[string]bool{}
+	eachCall(t, func(path, at string, call *ast.CallExpr) {
+		if strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "internal/") || strings.HasPrefix(path, "bench/") {
+			return
+		}
+		name, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains(opens, name.Sel.Name) {
+			return
+		}
+		if of, ok := name.X.(*ast.Ident); ok && of.Name == "os" {
+			found[path] = true
+			if allowed[path] == "" {
+				t.Errorf("%s: os.%s; open files by files/modelfile, or enter the file with a reason", at, name.Sel.Name)
+			}
+		}
+	})
+	for path := range allowed {
+		if !found[path] {
+			t.Errorf("%s opens no file any more; take it off the list", path)
+		}
+	}
+}
+
+// eachCall visits every call of the module's Go files, with the file's path and
+// the place.
+func eachCall(t *testing.T, visit func(path, at string, call *ast.CallExpr)) {
+	t.Helper()
+	parsed(t, func(path string, files *token.FileSet, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				visit(filepath.ToSlash(path), files.Position(call.Pos()).String(), call)
+			}
+			return true
+		})
+	})
 }
 
 // listed is what the go command tells of a package.

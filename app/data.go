@@ -26,7 +26,7 @@ func Godoc(ctx context.Context, c config.Godoc, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := set.Write(c.OutputDir); err != nil {
+	if err := set.Write(c.OutputDir, c.OverwriteOutputDir); err != nil {
 		return err
 	}
 	show.Say("%s: %d rows to train on, %d to evaluate, %d to test, over %d documents of %s",

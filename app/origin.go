@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/modelfile"
 	"gorqa/qa"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
@@ -155,19 +156,11 @@ const (
 // hashFile adds the length and the content of a file to a hash; above most bytes,
 // a sample.
 func hashFile(ctx context.Context, h io.Writer, path string, most int64) error {
-	f, err := os.Open(path)
+	f, size, err := modelfile.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: no regular file; expected one", path)
-	}
-	size := info.Size()
 	fmt.Fprintf(h, "%d\n", size)
 	if size <= most {
 		_, err := io.Copy(h, f)

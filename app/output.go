@@ -79,13 +79,16 @@ func look(dir string) (h held, err error) {
 		}
 	}
 	var args map[string]json.RawMessage
-	if data, err := os.ReadFile(filepath.Join(dir, argsFile)); err == nil && json.Unmarshal(data, &args) == nil {
+	if data, err := modelfile.Read(filepath.Join(dir, argsFile), maxArgs); err == nil && json.Unmarshal(data, &args) == nil {
 		_, trains := args["do_train"] // which gorqa eval does not have
 		figures, err := os.Stat(filepath.Join(dir, report.MetricsFile))
 		h.trained = h.trained || trains && err == nil && figures.Size() > 0
 	}
 	return h, nil
 }
+
+// maxArgs bounds a run's settings.
+const maxArgs = 1 << 20
 
 // run says what of a run that is worth keeping a folder holds, "" for nothing.
 func (h held) run() string {

@@ -155,6 +155,8 @@ type Godoc struct {
 	Documents   int
 	HardNegDocs int // of a row, at most
 	Seed        int64
+
+	OverwriteOutputDir bool
 }
 
 // DefaultGodoc is the demo's data set.
@@ -165,6 +167,7 @@ func DefaultGodoc() Godoc {
 func (c *Godoc) declare(s *set) {
 	s.section("Data set")
 	s.text(&c.OutputDir, "output_dir", "DIR", "folder of the three splits and documents.jsonl (required)")
+	s.boolean(&c.OverwriteOutputDir, "overwrite_output_dir", "write over other files of these names that the folder holds")
 	s.text(&c.Goroot, "goroot", "DIR", "Go installation to read, if not the one in use")
 	s.integer(&c.TrainRows, "train_rows", "rows to train on")
 	s.integer(&c.EvalRows, "eval_rows", "rows to evaluate on")

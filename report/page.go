@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 )
 
@@ -50,7 +50,7 @@ type sample struct {
 
 // writePage draws every figure of MetricsFile.
 func writePage(dir string) error {
-	f, err := os.Open(filepath.Join(dir, MetricsFile))
+	f, _, err := modelfile.Open(filepath.Join(dir, MetricsFile))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 )
 
@@ -143,11 +144,11 @@ func (r *Run) openFiles() error {
 }
 
 // openFile opens a file to go on in, or a new one in place of what has its name. A
-// link is replaced, not followed.
+// link or a pipe is replaced, not followed or waited for.
 func (r *Run) openFile(name string) (*appendFile, error) {
 	path := filepath.Join(r.dir, name)
 	info, err := os.Lstat(path)
-	if err == nil && (!r.opt.Resume || info.Mode()&os.ModeSymlink != 0) {
+	if err == nil && (!r.opt.Resume || !info.Mode().IsRegular()) {
 		err = os.Remove(path)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -159,7 +160,7 @@ func (r *Run) openFile(name string) (*appendFile, error) {
 // keepEvents rewrites a metrics file without the events beyond step and
 // without a last line that was cut off.
 func keepEvents(path string, step int) error {
-	f, err := os.Open(path)
+	f, _, err := modelfile.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -88,7 +88,7 @@ func smallData(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := set.Write(dir); err != nil {
+	if err := set.Write(dir, false); err != nil {
 		t.Fatal(err)
 	}
 }

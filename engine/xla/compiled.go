@@ -143,6 +143,9 @@ func (s *store) prune() {
 // read gives what write kept, or nil.
 func (s *store) read(name string) []byte {
 	path := filepath.Join(s.dir, name)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil

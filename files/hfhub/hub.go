@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"gorqa/files/lock"
+	"gorqa/files/modelfile"
 	"gorqa/files/redact"
 )
 
@@ -73,9 +75,11 @@ func FromEnvironment(opt Options) (Options, error) {
 		opt.Token = first(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN"))
 	}
 	if opt.Token == "" {
-		if data, err := os.ReadFile(first(os.Getenv("HF_TOKEN_PATH"), filepath.Join(home, "token"))); err == nil {
-			opt.Token = strings.TrimSpace(string(data))
+		data, err := modelfile.Read(first(os.Getenv("HF_TOKEN_PATH"), filepath.Join(home, "token")), maxLine)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return opt, fmt.Errorf("the hub's token (HF_TOKEN_PATH): %w", err)
 		}
+		opt.Token = strings.TrimSpace(string(data))
 	}
 	if slices.Contains([]string{"1", "ON", "YES", "TRUE"}, strings.ToUpper(os.Getenv("HF_HUB_OFFLINE"))) {
 		opt.Offline = true
@@ -153,6 +157,9 @@ type repo struct {
 // address is where the hub is, without what may be secret in it.
 func (r *repo) address() string { return redact.Address(r.Endpoint) }
 
+// maxLine bounds files of one line: a token, the commit of a revision.
+const maxLine = 1 << 16
+
 // unreachable is an error of the network or of the hub's machines, as opposed to
 // an answer.
 type unreachable struct{ err error }
@@ -164,7 +171,7 @@ func (u *unreachable) Unwrap() error { return u.err }
 func (r *repo) cached() (string, error) {
 	commit := r.Revision
 	if !commitPattern.MatchString(commit) {
-		data, err := os.ReadFile(filepath.Join(r.dir, "refs", filepath.FromSlash(r.Revision)))
+		data, err := modelfile.Read(filepath.Join(r.dir, "refs", filepath.FromSlash(r.Revision)), maxLine)
 		if err != nil {
 			return "", fmt.Errorf("revision %s is not in the cache %s", r.Revision, r.Cache)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 const commit = "0123456789abcdef0123456789abcdef01234567"
@@ -421,6 +422,33 @@ func TestToken(t *testing.T) {
 	endpoint := strings.Replace(s.URL, "://", "://me:hunter2@", 1)
 	if _, err := Resolve(t.Context(), "org/name", Options{Token: "hf_secret", Endpoint: endpoint}); err == nil || strings.Contains(err.Error(), "hf_secret") || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "no access for Bearer ***") {
 		t.Errorf("what the hub sends back: %v", err)
+	}
+}
+
+// A token that cannot be read is an error: without it a model behind a gate would
+// seem not to exist. A pipe is not waited for.
+func TestTokenFile(t *testing.T) {
+	s := newStand(t)
+	path := filepath.Join(t.TempDir(), "token")
+	t.Setenv("HF_TOKEN_PATH", path)
+	if _, err := Resolve(t.Context(), "org/name", Options{}); err != nil {
+		t.Errorf("without the file: %v", err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resolve(t.Context(), "org/name", Options{}); err == nil || !strings.Contains(err.Error(), "the hub's token (HF_TOKEN_PATH): "+path+": is a named pipe") {
+		t.Errorf("a pipe: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("hf_file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HF_HOME", t.TempDir()) // to ask again
+	if _, err := Resolve(t.Context(), "org/name", Options{}); err != nil || !s.tokens["hub Bearer hf_file"] {
+		t.Errorf("%v; tokens sent: %v", err, s.tokens)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/redact"
 )
 
@@ -434,7 +435,7 @@ func extract(ctx context.Context, f *zip.File, to string, report func(n int)) er
 }
 
 func hash(ctx context.Context, name string) (string, error) {
-	file, err := os.Open(name)
+	file, _, err := modelfile.Open(name)
 	if err != nil {
 		return "", err
 	}

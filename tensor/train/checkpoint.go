@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"gorqa/engine/xla"
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/whole"
 	"gorqa/tensor/tape"
@@ -83,14 +83,9 @@ func Checkpoints(dir string) ([]string, error) {
 func ReadState(checkpoint string) (State, error) {
 	var s State
 	path := filepath.Join(checkpoint, stateFile)
-	f, err := os.Open(path)
+	data, err := modelfile.Read(path, maxState)
 	if err != nil {
 		return s, fmt.Errorf("%s is no checkpoint: %w", checkpoint, err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxState+1))
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	if s, err = parseState(data); err != nil {
 		return s, fmt.Errorf("%s: %w; take another checkpoint", path, err)

@@ -8,12 +8,12 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 )
 
@@ -53,7 +53,7 @@ func Verify(ctx context.Context, checkpoint string) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	want, err := os.ReadFile(filepath.Join(checkpoint, sumsFile))
+	want, err := modelfile.Read(filepath.Join(checkpoint, sumsFile), maxSums)
 	if errors.Is(err, fs.ErrNotExist) && state.Made == nil {
 		return fmt.Sprintf("%s was made by an older gorqa, without checksums and a record of its settings, rows and model: that they are those of this run is not checked", checkpoint), nil
 	}
@@ -89,6 +89,9 @@ func Verify(ctx context.Context, checkpoint string) (note string, err error) {
 	}
 	return "", nil
 }
+
+// maxSums bounds the checksums: a line for each file.
+const maxSums = 16 << 20
 
 // nameIn is the name in a line of the checksums.
 func nameIn(line string) string {
@@ -131,7 +134,7 @@ func sumsOf(ctx context.Context, dir string) ([]sum, error) {
 
 // read takes the checksum of the file at path.
 func (s *sum) read(ctx context.Context, path string) error {
-	f, err := os.Open(path)
+	f, _, err := modelfile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package demodata
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 	"gorqa/text/dataset"
 )
@@ -154,9 +157,12 @@ func byName(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.path, b.path), cmp.Compare(a.symbol, b.symbol))
 }
 
+// maxVersion bounds GOROOT/VERSION, which has two lines.
+const maxVersion = 1 << 16
+
 // goVersion reads the first line of GOROOT/VERSION.
 func goVersion(goroot string) string {
-	data, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
+	data, err := modelfile.Read(filepath.Join(goroot, "VERSION"), maxVersion)
 	if err != nil {
 		return ""
 	}
@@ -173,8 +179,9 @@ const (
 )
 
 // Write saves the data set in dir, which it makes. Each file appears whole or
-// not at all, and none before all are written.
-func (s *Set) Write(dir string) (err error) {
+// not at all, and none before all are written. Without overwrite nothing else that
+// has one of the names is written over.
+func (s *Set) Write(dir string, overwrite bool) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -197,10 +204,44 @@ func (s *Set) Write(dir string) (err error) {
 			return err
 		}
 	}
+	var others []string
+	for _, file := range files {
+		same, err := holdsAs(filepath.Join(dir, file.name), temp.Path(file.name))
+		if err != nil {
+			return err
+		}
+		if !same {
+			others = append(others, file.name)
+		}
+	}
+	if len(others) > 0 && !overwrite {
+		return fmt.Errorf("output_dir: %s holds %s of other content; a folder without them expected; choose another folder, or --overwrite_output_dir to write over them", dir, strings.Join(others, ", "))
+	}
 	for _, file := range files {
 		if err := os.Rename(temp.Path(file.name), filepath.Join(dir, file.name)); err != nil {
 			return err
 		}
 	}
 	return whole.Sync(dir)
+}
+
+// holdsAs tells whether path holds what the file made does, or nothing.
+func holdsAs(path, made string) (bool, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
+	want, err := os.Stat(made)
+	if err != nil || want.Size() != info.Size() {
+		return false, err
+	}
+	a, err := modelfile.Read(path, want.Size())
+	if err != nil {
+		return false, err
+	}
+	b, err := modelfile.Read(made, want.Size())
+	return bytes.Equal(a, b), err
 }

@@ -173,7 +173,7 @@ func TestWrite(t *testing.T) {
 	s := set(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 { // the second time over the first
-		if err := s.Write(dir); err != nil {
+		if err := s.Write(dir, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -302,7 +302,7 @@ func ExampleBuild() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	if err := data.Write(dir); err != nil {
+	if err := data.Write(dir, false); err != nil {
 		panic(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/text/dataset"
 )
 
@@ -186,7 +187,7 @@ func readAPI(dir string) (map[string]string, error) {
 		if minor > 0 {
 			name, version = fmt.Sprintf("go1.%d.txt", minor), "Go 1."+strconv.Itoa(minor)
 		}
-		f, err := os.Open(filepath.Join(dir, name))
+		f, _, err := modelfile.Open(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return since, nil
 		} else if err != nil {

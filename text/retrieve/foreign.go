@@ -128,19 +128,16 @@ const maxCached = 4 << 20
 // what LocalRQA's index_path is: a file NAMESPACE+UUID for each text, a JSON list
 // of numbers.
 func readEmbeddingCache(dir string, texts []entry) (*foreign, error) {
-	d, err := os.Open(dir)
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	names, err := d.Readdirnames(-1)
-	if err := errors.Join(err, d.Close()); err != nil {
-		return nil, err
-	}
 	byID := map[string]string{}
-	for _, name := range names {
+	for _, e := range entries {
+		name := e.Name()
 		if at := len(name) - 36; at >= 0 && strings.Count(name[at:], "-") == 4 && name[at+8] == '-' {
 			byID[name[at:]] = name
 		}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gorqa/files/endpoint"
+	"gorqa/files/modelfile"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 )
@@ -224,7 +225,7 @@ func read(path string, r request) (evaluate.Verdict, bool) {
 	if path == "" {
 		return evaluate.Verdict{}, false
 	}
-	data, err := os.ReadFile(path)
+	data, err := modelfile.Read(path, maxKept)
 	if err != nil {
 		return evaluate.Verdict{}, false
 	}
@@ -235,6 +236,9 @@ func read(path string, r request) (evaluate.Verdict, bool) {
 	v, err := parse(k.Reply)
 	return v, err == nil
 }
+
+// maxKept bounds a verdict with what was asked.
+const maxKept = 64 << 20
 
 // write keeps a verdict, whole or not at all.
 func write(path string, k kept) (err error) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -175,6 +176,14 @@ func TestDamagedVerdict(t *testing.T) {
 	}
 	if s.n != 2 {
 		t.Errorf("%d requests; 2 expected", s.n)
+	}
+	// A pipe in its place is not waited for.
+	files, err := filepath.Glob(filepath.Join(j.opt.CacheDir, "*"))
+	if err != nil || os.Remove(files[0]) != nil || unix.Mkfifo(files[0], 0o644) != nil {
+		t.Fatal(files, err)
+	}
+	if got, err := j.Judge(t.Context(), answered("right")); err != nil || got[0].Verdict != evaluate.Correct || s.n != 3 {
+		t.Errorf("%v, %v after %d requests; 3 expected", got, err, s.n)
 	}
 }
 
