@@ -44,18 +44,11 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
-	follow := qa.FollowUps{Mode: followUpMode(c.History)}
-	switch {
-	case words:
-		var d qa.Generator
-		if d, err = ready.openGenerator(ctx, ready.c); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, d.Loaded().Params.Free()) }()
-		follow = qa.NewFollowUps(followUpMode(c.History), d, nameOf(c.Model))
-	case c.History == config.Concat:
-		follow.Template = prompt.Default(promptOptions(c.Prompt).Format(""))
+	follow, free, err := ready.followUps(ctx, c, words)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, free()) }()
 	if follow.Template != nil {
 		if examples, warning, err = qa.CheckSpeakers(follow.Template, c.TrainFile, examples, c.OnBadRows == "skip"); err != nil {
 			return err
@@ -89,6 +82,23 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return err
 	}
 	return recipe.WriteContexts(&report.CleanJSON{Out: s.Out}, contexts)
+}
+
+// followUps is how the retriever is asked questions that follow on others: with words,
+// by a model, which free takes off the device.
+func (d *checks) followUps(ctx context.Context, c config.Contexts, words bool) (follow qa.FollowUps, free func() error, err error) {
+	follow, free = qa.FollowUps{Mode: followUpMode(c.History)}, func() error { return nil }
+	switch {
+	case words:
+		g, err := d.openGenerator(ctx, d.c)
+		if err != nil {
+			return follow, free, err
+		}
+		follow, free = qa.NewFollowUps(follow.Mode, g, nameOf(c.Model)), g.Loaded().Params.Free
+	case c.History == config.Concat:
+		follow.Template = prompt.Default(promptOptions(c.Prompt).Format(""))
+	}
+	return follow, free, nil
 }
 
 // choosing is the settings that choosing passages has in common with a run. With

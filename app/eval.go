@@ -10,6 +10,7 @@ import (
 	"gorqa/config"
 	"gorqa/qa"
 	"gorqa/report"
+	"gorqa/text/dataset"
 )
 
 // Eval scores a model end to end, as training does on its test set.
@@ -48,6 +49,12 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.generator.Loaded().Params.Free()) }()
+	return x.test(ctx, c, examples)
+}
+
+// test scores the test set as the settings say, and keeps them with the date that its
+// prompts have.
+func (x *evaluation) test(ctx context.Context, c config.Eval, examples []dataset.Example) error {
 	if day := x.generator.Loaded().Encoder.Template.Date(); !day.IsZero() && c.ChatDate == "" {
 		c.ChatDate = day.Format(time.DateOnly)
 		if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
@@ -60,7 +67,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err := x.checkQuestions(c.TestFile, examples); err != nil {
 		return err
 	}
-	out, err := room(x.generator, x.follow, c.TestFile, examples, c.OnOverflow, show)
+	out, err := room(x.generator, x.follow, c.TestFile, examples, c.OnOverflow, x.show)
 	if err != nil {
 		return err
 	}

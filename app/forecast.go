@@ -45,21 +45,12 @@ func (d *doctor) tryStep(ctx context.Context, r *run) (string, error) {
 	if !r.c.DoTrain {
 		return "", nil
 	}
-	plan, err := r.plan()
+	c, err := r.course()
 	if err != nil {
 		return "", err
 	}
-	total := r.c.TotalSteps(plan.StepsPerEpoch())
-	loop := r.loop(plan, total)
-	never := func(int) bool { return false }
-	first := loop.Work
-	loop.Work = func(int) (train.Work, error) { return first(1) }
-	loop.EvalAt, loop.SaveAt, loop.Schedule.Steps, loop.StopAfter = never, never, 2, 2
-	var steps []train.Step
-	loop.OnStep = func(s train.Step) error {
-		steps = append(steps, s)
-		return nil
-	}
+	loop, job := c.loop(), &trial{course: c}
+	loop.Job, loop.EvalAt, loop.SaveAt, loop.Schedule.Steps, loop.StopAfter = job, train.Due{}, train.Due{}, 2, 2
 	if err := loop.Run(ctx, ""); err != nil {
 		return "", err
 	}
@@ -67,10 +58,23 @@ func (d *doctor) tryStep(ctx context.Context, r *run) (string, error) {
 	for _, n := range r.rows.Tokens {
 		tokens += n
 	}
-	last := steps[1]
+	last := job.steps[1]
 	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.Tokens)) * float64(last.Rows) / float64(last.Tokens)
 	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
-		total, plan.PerStep, each, seconds(each*float64(total)), (steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.device.Engine))), nil
+		c.total, c.plan.PerStep, each, seconds(each*float64(c.total)), (job.steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.device.Engine))), nil
+}
+
+// trial is a run that only ever takes its first step, and shows none.
+type trial struct {
+	course
+	steps []train.Step
+}
+
+func (t *trial) Work(int) (train.Work, error) { return t.course.Work(1) }
+
+func (t *trial) Done(s train.Step) error {
+	t.steps = append(t.steps, s)
+	return nil
 }
 
 // tryAnswers answers a batch of questions, once as the model answers now and once

@@ -179,6 +179,21 @@ type Rows struct {
 	Hash                 string                                              // of all that they hold
 }
 
+// Work is what a step of the plan is made of.
+func (r Rows) Work(plan recipe.Plan, step int) train.Work {
+	places, epoch := plan.Step(step)
+	w := train.Work{Epoch: epoch}
+	for _, b := range r.Pack(places) {
+		w.Batches = append(w.Batches, b)
+	}
+	for _, place := range places {
+		w.Rows = append(w.Rows, r.Index[place])
+		w.Tokens += r.Tokens[place]
+		w.Terms += r.Terms[place]
+	}
+	return w
+}
+
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
 func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) Rows {
 	out := Rows{Hash: hashOf(all)}

@@ -243,40 +243,54 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	}
 	adam := train.DefaultAdam()
 	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
-	packing, never := batch.PackingFor(e.OnHost()), func(int) bool { return false }
-	timedRows, timedTokens, started := 0, 0, time.Now()
+	job := &timed{model: m, packing: batch.PackingFor(e.OnHost()), rows: rows, a: a, started: time.Now()}
 	loop := train.Loop{
-		Engine: e, Runner: r, StopAfter: a.Steps, Adam: adam, EvalAt: never, SaveAt: never,
+		Runner: r, Job: job, StopAfter: a.Steps, Adam: adam,
 		Schedule: schedule.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},
-		Work: func(n int) (train.Work, error) {
-			from := (n - 1) * a.RowsPerStep % len(rows)
-			window := rows[from:min(from+a.RowsPerStep, len(rows))]
-			packed := packing.Pack(window)
-			w := train.Work{Batches: train.MicroBatches(m.Loss, packed)}
-			for _, row := range window {
-				w.Rows = append(w.Rows, row.Index)
-				w.Tokens += len(row.Tokens)
-			}
-			for _, b := range packed {
-				w.Terms += b.Terms
-			}
-			return w, nil
-		},
-		OnStep: func(s train.Step) error {
-			f.Loss = append(f.Loss, s.Loss)
-			timedRows, timedTokens = timedRows+s.Rows, timedTokens+s.Tokens
-			if s.Number == a.UntimedSteps {
-				timedRows, timedTokens, started = 0, 0, time.Now()
-			}
-			return nil
-		},
 	}
 	if err := loop.Run(ctx, ""); err != nil {
 		return f, err
 	}
-	seconds := time.Since(started).Seconds()
-	f.RowsPerSecond, f.TokensPerSecond = float64(timedRows)/seconds, float64(timedTokens)/seconds
+	seconds := time.Since(job.started).Seconds()
+	f.Loss = job.losses
+	f.RowsPerSecond, f.TokensPerSecond = float64(job.timedRows)/seconds, float64(job.timedTokens)/seconds
 	return f, nil
+}
+
+// timed trains on rows in their order; it is neither scored nor saved.
+type timed struct {
+	train.Job
+	model                  *llama.Model
+	packing                batch.Packing
+	rows                   []batch.Row
+	a                      arguments
+	losses                 []float64
+	timedRows, timedTokens int
+	started                time.Time
+}
+
+func (j *timed) Work(n int) (train.Work, error) {
+	from := (n - 1) * j.a.RowsPerStep % len(j.rows)
+	window := j.rows[from:min(from+j.a.RowsPerStep, len(j.rows))]
+	packed := j.packing.Pack(window)
+	w := train.Work{Batches: train.MicroBatches(j.model.Loss, packed)}
+	for _, row := range window {
+		w.Rows = append(w.Rows, row.Index)
+		w.Tokens += len(row.Tokens)
+	}
+	for _, b := range packed {
+		w.Terms += b.Terms
+	}
+	return w, nil
+}
+
+func (j *timed) Done(s train.Step) error {
+	j.losses = append(j.losses, s.Loss)
+	j.timedRows, j.timedTokens = j.timedRows+s.Rows, j.timedTokens+s.Tokens
+	if s.Number == j.a.UntimedSteps {
+		j.timedRows, j.timedTokens, j.started = 0, 0, time.Now()
+	}
+	return nil
 }
 
 // vectors is embed.py.

@@ -143,22 +143,26 @@ func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.
 // have so many label tokens.
 func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule schedule.Schedule) (losses, norms []float32) {
 	t.Helper()
-	never := func(int) bool { return false }
-	loop := train.Loop{
-		Engine: Open(t), Runner: r, Adam: adam, Schedule: schedule,
-		Work: func(int) (train.Work, error) {
-			return train.Work{Batches: train.MicroBatches(loss, batches), Terms: terms}, nil
-		},
-		EvalAt: never, SaveAt: never,
-		OnStep: func(s train.Step) error {
-			losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))
-			return nil
-		},
-	}
+	job := &job{work: train.Work{Batches: train.MicroBatches(loss, batches), Terms: terms}}
+	loop := train.Loop{Runner: r, Job: job, Adam: adam, Schedule: schedule}
 	if err := loop.Run(context.Background(), ""); err != nil {
 		t.Fatal(err)
 	}
-	return losses, norms
+	return job.losses, job.norms
+}
+
+// job is the same work in every step, neither scored nor saved.
+type job struct {
+	train.Job
+	work          train.Work
+	losses, norms []float32
+}
+
+func (j *job) Work(int) (train.Work, error) { return j.work, nil }
+
+func (j *job) Done(s train.Step) error {
+	j.losses, j.norms = append(j.losses, float32(s.Loss)), append(j.norms, float32(s.GradNorm))
+	return nil
 }
 
 // TenSteps is the last rung of the parity ladder: ten AdamW steps with clipping

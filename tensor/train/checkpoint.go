@@ -112,7 +112,7 @@ func parseState(data []byte) (s State, err error) {
 // save writes the checkpoint of the current step, which is whole or not there,
 // and removes those that are over the limit.
 func (l *Loop) save(ctx context.Context) (string, error) {
-	work, err := l.Work(l.state.Step)
+	work, err := l.Job.Work(l.state.Step)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (l *Loop) write(ctx context.Context, final string) (err error) {
 	}
 	defer func() { err = errors.Join(err, temp.Remove()) }()
 	dir := temp.Path(filepath.Base(final))
-	if err := l.SaveModel(ctx, dir); err != nil {
+	if err := l.Job.Save(ctx, dir); err != nil {
 		return err
 	}
 	if err := l.optimiser.save(ctx, filepath.Join(dir, momentsFile)); err != nil {
@@ -200,7 +200,7 @@ func (l *Loop) load(ctx context.Context, checkpoint string) error {
 	if s.Schedule != l.Schedule {
 		return fmt.Errorf("%s was made with the schedule %+v; this run has %+v; resume with the settings of the first run", checkpoint, s.Schedule, l.Schedule)
 	}
-	work, err := l.Work(s.Step)
+	work, err := l.Job.Work(s.Step)
 	if err != nil {
 		return err
 	}

@@ -261,13 +261,48 @@ func TestBestOfScores(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := Loop{Saves: Saves{Greater: test.greater}}
 			for i, score := range test.scores {
-				l.Evaluate = func(context.Context, int) (float64, error) { return score, nil }
+				l.Job = scored{score: score}
 				if err := l.evaluate(t.Context(), i+1); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if step, score, ok := l.Best(); step != test.best || ok != (test.best > 0) || ok && score != test.scores[step-1] {
 				t.Errorf("step %d with %v; want step %d", step, score, test.best)
+			}
+		})
+	}
+}
+
+// scored is a job with a score.
+type scored struct {
+	Job
+	score float64
+}
+
+func (s scored) Evaluate(context.Context, int) (float64, error) { return s.score, nil }
+
+func TestDue(t *testing.T) {
+	for _, test := range []struct {
+		name, why string
+		due       Due
+		want      []int // of 7 steps
+	}{
+		{"never", "the zero value", Due{}, nil},
+		{"never, nor at the end", "Last alone is nothing to count", Due{Last: true}, nil},
+		{"steps", "every so many, and not the rest", Due{Every: 3}, []int{3, 6}},
+		{"epochs", "the last one may be cut short", Due{Every: 3, Last: true}, []int{3, 6, 7}},
+		{"long", "longer than the run", Due{Every: 9}, nil},
+		{"a whole number", "the end counts once", Due{Every: 7, Last: true}, []int{7}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []int
+			for step := 1; step <= 7; step++ {
+				if test.due.At(step, 7) {
+					got = append(got, step)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", test.why, diff)
 			}
 		})
 	}

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"gorqa/engine/xla"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train/schedule"
 )
@@ -57,24 +56,43 @@ type Step struct {
 	Took     time.Duration
 }
 
+// Job is what a loop works for: it gives the rows of each step, is told what a step
+// did, and scores and saves the weights where that is due.
+type Job interface {
+	// Work is that of a step counted from 1, the same at every call.
+	Work(step int) (Work, error)
+	// Done is told of each step.
+	Done(Step) error
+	// Evaluate gives the score that the best checkpoint is chosen by.
+	Evaluate(ctx context.Context, step int) (score float64, err error)
+	// Save writes the weights of the runner into an empty folder.
+	Save(ctx context.Context, dir string) error
+}
+
+// Due says after which steps something is done. The zero value is never.
+type Due struct {
+	Every int  // steps, 0 for never
+	Last  bool // after the last step, too
+}
+
+// At says whether it is done after a step, of so many.
+func (d Due) At(step, steps int) bool {
+	return d.Every > 0 && (step%d.Every == 0 || d.Last && step == steps)
+}
+
 // Loop trains the weights of a runner. The fields are set by the caller and
 // not changed while Run works.
 type Loop struct {
-	Engine    *xla.Engine
-	Runner    *tape.Runner
-	Work      func(step int) (Work, error) // of a step counted from 1; the same at every call
-	Adam      Adam
-	Schedule  schedule.Schedule
-	Seed      int64                                       // of dropout
-	SaveModel func(ctx context.Context, dir string) error // writes the weights of the runner into an empty folder
+	Runner   *tape.Runner
+	Job      Job
+	Adam     Adam
+	Schedule schedule.Schedule
+	Seed     int64 // of dropout
 
-	OnStep   func(Step) error
-	Evaluate func(ctx context.Context, step int) (score float64, err error) // what the best checkpoint is chosen by
-	EvalAt   func(step int) bool
-	SaveAt   func(step int) bool
-	Saves    Saves
-	Made     Origin // of the run, kept in its checkpoints and compared with the one it goes on from
-	Scores   bool   // the run compares scores with that one's best
+	EvalAt, SaveAt Due
+	Saves          Saves
+	Made           Origin // of the run, kept in its checkpoints and compared with the one it goes on from
+	Scores         bool   // the run compares scores with that one's best
 
 	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
@@ -127,15 +145,15 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 			return err
 		}
 		l.state.Step, l.state.Epoch = number, step.Epoch
-		if err := l.OnStep(step); err != nil || number == l.StopAfter {
+		if err := l.Job.Done(step); err != nil || number == l.StopAfter {
 			return err
 		}
-		if ctx.Err() == nil && l.EvalAt(number) {
+		if ctx.Err() == nil && l.EvalAt.At(number, l.Schedule.Steps) {
 			if err := l.evaluate(ctx, number); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil || l.SaveAt(number) {
+		if ctx.Err() != nil || l.SaveAt.At(number, l.Schedule.Steps) {
 			// The checkpoint that a stop asks for is written all the same.
 			dir, err := l.save(context.WithoutCancel(ctx))
 			if err != nil {
@@ -157,7 +175,7 @@ func (l *Loop) Best() (step int, score float64, ok bool) {
 
 // evaluate scores the weights and remembers the best.
 func (l *Loop) evaluate(ctx context.Context, number int) error {
-	score, err := l.Evaluate(ctx, number)
+	score, err := l.Job.Evaluate(ctx, number)
 	if err != nil {
 		return err
 	}
@@ -178,7 +196,7 @@ func (l *Loop) evaluate(ctx context.Context, number int) error {
 // update.
 func (l *Loop) step(number int) (Step, error) {
 	start := time.Now()
-	work, err := l.Work(number)
+	work, err := l.Job.Work(number)
 	if err != nil {
 		return Step{}, err
 	}
