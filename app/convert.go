@@ -19,7 +19,7 @@ import (
 )
 
 // Convert turns documents of the original's pickle into JSONL, and a GGUF file
-// or a model folder into a Hugging Face folder. What is made appears whole or
+// or a model folder into a Hugging Face folder or, by the name, a GGUF file. What is made appears whole or
 // not at all, and nothing is written over.
 func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 	if modelfile.Exists(c.Out) {
@@ -35,9 +35,19 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	switch ext := strings.ToLower(filepath.Ext(c.In)); {
+	case (info.IsDir() || ext == ".gguf") && strings.EqualFold(filepath.Ext(c.Out), ".gguf"):
+		notes, err := qa.ConvertGGUF(ctx, c.In, c.Out, weights.DType(c.DType))
+		if err != nil {
+			return err
+		}
+		for _, note := range notes {
+			show.Say("%s: %s", c.Out, note)
+		}
+		show.Say("%s: a GGUF file with weights in %s; ollama's Modelfile is beside it", c.Out, c.DType)
+		return nil
 	case info.IsDir(), ext == ".gguf":
 		if strings.EqualFold(filepath.Ext(c.Out), ".jsonl") {
-			return fmt.Errorf("%s: a model becomes a folder; the name of one expected, not of a .jsonl file", c.Out)
+			return fmt.Errorf("%s: a model becomes a folder or a .gguf file; the name of one expected, not of a .jsonl file", c.Out)
 		}
 		if err := convertModel(ctx, c); err != nil {
 			return err

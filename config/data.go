@@ -41,8 +41,8 @@ func (c *Tokenize) notices() []string { return nil }
 // Convert is the settings of gorqa convert.
 type Convert struct {
 	In    string // documents as .pkl, a .gguf file or a model folder
-	Out   string // a .jsonl file or a folder; must not be there
-	DType string // "F32", "BF16" or "F16": of the weights written
+	Out   string // a .jsonl file, a .gguf file or a folder; must not be there
+	DType string // "F32", "BF16", "F16" or, of a .gguf file, "Q8_0": of the weights written
 }
 
 // DefaultConvert writes weights in bfloat16, which most models are published
@@ -52,7 +52,7 @@ func DefaultConvert() Convert { return Convert{DType: "BF16"} }
 func (c *Convert) declare(s *set) {
 	s.positional = &positional{names: []string{"IN", "OUT"}, required: 2, take: func(args []string) { c.In, c.Out = args[0], args[1] }}
 	s.section("Conversion")
-	s.choice(&c.DType, "dtype", "format of the weights of a model folder", "BF16", "F16", "F32")
+	s.choice(&c.DType, "dtype", "format of the weights of a model; Q8_0 of a .gguf file alone", "BF16", "F16", "F32", "Q8_0")
 }
 
 // Validate implements Settings.
@@ -60,7 +60,11 @@ func (c *Convert) Validate() error {
 	var p problems
 	p.that(c.In != "", "IN: empty; a file or folder to convert expected")
 	p.that(c.Out != "", "OUT: empty; a file or folder to make expected")
-	p.folder("OUT", c.Out)
+	gguf := strings.EqualFold(filepath.Ext(c.Out), ".gguf")
+	if !gguf {
+		p.folder("OUT", c.Out)
+	}
+	p.that(gguf || c.DType != "Q8_0", "dtype: Q8_0 found with %s; BF16, F16 or F32 expected for a model folder, or a name that ends in .gguf", c.Out)
 	p.differ([2]string{"IN", c.In}, [2]string{"OUT", c.Out})
 	return p.join()
 }
@@ -69,7 +73,7 @@ func (c *Convert) Validate() error {
 func (p *problems) folder(name, path string) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".gguf":
-		p.that(false, "%s: %s found, but a model is written as a Hugging Face folder (config.json, model.safetensors …), not yet as GGUF; the name of a folder expected; llama.cpp's convert_hf_to_gguf.py makes a GGUF file of that folder", name, path)
+		p.that(false, "%s: %s found, but a Hugging Face folder is written here (config.json, model.safetensors …); the name of a folder expected; gorqa convert FOLDER model.gguf makes a GGUF file of it", name, path)
 	case ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle":
 		p.that(false, "%s: %s found, but a model is written as a Hugging Face folder (config.json, model.safetensors …), and documents as .jsonl; the name of a folder, or of a .jsonl file for documents, expected", name, path)
 	}

@@ -1,7 +1,8 @@
 """Goldens of package weights: what the Python packages gguf and transformers
 read out of GGUF files.
 
-  files/weights/testdata/blocks.json.gz  random quantised blocks and their float32 values (gguf.dequantize)
+  files/weights/testdata/blocks.json.gz  random quantised blocks and their float32 values (gguf.dequantize), and
+                                         random float32 values and their Q8_0 blocks (gguf.quantize)
   files/weights/testdata/tiny-*.gguf     random models of every architecture, written with gguf.GGUFWriter
   files/weights/testdata/tiny.json       SHA-256 of each tensor and the config as transformers loads them
   files/weights/testdata/smollm2.json    the same of SmolLM2-135M-Instruct (only with its file in the cache)
@@ -27,9 +28,10 @@ from transformers import AutoModelForCausalLM
 
 SEED = 20
 OUT = Path(__file__).resolve().parent.parent / "files" / "weights" / "testdata"
-TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS", "MXFP4"]
 # Byte offsets of the half-precision scales in a block.
-SCALES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+SCALES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+          "Q2_K": [80, 82], "Q3_K": [108], "IQ4_NL": [0], "IQ4_XS": [0]}  # fmt: skip
 
 
 def header(**more):
@@ -68,9 +70,24 @@ def blocks():
         if size == 1:  # no NaN among the plain ones either
             keep = np.isfinite(values)
             raw, values = raw[keep], values[keep]
+        if name == "MXFP4":  # each kind of exponent
+            raw[:, 0] = [0, 1, 2, 3, 127, 254]
+            values = gguf.dequantize(raw.reshape(-1), Q[name])
         cases.append({"type": name, "number": int(Q[name].value), "block": size, "bytes": width, "raw": b64(raw), "values": b64(values)})
     with gzip.GzipFile(OUT / "blocks.json.gz", "wb", mtime=0) as f:
-        f.write(json.dumps(header(cases=cases), indent=1).encode())
+        f.write(json.dumps(header(cases=cases, quantised=quantised(rng)), indent=1).encode())
+
+
+def quantised(rng):
+    """Values of all sizes, ties, zeros and signs, and their Q8_0 blocks."""
+    values = rng.normal(0, 1, (40, 32)).astype(np.float32) * np.logspace(-9, 4, 40, dtype=np.float32)[:, None]
+    values[1] = 0
+    values[2] = np.arange(-16, 16) * np.float32(0.5)
+    values[2, 0] = 127  # steps of 1: halves are ties
+    values[3, 1:] = 0
+    values[4] = -np.abs(values[4])
+    values[5] = np.float32(3e-44)  # a scale that is none
+    return {"values": b64(values), "raw": b64(gguf.quantize(values.reshape(-1), Q.Q8_0))}
 
 
 def permute(weights, heads):

@@ -175,8 +175,9 @@ func conversions(streams app.Streams) []*cobra.Command {
 	return []*cobra.Command{
 		leaf(streams, "convert", "Convert documents or a model",
 			`Documents as LocalRQA pickles them (.pkl) become JSONL; nothing in the pickle
-is run. A .gguf file or a model folder becomes a Hugging Face folder.`,
-			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16",
+is run. A .gguf file or a model folder becomes a Hugging Face folder or, where OUT
+ends in .gguf, a GGUF file for llama.cpp, with a Modelfile for ollama beside it.`,
+			"gorqa convert documents.pkl documents.jsonl\ngorqa convert model.gguf model-folder --dtype BF16\ngorqa convert runs/faire-sft faire.gguf --dtype Q8_0",
 			config.DefaultConvert(), app.Convert),
 		leaf(streams, "merge", "Merge an adapter into its base model",
 			`Adds an adapter (LoRA), as gorqa train with --use_peft true or PEFT saves it, to

@@ -246,7 +246,11 @@ func (r *ggufReader) tensor(name string, seen map[string]bool) (t ggufTensor) {
 	}
 	format, ok := ggufFormats[kind]
 	if !ok {
-		r.fail(at, "%s: quantisation type %d; expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K: take a GGUF of one of these", what, kind)
+		name := ggufRefused[kind]
+		if name == "" {
+			name = fmt.Sprintf("%d", kind)
+		}
+		r.fail(at, "%s: quantisation type %s; expected one of %s: take a GGUF of one of these", what, name, ggufReadNames())
 		return t
 	}
 	n, ok := product(dims, 1)

@@ -21,7 +21,20 @@ import (
 	"gorqa/files/wheel"
 )
 
-func TestDequantise(t *testing.T) {
+// goldenBlocks is testdata/blocks.json.gz, made by parity/make_gguf.py.
+type goldenBlocks struct {
+	Cases []struct {
+		Type        string
+		Number      uint32
+		Block       int64
+		Bytes       int64
+		Raw, Values []byte
+	}
+	Quantised struct{ Raw, Values []byte }
+}
+
+func readBlocks(t *testing.T) (golden goldenBlocks) {
+	t.Helper()
 	file, err := os.Open("testdata/blocks.json.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -31,18 +44,14 @@ func TestDequantise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var golden struct {
-		Cases []struct {
-			Type        string
-			Number      uint32
-			Block       int64
-			Bytes       int64
-			Raw, Values []byte
-		}
-	}
 	if err := json.NewDecoder(unzip).Decode(&golden); err != nil {
 		t.Fatal(err)
 	}
+	return golden
+}
+
+func TestDequantise(t *testing.T) {
+	golden := readBlocks(t)
 	if len(golden.Cases) != len(ggufFormats) {
 		t.Errorf("the golden has %d formats; %d are read", len(golden.Cases), len(ggufFormats))
 	}
@@ -302,7 +311,8 @@ func TestGGUFErrors(t *testing.T) {
 		{"beyond", "the data is cut off", newGGUF(1, 0).tensor("t", 0, 0, 64), []string{"ends beyond the file's"}},
 		{"far beyond", "the offset wraps around", newGGUF(1, 0).tensor("t", 0, math.MaxUint64-8, 1), []string{"ends beyond the file's"}},
 		{"half a block", "Q4_0 comes in blocks of 32", newGGUF(1, 0).tensor("t", 2, 0, 33), []string{"in blocks of 32 for Q4_0"}},
-		{"quantisation", "names those that are read", newGGUF(1, 0).tensor("t", 10, 0, 256), []string{"quantisation type 10", "Q4_1"}},
+		{"quantisation", "names those that are read", newGGUF(1, 0).tensor("t", 16, 0, 256), []string{"quantisation type IQ2_XXS", "Q4_1", "MXFP4"}},
+		{"quantisation of tomorrow", "names those that are read", newGGUF(1, 0).tensor("t", 99, 0, 256), []string{"quantisation type 99", "IQ4_XS"}},
 		{"architecture", "names those that are known", newGGUF(0, 1).key("general.architecture", "gemma3"), []string{`"gemma3"`, `"llama" "mistral" "qwen2" "qwen3"`}},
 		{"split", "one part of several", newGGUF(0, 2).key("general.architecture", "llama").text("split.count").u32(ggufU16).u16(3), []string{"one of 3 parts", "--merge"}},
 		{"experts", "a Mixtral", append(newGGUF(2, 1).key("general.architecture", "llama").tensor("blk.0.ffn_gate_exps.weight", 0, 0, 1).tensor("blk.1.ffn_gate_exps.weight", 0, 0, 1), make([]byte, 64)...), []string{"2 tensors are not those of a llama model", `"blk.0.ffn_gate_exps.weight"`}},

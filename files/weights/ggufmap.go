@@ -155,15 +155,26 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, sizes ggufSizes, permuted 
 	return factors, problems
 }
 
-// unpermute undoes what llama.cpp does to the rows of q and k: within a head,
-// file row 2i+j is row i of half j.
+// permute puts the rows of q and k as llama.cpp has them: row i of half j of a head
+// becomes its row 2i+j.
+func permute(values []float32, rows, heads int) []float32 {
+	return reorder(values, rows, heads, func(half, i, j int) (to, from int) { return 2*i + j, j*half + i })
+}
+
+// unpermute undoes permute.
 func unpermute(values []float32, rows, heads int) []float32 {
+	return reorder(values, rows, heads, func(half, i, j int) (to, from int) { return j*half + i, 2*i + j })
+}
+
+// reorder moves the rows within each head.
+func reorder(values []float32, rows, heads int, place func(half, i, j int) (to, from int)) []float32 {
 	width, half := len(values)/rows, rows/heads/2
 	out := make([]float32, len(values))
 	for h := range heads {
 		for i := range half {
 			for j := range 2 {
-				to, from := h*2*half+j*half+i, h*2*half+2*i+j
+				to, from := place(half, i, j)
+				to, from = h*2*half+to, h*2*half+from
 				copy(out[to*width:(to+1)*width], values[from*width:(from+1)*width])
 			}
 		}
@@ -335,6 +346,11 @@ func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor)
 		scaling := map[string]any{"rope_type": kind, "type": kind, "factor": k.number(k.prefix+"rope.scaling.factor", 1)}
 		if _, ok := k.file.meta[k.prefix+"rope.scaling.original_context_length"]; ok {
 			scaling["original_max_position_embeddings"] = k.count("rope.scaling.original_context_length")
+		}
+		for _, name := range []string{"beta_fast", "beta_slow"} {
+			if n := k.number(k.prefix+"rope.scaling.yarn_"+name, -1); n >= 0 {
+				scaling[name] = n
+			}
 		}
 		config["rope_scaling"] = scaling
 	default:

@@ -26,11 +26,14 @@ type GGUFVocab struct {
 	Charsmap           []byte
 }
 
-// Token types of GGUF, which took SentencePiece's numbers, that matter here.
+// Token types of GGUF, which took SentencePiece's numbers.
 const (
+	typeNormal      = 1
 	typeUnknown     = 2
 	typeControl     = 3
 	typeUserDefined = 4
+	typeUnused      = 5
+	typeByte        = 6
 )
 
 // object keeps the order in which encoding/json writes maps: by key.
@@ -60,10 +63,12 @@ func ggufPreTokenizer(pre string) (normalizer, preTokenizer object, ignoreMerges
 		}}, false, nil
 	case "llama-bpe", "llama3", "llama-v3":
 		return nil, split(patternLlama3), true, nil
+	case "dbrx", "smaug-bpe": // the same, but merges count within words of the vocabulary
+		return nil, split(patternLlama3), false, nil
 	case "qwen2", "deepseek-r1-qwen":
 		return object{"type": "NFC"}, split(patternQwen2), false, nil
 	}
-	return nil, nil, false, fmt.Errorf("tokenizer.ggml.pre %q is not known; one of gpt-2, smollm, starcoder, llama-bpe, qwen2 is expected; take the tokenizer.json of the model instead", pre)
+	return nil, nil, false, fmt.Errorf("tokenizer.ggml.pre %q is not known; one of gpt-2, smollm, starcoder, llama-bpe, dbrx, qwen2 is expected; take the tokenizer.json of the model instead", pre)
 }
 
 // FromGGUF writes the tokenizer.json that the vocabulary of a GGUF file stands

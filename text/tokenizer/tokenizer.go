@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -88,33 +89,38 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	config, err := beside(file, configName)
-	if err != nil {
-		return nil, err
-	}
-	specialMap, err := beside(file, specialMapName)
-	if err != nil {
-		return nil, err
-	}
-	if filepath.Ext(file) == ".model" {
-		s := SentencePiece{Model: data, Config: config, SpecialTokens: specialMap}
-		if s.AddedTokens, err = beside(file, "added_tokens.json"); err != nil {
+	near := map[string][]byte{}
+	for _, name := range []string{configName, specialMapName, addedName} {
+		if near[name], err = beside(file, name); err != nil {
 			return nil, err
 		}
-		t, err := ParseSentencePiece(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		return t, nil
 	}
-	t, err := Parse(data)
+	t, err := parseFile(file, data, near)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if err := t.name(config, specialMap); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Dir(file), err)
-	}
 	return t, nil
+}
+
+// ParseFiles is Load of a folder whose files are in memory, by their names.
+func ParseFiles(files map[string][]byte) (*Tokenizer, error) {
+	for _, name := range fileNames {
+		if data := files[name]; data != nil {
+			t, err := parseFile(name, data, files)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("no %s; one of them is expected", strings.Join(fileNames, ", "))
+}
+
+func parseFile(name string, data []byte, near map[string][]byte) (*Tokenizer, error) {
+	if filepath.Ext(name) == ".model" {
+		return ParseSentencePiece(SentencePiece{Model: data, Config: near[configName], SpecialTokens: near[specialMapName], AddedTokens: near[addedName]})
+	}
+	return ParseNamed(data, near[configName], near[specialMapName])
 }
 
 // maxFile bounds a tokenizer's file, in bytes; the largest known tokenizer.json
@@ -149,6 +155,7 @@ func beside(file, name string) ([]byte, error) {
 const (
 	configName     = "tokenizer_config.json"
 	specialMapName = "special_tokens_map.json"
+	addedName      = "added_tokens.json"
 )
 
 // fileNames are those of a tokenizer in a folder, best one first.
