@@ -125,8 +125,12 @@ func tokenizeLine(out *bufio.Writer, t *tokenizer.Tokenizer, line []byte, c conf
 		if err := json.Unmarshal(line, &text); err != nil || text == nil {
 			return fmt.Errorf("%s found; a JSON string expected; put the text in double quotes", excerpt(line))
 		}
+		ids := t.Encode(*text, c.AddSpecialTokens)
+		if err := t.Err(); err != nil {
+			return err
+		}
 		out.WriteByte('[')
-		for i, id := range t.Encode(*text, c.AddSpecialTokens) {
+		for i, id := range ids {
 			if i > 0 {
 				out.WriteByte(',')
 			}
@@ -147,7 +151,7 @@ func tokenizeLine(out *bufio.Writer, t *tokenizer.Tokenizer, line []byte, c conf
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(t.Decode(ids, c.SkipSpecialTokens)); err != nil {
+	if err := errors.Join(enc.Encode(t.Decode(ids, c.SkipSpecialTokens)), t.Err()); err != nil {
 		return err
 	}
 	_, err := out.Write(text.Bytes())

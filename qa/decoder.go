@@ -119,7 +119,7 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 			texts[i] = withoutPart(texts[i], d.Encoder.Template.Stops()[0])
 		}
 	}
-	return texts, nil
+	return texts, d.Encoder.Tokenizer.Err()
 }
 
 func (d *decoder) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {

@@ -144,6 +144,9 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 		}
 		ids[i] = row
 	}
+	if err := x.tokenizer.Err(); err != nil {
+		return nil, fmt.Errorf("embedding model: %w", err)
+	}
 	return x.model.Vectors(ctx, ids)
 }
 

@@ -200,7 +200,7 @@ func (f *fid) Complete(ctx context.Context, prompts [][]int32, most int) ([]stri
 	for i, a := range found {
 		texts[i] = f.say(a)
 	}
-	return texts, nil
+	return texts, f.Encoder.Tokenizer.Err()
 }
 
 // say is an answer's text.

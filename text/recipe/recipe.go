@@ -101,8 +101,12 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (text s
 	}
 }
 
-// check refuses tokens that the model has no embedding for.
+// check refuses tokens that the model has no embedding for, and those of a text
+// that the tokenizer could not divide.
 func (e *Encoder) check(ids []int32) error {
+	if err := e.Tokenizer.Err(); err != nil {
+		return err
+	}
 	if e.Embeddings == 0 {
 		return nil
 	}

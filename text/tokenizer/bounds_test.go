@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a tokenizer file could make slow or large is refused when it is read, with
@@ -47,5 +48,43 @@ func TestBounds(t *testing.T) {
 	}
 	if _, err := newCharsmap(make([]byte, maxCharsmap+1)); err == nil || !strings.Contains(err.Error(), "at most 16777216 are expected") {
 		t.Errorf("a charsmap that is too large: %v", err)
+	}
+}
+
+// A pattern that is quick on the probe's texts and slow on others is stopped by its
+// time for a text, which is next to nothing here; a part of every kind is named.
+func TestTimeForAText(t *testing.T) {
+	const pattern, text = `[^ ]+ ?`, "a b a b"
+	for _, test := range []struct {
+		name, file string
+		decode     bool
+		want       string
+	}{
+		{"pre_tokenizer", `"pre_tokenizer":{"type":"Split","pattern":{"Regex":"` + pattern + `"},"behavior":"Isolated"}`, false, "the tokenizer's Split with pattern"},
+		{"normalizer", `"normalizer":{"type":"Replace","pattern":{"Regex":"` + pattern + `"},"content":"a"}`, false, "the tokenizer's Replace with pattern"},
+		{"decoder", `"decoder":{"type":"Replace","pattern":{"Regex":"` + pattern + `"},"content":"b"}`, true, "the tokenizer's Replace with pattern"},
+		{"a text in a sequence", `"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"` + pattern + `"},"behavior":"Isolated"}]}`, false, "the tokenizer's Split with pattern"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, limit := range []time.Duration{textTime, time.Nanosecond} {
+				tok, err := parse([]byte(`{`+test.file+`,"model":{"type":"WordLevel","vocab":{"a":0,"b":1},"unk_token":"a"}}`), limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 2 { // the first one stays
+					if test.decode {
+						tok.Decode([]int32{0, 1}, false)
+					} else {
+						tok.Encode(text, false)
+					}
+				}
+				switch err := tok.Err(); {
+				case limit == textTime && err != nil:
+					t.Errorf("with %v for a text: %v", limit, err)
+				case limit < textTime && (err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "more than 1ns for a text of ")):
+					t.Errorf("with %v for a text: %v; %q expected", limit, err, test.want)
+				}
+			}
+		})
 	}
 }

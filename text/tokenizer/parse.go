@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -27,6 +28,8 @@ type fileJSON struct {
 // post-processor and decoder: the type says which of them count.
 type component struct {
 	Type string `json:"type"`
+
+	watch *watch // over its pattern
 
 	Normalizers   []json.RawMessage `json:"normalizers"`
 	Pretokenizers []json.RawMessage `json:"pretokenizers"`
@@ -92,7 +95,10 @@ type postProcessor struct {
 }
 
 // Parse reads a tokenizer.json. All problems are reported together.
-func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
+func Parse(tokenizerJSON []byte) (*Tokenizer, error) { return parse(tokenizerJSON, textTime) }
+
+// parse is Parse with the time that a pattern may take for a text.
+func parse(tokenizerJSON []byte, limit time.Duration) (*Tokenizer, error) {
 	var f fileJSON
 	if err := json.Unmarshal(tokenizerJSON, &f); err != nil {
 		var syntax *json.SyntaxError
@@ -105,7 +111,7 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 	if f.Model == nil {
 		return nil, errors.New("no model found; a tokenizer.json with a model is expected")
 	}
-	t := &Tokenizer{json: bytes.Clone(tokenizerJSON), cache: newWordCache()}
+	t := &Tokenizer{json: bytes.Clone(tokenizerJSON), cache: newWordCache(), watch: &watch{limit: limit}}
 	var errs []error
 	at := func(where string, err error) {
 		if err != nil {
@@ -113,7 +119,7 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) {
 		}
 	}
 	at("normalizer", t.addNormalizer(f.Normalizer, 0))
-	pre := &preBuilder{}
+	pre := &preBuilder{watch: t.watch}
 	at("pre_tokenizer", pre.add(f.PreTokenizer, 0))
 	at("post_processor", t.addPostProcessor(f.PostProcessor, 0))
 	at("decoder", t.addDecoder(f.Decoder, 0))
@@ -211,6 +217,7 @@ func (t *Tokenizer) addNormalizer(data json.RawMessage, depth int) error {
 	if c.Type == "Sequence" {
 		return sequence("normalizers", c.Normalizers, func(d json.RawMessage) error { return t.addNormalizer(d, depth+1) })
 	}
+	c.watch = t.watch
 	n, growth, err := c.normalizer()
 	if err == nil {
 		err = t.mayGrow(growth)
@@ -312,7 +319,7 @@ func (c *component) cutter() (cutter, error) {
 	case c.Pattern.String != nil:
 		return cutString(*c.Pattern.String), nil
 	case c.Pattern.Regex != nil:
-		return cutRegex(*c.Pattern.Regex)
+		return cutRegex(*c.Pattern.Regex, c.Type, c.watch)
 	}
 	return nil, errors.New("no pattern found; a pattern with a String or a Regex is expected")
 }
@@ -322,6 +329,7 @@ func (c *component) cutter() (cutter, error) {
 type preBuilder struct {
 	list  []preTokenizer
 	bytes bool
+	watch *watch
 }
 
 func (b *preBuilder) add(data json.RawMessage, depth int) error {
@@ -339,6 +347,7 @@ func (b *preBuilder) add(data json.RawMessage, depth int) error {
 	if b.bytes && isFalse(c.AddPrefixSpace) && isFalse(c.UseRegex) {
 		return nil
 	}
+	c.watch = b.watch
 	p, err := c.preTokenizer()
 	if err != nil {
 		return err
@@ -506,6 +515,7 @@ func (t *Tokenizer) addDecoder(data json.RawMessage, depth int) error {
 		}
 		d = decodeMetaspace(c.Replacement, scheme != "never")
 	case "Replace":
+		c.watch = t.watch
 		find, err := c.cutter()
 		if err != nil {
 			return err

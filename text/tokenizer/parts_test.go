@@ -42,7 +42,7 @@ func TestParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range g.Normalizers {
-		var tok Tokenizer
+		tok := Tokenizer{watch: &watch{limit: textTime}}
 		if err := tok.addNormalizer(c.Part, 0); err != nil {
 			t.Errorf("%.100s: %v", c.Part, err)
 			continue
@@ -58,7 +58,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	for _, c := range g.PreTokenizers {
-		var pre preBuilder
+		pre := preBuilder{watch: &watch{limit: textTime}}
 		if err := pre.add(c.Part, 0); err != nil {
 			t.Errorf("%s: %v", c.Part, err)
 			continue
@@ -89,7 +89,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	for _, c := range g.Decoders {
-		var tok Tokenizer
+		tok := Tokenizer{watch: &watch{limit: textTime}}
 		if err := tok.addDecoder(c.Part, 0); err != nil {
 			t.Errorf("%s: %v", c.Part, err)
 			continue

@@ -1,8 +1,10 @@
 package tokenizer
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -14,7 +16,8 @@ import (
 // regexp2 backtracks as the library's Oniguruma does. Its character classes
 // follow Go's Unicode tables, so a rune of another class there than in the
 // library is matched by a stand-in.
-func cutRegex(pattern string) (cutter, error) {
+// A text that takes longer than the watch allows is not cut, which the watch keeps.
+func cutRegex(pattern, part string, w *watch) (cutter, error) {
 	if scan, ok := scanners[pattern]; ok {
 		return func(cuts []cut, s string) []cut {
 			for i := 0; i < len(s); {
@@ -35,7 +38,12 @@ func cutRegex(pattern string) (cutter, error) {
 	if err := probePattern(re, pattern); err != nil {
 		return nil, err
 	}
+	re.MatchTimeout = w.limit
 	return func(cuts []cut, s string) []cut {
+		if w.err() != nil {
+			return append(cuts, cut{0, len(s), false})
+		}
+		begin, found, whole := time.Now(), 0, len(cuts)
 		runes := []rune(s)
 		seen := make([]rune, len(runes))
 		for i, r := range runes {
@@ -57,7 +65,15 @@ func cutRegex(pattern string) (cutter, error) {
 			}
 			cuts = append(cuts, cut{lo, hi, true})
 			done = hi
+			if found++; found%timedMatches == 1 && time.Since(begin) > w.limit {
+				err = errors.New("out of time")
+				break
+			}
 			m, err = re.FindNextMatch(m)
+		}
+		if err != nil {
+			w.fail(part, pattern, len(runes))
+			return append(cuts[:whole], cut{0, len(s), false})
 		}
 		if done < len(s) {
 			cuts = append(cuts, cut{done, len(s), false})
@@ -73,7 +89,38 @@ const (
 	maxPatternNesting = 50
 	probeRunes        = 512
 	probeTime         = 2 * time.Second
+	textTime          = 30 * time.Second // for a text, of a few megabytes at most
+	timedMatches      = 256              // between two looks at the clock
 )
+
+// watch holds what a tokenizer's patterns may take for a text, and what went beyond
+// it first.
+type watch struct {
+	limit time.Duration
+	first atomic.Pointer[tooSlow]
+}
+
+// tooSlow says which pattern took too long.
+type tooSlow struct {
+	part, pattern string
+	limit         time.Duration
+	characters    int
+}
+
+func (e *tooSlow) Error() string {
+	return fmt.Sprintf("the tokenizer's %s with pattern %.200q takes more than %v for a text of %d characters; a pattern that is quick on it is expected; shorten the text, or take another tokenizer file", e.part, e.pattern, e.limit, e.characters)
+}
+
+func (w *watch) fail(part, pattern string, characters int) {
+	w.first.CompareAndSwap(nil, &tooSlow{part, pattern, w.limit, characters})
+}
+
+func (w *watch) err() error {
+	if e := w.first.Load(); e != nil {
+		return e
+	}
+	return nil
+}
 
 // checkPattern refuses a pattern that is too large to compile without a thought.
 func checkPattern(pattern string) error {

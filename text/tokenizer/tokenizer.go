@@ -28,6 +28,7 @@ type Tokenizer struct {
 	special    Special
 	cache      *wordCache
 	scratch    sync.Pool
+	watch      *watch
 }
 
 // model turns one piece of pre-tokenized text into ids.
@@ -178,6 +179,12 @@ func find(path string) (string, error) {
 	}
 	return "", fmt.Errorf("%s: no tokenizer.json, spiece.model or tokenizer.model found; a folder with one of them is expected; convert another kind of tokenizer with transformers' save_pretrained", path)
 }
+
+// Err says what made results wrong that were given so far, nil for nothing: a
+// pattern of the file took too long for a text, and the text was not divided by it,
+// nor any after it. Who encodes or decodes texts looks at it before their results
+// are used.
+func (t *Tokenizer) Err() error { return t.watch.err() }
 
 // Encode returns the ids of text, with the special tokens that the
 // post-processor adds if addSpecial is set. Invalid UTF-8 reads as U+FFFD.
