@@ -37,7 +37,7 @@ func readFile(path string) ([]assignment, error) {
 // LocalRQA, as others of transformers, write theirs by the classes that declare
 // them (model_args, data_args, training_args, …).
 func isSection(name string) bool {
-	return strings.HasSuffix(name, "_args") && refused[name] == "" && passedOver[name] == ""
+	return strings.HasSuffix(name, "_args") && refused[name] == "" && ignored[name] == ""
 }
 
 // reader collects what a settings file gives.

@@ -40,8 +40,8 @@ var refused = map[string]string{
 	"max_length":             "use --max_seq_length for a row and --eval_max_new_tokens for an answer",
 }
 
-// passedOver are settings of the same two that change nothing here.
-var passedOver = map[string]string{
+// ignored are settings of the same two that change nothing here.
+var ignored = map[string]string{
 	"deepspeed":                               "it is for training",
 	"use_flash_attention":                     "attention is computed in blocks by gorqa's own graph on every device",
 	"attn_implementation":                     "attention is computed in blocks by gorqa's own graph on every device",
@@ -144,7 +144,7 @@ func (s *set) foreign() {
 	if s.lookup("gradient_accumulation_steps") != nil {
 		s.deepSpeed()
 	}
-	for _, table := range []map[string]string{refused, passedOver} {
+	for _, table := range []map[string]string{refused, ignored} {
 		isRefused := table["fsdp"] != ""
 		for name, why := range table {
 			if s.lookup(name) != nil { // taken by this command

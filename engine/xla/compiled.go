@@ -4,7 +4,7 @@ package xla
 // second or two to compile for each number of positions. go-xla has no call for
 // that, so the plugin's own entry for compiling is replaced by one that looks for
 // the file first. The code that oneDNN makes cannot be kept: this plugin crashes on
-// it. Programs get their foreign calls there too (products.go).
+// it. Programs get their foreign calls there too (gemm.go).
 
 /*
 #cgo linux LDFLAGS: -ldl
@@ -211,8 +211,8 @@ func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
 	client.Store((*byte)(args.client))
 	text := unnumbered(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
-	if products.Load() {
-		text = withProducts(text)
+	if takesGEMM.Load() {
+		text = withGEMMCalls(text)
 	}
 	compile := func() unsafe.Pointer {
 		return C.compile_text(args, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)))

@@ -12,7 +12,7 @@ func Available() error {
 
 func divert(string) bool          { return false }
 func keepCompiled(string, string) {}
-func offerProducts(string)        {}
+func offerGEMM(string)            {}
 func runAhead(string)             {}
 
 // PeakMemory is 0: nothing runs on a device.

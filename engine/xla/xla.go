@@ -79,7 +79,7 @@ func Open(variant, plugin string) (*Engine, error) {
 	if divert(plugin) {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
-			offerProducts(plugin)
+			offerGEMM(plugin)
 		}
 	}
 	if !e.onHost {

@@ -1,6 +1,6 @@
 // Package enginetest opens the engine for tests, fetching the plugin into the
-// cache folder where it is not there yet, walks tapes and takes optimiser steps.
-// Only tests import it.
+// cache folder where it is not there yet, runs forward and backward passes on tapes
+// and takes optimiser steps. Only tests import it.
 package enginetest
 
 import (

@@ -24,7 +24,7 @@ func CrossEntropySum(logits, targets, weights *Node) (loss, dLogits *Node) {
 	return loss, Mul(p, BroadcastToShape(InsertAxes(weights, -1), shape))
 }
 
-// KeepHead is what HeadVJP wants kept of a head's forward walk, in which the
+// KeepHead is what HeadVJP wants kept of a head's forward pass, in which the
 // gradients have been made already: the cotangents of the rows [L, D] and of the
 // logits [L, V], and what the matrix "head" was multiplied with [L, D].
 func KeepHead(w *Weights, dRows, dLogits, read *Node) []*Node {

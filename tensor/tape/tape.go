@@ -422,7 +422,7 @@ func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	for i, v := range a.out {
 		out[i].grad, v.grad = dOut[i], nil
 	}
-	if err := inner.walk(); err != nil {
+	if err := inner.backwardPass(); err != nil {
 		return err
 	}
 	for i, v := range in {
@@ -573,11 +573,11 @@ func (t *Tape) Backward(losses ...*Value) error {
 		}
 		loss.grad = one
 	}
-	return t.walk()
+	return t.backwardPass()
 }
 
-// walk goes over the records backwards, from the cotangents that are set.
-func (t *Tape) walk() error {
+// backwardPass goes over the records, the last one first, from the cotangents that are set.
+func (t *Tape) backwardPass() error {
 	for i := len(t.records) - 1; i >= 0; i-- {
 		rec := t.records[i]
 		t.records = t.records[:i]

@@ -65,7 +65,7 @@ func (r *run) captured(body func() error) (string, error) {
 // scope holds the variables that a block sets; it sees those around it.
 type scope struct {
 	around *scope
-	few    []binding      // the first ones
+	first  []binding      // the first few
 	more   map[string]any // the others
 }
 
@@ -75,14 +75,14 @@ type binding struct {
 }
 
 func (s *scope) set(name string, value any) {
-	for i := range s.few {
-		if s.few[i].name == name {
-			s.few[i].value = value
+	for i := range s.first {
+		if s.first[i].name == name {
+			s.first[i].value = value
 			return
 		}
 	}
-	if len(s.few) < 12 {
-		s.few = append(s.few, binding{name, value})
+	if len(s.first) < 12 {
+		s.first = append(s.first, binding{name, value})
 		return
 	}
 	if s.more == nil {
@@ -92,9 +92,9 @@ func (s *scope) set(name string, value any) {
 }
 
 func (s *scope) get(name string) (any, bool) {
-	for i := range s.few {
-		if s.few[i].name == name {
-			return s.few[i].value, true
+	for i := range s.first {
+		if s.first[i].name == name {
+			return s.first[i].value, true
 		}
 	}
 	v, ok := s.more[name]
@@ -235,7 +235,7 @@ func (n forNode) loop(r *run, s *scope, over any, depth int) error {
 	}
 	for i, e := range items {
 		l.at = i
-		inner := &scope{around: s, few: append(make([]binding, 0, 4), binding{"loop", l})}
+		inner := &scope{around: s, first: append(make([]binding, 0, 4), binding{"loop", l})}
 		if err := r.assign(n.target, e, inner); err != nil {
 			return err
 		}

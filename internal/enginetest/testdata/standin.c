@@ -26,7 +26,7 @@ static float wide(uint16_t x) {
 	return f;
 }
 
-static uint16_t half(float f) {
+static uint16_t bf16_of(float f) {
 	uint32_t bits;
 	memcpy(&bits, &f, 4);
 	return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
@@ -78,7 +78,7 @@ static void *forward(ffi_frame *f) {
 				p[j] = expf(p[j] - top), total += p[j];
 				add(sums, p[j], v + at(&d, j, h), d.c);
 			}
-			for (long c = 0; c < d.c; c++) o[at(&d, i, h) + c] = half(sums[c] / total);
+			for (long c = 0; c < d.c; c++) o[at(&d, i, h) + c] = bf16_of(sums[c] / total);
 			stats[h * d.s + i] = top + logf(total);
 		}
 	free(p), free(sums);
@@ -110,7 +110,7 @@ static void *backward(ffi_frame *f) {
 		}
 	for (int n = 0; n < 3; n++) {
 		uint16_t *out = f->out.list[n]->data;
-		for (long i = 0; i < size; i++) out[i] = half(sums[n][i]);
+		for (long i = 0; i < size; i++) out[i] = bf16_of(sums[n][i]);
 		free(sums[n]);
 	}
 	return NULL;

@@ -417,7 +417,7 @@ func (m *Model) heads(w *nn.Weights, x, cos, sin *Node) heads {
 
 // mix is the last part of a layer: it takes its input x [S, D] and the outcome
 // of attention o [S, H·C] to its output y [S, D]; mid [S, D], gate and up
-// [S, Inner] are what the backward walk wants kept.
+// [S, Inner] are what the backward pass wants kept.
 func (m *Model) mix(w *nn.Weights, x, o *Node) (y, mid, gate, up *Node) {
 	mid = Add(x, nn.Linear(w, "self_attn.o_proj", o))
 	h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), m.Config.Epsilon)

@@ -27,16 +27,16 @@ import (
 	"gorqa/engine/cpu"
 )
 
-// targets are the names of the calls for products with a transposed and a plain
+// targets are the names of the calls for GEMM with a transposed and a plain
 // second matrix, by the axis that is summed over in it.
 var targets = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
 
-// products says whether the host's plugin knows the targets.
-var products atomic.Bool
+// takesGEMM says whether the host's plugin knows the targets.
+var takesGEMM atomic.Bool
 
-// offerProducts has the loaded plugin of the host know package cpu's calls, where
+// offerGEMM has the loaded plugin of the host know package cpu's calls, where
 // they are faster than its own.
-func offerProducts(plugin string) {
+func offerGEMM(plugin string) {
 	if isa, err := cpu.ISAInUse(); err != nil || isa != cpu.AVX512BF16 {
 		return
 	}
@@ -49,7 +49,7 @@ func offerProducts(plugin string) {
 			return
 		}
 	}
-	products.Store(true)
+	takesGEMM.Store(true)
 }
 
 var dot = regexp.MustCompile(`"stablehlo\.dot_general"\((%\w+), (%\w+)\) \{
@@ -62,11 +62,11 @@ var dot = regexp.MustCompile(`"stablehlo\.dot_general"\((%\w+), (%\w+)\) \{
  *precision_config = [^\n]*
  *\} : \(tensor<(\d+)x(\d+)xbf16>, (tensor<\d+x\d+xbf16>)\) -> tensor<\d+x(\d+)xbf16>`)
 
-// smallest is how many products of two numbers are worth a call.
+// smallest is how many multiplications are worth a call.
 const smallest = 1 << 16
 
-// withProducts gives a program whose products of bf16 matrices are foreign calls.
-func withProducts(program []byte) []byte {
+// withGEMMCalls gives a program whose GEMM in bf16 are foreign calls.
+func withGEMMCalls(program []byte) []byte {
 	return dot.ReplaceAllFunc(program, func(found []byte) []byte {
 		part := dot.FindSubmatch(found)
 		size := func(i int) int {

@@ -17,10 +17,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// TestProducts multiplies matrices of bf16 in a graph, both ways, against sums in
+// TestForeignGEMM multiplies matrices of bf16 in a graph, both ways, against sums in
 // f64, after another operation, so that an operand is not a parameter, and beside one
 // that is too small for a foreign call.
-func TestProducts(t *testing.T) {
+func TestForeignGEMM(t *testing.T) {
 	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestProducts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cpu.HasGEMM() && e.OffloadsWeightGradGEMM() && !products.Load() {
+	if cpu.HasGEMM() && e.OffloadsWeightGradGEMM() && !takesGEMM.Load() {
 		t.Error("the plugin took no foreign calls")
 	}
 	const m, k, n = 130, 96, 70
@@ -117,7 +117,7 @@ func TestWithProducts(t *testing.T) {
 		{"128x96xbf16", "64x96xbf16", "128x64xf32", "1", ""},
 	} {
 		before := program(c.x, c.w, c.y, c.axis)
-		after := withProducts(before)
+		after := withGEMMCalls(before)
 		if c.target == "" && !bytes.Equal(before, after) {
 			t.Errorf("%v is changed to\n%s", c, after)
 		}
