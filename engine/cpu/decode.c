@@ -109,11 +109,11 @@ static int attention_job(void *of, int worker, int workers) {
     for (int item = worker; item < t->rows * kv; item += workers) {
         const int row = item / kv, h = item % kv;
         const kv_cache *cache = t->caches[row];
-        const int from = t->slide && cache->length > t->slide ? cache->length - t->slide : 0;
+        const int length = t->lengths[row], from = t->slide && length > t->slide ? length - t->slide : 0;
         const size_t key = ((size_t)h * cache->room + from) * vector_bytes(cache);
         const long at = ((long)row * t->heads + (long)h * group) * c;
         const decode_head head = {
-            .bf16 = cache->bf16, .group = group, .width = c, .n = cache->length - from, .scale = 1 / sqrtf((float)c),
+            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from, .scale = 1 / sqrtf((float)c),
             .q = t->q + at, .k = (char *)cache->keys + key, .v = (char *)cache->values + key,
             .scores = room, .query = room + scores, .total = room + scores + query, .o = t->o + at};
         j->kernels->decode_attention(&head);
@@ -124,6 +124,6 @@ static int attention_job(void *of, int worker, int workers) {
 int decode_attention(decode_tokens t, int workers) {
     tokens j = {t, kernels_for(t.caches[0]->bf16), 0};
     for (int i = 0; i < t.rows; i++)
-        if (t.caches[i]->length > j.longest) j.longest = t.caches[i]->length;
+        if (t.lengths[i] > j.longest) j.longest = t.lengths[i];
     return threads_run(attention_job, &j, workers);
 }

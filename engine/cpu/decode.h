@@ -58,10 +58,11 @@ typedef struct {
 static inline long decode_scores(int group, int n) { return (long)group * ((n + 15) / 16 * 16); }
 static inline long decode_query(int group, int width) { return (long)group * ((width + 31) / 32 * 32); }
 
-// decode_attention is attention from the new tokens q [rows, heads, width], each to what
-// its cache holds, to o. It gives -1 where there is no memory.
+// decode_attention is attention from the new tokens q [rows, heads, width], each to so many
+// of the first tokens of its cache, to o. It gives -1 where there is no memory.
 typedef struct {
     kv_cache **caches;
+    const int *lengths;
     int rows, heads, slide;
     const float *q;
     float *o;

@@ -30,8 +30,8 @@ func (c *KVCache) Free() {
 // Length is how many tokens the cache holds.
 func (c *KVCache) Length() int { return int(c.c.length) }
 
-// Reset empties the cache and keeps its memory.
-func (c *KVCache) Reset() { c.c.length = 0 }
+// Truncate drops what is behind the first so many tokens and keeps the memory.
+func (c *KVCache) Truncate(length int) { c.c.length = min(c.c.length, C.int(max(0, length))) }
 
 // AppendKV adds the keys and values at the given places of k and v [.., N, C]. A cache
 // of f32 takes f32 alone.
@@ -52,12 +52,15 @@ func AppendKV[T Number](c *KVCache, k, v []T, places []int32) error {
 	return done("keys and values", C.kv_append(c.c, pointer(k), pointer(v), bf16, ints(places), C.int(len(places))))
 }
 
-// DecodeAttention is attention of one new token in each of B rows, whose keys and values
-// are the last in its cache: q [B, H, C] to o [B, H, C]. With a sliding window a
-// token sees that many, itself among them.
-func DecodeAttention(caches []*KVCache, heads, slide int, q, o []float32) error {
+// DecodeAttention is attention of B new tokens, each to the first lengths[b] tokens of
+// its row's cache, of which it is the last: q [B, H, C] to o [B, H, C]. Several may be of
+// one row. With a sliding window a token sees that many, itself among them.
+func DecodeAttention(caches []*KVCache, lengths []int32, heads, slide int, q, o []float32) error {
 	if len(caches) == 0 {
 		return nil
+	}
+	if len(lengths) != len(caches) {
+		return fmt.Errorf("decode: %d caches, %d lengths", len(caches), len(lengths))
 	}
 	first := caches[0].c
 	kv, width := int(first.heads), int(first.width)
@@ -66,13 +69,16 @@ func DecodeAttention(caches []*KVCache, heads, slide int, q, o []float32) error 
 	}
 	list, tokens := make([]*C.kv_cache, len(caches)), 0
 	for i, c := range caches {
-		if c.c.heads != first.heads || c.c.width != first.width || c.c.length == 0 {
-			return fmt.Errorf("decode: a cache of %d tokens, %d heads of %d beside one of %d of %d", c.c.length, c.c.heads, c.c.width, kv, width)
+		if c.c.heads != first.heads || c.c.width != first.width {
+			return fmt.Errorf("decode: a cache of %d heads of %d beside one of %d of %d", c.c.heads, c.c.width, kv, width)
+		}
+		if lengths[i] < 1 || int(lengths[i]) > c.Length() {
+			return fmt.Errorf("decode: attention to %d tokens of a cache of %d", lengths[i], c.Length())
 		}
 		list[i] = c.c
-		tokens += c.Length()
+		tokens += int(lengths[i])
 	}
 	return done("decode", C.decode_attention(C.decode_tokens{
-		caches: &list[0], rows: C.int(len(list)), heads: C.int(heads), slide: C.int(slide), q: floats(q), o: floats(o),
+		caches: &list[0], lengths: ints(lengths), rows: C.int(len(list)), heads: C.int(heads), slide: C.int(slide), q: floats(q), o: floats(o),
 	}, workers(tokens*kv*width)))
 }

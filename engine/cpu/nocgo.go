@@ -53,9 +53,9 @@ func TopK(context.Context, []float32, []float32, int, int) ([][]Hit, error) {
 // KVCache is empty.
 type KVCache struct{}
 
-func NewKVCache(int, int, bool) (*KVCache, error)                      { return nil, ErrNoKernels }
-func (c *KVCache) Free()                                               {}
-func (c *KVCache) Length() int                                         { return 0 }
-func (c *KVCache) Reset()                                              {}
-func AppendKV[T Number](*KVCache, []T, []T, []int32) error             { return ErrNoKernels }
-func DecodeAttention([]*KVCache, int, int, []float32, []float32) error { return ErrNoKernels }
+func NewKVCache(int, int, bool) (*KVCache, error)                               { return nil, ErrNoKernels }
+func (c *KVCache) Free()                                                        {}
+func (c *KVCache) Length() int                                                  { return 0 }
+func (c *KVCache) Truncate(int)                                                 {}
+func AppendKV[T Number](*KVCache, []T, []T, []int32) error                      { return ErrNoKernels }
+func DecodeAttention([]*KVCache, []int32, int, int, []float32, []float32) error { return ErrNoKernels }

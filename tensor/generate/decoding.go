@@ -224,7 +224,7 @@ const (
 	aheadOnGPU  = 4
 )
 
-func (d *graphs) steps(rows []*row, sample *Sampling) (next [][]int32, err error) {
+func (d *graphs) steps(rows []*row, opt Options) (next [][]int32, err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	tokens, positions, first := make([]int32, d.batch), make([]int32, d.batch), slices.Repeat([]int32{int32(d.length)}, d.batch)
@@ -242,13 +242,17 @@ func (d *graphs) steps(rows []*row, sample *Sampling) (next [][]int32, err error
 			return nil, err
 		}
 	}
-	if sample != nil {
+	next = make([][]int32, len(rows))
+	if opt.Sample != nil {
 		x, err := d.step(t, s)
 		if err != nil {
 			return nil, err
 		}
-		drawn, err := d.draw(t, rows, x, sample)
-		return [][]int32{drawn}, err
+		drawn, err := d.draw(t, rows, x, opt.Sample)
+		for i, id := range drawn {
+			next[i] = []int32{id}
+		}
+		return next, err
 	}
 	var taken []*tape.Value
 	for range min(d.ahead, recent-d.place) {
@@ -266,11 +270,9 @@ func (d *graphs) steps(rows []*row, sample *Sampling) (next [][]int32, err error
 		if err != nil {
 			return nil, err
 		}
-		of := make([]int32, len(rows))
 		for i, r := range rows {
-			of[i] = all[r.slot]
+			next[i] = append(next[i], all[r.slot])
 		}
-		next = append(next, of)
 	}
 	return next, nil
 }

@@ -20,7 +20,24 @@ type Generator struct {
 	graphs bool // decode by graphs on the host too; for tests
 	group  int  // layers in one graph of a step
 	ahead  int  // greedy steps taken before their tokens are read
+	drafts Drafts
 }
+
+// Drafts counts what drafts have brought since a generator was made.
+type Drafts struct {
+	Steps, Tokens    int // of all rows, those without a draft too
+	Tried, Confirmed int // tokens of drafts, and those that the model gave itself
+}
+
+func (d *Drafts) add(x Drafts) {
+	d.Steps += x.Steps
+	d.Tokens += x.Tokens
+	d.Tried += x.Tried
+	d.Confirmed += x.Confirmed
+}
+
+// Drafts are counted where they are tried, see Options.Drafts.
+func (g *Generator) Drafts() Drafts { return g.drafts }
 
 // New makes a generator on the runner's weights, which are read at every call:
 // after a training step it answers with the updated ones.
@@ -59,9 +76,8 @@ type memory interface {
 	full() bool
 	// join prefills rows, which it adds to those under way.
 	join(ctx context.Context, under, joining []*row) error
-	// steps gives the next tokens of the rows under way: one or more times one of
-	// each row.
-	steps(rows []*row, sample *Sampling) ([][]int32, error)
+	// steps gives the next tokens of each of the rows under way, one or more.
+	steps(rows []*row, opt Options) ([][]int32, error)
 	// leave gives up what is held for a row.
 	leave(r *row)
 	free() error
@@ -170,17 +186,17 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 				return nil, err
 			}
 		}
-		steps, err := d.memory.steps(d.rows, opt.Sample)
+		next, err := d.memory.steps(d.rows, opt)
 		if err != nil {
 			return nil, err
 		}
 		rows := d.rows
 		d.rows = nil
 		for i, r := range rows {
-			if slices.ContainsFunc(steps, func(of []int32) bool { return of[i] == noNumber }) {
+			if slices.Contains(next[i], noNumber) {
 				return nil, fmt.Errorf("prompt %d: %w", r.prompt+1, errNoNumber)
 			}
-			if !r.extend(steps, i, opt) {
+			if !r.extend(next[i], opt) {
 				d.rows = append(d.rows, r)
 				continue
 			}
@@ -195,11 +211,11 @@ func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
 	return answers, nil
 }
 
-// extend adds the row's tokens, those in place i of each step, until its answer
-// ends, and cuts off the stop sequence.
-func (r *row) extend(steps [][]int32, i int, opt Options) (ended bool) {
-	for _, next := range steps {
-		r.tokens = append(r.tokens, next[i])
+// extend adds the row's next tokens until its answer ends, and cuts off the stop
+// sequence.
+func (r *row) extend(next []int32, opt Options) (ended bool) {
+	for _, id := range next {
+		r.tokens = append(r.tokens, id)
 		answer := r.tokens[r.start:]
 		stop := stopLength(answer, opt.Stops)
 		if stop > 0 || len(answer) == opt.MaxNewTokens || opt.Ended != nil && opt.Ended(answer) {

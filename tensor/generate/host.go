@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"gorqa/batch"
 	"gorqa/engine/xla"
@@ -28,7 +29,7 @@ func (d *host) free() error {
 }
 
 func (d *host) leave(r *row) {
-	r.past.Forget()
+	r.past.Truncate(0)
 	d.spare, r.past = append(d.spare, r.past), nil
 }
 
@@ -95,25 +96,58 @@ func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
 	return nil
 }
 
-func (d *host) steps(rows []*row, sample *Sampling) ([][]int32, error) {
-	tokens, pasts := make([]int32, len(rows)), make([]llama.Past, len(rows))
+// tokensAtOnce is how many tokens a step may hold for drafts to be worth it: up to
+// there they take about as long as the weights take to arrive.
+const tokensAtOnce = 24
+
+// steps takes each row one token further, and over as many of its draft's tokens as are
+// those that the model gives itself.
+func (d *host) steps(rows []*row, opt Options) ([][]int32, error) {
+	tokens, pasts := make([][]int32, len(rows)), make([]llama.Past, len(rows))
+	room := tokensAtOnce - len(rows)
 	for i, r := range rows {
-		tokens[i], pasts[i] = r.tokens[len(r.tokens)-1], r.past
+		draft := r.draft(min(room, opt.Drafts), opt)
+		room -= len(draft)
+		tokens[i], pasts[i] = slices.Concat(r.tokens[r.cached():], draft), r.past
 	}
 	logits, err := d.host.Step(tokens, pasts)
 	if err != nil {
 		return nil, err
 	}
-	next, v := make([]int32, len(rows)), len(logits)/len(rows)
+	next, v := make([][]int32, len(rows)), d.model.Config.Vocabulary
 	for i, r := range rows {
+		next[i] = r.agree(tokens[i][1:], logits[:len(tokens[i])*v], opt.Sample)
+		r.past.Truncate(r.cached() + len(next[i]))
+		d.drafts.add(Drafts{1, len(next[i]), len(tokens[i]) - 1, len(next[i]) - 1})
+		logits = logits[len(tokens[i])*v:]
+	}
+	return next, nil
+}
+
+// draft is what may follow the row's tokens: none where numbers are drawn, and no more
+// than the answer has room for beside the token that the model gives behind it.
+func (r *row) draft(most int, opt Options) []int32 {
+	if most = min(most, opt.MaxNewTokens-(len(r.tokens)-r.start)-1); opt.Sample != nil || most < 1 {
+		return nil
+	}
+	return lookup(r.tokens, most)
+}
+
+// agree are the tokens that the model gives: where its logits [1 + draft, V] give the
+// draft's own token, the one behind that as well.
+func (r *row) agree(draft []int32, logits []float32, sample *Sampling) (next []int32) {
+	v := len(logits) / (1 + len(draft))
+	for i := range 1 + len(draft) {
 		of := logits[i*v : (i+1)*v]
 		if sample != nil {
-			next[i] = sample.draw(of, r.numbers)
-		} else {
-			next[i] = likeliest(of)
+			return append(next, sample.draw(of, r.numbers))
+		}
+		next = append(next, likeliest(of))
+		if i < len(draft) && next[i] != draft[i] {
+			break
 		}
 	}
-	return [][]int32{next}, nil
+	return next
 }
 
 // likeliest is the place of the largest logit, the first of several, or noNumber.

@@ -127,10 +127,10 @@ func (h *Host) Past() (Past, error) {
 	return p, nil
 }
 
-// Forget empties it and keeps its memory.
-func (p Past) Forget() {
+// Truncate drops what is behind the first so many tokens and keeps the memory.
+func (p Past) Truncate(length int) {
 	for _, c := range p {
-		c.Reset()
+		c.Truncate(length)
 	}
 }
 
@@ -141,33 +141,43 @@ func (p Past) Free() {
 	}
 }
 
-// Step runs B rows one token further, each behind its past, to which the token
-// is added: tokens [B] to logits [B, V], which hold until the next step.
-func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
-	c, rows := h.config, len(tokens)
-	if len(pasts) != rows || rows == 0 {
-		return nil, fmt.Errorf("llama: %d tokens, pasts of %d rows", rows, len(pasts))
+// step is the tokens of one step, B of them from one row after the other, each with
+// what it attends to.
+type step struct {
+	angles  [][2][]float32 // of its position
+	pasts   []Past         // its row's
+	lengths []int32        // tokens of it that are seen, itself the last
+}
+
+// Step runs rows further, each by one token or more, behind its past, to which they are
+// added: B tokens in all to logits [B, V], which hold until the next step. What is
+// computed for a token does not depend on what else a step holds.
+func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
+	c := h.config
+	if len(pasts) != len(tokens) || len(tokens) == 0 {
+		return nil, fmt.Errorf("llama: tokens of %d rows, pasts of %d", len(tokens), len(pasts))
 	}
-	x, angles := make([]float32, rows*c.Width), make([][2][]float32, rows)
-	for i, id := range tokens {
-		if id < 0 || int(id) >= c.Vocabulary {
-			return nil, fmt.Errorf("llama: token id %d; expected one of the model's %d", id, c.Vocabulary)
+	var s step
+	var x []float32
+	for r, ids := range tokens {
+		for i, id := range ids {
+			if id < 0 || int(id) >= c.Vocabulary {
+				return nil, fmt.Errorf("llama: token id %d; expected one of the model's %d", id, c.Vocabulary)
+			}
+			x = append(x, make([]float32, c.Width)...)
+			h.embed.Row(int(id), x[len(x)-c.Width:])
+			position := pasts[r][0].Length() + i
+			cos, sin := c.Rope.At(position)
+			s.angles, s.pasts, s.lengths = append(s.angles, [2][]float32{cos, sin}), append(s.pasts, pasts[r]), append(s.lengths, int32(position+1))
 		}
-		h.embed.Row(int(id), x[i*c.Width:(i+1)*c.Width])
-		cos, sin := c.Rope.At(pasts[i][0].Length())
-		angles[i] = [2][]float32{cos, sin}
 	}
 	for i := range h.layers {
-		caches := make([]*cpu.KVCache, rows)
-		for r := range pasts {
-			caches[r] = pasts[r][i]
-		}
-		if err := h.layer(i, x, angles, caches); err != nil {
+		if err := h.layer(i, x, &s); err != nil {
 			return nil, err
 		}
 	}
 	h.scratch.Reset()
-	logits, err := h.scratch.Multiply(h.normed(x, h.norm), rows, h.head)
+	logits, err := h.scratch.Multiply(h.normed(x, h.norm), len(s.pasts), h.head)
 	if err != nil {
 		return nil, err
 	}
@@ -175,10 +185,10 @@ func (h *Host) Step(tokens []int32, pasts []Past) ([]float32, error) {
 }
 
 // layer runs x [B, D] through layer i, in place.
-func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*cpu.KVCache) error {
+func (h *Host) layer(i int, x []float32, s *step) error {
 	h.scratch.Reset()
-	c, l := h.config, h.layers[i]
-	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), len(caches), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+	c, l, rows := h.config, h.layers[i], len(s.pasts)
+	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 	if err != nil {
 		return err
 	}
@@ -186,28 +196,30 @@ func (h *Host) layer(i int, x []float32, angles [][2][]float32, caches []*cpu.KV
 		if w := l.vectors[name]; c.QKNorm {
 			qkv[j] = h.normed(qkv[j], w)
 		}
-		rotate(qkv[j], angles, c.HeadWidth)
+		rotate(qkv[j], s.angles, c.HeadWidth)
 	}
-	for r, cache := range caches {
-		if err := cpu.AppendKV(cache, qkv[1], qkv[2], []int32{int32(r)}); err != nil {
+	caches := make([]*cpu.KVCache, rows)
+	for r, past := range s.pasts {
+		caches[r] = past[i]
+		if err := cpu.AppendKV(caches[r], qkv[1], qkv[2], []int32{int32(r)}); err != nil {
 			return err
 		}
 	}
 	o := h.scratch.Floats(len(qkv[0]))
-	if err := cpu.DecodeAttention(caches, c.Heads, c.Slide[i], qkv[0], o); err != nil {
+	if err := cpu.DecodeAttention(caches, s.lengths, c.Heads, c.Slide[i], qkv[0], o); err != nil {
 		return err
 	}
-	out, err := h.linear(l, o, len(caches), "self_attn.o_proj")
+	out, err := h.linear(l, o, rows, "self_attn.o_proj")
 	if err != nil {
 		return err
 	}
 	add(x, out[0])
-	inner, err := h.linear(l, h.normed(x, l.vectors["post_attention_layernorm.weight"]), len(caches), "mlp.gate_proj", "mlp.up_proj")
+	inner, err := h.linear(l, h.normed(x, l.vectors["post_attention_layernorm.weight"]), rows, "mlp.gate_proj", "mlp.up_proj")
 	if err != nil {
 		return err
 	}
 	cpu.SwiGLU(inner[0], inner[1])
-	down, err := h.linear(l, inner[0], len(caches), "mlp.down_proj")
+	down, err := h.linear(l, inner[0], rows, "mlp.down_proj")
 	if err != nil {
 		return err
 	}
