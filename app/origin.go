@@ -29,7 +29,7 @@ var freeSettings = []string{
 	"train_file", "eval_file", "test_file", "on_bad_rows", "on_overflow", "full_dataset_file_path", "full_dataset_index_path", "eval_embedding_model",
 	"cache_dir", "offline", "backend", "gradient_checkpointing", "optim",
 	"per_device_train_batch_size", "gradient_accumulation_steps", // their product stays
-	"per_device_eval_batch_size", "do_train", "do_eval", "eval_strategy", "eval_steps", "eval_on_start", "test_on_start",
+	"per_device_eval_batch_size", "prompt_lookup_num_tokens", "do_train", "do_eval", "eval_strategy", "eval_steps", "eval_on_start", "test_on_start",
 	"output_dir", "overwrite_output_dir", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "load_best_model_at_end",
 	"logging_steps", "report_to", "disable_tqdm", "write_predictions", "gen_gpt4eval", "judge_model",
 }

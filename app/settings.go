@@ -30,7 +30,7 @@ func promptOptions(c config.Prompt) qa.PromptOptions {
 
 func generationOptions(c config.Generation, rows int, seed int64) qa.GenerationOptions {
 	return qa.GenerationOptions{
-		MaxNewTokens: c.EvalMaxNewTokens, BatchSize: rows, Sample: c.DoSample, Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: seed, Beams: c.NumBeams,
+		MaxNewTokens: c.EvalMaxNewTokens, BatchSize: rows, Sample: c.DoSample, Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: seed, Beams: c.NumBeams, Drafts: c.PromptLookupNumTokens,
 	}
 }
 

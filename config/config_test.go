@@ -168,10 +168,10 @@ func TestValidate(t *testing.T) {
 		{"ranges", "each names what it expects", func(c *Train) {
 			c.MaxSeqLength, c.PerDeviceTrainBatchSize, c.LearningRate, c.AdamBeta2, c.AdamEpsilon = 0, 0, -1, 1, 0
 			c.NumTrainEpochs, c.MaxSteps, c.WarmupRatio, c.WarmupSteps, c.LoggingSteps = 0, 0, 2, 1.5, 0
-			c.EvalContexts, c.NumBeams, c.TopP, c.Temperature = []string{"gold", "gold", "golden"}, 0, 0, 0
+			c.EvalContexts, c.NumBeams, c.TopP, c.Temperature, c.PromptLookupNumTokens = []string{"gold", "gold", "golden"}, 0, 0, 0, -1
 		}, []string{"max_seq_length: 0", "per_device_train_batch_size: 0", "learning_rate: -1", "adam_beta2: 1", "adam_epsilon: 0",
 			"num_train_epochs: 0", "max_steps: 0", "warmup_ratio: 2", "warmup_steps: 1.5",
-			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold, none or shuffled expected`, "temperature: 0", "top_p: 0", "num_beams: 0", "logging_steps: 0"}},
+			`eval_contexts: "gold" found twice`, `eval_contexts: "golden" found; retrieved, gold, none or shuffled expected`, "temperature: 0", "top_p: 0", "num_beams: 0", "prompt_lookup_num_tokens: -1", "logging_steps: 0"}},
 		{"upper ranges", "products of them would be no numbers", func(c *Train) {
 			c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.PerDeviceEvalBatchSize, c.MaxSeqLength, c.EvalMaxNewTokens = 1<<32, 1<<32, 1<<40, 1<<40, 1<<39
 			c.NumTrainEpochs, c.MaxSteps, c.LoraR, c.EvalK, c.NumBeams, c.TopK, c.SaveTotalLimit = 1e300, 1<<40, 1<<40, 1<<40, 1<<40, 1<<40, 1<<40

@@ -55,7 +55,7 @@ func (d *decoder) UseGeneration(c GenerationOptions) error {
 		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.Beams)
 	}
 	o := generate.DefaultOptions()
-	o.MaxNewTokens, o.BatchSize = c.MaxNewTokens, c.BatchSize
+	o.MaxNewTokens, o.BatchSize, o.Drafts = c.MaxNewTokens, c.BatchSize, c.Drafts
 	if c.Sample {
 		o.Sample = &generate.Sampling{Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: uint64(c.Seed)}
 	}

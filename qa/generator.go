@@ -54,6 +54,7 @@ type GenerationOptions struct {
 	TopK              int // 0: all
 	Seed              int64
 	Beams             int // of an encoder-decoder; 1: greedily
+	Drafts            int // tokens at most that a decoder looks up in what a row holds
 }
 
 // Model is what every generator has.

@@ -101,7 +101,7 @@ func BenchmarkDecodeGEMM(b *testing.B) {
 		}
 		full, bf16 = append(full, f), append(bf16, h)
 	}
-	for _, rows := range []int{1, 8} {
+	for _, rows := range []int{1, 8, 16, 24, 32, 64} {
 		x := make([]float32, rows*in)
 		for bytes, ms := range map[int][]Matrix{4: full, 2: bf16} {
 			b.Run(fmt.Sprintf("rows=%d/bytes=%d", rows, bytes), func(b *testing.B) {
