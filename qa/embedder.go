@@ -3,12 +3,9 @@ package qa
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -18,7 +15,6 @@ import (
 
 	"gorqa/files/weights"
 	"gorqa/report"
-	"gorqa/tensor/arch/bert"
 	"gorqa/tensor/embed"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
@@ -33,6 +29,8 @@ type Embedder struct {
 	name      string
 	settings  embed.Settings
 	maxTokens int
+	before    int // special tokens that stand before a text
+	after     int // and behind it
 	tokens    int // that the model has an embedding for
 	tokenizer *tokenizer.Tokenizer
 	params    *tape.Params
@@ -40,47 +38,49 @@ type Embedder struct {
 	unused    []string // tensors of the folder
 }
 
-// OpenEmbedder loads the encoder in folder onto the device. model is its name as the user gave it, which tells an e5 model.
+// OpenEmbedder loads the encoder in folder onto the device. model is its name as the
+// user gave it, which tells an e5 model.
 func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embedder, err error) {
-	source, err := weights.Open(ctx, folder)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	shape, err := bert.ParseConfig(source.Config())
-	if err != nil {
-		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
-	}
 	x := &Embedder{params: tape.NewParams(d.Engine, d.BF16)}
 	if x.settings, err = embed.ReadSettings(folder, model); err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
-	if x.tokenizer, err = tokenizer.Load(folder); err != nil {
+	at := filepath.Join(folder, x.settings.Encoder)
+	source, err := weights.Open(ctx, at)
+	if err != nil {
 		return nil, err
 	}
-	if special := x.tokenizer.Encode("", true); len(special) != 2 {
-		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text; expected one before and one behind, as BERT's", folder, len(special))
+	defer func() { err = errors.Join(err, source.Close()) }()
+	shape, err := encoderOf(source.Config())
+	if err != nil {
+		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
 	}
-	x.maxTokens, x.tokens = shape.Positions, shape.Vocabulary
+	if x.tokenizer, err = tokenizer.Load(at); err != nil {
+		return nil, err
+	}
+	x.maxTokens, x.tokens = shape.positions, shape.vocabulary
 	if n := x.settings.MaxTokens; n > 0 {
 		x.maxTokens = min(n, x.maxTokens)
+	}
+	before, after := x.tokenizer.Around()
+	if x.before, x.after = len(before), len(after); x.before+x.after >= x.maxTokens {
+		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text, and it reads %d tokens; expected room for a word; is max_seq_length right?", folder, x.before+x.after, x.maxTokens)
 	}
 
 	content := sha256.New()
 	content.Write(x.tokenizer.JSON())
-	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
+	err = loadEncoder(ctx, x.params, source, shape, content)
+	if err == nil {
+		err = loadSteps(ctx, x.params, folder, x.settings.Steps, content)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
-	ws := shape.Weights()
-	x.unused = source.Unused(func(name string) bool {
-		name = bert.Name(name)
-		return strings.HasPrefix(name, "pooler.") || strings.HasPrefix(name, "cls.") || // a head of pre-training
-			slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
-	})
+	x.unused = shape.unused(source)
 	opt := embed.OptionsFor(d.Engine.OnHost())
-	opt.Pooling, opt.Normalise, opt.Truncate = x.settings.Pooling, x.settings.Normalise, x.settings.Truncate
-	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape, opt); err != nil {
-		return nil, errors.Join(err, x.params.Free())
+	opt.Pooling, opt.Steps, opt.Truncate = x.settings.Pooling, x.settings.Steps, x.settings.Truncate
+	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape.open(d.BF16), opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
 	precision := "f32"
 	if d.BF16 {
@@ -91,35 +91,6 @@ func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embed
 		hex.EncodeToString(content.Sum(nil)[:8]))
 	return x, nil
 }
-
-// loadEncoder puts the encoder's weights on the device and into the hash.
-func loadEncoder(ctx context.Context, p *tape.Params, source *weights.Model, config bert.Config, content hash.Hash) error {
-	stored := renamed{source, map[string]string{}}
-	for _, name := range source.Names() {
-		if other, ok := stored.names[bert.Name(name)]; ok {
-			return fmt.Errorf("tensors %s and %s are the same weight under two names; expected one; save the model again", other, name)
-		}
-		stored.names[bert.Name(name)] = name
-	}
-	var raw []byte
-	return p.Load(ctx, config.Weights(), stored, false, func(values []float32) {
-		raw = slices.Grow(raw[:0], 4*len(values))
-		for _, v := range values {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-		}
-		content.Write(raw)
-	})
-}
-
-// renamed is a stored model whose weights go by other names.
-type renamed struct {
-	*weights.Model
-	names map[string]string
-}
-
-func (r renamed) Shape(name string) ([]int, bool) { return r.Model.Shape(r.names[name]) }
-
-func (r renamed) Float32(name string) ([]float32, error) { return r.Model.Float32(r.names[name]) }
 
 // Name identifies the weights, the tokenizer and every setting that changes the
 // vector of a passage.
@@ -137,17 +108,25 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 	}
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
-		row := x.encode(prompt + text)
-		if n := len(row); n > x.maxTokens {
-			row[x.maxTokens-1] = row[n-1] // the closing special token stays
-			row = row[:x.maxTokens]
-		}
-		ids[i] = row
+		ids[i] = cutRow(x.encode(prompt+text), x.before, x.after, x.maxTokens, x.settings.CutBefore)
 	}
 	if err := x.tokenizer.Err(); err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
 	return x.model.Vectors(ctx, ids)
+}
+
+// cutRow takes tokens out of a row that has more than most, from its end or its beginning;
+// the special tokens around it stay.
+func cutRow(row []int32, before, after, most int, first bool) []int32 {
+	n := len(row)
+	switch {
+	case n <= most:
+		return row
+	case first:
+		return slices.Delete(row, before, before+n-most)
+	}
+	return slices.Delete(row, most-after, n-after)
 }
 
 // encode gives the ids of a text behind its prompt, however many.
@@ -168,7 +147,7 @@ func (x *Embedder) WarnOfLong(ctx context.Context, docs []dataset.Document, show
 		group.Go(func() error {
 			for i := from; i < min(from+share, len(docs)) && ctx.Err() == nil; i++ {
 				// No token stands for less than a byte.
-				if text := x.settings.PassagePrompt + docs[i].Text(); len(text) > x.maxTokens-2 {
+				if text := x.settings.PassagePrompt + docs[i].Text(); len(text) > x.maxTokens-x.before-x.after {
 					lengths[i] = len(x.encode(text))
 				}
 			}

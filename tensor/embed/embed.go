@@ -1,10 +1,11 @@
-// Package embed turns token ids into sentence vectors: an encoder of arch/bert,
-// the pooling and normalisation of its sentence-transformers folder, and batches
-// by length so that little is padded and few shapes are compiled. It knows
-// nothing of text: whoever tokenises follows [Settings].
+// Package embed turns token ids into sentence vectors, or pairs of texts into scores:
+// an encoder, the pooling and the modules behind it that its sentence-transformers
+// folder names, and batches by length so that little is padded and few shapes are
+// compiled. It knows nothing of text: whoever tokenises follows [Settings].
 package embed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 
 	"gorqa/batch"
 	"gorqa/engine/xla"
-	"gorqa/tensor/arch/bert"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -42,9 +42,9 @@ var poolings = []Pooling{First, Largest, Mean, MeanSqrt, WeightedMean, Last}
 
 // Options are the settings of [New].
 type Options struct {
-	Pooling   []Pooling // one, or several whose vectors are joined
-	Normalise bool      // scale vectors to length 1
-	Truncate  int       // keep so many of a vector's numbers, the first ones; 0 for all
+	Pooling  []Pooling // one, or several whose vectors are joined
+	Steps    []Step    // what is done with the vectors, one after the other
+	Truncate int       // keep so many of a vector's numbers, the first ones; 0 for all
 	// BatchTokens is how many tokens are in one batch, if no row alone has more.
 	BatchTokens int
 }
@@ -52,7 +52,7 @@ type Options struct {
 // DefaultOptions returns mean pooling, normalised, in batches of 1024 tokens: a
 // small encoder's activations then stay near the processor's cache.
 func DefaultOptions() Options {
-	return Options{Pooling: []Pooling{Mean}, Normalise: true, BatchTokens: 1024}
+	return Options{Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}, BatchTokens: 1024}
 }
 
 // OptionsFor is DefaultOptions on the host, and larger batches on a GPU.
@@ -75,6 +75,9 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("embed: pooling %q; expected one of %q", p, poolings))
 		}
 	}
+	for _, step := range o.Steps {
+		errs = append(errs, step.validate())
+	}
 	if o.Truncate < 0 {
 		errs = append(errs, fmt.Errorf("embed: Truncate is %d; expected 0, or how many numbers to keep", o.Truncate))
 	}
@@ -84,60 +87,73 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Model embeds rows of token ids. It is safe for concurrent use; calls take turns.
-type Model struct {
-	mu     sync.Mutex
-	opt    Options
-	runner *tape.Runner
-	bert   *bert.Model
-	pool   tape.Bound
+// Encoder gives the states of tokens.
+type Encoder interface {
+	// Hidden runs a pack to the states [Size, Width] of its positions.
+	Hidden(t *tape.Tape, p batch.Pack) (*tape.Value, error)
+	Width() int
+	Positions() int // the longest row
 }
 
-// New makes an embedder of an encoder whose weights, those of c.Weights, the
+// Model embeds rows of token ids. It is safe for concurrent use; calls take turns.
+type Model struct {
+	mu      sync.Mutex
+	opt     Options
+	runner  *tape.Runner
+	encoder Encoder
+	pool    tape.Bound
+}
+
+// New makes an embedder of an encoder whose weights, and those of the steps, the
 // runner holds. They stay the runner's to free.
-func New(r *tape.Runner, c bert.Config, opt Options) (*Model, error) {
-	if err := errors.Join(c.Validate(), opt.Validate()); err != nil {
+func New(r *tape.Runner, encoder Encoder, opt Options) (*Model, error) {
+	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
-	var errs []error
-	for _, w := range c.Weights() {
-		p := r.Params.Get(w.Name)
-		switch {
-		case p == nil:
-			errs = append(errs, fmt.Errorf("embed: the encoder has no weight %s; expected one of %v", w.Name, w.Dims))
-		case !slices.Equal(p.Dims, w.Dims):
-			errs = append(errs, fmt.Errorf("embed: weight %s is %v; expected %v as config.json says", w.Name, p.Dims, w.Dims))
+	width := len(opt.Pooling) * encoder.Width()
+	for _, step := range opt.Steps {
+		if step.In != 0 && step.In != width {
+			return nil, fmt.Errorf("embed: %s takes vectors of %d numbers; expected %d, as what stands before it gives; are the modules of one model?", step.Name, step.In, width)
 		}
+		width = cmp.Or(step.Out, width)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	m := &Model{opt: opt, runner: r, bert: bert.New(c, r.Params.BF16())}
-	m.pool = m.poolBlock().Named()
+	m := &Model{opt: opt, runner: r, encoder: encoder}
+	m.pool = m.poolBlock().Named(m.opt.weightNames()...)
 	return m, nil
 }
 
 // Width returns the length of the vectors.
 func (m *Model) Width() int {
 	if n := m.opt.Truncate; n > 0 {
-		return min(n, m.pooled())
+		return min(n, m.whole())
 	}
-	return m.pooled()
+	return m.whole()
 }
 
-// pooled is the length of the vectors before they are truncated.
-func (m *Model) pooled() int { return len(m.opt.Pooling) * m.bert.Config.Width }
+// whole is the length of the vectors before they are truncated.
+func (m *Model) whole() int {
+	width := len(m.opt.Pooling) * m.encoder.Width()
+	for _, step := range m.opt.Steps {
+		width = cmp.Or(step.Out, width)
+	}
+	return width
+}
 
 // Vectors returns the vector of each row of ids, in order. Rows are of one token
 // at least and of no more than the encoder has positions. ctx is looked at
 // between batches.
 func (m *Model) Vectors(ctx context.Context, ids [][]int32) ([][]float32, error) {
+	return m.VectorsOf(ctx, ids, nil)
+}
+
+// VectorsOf is Vectors of rows whose tokens have types, nil for zeros.
+func (m *Model) VectorsOf(ctx context.Context, ids, kinds [][]int32) ([][]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var errs []error
 	for i, row := range ids {
-		if len(row) == 0 || len(row) > m.bert.Config.Positions {
-			errs = append(errs, fmt.Errorf("embed: row %d has %d tokens; expected 1 to %d; truncate the text", i+1, len(row), m.bert.Config.Positions))
+		if len(row) == 0 || len(row) > m.encoder.Positions() {
+			errs = append(errs, fmt.Errorf("embed: row %d has %d tokens; expected 1 to %d; truncate the text", i+1, len(row), m.encoder.Positions()))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -148,7 +164,7 @@ func (m *Model) Vectors(ctx context.Context, ids [][]int32) ([][]float32, error)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := m.run(ids, p, out); err != nil {
+		if err := m.run(ids, kinds, p, out); err != nil {
 			return nil, err
 		}
 	}
@@ -196,35 +212,47 @@ const maxRows = 64
 // has that many. They are rounded up so that few shapes arise: on the host little, so
 // that a question costs little; elsewhere, where a shape takes seconds to compile and
 // small batches leave the device idle, to powers of two.
-func sizes(tokens, rows, longest int, onHost bool) bert.Pack {
+func sizes(tokens, rows, longest int, onHost bool) batch.Pack {
 	if !onHost {
 		power := func(n, least int) int { return batch.PowerOfTwo(max(n, least)) }
-		return bert.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
+		return batch.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
 	}
 	step := 128
 	if tokens <= step { // a question
 		step = 32
 	}
-	return bert.Pack{Size: batch.RoundUp(tokens, step), Tall: batch.PowerOfTwo(rows), Wide: batch.RoundUp(longest, min(step, 64))}
+	return batch.Pack{Size: batch.RoundUp(tokens, step), Tall: batch.PowerOfTwo(rows), Wide: batch.RoundUp(longest, min(step, 64))}
 }
 
 // run embeds one batch and stores its vectors in out.
-func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
+func (m *Model) run(ids, kinds [][]int32, p pack, out [][]float32) (err error) {
 	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), !m.runner.InGraphs())
 	for _, row := range p.rows {
 		in.Rows = append(in.Rows, ids[row])
+		if kinds != nil {
+			in.Kinds = append(in.Kinds, kinds[row])
+		}
 	}
 	t := m.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
-	x, err := m.bert.Hidden(t, in)
+	x, err := m.encoder.Hidden(t, in)
 	if err != nil {
 		return err
 	}
-	pooled, err := t.Call(m.pool, x.States, x.At, x.Lengths)
+	lines, _ := in.Lines()
+	at, err := t.Ints(lines, in.Tall, in.Wide)
 	if err != nil {
 		return err
 	}
-	width, kept := m.pooled(), m.Width()
+	lengths, err := t.Ints(in.Lengths(), in.Tall)
+	if err != nil {
+		return err
+	}
+	pooled, err := t.Call(m.pool, x, at, lengths)
+	if err != nil {
+		return err
+	}
+	width, kept := m.whole(), m.Width()
 	return xla.View(pooled[0].Tensor, func(vectors []float32) error {
 		for i, row := range p.rows {
 			out[row] = slices.Clone(vectors[i*width : i*width+kept])
@@ -237,16 +265,20 @@ func (m *Model) run(ids [][]int32, p pack, out [][]float32) (err error) {
 // and how many these are [B], to vectors [B, W].
 func (m *Model) poolBlock() *tape.Block {
 	return &tape.Block{
-		Name: "pool", Outputs: 1,
-		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			return []*Node{pool(m.opt, in[0], in[1], in[2])}, nil
+		Name: "pool", Weights: m.opt.weightNames(), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			v := pool(m.opt.Pooling, in[0], in[1], in[2])
+			for _, step := range m.opt.Steps {
+				v = step.apply(w, v)
+			}
+			return []*Node{v}, nil
 		},
 	}
 }
 
 // pool takes states x [P, D], at [B, S] i32 and lengths [B] i32 to vectors [B, W]
 // f32, W being D for each pooling. Rows of length 0 give vectors that mean nothing.
-func pool(opt Options, x, at, lengths *Node) *Node {
+func pool(poolings []Pooling, x, at, lengths *Node) *Node {
 	b, s, d, g := at.Shape().Dimensions[0], at.Shape().Dimensions[1], x.Shape().Dimensions[1], x.Graph()
 	x = Gather(ConvertDType(x, dtypes.Float32), InsertAxes(at, -1)) // [B, S, D]
 	place := Iota(g, shapes.Make(dtypes.Int32, b, s, 1), 1)
@@ -257,7 +289,7 @@ func pool(opt Options, x, at, lengths *Node) *Node {
 	sum := func(weights *Node) *Node { return ReduceSum(Mul(x, wide(ConvertDType(weights, dtypes.Float32))), 1) } // [B, D]
 
 	var parts []*Node
-	for _, p := range opt.Pooling {
+	for _, p := range poolings {
 		var v *Node
 		switch p {
 		case Mean:
@@ -277,15 +309,10 @@ func pool(opt Options, x, at, lengths *Node) *Node {
 		}
 		parts = append(parts, v)
 	}
-	v := parts[0]
-	if len(parts) > 1 {
-		v = Concatenate(parts, 1)
+	if len(parts) == 1 {
+		return parts[0]
 	}
-	if !opt.Normalise {
-		return v
-	}
-	norm := MaxScalar(Sqrt(ReduceAndKeep(Square(v), ReduceSum, 1)), 1e-12)
-	return Div(v, BroadcastToShape(norm, v.Shape()))
+	return Concatenate(parts, 1)
 }
 
 // String names the settings that change the vectors, for a cache.
@@ -295,8 +322,8 @@ func (o Options) String() string {
 		names[i] = string(p)
 	}
 	s := strings.Join(names, "+")
-	if o.Normalise {
-		s += " normalised"
+	for _, step := range o.Steps {
+		s += step.String()
 	}
 	if o.Truncate > 0 {
 		s += fmt.Sprintf(", the first %d numbers", o.Truncate)

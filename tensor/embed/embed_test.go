@@ -22,7 +22,7 @@ import (
 const tiny = "../arch/bert/testdata/bert"
 
 // encoder puts the tiny encoder on the device.
-func encoder(t *testing.T, bf16 bool) (*tape.Runner, bert.Config) {
+func encoder(t *testing.T, bf16 bool) (*tape.Runner, *bert.Model) {
 	t.Helper()
 	data, err := os.ReadFile(tiny + "/config.json")
 	if err != nil {
@@ -45,7 +45,7 @@ func encoder(t *testing.T, bf16 bool) (*tape.Runner, bert.Config) {
 			t.Error(err)
 		}
 	})
-	return tape.NewRunner(e, p), c
+	return tape.NewRunner(e, p), bert.New(c, bf16)
 }
 
 func TestVectorsParity(t *testing.T) {
@@ -68,7 +68,7 @@ func TestVectorsParity(t *testing.T) {
 		}
 	}
 
-	opt.Normalise = true
+	opt.Steps = []Step{{Kind: Normalise}}
 	unit, err := New(r, c, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,10 @@ func TestPool(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := tape.NewRunner(e, tape.NewParams(e, false))
-			m := &Model{opt: Options{Pooling: test.pooling, Normalise: test.normalise}}
+			m := &Model{opt: Options{Pooling: test.pooling}}
+			if test.normalise {
+				m.opt.Steps = []Step{{Kind: Normalise}}
+			}
 			block := m.poolBlock()
 			tp := r.New(false)
 			states, err1 := tp.Floats(x, len(x)/d, d)
@@ -221,8 +224,19 @@ func TestErrors(t *testing.T) {
 	if _, err = New(r, c, Options{Pooling: []Pooling{"median"}}); err == nil || !strings.Contains(err.Error(), "median") || !strings.Contains(err.Error(), "BatchTokens") {
 		t.Errorf("error %v; want both problems", err)
 	}
-	c.Inner, c.Layers = 128, 3
-	if _, err = New(r, c, DefaultOptions()); err == nil || !strings.Contains(err.Error(), "no weight encoder.layer.2.output.dense.bias") || !strings.Contains(err.Error(), "expected [128 32]") {
-		t.Errorf("error %v; want the missing and the misshapen weights", err)
+	for _, test := range []struct {
+		name, why, want string
+		step            Step
+	}{
+		{"narrow", "a module of another model", "takes vectors of 16 numbers; expected 32", Step{Kind: Dense, Name: "d", In: 16, Out: 4, Activation: "tanh"}},
+		{"activation", "it is not known", "activation \"mish\"", Step{Kind: Dense, Name: "d", In: 32, Out: 4, Activation: "mish"}},
+		{"empty", "nothing would come out", "to 0", Step{Kind: Dense, Name: "d", In: 32, Activation: "tanh"}},
+		{"kind", "it is not known", "step \"Sort\"", Step{Kind: "Sort"}},
+	} {
+		opt := DefaultOptions()
+		opt.Steps = []Step{test.step}
+		if _, err := New(r, c, opt); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v; want one with %q (%s)", test.name, err, test.want, test.why)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,12 +17,14 @@ import (
 
 // Settings are what a model's folder says about text and vectors.
 type Settings struct {
-	Pooling   []Pooling
-	Normalise bool
+	Encoder string // the folder of the encoder and its tokenizer, "" for the model's own
+	Pooling []Pooling
+	Steps   []Step // what is done with pooled vectors; the folder of one with weights is its Path
 	// MaxTokens is the longest row, special tokens included; longer texts are cut
 	// at the end and keep their closing special token. 0 means as many as the
 	// encoder has positions.
 	MaxTokens int
+	CutBefore bool // longer texts are cut at the beginning in place of the end
 	LowerCase bool // texts are lower-cased before the tokenizer
 	// Prompts go before a text, unseparated.
 	QueryPrompt, PassagePrompt string
@@ -52,51 +55,25 @@ var similarities = []Similarity{ByCosine, ByDot, ByEuclidean, ByManhattan}
 // of an e5 model gets e5's "query: " and "passage: " (arXiv 2212.03533). A folder
 // without modules.json is a plain encoder: mean pooling, normalised.
 func ReadSettings(folder, name string) (Settings, error) {
-	s := Settings{Pooling: []Pooling{Mean}, Normalise: true, Similarity: ByCosine}
-	var modules []struct {
-		Path string `json:"path"`
-		Type string `json:"type"`
-	}
-	found, err := readJSON(filepath.Join(folder, "modules.json"), &modules)
+	s := Settings{Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}, Similarity: ByCosine}
+	modules, found, err := readModules(folder)
 	if err != nil {
 		return Settings{}, err
 	}
 	var errs []error
 	withoutPrompt := ""
 	if found {
-		s.Normalise, s.Pooling = false, nil
-		path := filepath.Join(folder, "modules.json")
+		s.Steps, s.Pooling = nil, nil
 		for i, m := range modules {
-			if !filepath.IsLocal(m.Path) && m.Path != "" {
-				errs = append(errs, fmt.Errorf("%s: path %q leads out of the folder; expected one inside it", path, m.Path))
-				continue
-			}
-			kind := m.Type[strings.LastIndexByte(m.Type, '.')+1:]
-			switch {
-			case kind == "Transformer" && i == 0 && m.Path == "":
-			case kind == "Transformer" && i == 0:
-				errs = append(errs, fmt.Errorf("%s: the encoder is in %q; expected it in the folder itself", path, m.Path))
-			case kind == "Pooling" && i == 1:
-				var whole bool
-				pooling := filepath.Join(folder, m.Path, "config.json")
-				if s.Pooling, whole, err = readPooling(pooling); !whole {
-					withoutPrompt = pooling
-				}
-				errs = append(errs, err)
-			case kind == "Normalize" && i > 1:
-				s.Normalise = true
-			case kind == "Dropout" && i > 1: // does nothing outside training
-			case slices.Contains([]string{"Transformer", "Pooling", "Normalize", "Dropout"}, kind):
-				errs = append(errs, fmt.Errorf("%s: module %q is number %d; expected a Transformer first, then Pooling, then Normalize or nothing; choose another model", path, m.Type, i+1))
-			default:
-				errs = append(errs, fmt.Errorf("%s: module %q; expected Transformer, Pooling and Normalize; choose a model without it", path, m.Type))
-			}
+			pooled, err := s.readModule(folder, i, m)
+			errs = append(errs, err)
+			withoutPrompt = cmp.Or(withoutPrompt, pooled)
 		}
-		if len(modules) < 2 && len(errs) == 0 {
-			errs = append(errs, fmt.Errorf("%s: %d modules; expected a Transformer and Pooling, which makes one vector of its output", path, len(modules)))
+		if len(modules) < 2 && errors.Join(errs...) == nil {
+			errs = append(errs, fmt.Errorf("%s: %d modules; expected a Transformer and Pooling, which makes one vector of its output", filepath.Join(folder, "modules.json"), len(modules)))
 		}
 	}
-	errs = append(errs, s.readLength(folder), s.readPrompts(folder, name, found))
+	errs = append(errs, s.readLength(filepath.Join(folder, s.Encoder)), s.readPrompts(folder, name, found))
 	if withoutPrompt != "" && s.QueryPrompt+s.PassagePrompt != "" {
 		errs = append(errs, fmt.Errorf("%s: include_prompt is false; expected true, or no prompts; models whose prompts are left out of the pooling are not supported", withoutPrompt))
 	}
@@ -104,6 +81,11 @@ func ReadSettings(folder, name string) (Settings, error) {
 		return Settings{}, err
 	}
 	return s, nil
+}
+
+// normalises says whether vectors have length 1.
+func (s *Settings) normalises() bool {
+	return len(s.Steps) > 0 && s.Steps[len(s.Steps)-1].Kind == Normalise
 }
 
 // readPooling reads the new form, "pooling_mode", or the old one of a switch for
@@ -199,6 +181,14 @@ func (s *Settings) readLength(folder string) error {
 	if length.Task != "" && length.Task != "feature-extraction" {
 		return fmt.Errorf("%s: transformer_task is %q; expected feature-extraction; choose an embedding model", path, length.Task)
 	}
+	var tokenizer struct {
+		Max  float64 `json:"model_max_length"` // 1e30 where there is none
+		Side string  `json:"truncation_side"`
+	}
+	if _, err := readJSON(filepath.Join(folder, "tokenizer_config.json"), &tokenizer); err != nil {
+		return err
+	}
+	s.CutBefore = tokenizer.Side == "left"
 	for _, most := range []*int{length.New.Max, length.Old.Max, length.Max} {
 		if most == nil {
 			continue
@@ -208,12 +198,6 @@ func (s *Settings) readLength(folder string) error {
 		}
 		s.MaxTokens = *most
 		return nil
-	}
-	var tokenizer struct {
-		Max float64 `json:"model_max_length"` // 1e30 where there is none
-	}
-	if _, err := readJSON(filepath.Join(folder, "tokenizer_config.json"), &tokenizer); err != nil {
-		return err
 	}
 	if tokenizer.Max >= 3 && tokenizer.Max < 1<<20 {
 		s.MaxTokens = int(tokenizer.Max)
@@ -256,7 +240,7 @@ func (s *Settings) readPrompts(folder, name string, modules bool) error {
 		if err := json.Unmarshal(config.Similarity, &s.Similarity); err != nil || !slices.Contains(similarities, s.Similarity) {
 			errs = append(errs, fmt.Errorf("%s: similarity_fn_name is %s; expected one of %q, or null for cosine; correct it, or choose another model", path, config.Similarity, similarities))
 		}
-	case config.Similarity == nil && modules && !s.Normalise && exists(filepath.Join(folder, "training_args.bin")):
+	case config.Similarity == nil && modules && !s.normalises() && exists(filepath.Join(folder, "training_args.bin")):
 		// LocalRQA saves its Trainer's arguments beside such a folder of an older
 		// sentence-transformers, which knew of no similarity; LocalRQA's own search,
 		// FAISS as LangChain makes it, is by Euclidean distance.

@@ -32,6 +32,9 @@ const threeModules = `[
 
 const twoModules = `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]`
 
+// unit is the step that makes vectors of length 1.
+var unit = []Step{{Kind: Normalise}}
+
 func TestReadSettings(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
@@ -39,46 +42,46 @@ func TestReadSettings(t *testing.T) {
 		files     map[string]string
 		want      Settings
 	}{
-		{"plain", "a Hugging Face folder without modules", "bert", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+		{"plain", "a Hugging Face folder without modules", "bert", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"plain length", "the tokenizer's length is all there is", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":512}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 512}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, MaxTokens: 512}},
 		{"no length", "transformers writes 1e30 for none", "bert", map[string]string{"tokenizer_config.json": `{"model_max_length":1000000000000000019884624838656}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"minilm", "the old form of the pooling", "all-MiniLM-L6-v2", map[string]string{
 			"modules.json":              threeModules,
 			"1_Pooling/config.json":     `{"word_embedding_dimension":384,"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true,"pooling_mode_max_tokens":false,"pooling_mode_mean_sqrt_len_tokens":false}`,
 			"sentence_bert_config.json": `{"max_seq_length":256,"do_lower_case":false}`,
 			"tokenizer_config.json":     `{"model_max_length":512}`,
-		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 256}},
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, MaxTokens: 256}},
 		{"bge", "cls; newer type names; query prompt", "bge-small", map[string]string{
 			"modules.json":                      strings.ReplaceAll(threeModules, "sentence_transformers.models.Transformer", "sentence_transformers.base.modules.transformer.Transformer"),
 			"1_Pooling/config.json":             `{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false}`,
 			"sentence_bert_config.json":         `{"max_seq_length":512,"do_lower_case":true}`,
 			"config_sentence_transformers.json": `{"prompts":{"query":"Search: ","document":null},"default_prompt_name":null}`,
-		}, Settings{Similarity: ByCosine, Pooling: []Pooling{First}, Normalise: true, MaxTokens: 512, LowerCase: true, QueryPrompt: "Search: "}},
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{First}, Steps: unit, MaxTokens: 512, LowerCase: true, QueryPrompt: "Search: "}},
 		{"not normalised", "without the third module", "m", map[string]string{
 			"modules.json":          `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]`,
 			"1_Pooling/config.json": `{"pooling_mode":["cls","lasttoken"],"include_prompt":true}`,
 		}, Settings{Similarity: ByCosine, Pooling: []Pooling{First, Last}}},
 		{"new pooling", "the new form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"weightedmean"}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{WeightedMean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{WeightedMean}, Steps: unit}},
 		{"all old modes", "each key of the old form", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":true,"pooling_mode_max_tokens":true,` +
 			`"pooling_mode_mean_tokens":true,"pooling_mode_mean_sqrt_len_tokens":true,"pooling_mode_weightedmean_tokens":true,"pooling_mode_lasttoken":true}`},
-			Settings{Similarity: ByCosine, Pooling: poolings, Normalise: true}},
-		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+			Settings{Similarity: ByCosine, Pooling: poolings, Steps: unit}},
+		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
 		{"e5 with prompts", "the folder's own come first", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"document":"P: "}}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, PassagePrompt: "P: "}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, PassagePrompt: "P: "}},
 		{"e5 saved again", "empty prompts are none", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"query":"","document":""}}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
-		{"no e5", "the letters alone do not make one", "some/abe5ta", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+		{"no e5", "the letters alone do not make one", "some/abe5ta", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"default prompt", "encode_query and encode_document never come to it", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"all":"A: ","query":"Q: "},"default_prompt_name":"all"}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, QueryPrompt: "Q: "}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, QueryPrompt: "Q: "}},
 		{"passage prompt", "encode_document uses the empty one of document", "m", map[string]string{"config_sentence_transformers.json": `{"prompts":{"passage":"P: ","corpus":"C: "}}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"dot, truncated", "what the folder says of vectors", "m", map[string]string{"config_sentence_transformers.json": `{"similarity_fn_name":"dot","truncate_dim":16}`},
-			Settings{Similarity: ByDot, Truncate: 16, Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByDot, Truncate: 16, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"no prompt to leave out", "the switch then means nothing", "m", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"LocalRQA", "its Trainer's arguments beside a folder of an older sentence-transformers: searched by FAISS's distance", "m", map[string]string{
 			"modules.json": twoModules, "1_Pooling/config.json": `{"pooling_mode_mean_tokens":true}`, "training_args.bin": "PK",
 			"config_sentence_transformers.json": `{"__version__":{"sentence_transformers":"2.2.2","transformers":"4.36.2","pytorch":"2.1.2"}}`,
@@ -88,9 +91,23 @@ func TestReadSettings(t *testing.T) {
 			"config_sentence_transformers.json": `{"similarity_fn_name":null}`,
 		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}}},
 		{"roberta's file", "one name for each kind of encoder, once", "m", map[string]string{"sentence_xlm-roberta_config.json": `{"max_seq_length":40}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 40}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, MaxTokens: 40}},
 		{"tokenizer's settings", "go before max_seq_length", "m", map[string]string{"sentence_bert_config.json": `{"max_seq_length":40,"processor_kwargs":{"model_max_length":20}}`},
-			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Normalise: true, MaxTokens: 20}},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, MaxTokens: 20}},
+		{"dense", "as sentence-t5 has them, the older form", "m", map[string]string{
+			"modules.json":          `[{"path":"","type":"x.Transformer"},{"path":"1_Pooling","type":"x.Pooling"},{"path":"2_Dense","type":"x.Dense"},{"path":"3_LayerNorm","type":"x.LayerNorm"},{"path":"4_Normalize","type":"x.Normalize"},{"path":"5_Dense","type":"x.Dense"}]`,
+			"1_Pooling/config.json": `{}`, "3_LayerNorm/config.json": `{"dimension":8}`, "5_Dense/config.json": `{"in_features":8,"out_features":2,"activation_function":"my.own.Activation"}`,
+			"2_Dense/config.json": `{"in_features":16,"out_features":8,"bias":false,"activation_function":"torch.nn.modules.linear.Identity"}`,
+		}, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: []Step{
+			{Kind: Dense, Name: "module 2.linear", Path: "2_Dense", In: 16, Out: 8, Activation: "identity"},
+			{Kind: LayerNorm, Name: "module 3.norm", Path: "3_LayerNorm", In: 8, Out: 8, Bias: true, Epsilon: 1e-5},
+			{Kind: Normalise},
+			{Kind: Dense, Name: "module 5.linear", Path: "5_Dense", In: 8, Out: 2, Bias: true, Activation: "tanh"},
+		}}},
+		{"moved", "the encoder in a folder of its own, as the first versions wrote it", "m", map[string]string{
+			"modules.json":          `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"x.Pooling"}]`,
+			"1_Pooling/config.json": `{}`, "0_Transformer/sentence_bert_config.json": `{"max_seq_length":40}`, "0_Transformer/tokenizer_config.json": `{"truncation_side":"left"}`,
+		}, Settings{Similarity: ByCosine, Encoder: "0_Transformer", Pooling: []Pooling{Mean}, MaxTokens: 40, CutBefore: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := ReadSettings(folder(t, test.files), test.model)
@@ -104,13 +121,26 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
+const denseModules = `[{"path":"","type":"x.Transformer"},{"path":"1_Pooling","type":"x.Pooling"},{"path":"2_Dense","type":"x.Dense"}]`
+
+// dense are the files of a model with a Dense module of that config.json.
+func dense(config string) map[string]string {
+	return map[string]string{"modules.json": denseModules, "1_Pooling/config.json": `{}`, "2_Dense/config.json": config}
+}
+
 func TestReadSettingsErrors(t *testing.T) {
 	for _, test := range []struct {
 		name, why, want string
 		files           map[string]string
 	}{
 		{"json", "broken JSON names its file", "modules.json", map[string]string{"modules.json": "["}},
-		{"dense", "a layer that would be left out", `"sentence_transformers.models.Dense"`, map[string]string{"modules.json": `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`}},
+		{"dense", "before there is a vector", `"sentence_transformers.models.Dense" is number 1`, map[string]string{"modules.json": `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`}},
+		{"tokens", "a layer over tokens", `"token_embeddings"; expected sentence_embedding`, dense(`{"in_features":4,"out_features":4,"module_input_name":"token_embeddings"}`)},
+		{"residual", "its input would be left out", "use_residual is true", dense(`{"in_features":4,"out_features":4,"use_residual":true}`)},
+		{"activation", "another function", `"torch.nn.modules.activation.Hardtanh"; expected one of torch.nn's Identity`, dense(`{"in_features":4,"out_features":4,"activation_function":"torch.nn.modules.activation.Hardtanh"}`)},
+		{"no numbers", "the vector would have none", "takes vectors of 4 numbers to 0", dense(`{"in_features":4}`)},
+		{"no settings", "of a module", "2_Dense/config.json: not there", map[string]string{"modules.json": denseModules, "1_Pooling/config.json": `{}`}},
+		{"word weights", "a module that is not known", `"x.WordWeights"; expected Transformer, Pooling, Dense`, map[string]string{"modules.json": `[{"path":"","type":"x.Transformer"},{"path":"1_Pooling","type":"x.Pooling"},{"path":"","type":"x.WordWeights"}]`, "1_Pooling/config.json": `{}`}},
 		{"router", "two encoders in one", `"sentence_transformers.base.modules.router.Router"`, map[string]string{"modules.json": `[{"path":"","type":"sentence_transformers.base.modules.router.Router"}]`}},
 		{"nothing pooled", "a vector for each token", "1 modules", map[string]string{"modules.json": `[{"path":"","type":"sentence_transformers.models.Transformer"}]`}},
 		{"another order", "normalised before it is pooled", "is number 2", map[string]string{"modules.json": `[{"path":"","type":"x.Transformer"},{"path":"","type":"x.Normalize"},{"path":"1_Pooling","type":"x.Pooling"}]`, "1_Pooling/config.json": `{}`}},
@@ -120,7 +150,6 @@ func TestReadSettingsErrors(t *testing.T) {
 		{"sparse", "another kind of model", `model_type is "SparseEncoder"`, map[string]string{"config_sentence_transformers.json": `{"model_type":"SparseEncoder"}`}},
 		{"task", "another kind of model", `transformer_task is "fill-mask"`, map[string]string{"sentence_bert_config.json": `{"transformer_task":"fill-mask"}`}},
 		{"outside", "a path out of the folder", `"../x"`, map[string]string{"modules.json": `[{"path":"../x","type":"sentence_transformers.models.Pooling"}]`}},
-		{"moved", "an encoder in a folder of its own", `"0_Transformer"`, map[string]string{"modules.json": `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]`}},
 		{"no pooling", "modules.json speaks of it", "1_Pooling", map[string]string{"modules.json": threeModules}},
 		{"unknown pooling", "names those that are known", `"median"; expected one of ["cls"`, map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":"median"}`}},
 		{"empty pooling", "nothing would come out", "is empty", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":[]}`}},
@@ -151,7 +180,7 @@ func FuzzReadSettings(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := (Options{Pooling: s.Pooling, Truncate: s.Truncate, BatchTokens: 1}).Validate(); err != nil {
+		if err := (Options{Pooling: s.Pooling, Steps: s.Steps, Truncate: s.Truncate, BatchTokens: 1}).Validate(); err != nil {
 			t.Errorf("what passed is not valid: %v", err)
 		}
 	})

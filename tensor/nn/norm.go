@@ -23,14 +23,18 @@ func RMSNormVJP(w *Weights, name string, x, dy *Node, epsilon float64) *Node {
 	return d[0]
 }
 
-// LayerNorm centres and scales the last axis of x [..., D] by weight and bias
-// [D], computed in f32.
+// LayerNorm centres and scales the last axis of x [..., D] by weight and, unless it is
+// nil, bias [D], computed in f32.
 func LayerNorm(x, weight, bias *Node, epsilon float64) *Node {
 	x32 := cast(x, dtypes.Float32)
 	centred := Sub(x32, ReduceAndKeep(x32, ReduceMean, -1))
 	variance := ReduceAndKeep(Square(centred), ReduceMean, -1)
 	y := Mul(centred, Reciprocal(Sqrt(AddScalar(variance, epsilon))))
-	return cast(Add(Mul(y, onLastAxis(weight, y)), onLastAxis(bias, y)), x.DType())
+	y = Mul(y, onLastAxis(weight, y))
+	if bias != nil {
+		y = Add(y, onLastAxis(bias, y))
+	}
+	return cast(y, x.DType())
 }
 
 // onLastAxis broadcasts v [D] to the shape of like [..., D], as f32.

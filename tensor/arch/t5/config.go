@@ -183,7 +183,7 @@ func (c Config) Validate() error {
 	if !(c.InitFactor > 0) {
 		problems = append(problems, fmt.Errorf("config.json: initializer_factor is %g; expected a number above 0", c.InitFactor))
 	}
-	if activations[c.Activation] == nil {
+	if !slices.Contains([]string{"relu", "gelu_new", "silu"}, c.Activation) {
 		problems = append(problems, fmt.Errorf("config.json: feed_forward_proj has activation %q; expected relu, gelu_new or silu, or one of gated-gelu and gated-silu", c.Activation))
 	}
 	if len(problems) == 0 {

@@ -15,20 +15,6 @@ import (
 // queryBlock is how many queries share a block of scores.
 const queryBlock = 128
 
-// activations are the functions between the two feed-forward projections.
-var activations = map[string]func(x *Node) *Node{
-	"relu":     func(x *Node) *Node { return Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x)) },
-	"silu":     func(x *Node) *Node { return Mul(x, Sigmoid(x)) },
-	"gelu_new": geluNew,
-}
-
-// geluNew is the tanh form of GELU (arXiv 1606.08415).
-func geluNew(x *Node) *Node {
-	cube := Mul(x, Square(x))
-	inner := MulScalar(Add(x, MulScalar(cube, 0.044715)), math.Sqrt(2/math.Pi))
-	return Mul(MulScalar(x, 0.5), AddScalar(Tanh(inner), 1))
-}
-
 // embedBlock looks up ids [N] and gives x [N, D].
 func (m *Model) embedBlock() *tape.Block {
 	return &tape.Block{
@@ -265,7 +251,7 @@ func (m *Model) feedVJP(w *nn.Weights, layer string, x *Node, kept []*Node, dy *
 // activate joins the projections: act(a), or act(a)·b with a gate (arXiv
 // 2002.05202).
 func (m *Model) activate(inner []*Node) *Node {
-	y := activations[m.Config.Activation](inner[0])
+	y := nn.Activation(m.Config.Activation)(inner[0])
 	if m.Config.Gated {
 		y = Mul(y, inner[1])
 	}

@@ -1,0 +1,189 @@
+package bert
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
+
+	"gorqa/tensor/nn"
+	"gorqa/tensor/tape"
+)
+
+// embedBlock takes ids, their places in the table of positions and, where they are
+// not all of the first, their token types [P] i32 to x [P, D]: what the model has of
+// them, normed and projected to its width.
+func (m *Model) embedBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert embed", Weights: locals(embedStems), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			f32 := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+			rows := func(name string, i *Node) *Node { return f32(Gather(w.Get(name), InsertAxes(i, -1))) }
+			x := rows("word.weight", in[0])
+			if w.Has("place.weight") {
+				x = Add(x, rows("place.weight", in[1]))
+			}
+			switch {
+			case len(in) > 2:
+				x = Add(x, rows("kind.weight", in[2]))
+			case w.Has("kind.weight"):
+				kind := f32(SliceAxis(w.Get("kind.weight"), 0, AxisRange(0, 1)))
+				x = Add(x, BroadcastToShape(kind, x.Shape()))
+			}
+			x = ConvertDType(m.norm(w, "norm", x), m.dtype)
+			if w.Has("project.weight") {
+				x = nn.Linear(w, "project", x)
+			}
+			return []*Node{x}, nil
+		},
+	}
+}
+
+// biasBlock takes lines [B, S] to the bias of relative positions [H, S, S] f32.
+func (m *Model) biasBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert bias", Weights: locals([]string{"bias"}), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			r := nn.Relative{Buckets: m.Config.Buckets, Limit: mpnetLimit}
+			return []*Node{r.Bias(w.Get("bias.weight"), in[0].Shape().Dimensions[1])}, nil
+		},
+	}
+}
+
+// anglesBlock takes places [P] i32 to the rotary angles, cos and sin [P, C/2].
+func anglesBlock(r nn.Rope) *tape.Block {
+	return &tape.Block{
+		Name: "bert angles", Outputs: 2,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			cos, sin := r.Angles(in[0])
+			return []*Node{cos, sin}, nil
+		},
+	}
+}
+
+// finalBlock is the norm behind the last layer, x [P, D] to [P, D].
+func (m *Model) finalBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert final", Weights: locals([]string{"final"}), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			return []*Node{m.norm(w, "final", in[0])}, nil
+		},
+	}
+}
+
+// beforeBlock takes x [P, D], and where layers turn the angles [P, C/2], to the
+// queries, keys and values [P, H, C].
+func (m *Model) beforeBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert before", Weights: locals(beforeStems), Outputs: 3,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			x := in[0]
+			p, h, c := x.Shape().Dimensions[0], m.Config.Heads, m.Config.HeadWidth
+			if w.Has("first norm.weight") {
+				x = m.norm(w, "first norm", x)
+			}
+			if m.Config.Fused {
+				all := Reshape(nn.Linear(w, "fused", x), p, 3, h, c)
+				for i := range 3 {
+					out = append(out, Reshape(SliceAxis(all, 1, AxisRange(i, i+1)), p, h, c))
+				}
+			} else {
+				for _, part := range []string{"query", "key", "value"} {
+					out = append(out, Reshape(nn.Linear(w, part, x), p, h, c))
+				}
+			}
+			if len(in) > 1 {
+				out[0], out[1] = nn.Rotate(out[0], in[1], in[2]), nn.Rotate(out[1], in[1], in[2])
+			}
+			return out, nil
+		},
+	}
+}
+
+// attentionBlock is softmax(q·kᵀ/√C + bias)·v over the tokens of each row, or those of
+// them no more than window away, for q, k and v [P, H, C], where in them the rows'
+// tokens are [B, S] i32, how many these are [B] i32, the place in [B·S] of each position
+// [P] i32, and the bias [H, S, S] where there is one; it gives [P, H, C].
+func (m *Model) attentionBlock(window int) *tape.Block {
+	return &tape.Block{
+		Name: fmt.Sprintf("bert attention %d", window), Outputs: 1,
+		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
+			at, lengths, back := in[3], in[4], in[5]
+			b, s, h, c := at.Shape().Dimensions[0], at.Shape().Dimensions[1], in[0].Shape().Dimensions[1], in[0].Shape().Dimensions[2]
+			heads := func(x *Node) *Node { // [B, H, S, C]
+				return TransposeAllAxes(Gather(x, InsertAxes(at, -1)), 0, 2, 1, 3)
+			}
+			scores := ConvertDType(dot(heads(in[0]), heads(in[1]), 3), dtypes.Float32) // [B, H, S, S]
+			shape, g := scores.Shape(), scores.Graph()
+			scores = MulScalar(scores, 1/math.Sqrt(float64(c)))
+			if len(in) > 6 {
+				scores = Add(scores, BroadcastToDims(InsertAxes(in[6], 0), shape.Dimensions...))
+			}
+			hidden := Scalar(g, dtypes.Float32, -1e9)
+			key := Iota(g, shapes.Make(dtypes.Int32, b, 1, 1, s), 3)
+			seen := LessThan(key, BroadcastToShape(Reshape(lengths, b, 1, 1, 1), key.Shape()))
+			scores = Where(BroadcastToDims(seen, shape.Dimensions...), scores, hidden)
+			if window > 0 {
+				square := shapes.Make(dtypes.Int32, 1, 1, s, s)
+				near := LessOrEqual(Abs(Sub(Iota(g, square, 2), Iota(g, square, 3))), Scalar(g, dtypes.Int32, window))
+				scores = Where(BroadcastToDims(near, shape.Dimensions...), scores, hidden)
+			}
+			p := Exp(Sub(scores, BroadcastToDims(ReduceAndKeep(scores, ReduceMax, -1), shape.Dimensions...)))
+			sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
+			o := ConvertDType(dot(ConvertDType(p, m.dtype), heads(in[2]), 2), dtypes.Float32)
+			o = Div(o, BroadcastToDims(sum, b, h, s, c))
+			o = Reshape(TransposeAllAxes(ConvertDType(o, m.dtype), 0, 2, 1, 3), b*s, h, c)
+			return []*Node{Gather(o, InsertAxes(back, -1))}, nil
+		},
+	}
+}
+
+// afterBlock takes x [P, D] and what attention gives [P, H, C] to x [P, D]:
+// attention's output and the feed-forward layer, each added to its input, normed
+// afterwards or, in families that norm before, on its way in.
+func (m *Model) afterBlock() *tape.Block {
+	return &tape.Block{
+		Name: "bert after", Weights: locals(afterStems), Outputs: 1,
+		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
+			x := in[0]
+			a := Reshape(in[1], x.Shape().Dimensions[0], m.Config.Heads*m.Config.HeadWidth)
+			x = Add(x, nn.Linear(w, "out", a))
+			if m.Config.Before {
+				return []*Node{Add(x, m.feed(w, m.norm(w, "middle norm", x)))}, nil
+			}
+			x = m.norm(w, "middle norm", x)
+			return []*Node{m.norm(w, "norm", Add(x, m.feed(w, x)))}, nil
+		},
+	}
+}
+
+// feed is the feed-forward layer, x [P, D] to [P, D].
+func (m *Model) feed(w *nn.Weights, x *Node) *Node {
+	act := nn.Activation(m.Config.Activation)
+	y := nn.Linear(w, "inner", x)
+	switch {
+	case m.Config.Gated && m.Config.Fused:
+		y = Mul(act(SliceAxis(y, 1, AxisRange(0, m.Config.Inner))), SliceAxis(y, 1, AxisRangeToEnd(m.Config.Inner)))
+	case m.Config.Gated:
+		y = Mul(act(nn.Linear(w, "gate", x)), y)
+	default:
+		y = act(y)
+	}
+	return nn.Linear(w, "outer", y)
+}
+
+// dot sums the last axis of a [B, H, ., .] against the given axis of b, with the
+// accumulator left to the backend.
+func dot(a, b *Node, axis int) *Node {
+	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General([]int{3}, []int{0, 1}, []int{axis}, []int{0, 1})
+}
+
+func (m *Model) norm(w *nn.Weights, name string, x *Node) *Node {
+	var bias *Node
+	if w.Has(name + ".bias") {
+		bias = w.Get(name + ".bias")
+	}
+	return nn.LayerNorm(x, w.Get(name+".weight"), bias, m.Config.Epsilon)
+}
