@@ -88,6 +88,32 @@ func replace(find cutter, content string) normalizer {
 	}}
 }
 
+// replaceText is replace of one text by another, without a list of cuts.
+func replaceText(old, content string) normalizer {
+	n := replace(cutString(old), content)
+	if old == "" {
+		return n
+	}
+	n.apply = func(p piece) piece {
+		if strings.HasPrefix(p.s, old) && (content == "" || utf8.RuneCountInString(old) > 1) {
+			p.first = false
+		}
+		p.s = strings.ReplaceAll(p.s, old, content)
+		return p
+	}
+	n.spell = func(r *rewriting) {
+		for {
+			i := strings.Index(r.from.s[r.done:], old)
+			if i < 0 {
+				return
+			}
+			r.keep(r.done + i)
+			r.putLast(r.done+len(old), content)
+		}
+	}
+	return n
+}
+
 func replaceCuts(s string, find cutter, content string) string {
 	return joinCuts(s, find(nil, s), content)
 }

@@ -265,6 +265,9 @@ func (c *component) normalizer() (n normalizer, growth int, err error) {
 		}
 		n = bertNormalizer(!isFalse(c.CleanText), !isFalse(c.HandleChineseChars), accents, lower)
 	case "Replace":
+		if c.Pattern != nil && c.Pattern.String != nil {
+			return replaceText(*c.Pattern.String, c.Content), c.growth(), nil
+		}
 		var find cutter
 		if find, err = c.cutter(); err == nil {
 			n, growth = replace(find, c.Content), c.growth()

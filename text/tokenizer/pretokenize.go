@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -111,6 +112,9 @@ func cutRunes(f func(rune) bool) cutter {
 func cutString(sep string) cutter {
 	return func(cuts []cut, s string) []cut {
 		last := 0
+		if sep != "" {
+			cuts = slices.Grow(cuts, 2*strings.Count(s, sep)+1)
+		}
 		for sep != "" {
 			i := strings.Index(s[last:], sep)
 			if i < 0 {
@@ -225,13 +229,7 @@ func metaspace(replacement, scheme string, split bool) (preTokenizer, error) {
 		return nil, fmt.Errorf("prepend_scheme %q is not known; one of always, first, never is expected", scheme)
 	}
 	addPrefix := prepend(replacement)
-	spaces := normalizer{
-		apply: func(p piece) piece {
-			p.s = strings.ReplaceAll(p.s, " ", replacement)
-			return p
-		},
-		spell: spellReplace(cutString(" "), replacement),
-	}
+	spaces := replaceText(" ", replacement)
 	return func(out []piece, p piece) []piece {
 		p = spaces.run(p)
 		if !strings.HasPrefix(p.s, replacement) && isPrefixed(p) {

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -110,13 +111,20 @@ type rewriting struct {
 }
 
 func rewrite(p piece) *rewriting {
-	return &rewriting{from: p, at: p.trace.text + len(p.trace.spans)}
+	room := len(p.s) + len(p.s)/2 // spaces that become three bytes, say
+	p.trace.spans = slices.Grow(p.trace.spans, room)
+	return &rewriting{from: p, at: p.trace.text + len(p.trace.spans), text: make([]byte, 0, room)}
 }
 
 // keep takes the text over up to a byte.
 func (r *rewriting) keep(hi int) {
-	for i := r.done; i < hi; i++ {
-		r.from.trace.spans = append(r.from.trace.spans, r.from.trace.span(int(r.from.at)+i))
+	t := r.from.trace
+	if lo := int(r.from.at) + r.done - t.text; lo >= 0 { // rewritten before
+		t.spans = append(t.spans, t.spans[lo:lo+hi-r.done]...)
+	} else {
+		for i := int(r.from.at) + r.done; i < int(r.from.at)+hi; i++ {
+			t.spans = append(t.spans, t.span(i))
+		}
 	}
 	r.text = append(r.text, r.from.s[r.done:hi]...)
 	r.done = hi
