@@ -46,6 +46,7 @@ var (
 	neighbours = map[string][]string{
 		"gorqa/text/dataset":          {"gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/text/demodata":         {"gorqa/text/dataset", "gorqa/files/modelfile", "gorqa/files/whole"},
+		"gorqa/text/document":         {"gorqa/text/dataset", "gorqa/files/modelfile"},
 		"gorqa/text/evaluate":         {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/evaluate/judge":   {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint", "gorqa/files/modelfile"},
 		"gorqa/text/jinja":            nil,

@@ -9,63 +9,36 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
-	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/embed"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
 	"gorqa/text/retrieve"
-	"gorqa/text/tokenizer"
 )
 
 // Embedder is a sentence-transformers folder, or a plain encoder's, as a
 // retrieve.Embedder. It is safe for concurrent use; calls take turns on the
 // device.
 type Embedder struct {
-	name      string
-	settings  embed.Settings
-	maxTokens int
-	before    int // special tokens that stand before a text
-	after     int // and behind it
-	tokens    int // that the model has an embedding for
-	tokenizer *tokenizer.Tokenizer
-	params    *tape.Params
-	model     *embed.Model
-	unused    []string // tensors of the folder
+	embedderText
+	name   string
+	params *tape.Params
+	model  *embed.Model
+	unused []string // tensors of the folder
 }
 
 // OpenEmbedder loads the encoder in folder onto the device. model is its name as the
 // user gave it, which tells an e5 model.
 func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embedder, err error) {
 	x := &Embedder{params: tape.NewParams(d.Engine, d.BF16)}
-	if x.settings, err = embed.ReadSettings(folder, model); err != nil {
-		return nil, fmt.Errorf("embedding model: %w", err)
-	}
-	at := filepath.Join(folder, x.settings.Encoder)
-	source, err := weights.Open(ctx, at)
+	source, shape, err := x.embedderText.open(ctx, folder, model)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	shape, err := encoderOf(source.Config())
-	if err != nil {
-		return nil, fmt.Errorf("embedding model %s: %w", folder, err)
-	}
-	if x.tokenizer, err = tokenizer.Load(at); err != nil {
-		return nil, err
-	}
-	x.maxTokens, x.tokens = shape.positions, shape.vocabulary
-	if n := x.settings.MaxTokens; n > 0 {
-		x.maxTokens = min(n, x.maxTokens)
-	}
-	before, after := x.tokenizer.Around()
-	if x.before, x.after = len(before), len(after); x.before+x.after >= x.maxTokens {
-		return nil, fmt.Errorf("embedding model %s: its tokenizer puts %d special tokens around a text, and it reads %d tokens; expected room for a word; is max_seq_length right?", folder, x.before+x.after, x.maxTokens)
-	}
 
 	content := sha256.New()
 	content.Write(x.tokenizer.JSON())
@@ -127,14 +100,6 @@ func cutRow(row []int32, before, after, most int, first bool) []int32 {
 		return slices.Delete(row, before, before+n-most)
 	}
 	return slices.Delete(row, most-after, n-after)
-}
-
-// encode gives the ids of a text behind its prompt, however many.
-func (x *Embedder) encode(text string) []int32 {
-	if x.settings.LowerCase {
-		text = strings.ToLower(text)
-	}
-	return x.tokenizer.Encode(text, true)
 }
 
 // WarnOfLong tells of passages of which the embedder reads only the beginning.

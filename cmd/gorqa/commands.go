@@ -78,6 +78,15 @@ func dataSets(streams app.Streams) *cobra.Command {
 eval_w_qa.jsonl, test_w_qa.jsonl and documents.jsonl. Nothing is downloaded.`,
 		`gorqa data godoc --output_dir runs/godoc`,
 		config.DefaultGodoc(), app.Godoc))
+	data.AddCommand(leaf(streams, "docs", "Make passages of files: Markdown, HTML, PDF, DOCX, EPUB, text",
+		`Reads files, folders and archives (Markdown, HTML, reStructuredText, plain text,
+PDF, DOCX, EPUB, JSONL with text, zip) and cuts their text into passages, at
+headings, paragraphs and sentences, with code and tables whole where they fit.
+Lengths are counted in the tokens of embedding_model, which reads every passage
+whole. Files that cannot be read are told at the end; the others are written.`,
+		`gorqa data docs manual/ --output documents.jsonl --embedding_model all-MiniLM-L6-v2
+gorqa data docs guide.pdf faq.docx site.zip --output documents.jsonl --chunk_size 200`,
+		config.DefaultDocs(), app.Docs))
 	return data
 }
 

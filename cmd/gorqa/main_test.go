@@ -41,6 +41,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	documents, err := filepath.Abs("../../text/document/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FAIRE", faire)
 			env.Setenv("GGUF", gguf)
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("DOCUMENTS", documents)
 			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil
 		},
@@ -166,7 +171,7 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"fetch", "engine"}, {"fetch", "model"}} {
+	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"fetch", "engine"}, {"fetch", "model"}} {
 		if !strings.Contains(string(out), "\n  "+command[0]+" ") {
 			t.Errorf("%s is not in the help of gorqa", command[0])
 		}

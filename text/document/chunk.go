@@ -142,6 +142,9 @@ func (c *chunker) divide() {
 		if len(under) > 0 && under[0] == c.file.Title {
 			under = under[1:]
 		}
+		if b.Kind == Heading && text == c.file.Title { // it is said before each passage
+			continue
+		}
 		from := len(c.units)
 		for j, piece := range c.pieces(b.Kind, text, c.room(under)) {
 			a := unit{kind: b.Kind, text: piece, n: c.tokens(piece), block: i, path: under, page: b.Page}
@@ -293,12 +296,19 @@ func (c *chunker) end(from, least int) int {
 	for to > least && !c.fits(from, to) {
 		to--
 	}
-	if to < len(c.units) { // a heading belongs to what follows it
-		for to > least && c.units[to-1].kind == Heading {
+	if to < len(c.units) {
+		for to > least && c.leads(to-1) {
 			to--
 		}
 	}
 	return to
+}
+
+// leads says whether a unit belongs to what follows it: a heading, and a line with a
+// colon before code, a table or a list.
+func (c *chunker) leads(i int) bool {
+	a, next := c.units[i], c.units[i+1]
+	return a.kind == Heading || a.kind == Paragraph && next.block != a.block && next.kind != Paragraph && next.kind != Heading && strings.HasSuffix(strings.TrimSpace(a.text), ":")
 }
 
 // fits says whether units are no more than a passage holds.

@@ -22,7 +22,7 @@ func readDOCX(source string, data []byte, a *archive) (File, error) {
 	if err != nil {
 		return File{}, problem(source, fmt.Sprintf("no text (%v)", err), "a .docx file with word/document.xml in it", "save it again as .docx")
 	}
-	w := docxReader{levels: map[string]int{}}
+	w := docxReader{levels: map[string]int{}, lists: map[string]bool{}}
 	if styles, err := files.read("word/styles.xml"); err == nil {
 		w.readStyles(styles)
 	}
@@ -45,7 +45,8 @@ func readDOCX(source string, data []byte, a *archive) (File, error) {
 
 // docxReader goes through WordprocessingML (ECMA-376).
 type docxReader struct {
-	levels map[string]int // of headings, by the id of their style; 0 for the title's
+	levels map[string]int  // of headings, by the id of their style; 0 for the title's
+	lists  map[string]bool // styles of lists
 	blocks []Block
 	title  string
 
@@ -74,6 +75,7 @@ func (w *docxReader) readStyles(data []byte) {
 			Outline *struct {
 				Val int `xml:"val,attr"`
 			} `xml:"pPr>outlineLvl"`
+			Numbered *struct{} `xml:"pPr>numPr"`
 		} `xml:"style"`
 	}
 	if xml.Unmarshal(data, &styles) != nil {
@@ -89,6 +91,8 @@ func (w *docxReader) readStyles(data []byte) {
 				w.levels[s.ID] = s.Outline.Val + 1
 			} else if level, ok := w.levels[s.Based.Val]; ok && s.Based.Val != "" {
 				w.levels[s.ID] = level
+			} else if s.Numbered != nil || w.lists[s.Based.Val] {
+				w.lists[s.ID] = true
 			}
 		}
 	}
@@ -149,6 +153,7 @@ func (w *docxReader) begin(t xml.StartElement) {
 		if level, ok := w.levels[val]; ok {
 			w.level = level
 		}
+		w.item = w.item || w.lists[val]
 	case "outlineLvl":
 		if n, err := strconv.Atoi(val); err == nil && n < 9 && n >= 0 {
 			w.level = n + 1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -164,8 +165,11 @@ func cleanPage(text string) string {
 		}
 		last = r
 	}
-	return b.String()
+	return leaders.ReplaceAllString(b.String(), " … ")
 }
+
+// leaders lead the eye from a title to its page.
+var leaders = regexp.MustCompile(`[ \t]*(?:\.[ \t]?){4,}`)
 
 // pdfBlocks makes paragraphs of the lines of pages, with the outline's titles as
 // headings where they stand. A line that many pages begin or end with, but for its
@@ -262,7 +266,12 @@ func repeatedLines(pages []string) map[string]bool {
 	counts := map[string]int{}
 	for _, page := range pages {
 		lines := strings.Split(strings.TrimSpace(page), "\n")
-		here := []string{numberless(lines[0]), numberless(lines[len(lines)-1])}
+		var here []string
+		for i, l := range lines {
+			if i < 2 || i >= len(lines)-2 {
+				here = append(here, numberless(l))
+			}
+		}
 		slices.Sort(here)
 		for _, l := range slices.Compact(here) {
 			counts[l]++

@@ -69,6 +69,7 @@ func Read(ctx context.Context, paths []string, limits Limits, progress func(done
 		return nil, fmt.Errorf("%d files found; expected at most %d; give fewer at a time", len(files), limits.Files)
 	}
 	r.total = len(files)
+	r.progress(0, r.total)
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
