@@ -10,7 +10,6 @@ package tape
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/tensor/nn"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -36,15 +34,6 @@ type Block struct {
 	// Backward builds the cotangents of the inputs (nil for integers) from
 	// those of the outputs, and gives the weights their gradients.
 	Backward func(w *nn.Weights, in, kept, dOut []*graph.Node) (dIn []*graph.Node)
-}
-
-// Native is a piece of a model that is no graph: it works on values in the host's
-// memory, where the engine computes OnHost, f32 or bf16 as the model's activations are.
-type Native[T xla.Number] struct {
-	Outputs, Kept [][]int // dimensions of the outputs, and of what Backward wants kept in f32
-	Forward       func(in, out [][]T, kept [][]float32) error
-	// Backward sets the cotangents of all inputs.
-	Backward func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error
 }
 
 // Bound is a block with the full names of its weights.
@@ -79,32 +68,12 @@ type Runner struct {
 	// are on other devices; for tests.
 	Graphs bool
 
-	funcs map[variant]*compiled
-}
-
-// variant is one compiled form of a block.
-type variant struct {
-	block *Block
-	mode  string
-}
-
-// compiled is a variant as a function. terms are what the results after the
-// cotangents of a backward function are for.
-type compiled struct {
-	*xla.Func
-	terms []term
-}
-
-// term is a term of a gradient: a result, or the product of the matrices of two.
-type term struct {
-	weight string // its local name
-	d      int    // or -1
-	y, x   int
+	funcs map[*Block][]*compiled
 }
 
 // NewRunner makes a runner for the weights of one model.
 func NewRunner(e *xla.Engine, p *Params) *Runner {
-	return &Runner{Engine: e, Params: p, funcs: map[variant]*compiled{}}
+	return &Runner{Engine: e, Params: p, funcs: map[*Block][]*compiled{}}
 }
 
 // Value is an input or a result on a tape.
@@ -263,174 +232,12 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 	return rec.out, nil
 }
 
-// Run runs a native piece forwards.
-func (n Native[T]) Run(t *Tape, in ...*Value) ([]*Value, error) {
-	rec := &native[T]{native: n, in: in}
-	flows := false
-	for _, v := range in {
-		flows = flows || v.flows
-	}
-	out, err := made[T](t, n.Outputs)
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range out {
-		rec.out = append(rec.out, t.value(x, flows && t.train))
-	}
-	if rec.kept, err = made[float32](t, n.Kept); err != nil {
-		return nil, err
-	}
-	memory, kept, err := rec.memories(tensorsOf(in), out)
-	if err == nil {
-		err = n.Forward(memory[0], memory[1], kept)
-	}
-	if err != nil {
-		return nil, errors.Join(err, rec.free())
-	}
-	if !flows || !t.train || t.forgets {
-		return rec.out, rec.free()
-	}
-	t.records = append(t.records, rec)
-	return rec.out, nil
-}
-
-// made makes tensors of these dimensions, whose values are yet to be set.
-func made[T xla.Number](t *Tape, dims [][]int) (ts []*tensors.Tensor, err error) {
-	for _, d := range dims {
-		x, err := xla.New[T](t.runner.Engine, d...)
-		if err != nil {
-			return nil, errors.Join(err, xla.Free(ts...))
-		}
-		ts = append(ts, x)
-	}
-	return ts, nil
-}
-
-// native is a record of Native.
-type native[T xla.Number] struct {
-	native  Native[T]
-	in, out []*Value
-	kept    []*tensors.Tensor
-}
-
-func (n *native[T]) outputs() []*Value { return n.out }
-func (n *native[T]) free() error       { return xla.Free(n.kept...) }
-
-func (n *native[T]) back(t *Tape, dOut []*tensors.Tensor) error {
-	var dims [][]int
-	for _, v := range n.in {
-		dims = append(dims, v.Tensor.Shape().Dimensions)
-	}
-	dIn, err := made[T](t, dims)
-	if err != nil {
-		return err
-	}
-	memory, kept, err := n.memories(tensorsOf(n.in), tensorsOf(n.out), dOut, dIn)
-	if err == nil {
-		err = n.native.Backward(memory[0], memory[1], kept, memory[2], memory[3])
-	}
-	if err != nil {
-		return errors.Join(err, xla.Free(dIn...))
-	}
-	for i, v := range n.in {
-		if v.flows {
-			err = errors.Join(err, t.accumulate(v, dIn[i]))
-		} else {
-			err = errors.Join(err, xla.Free(dIn[i]))
-		}
-	}
-	return errors.Join(err, n.free())
-}
-
-// memories gives the host's view of lists of tensors and of what is kept.
-func (n *native[T]) memories(lists ...[]*tensors.Tensor) (out [][][]T, kept [][]float32, err error) {
-	for _, list := range lists {
-		flat, err := memory[T](list)
-		if err != nil {
-			return nil, nil, err
-		}
-		out = append(out, flat)
-	}
-	kept, err = memory[float32](n.kept)
-	return out, kept, err
-}
-
-func memory[T xla.Number](ts []*tensors.Tensor) (out [][]T, err error) {
-	for _, x := range ts {
-		flat, err := xla.Memory[T](x)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, flat)
-	}
-	return out, nil
-}
-
 func tensorsOf(vs []*Value) []*tensors.Tensor {
 	ts := make([]*tensors.Tensor, len(vs))
 	for i, v := range vs {
 		ts[i] = v.Tensor
 	}
 	return ts
-}
-
-// Part is a piece of a model, several calls on a tape. What it reads beside its
-// inputs stands on the tape that it was made for.
-type Part func(t *Tape, in []*Value) ([]*Value, error)
-
-// Checkpoint runs a part. Where the runner recomputes, only its inputs and
-// outputs stay in memory between the passes, and the backward pass runs it again
-// (gradient checkpointing, arXiv 1604.06174).
-func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
-	if !t.runner.Recompute || !t.train || t.forgets {
-		return part(t, in)
-	}
-	inner := &Tape{Seed: t.draw(), runner: t.runner, train: true, forgets: true}
-	out, err := part(inner, in)
-	if err != nil {
-		return nil, errors.Join(err, inner.Free())
-	}
-	// The outputs stay; what led to them goes.
-	inner.values = slices.DeleteFunc(inner.values, func(v *Value) bool { return slices.Contains(out, v) })
-	t.values = append(t.values, out...)
-	t.records = append(t.records, &again{part: part, seed: inner.Seed, in: in, out: out})
-	return out, inner.Free()
-}
-
-// again is a record of Checkpoint.
-type again struct {
-	part    Part
-	seed    uint64
-	in, out []*Value
-}
-
-func (a *again) outputs() []*Value { return a.out }
-func (a *again) free() error       { return nil }
-
-func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
-	inner := t.runner.New(true)
-	inner.Seed = a.seed
-	defer func() { err = errors.Join(err, inner.Free()) }()
-	in := make([]*Value, len(a.in))
-	for i, v := range a.in {
-		in[i] = &Value{Tensor: v.Tensor, flows: v.flows}
-	}
-	out, err := a.part(inner, in)
-	if err != nil {
-		return err
-	}
-	for i, v := range a.out {
-		out[i].grad, v.grad = dOut[i], nil
-	}
-	if err := inner.backwardPass(); err != nil {
-		return err
-	}
-	for i, v := range in {
-		if v.grad != nil {
-			err = errors.Join(err, t.accumulate(a.in[i], v.grad))
-		}
-	}
-	return err
 }
 
 // drop gives a call that drops values the seed that says which.
@@ -469,99 +276,12 @@ func (r *call) compute() []*tensors.Tensor {
 	return args
 }
 
-// trained gives a function of the local name that says whether a weight is
-// trained now; it stays as it is when Params change later.
-func (r *call) trained() func(string) bool {
-	m := map[string]bool{}
-	for _, w := range r.weights {
-		m[w.local] = w.param.Trained
-	}
-	return func(name string) bool { return m[name] }
-}
-
-// key names the weights present, and which of them satisfy a condition.
-func (r *call) key(kind string, is func(*Param) bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s drop=%t", kind, r.seed != nil)
-	for _, w := range r.weights {
-		fmt.Fprintf(&b, " %s:%t", w.local, is(w.param))
-		if w.param.Scale != nil {
-			fmt.Fprintf(&b, " in %s", w.param.Compute.DType())
-		}
-	}
-	return b.String()
-}
-
-// forward finds or makes the forward function of a record's variant.
-func (r *Runner) forward(rec *call, keep bool) (*compiled, error) {
-	mode := rec.key(fmt.Sprintf("forward keep=%t", keep), func(p *Param) bool { return rec.flows && p.Trained })
-	names, trained := rec.locals(), rec.trained()
-	block := rec.bound.block
-	return r.compiled(variant{block, mode}, func(in []*graph.Node, _ *compiled) []*graph.Node {
-		w := nn.NewWeights(r.named(names, in), trained, r.Adapter, r.Dropout, r.outside())
-		out, kept := block.Forward(w, in[len(names):])
-		if len(out) != block.Outputs {
-			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
-		}
-		if !keep {
-			return out
-		}
-		return append(out, kept...)
-	})
-}
-
-// compiled finds or makes the function of a variant.
-func (r *Runner) compiled(v variant, build func(in []*graph.Node, c *compiled) []*graph.Node) (*compiled, error) {
-	if c, ok := r.funcs[v]; ok {
-		return c, nil
-	}
-	c := &compiled{}
-	f, err := r.Engine.Func(v.block.Name, func(in []*graph.Node) []*graph.Node { return build(in, c) })
-	if err != nil {
-		return nil, err
-	}
-	c.Func = f
-	r.funcs[v] = c
-	return c, nil
-}
-
 // outside says whether products that gradients are made of are left to Params.
 func (r *Runner) outside() bool { return r.Engine.OffloadsWeightGradGEMM() && !r.Graphs }
 
 // InGraphs says whether graphs add up gradients and move weights, as on devices
 // other than the host, or that is done in the host's memory.
 func (r *Runner) InGraphs() bool { return !r.Engine.OnHost() || r.Graphs }
-
-// locals gives the names of what compute gives.
-func (r *call) locals() []string {
-	var names []string
-	for _, w := range r.weights {
-		names = append(names, w.local)
-		if w.param.Scale != nil {
-			names = append(names, w.local+scaleOf)
-		}
-	}
-	if r.seed != nil {
-		names = append(names, nn.Seed)
-	}
-	return names
-}
-
-// scaleOf ends the local name of what a quantised weight is scaled by.
-const scaleOf = " scale"
-
-// named gives the nodes of a block's weights by their local names.
-func (r *Runner) named(names []string, in []*graph.Node) map[string]*graph.Node {
-	m := make(map[string]*graph.Node, len(names))
-	for i, n := range names {
-		if weight, ok := strings.CutSuffix(n, scaleOf); ok {
-			m[weight] = nn.Dequantise(m[weight], in[i], r.Params.dtype())
-		} else {
-			m[n] = in[i]
-		}
-	}
-	return m
-}
 
 // Backward is the backward pass from the sum of f32 scalars; it adds the
 // gradients of the trained weights to Params. A tape has one backward pass.
@@ -683,92 +403,6 @@ func (t *Tape) accumulate(v *Value, d *tensors.Tensor) error {
 	err = xla.Free(v.grad, d)
 	v.grad = sum[0]
 	return err
-}
-
-// summed are the weights whose gradients so far a record's backward function
-// adds to.
-func (r *Runner) summed(rec *call) (summed []binding) {
-	for _, w := range rec.weights {
-		if r.InGraphs() && w.param.Trained && w.param.Grad != nil {
-			summed = append(summed, w)
-		}
-	}
-	return summed
-}
-
-// backward finds or makes the backward function of a record's variant. Its
-// inputs are the weights, the block's inputs, what it kept, the cotangents of
-// its outputs and the sums so far of those of carried inputs and of the weights'
-// gradients; its outputs are the cotangents of the inputs that want one and what
-// the terms of the weights' gradients are made of, or their sums.
-func (r *Runner) backward(rec *call, carried []bool, summed []binding) (*compiled, error) {
-	mode := rec.key("backward trained", func(p *Param) bool { return p.Trained })
-	var wanted []bool
-	for _, v := range rec.in {
-		wanted = append(wanted, v.flows)
-	}
-	mode += fmt.Sprintf(" inputs %v carried %v sums %t", wanted, carried, r.InGraphs())
-	added := map[string]bool{}
-	for _, w := range summed {
-		added[w.local] = true
-		mode += " " + w.local
-	}
-	block, names := rec.bound.block, rec.locals()
-	trained := rec.trained()
-	nKept, nOut, inGraphs := len(rec.kept), len(rec.out), r.InGraphs()
-	return r.compiled(variant{block, mode}, func(args []*graph.Node, c *compiled) []*graph.Node {
-		take := func(n int) []*graph.Node {
-			part := args[:n]
-			args = args[n:]
-			return part
-		}
-		w := nn.NewWeights(r.named(names, take(len(names))), trained, r.Adapter, r.Dropout, r.outside())
-		in, kept, dOut := take(len(wanted)), take(nKept), take(nOut)
-		dIn := block.Backward(w, in, kept, dOut)
-		var results []*graph.Node
-		for i, want := range wanted {
-			if !want {
-				continue
-			}
-			if carried[i] {
-				dIn[i] = graph.Add(take(1)[0], dIn[i])
-			}
-			results = append(results, dIn[i])
-		}
-		var parts []*graph.Node // after the cotangents, each once
-		part := func(x *graph.Node) int {
-			if i := slices.Index(parts, x); i >= 0 {
-				return i
-			}
-			parts = append(parts, x)
-			return len(parts) - 1
-		}
-		c.terms = nil
-		for _, n := range names {
-			if !trained(n) {
-				continue
-			}
-			d, products := w.Gradient(n)
-			if d == nil && len(products) == 0 {
-				panic(fmt.Errorf("block %s: no gradient for %s", block.Name, n))
-			}
-			switch {
-			case inGraphs:
-				sum := graph.ConvertDType(d, dtypes.Float32)
-				if added[n] {
-					sum = graph.Add(take(1)[0], sum)
-				}
-				parts = append(parts, sum)
-				c.terms = append(c.terms, term{weight: n, d: len(parts) - 1})
-			case d != nil:
-				c.terms = append(c.terms, term{weight: n, d: part(d)})
-			}
-			for _, p := range products {
-				c.terms = append(c.terms, term{weight: n, d: -1, y: part(p.Y), x: part(p.X)})
-			}
-		}
-		return append(results, parts...)
-	})
 }
 
 // Free releases all that the tape still holds.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 
 	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
@@ -38,7 +39,7 @@ type Optimiser struct {
 	params  *tape.Params
 	steps   int // updates done
 	moments map[string]*moment
-	funcs   map[string]*xla.Func
+	funcs   []update
 }
 
 // moment holds the running means of a weight's gradient and its square, f32.
@@ -47,7 +48,7 @@ type moment struct{ mean, square *tensors.Tensor }
 // NewOptimiser makes an optimiser of a runner's weights with empty moments.
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 	e := r.Engine
-	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}, funcs: map[string]*xla.Func{}}
+	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}}
 	zeros := func([]float32) error { return nil }
 	for _, q := range r.Params.All() {
 		if !q.Trained {
@@ -250,17 +251,28 @@ func (o *Optimiser) update(group []*tape.Param, matrices, tables *tensors.Tensor
 	return err
 }
 
+// update is the compiled update of groups of weights of these kinds.
+type update struct {
+	kinds []kind
+	*xla.Func
+}
+
+// kind is what the update of a weight depends on beside its shape.
+type kind struct {
+	decay, table bool
+	split        bool // a bf16 weight and its residual
+}
+
 // function is the update of a group of weights, given the numbers of matrices and
 // of tables: (w, m, v, g) of each -> (w, m, v) of each, w being a bf16 and its residual for bf16
 // compute.
 func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
-	kinds := make([]struct{ decay, table, split bool }, len(group))
+	kinds := make([]kind, len(group))
 	for i, q := range group {
-		kinds[i].decay, kinds[i].table, kinds[i].split = q.Decay, q.Table, q.Low != nil
+		kinds[i] = kind{decay: q.Decay, table: q.Table, split: q.Low != nil}
 	}
-	key := fmt.Sprint(kinds)
-	if f, ok := o.funcs[key]; ok {
-		return f, nil
+	if i := slices.IndexFunc(o.funcs, func(u update) bool { return slices.Equal(u.kinds, kinds) }); i >= 0 {
+		return o.funcs[i].Func, nil
 	}
 	f, err := o.engine.Func("adamw", func(in []*Node) (out []*Node) {
 		matrices, tables := in[0], in[1]
@@ -288,7 +300,7 @@ func (o *Optimiser) function(group []*tape.Param) (*xla.Func, error) {
 		return out
 	})
 	if err == nil {
-		o.funcs[key] = f
+		o.funcs = append(o.funcs, update{kinds, f})
 	}
 	return f, err
 }

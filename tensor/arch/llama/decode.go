@@ -56,10 +56,9 @@ func (m *Model) cachedBlock() *tape.Block {
 // [N, B, R, C]; its outputs x [B, D] and each layer's new recent k and v.
 func (m *Model) Step(from, to int) tape.Bound {
 	slides := m.Config.Slide[from:to]
-	key := fmt.Sprint(slides)
-	block, ok := m.step[key]
-	if !ok {
-		block = &tape.Block{Name: "step slides=" + key, Weights: layerWeights(0, len(slides)), Outputs: 1 + 2*len(slides)}
+	i := slices.IndexFunc(m.steps, func(s stepBlock) bool { return slices.Equal(s.slides, slides) })
+	if i < 0 {
+		block := &tape.Block{Name: fmt.Sprint("step slides=", slides), Weights: layerWeights(0, len(slides)), Outputs: 1 + 2*len(slides)}
 		block.Forward = func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			out = []*Node{in[0]}
 			for i, slide := range slides {
@@ -72,9 +71,9 @@ func (m *Model) Step(from, to int) tape.Bound {
 			}
 			return out, nil
 		}
-		m.step[key] = block
+		i, m.steps = len(m.steps), append(m.steps, stepBlock{slides, block})
 	}
-	return block.Named(layerWeights(from, to)...)
+	return m.steps[i].block.Named(layerWeights(from, to)...)
 }
 
 // Likeliest takes the last layer's output x [B, D] to the likeliest next tokens

@@ -24,7 +24,13 @@ type Model struct {
 	attention     map[attentionKind]*tape.Block // as a graph
 	layers        map[attentionKind]*tape.Block // whole, with it
 	graphs        bool                          // attention is a graph on the host too; for tests
-	step          map[string]*tape.Block        // by the sliding windows of its layers
+	steps         []stepBlock
+}
+
+// stepBlock is the block of Step for layers of these sliding windows.
+type stepBlock struct {
+	slides []int
+	block  *tape.Block
 }
 
 // attentionKind is what is static in attention's graph beside the input shapes.
@@ -46,7 +52,6 @@ func (m *Model) kind(t *tape.Tape, b *batch.Decoder, slide int) attentionKind {
 // New makes the blocks of a decoder that computes in bf16 or f32.
 func New(c Config, bf16 bool) *Model {
 	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
-	m.step = map[string]*tape.Block{}
 	if bf16 {
 		m.dtype = dtypes.BFloat16
 	}
