@@ -106,6 +106,10 @@ func rules() []rule {
 			why: "the loop is the same whatever is measured", where: "let app hand it a hook",
 		},
 		{
+			name: "only qa sees both sides", of: []string{"gorqa/app"}, ban: []string{"gorqa/tensor/..."}, but: []string{"gorqa/tensor/train"},
+			why: "models, with what they are made of, are qa's; of the tensor side app has the loop alone, which it gives a run's settings, and whose checkpoints it finds again", where: "ask qa",
+		},
+		{
 			name: "settings stay outside", of: everybody, not: append([]string{"gorqa/app"}, programs...), ban: []string{"gorqa/config", "gorqa/qa"},
 			why: "a package's own options say what it needs; with the run's settings it could not be used without the command line", where: "take a plain struct of options",
 		},

@@ -31,6 +31,22 @@ func TestNoContextInAStruct(t *testing.T) {
 	})
 }
 
+// A function that does not fit a page has parts with names of their own.
+func TestFunctionsFitAPage(t *testing.T) {
+	const most = 60 // lines, from func to the closing brace
+	sources(t, func(path string, files *token.FileSet, file *ast.File) {
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			if n := files.Position(f.End()).Line - files.Position(f.Pos()).Line + 1; n > most {
+				t.Errorf("%s: %s has %d lines; at most %d expected; give its parts names", files.Position(f.Pos()), f.Name.Name, n, most)
+			}
+		}
+	})
+}
+
 // sources reads the module's Go files but tests.
 func sources(t *testing.T, look func(path string, files *token.FileSet, file *ast.File)) {
 	t.Helper()

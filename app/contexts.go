@@ -9,6 +9,7 @@ import (
 	"gorqa/config"
 	"gorqa/qa"
 	"gorqa/report"
+	"gorqa/text/dataset"
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
 )
@@ -63,25 +64,30 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	source.FollowUps = follow
-	path := ""
-	if c.OutputDir != "" {
-		release, err := takeFolder(c.OutputDir)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, release()) }()
-		h, err := look(c.OutputDir)
-		if err != nil {
-			return err
-		}
-		source.Kept = h.run()
-		path = filepath.Join(c.OutputDir, trainContextsFile)
-	}
-	contexts, err := source.Contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
+	contexts, err := chooseIn(ctx, c, source, examples)
 	if err != nil {
 		return err
 	}
 	return recipe.WriteContexts(&report.CleanJSON{Out: s.Out}, contexts)
+}
+
+// chooseIn chooses the passages, and keeps them in the output folder where there is one.
+func chooseIn(ctx context.Context, c config.Contexts, source *qa.Passages, examples []dataset.Example) (_ []recipe.Context, err error) {
+	path := ""
+	if c.OutputDir != "" {
+		release, err := takeFolder(c.OutputDir)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, release()) }()
+		h, err := look(c.OutputDir)
+		if err != nil {
+			return nil, err
+		}
+		source.Kept = h.run()
+		path = filepath.Join(c.OutputDir, trainContextsFile)
+	}
+	return source.Contexts(ctx, c.TrainFile, examples, contextOptions(c.Passages, c.Seed), path)
 }
 
 // followUps is how the retriever is asked questions that follow on others: with words,

@@ -9,7 +9,6 @@ import (
 	"gorqa/config"
 	"gorqa/qa"
 	"gorqa/report"
-	"gorqa/tensor/nn"
 	"gorqa/text/dataset"
 	"gorqa/text/prompt"
 	"gorqa/text/recipe"
@@ -164,8 +163,7 @@ func (d *checks) attention(context.Context) (string, error) {
 	if !d.device.BF16 {
 		return "as a graph, in f32", nil
 	}
-	heads, kvHeads, width := d.text.CausalHeads()
-	if err := nn.CheckCausal(d.device.Engine, heads, kvHeads, width); err != nil {
+	if err := d.text.CheckCausal(d.device); err != nil {
 		return fmt.Sprintf("as a graph; a row alone in its micro-batch takes more memory so (%v)", err), nil
 	}
 	return "by cuDNN where a row has a micro-batch for itself, else as a graph", nil
@@ -176,8 +174,7 @@ func (d *checks) attends() bool {
 	if d.text == nil || d.device.Engine == nil || d.device.Engine.OnHost() {
 		return false
 	}
-	heads, _, _ := d.text.CausalHeads()
-	return heads > 0
+	return d.text.Causal()
 }
 
 // clear is the part of what is there that a forecast must exceed it by before a

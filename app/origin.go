@@ -77,10 +77,17 @@ func originOf(ctx context.Context, c *config.Train, training, eval []dataset.Exa
 	if err := errors.Join(errs[:]...); err != nil {
 		return o, err
 	}
+	return o, addContents(ctx, o, c)
+}
+
+// addContents adds what of files and folders a run reads, to what it trains by or
+// scores by.
+func addContents(ctx context.Context, o train.Origin, c *config.Train) (err error) {
+	byLoss := c.BestMetric() == "eval_loss"
 	if c.FullDatasetFilePath != "" && (c.Augments() && c.RetrievalPool != config.Gold || c.Retrieves() && !byLoss) {
 		fact, err := contentOf(ctx, c.FullDatasetFilePath, math.MaxInt64)
 		if err != nil {
-			return o, err
+			return err
 		}
 		if o.Scoring["full_dataset_file_path"] = fact; c.Augments() {
 			o.Training["full_dataset_file_path"] = fact
@@ -97,10 +104,10 @@ func originOf(ctx context.Context, c *config.Train, training, eval []dataset.Exa
 			}
 		}
 		if facts[in[0]], err = contentOf(ctx, in[1], sampledBytes); err != nil {
-			return o, err
+			return err
 		}
 	}
-	return o, nil
+	return nil
 }
 
 // readParts are the files of a model's folder that a run reads.

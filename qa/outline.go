@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"gorqa/files/weights"
+	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
 	"gorqa/text/recipe"
@@ -130,10 +131,12 @@ func (o *Outline) Parts(x dataset.Example, c recipe.Context, asked bool, answer 
 	return o.asking.parts(x, c, asked, answer)
 }
 
-// CausalHeads are the heads of causal attention over a row, those of keys and
-// values among them, and how wide one is; 0 where there is none.
-func (o *Outline) CausalHeads() (heads, kvHeads, width int) {
-	return o.shape.heads, o.shape.kvHeads, o.shape.headWidth
+// Causal says whether the model has causal attention over a row.
+func (o *Outline) Causal() bool { return o.shape.heads > 0 }
+
+// CheckCausal says what keeps a GPU from attending over a row by its own kernel.
+func (o *Outline) CheckCausal(d Device) error {
+	return nn.CheckCausal(d.Engine, o.shape.heads, o.shape.kvHeads, o.shape.headWidth)
 }
 
 // MemoryOptions are what a model's memory depends on beside the model.

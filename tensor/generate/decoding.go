@@ -175,23 +175,31 @@ func (d *graphs) fill(ctx context.Context, packs []*batch.Decoder, places []int3
 			spent = append(spent, c.recentK, c.recentV)
 			c.recentK, c.recentV = nil, nil
 		}
-		for _, part := range []struct {
-			to      **tensors.Tensor
-			index   *tape.Value
-			sources []*tensors.Tensor
-		}{{&c.oldK, index, ks}, {&c.oldV, index, vs}, {&c.recentK, blank, ks}, {&c.recentV, blank, vs}} {
-			if *part.to != nil { // a recent part that fits: what it holds is overwritten before it is read
-				continue
-			}
-			out, err := gather.Call(append([]*tensors.Tensor{part.index.Tensor}, part.sources...)...)
-			if err != nil {
-				return errors.Join(err, xla.Free(spent...))
-			}
-			*part.to = out[0]
-		}
-		if err := xla.Free(spent...); err != nil {
+		err := c.gather(gather, index, blank, ks, vs)
+		if err := errors.Join(err, xla.Free(spent...)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// gather makes the parts of the cache that are missing, the old one of the places in
+// index and the recent one blank. A recent part that fits is there: what it holds is
+// overwritten before it is read.
+func (c *cache) gather(f *xla.Func, index, blank *tape.Value, ks, vs []*tensors.Tensor) error {
+	for _, part := range []struct {
+		to      **tensors.Tensor
+		index   *tape.Value
+		sources []*tensors.Tensor
+	}{{&c.oldK, index, ks}, {&c.oldV, index, vs}, {&c.recentK, blank, ks}, {&c.recentV, blank, vs}} {
+		if *part.to != nil {
+			continue
+		}
+		out, err := f.Call(append([]*tensors.Tensor{part.index.Tensor}, part.sources...)...)
+		if err != nil {
+			return err
+		}
+		*part.to = out[0]
 	}
 	return nil
 }

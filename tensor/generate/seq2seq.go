@@ -172,16 +172,7 @@ func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *ba
 			break
 		}
 	}
-	full := make([][]int32, len(b.Rows)) // with the end tokens
-	for i, row := range b.Rows {
-		best := d.searches[i].best()
-		full[i] = best.tokens
-		a := Answer{Tokens: best.tokens, Score: float64(best.score)}
-		if n := len(a.Tokens); n > 0 && slices.Contains(d.ends, a.Tokens[n-1]) {
-			a.Tokens, a.Ended = a.Tokens[:n-1], true
-		}
-		all[row] = a
-	}
+	full := d.best(b, all)
 	if !opt.Shares {
 		return nil
 	}
@@ -192,6 +183,21 @@ func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *ba
 		}
 	}
 	return err
+}
+
+// best puts the best answer to each row among all, and gives its tokens with the end
+// tokens.
+func (d *seqDecoding) best(b *batch.Fusion, all []Answer) (full [][]int32) {
+	for i, row := range b.Rows {
+		best := d.searches[i].best()
+		full = append(full, best.tokens)
+		a := Answer{Tokens: best.tokens, Score: float64(best.score)}
+		if n := len(a.Tokens); n > 0 && slices.Contains(d.ends, a.Tokens[n-1]) {
+			a.Tokens, a.Ended = a.Tokens[:n-1], true
+		}
+		all[row] = a
+	}
+	return full
 }
 
 // firstWidth is how many tokens of an answer the caches hold at first. A step

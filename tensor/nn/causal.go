@@ -48,27 +48,7 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 		}
 		in = append(in, t)
 	}
-	// Beside the results of the one, [4], how far the other's are from them, each
-	// over all values as the root of the mean square.
-	f, err := e.Func("check causal", func(in []*Node) []*Node {
-		var q, k, v, dO = toBF16(in[0]), toBF16(in[1]), toBF16(in[2]), toBF16(in[3])
-		o, back := Causal(q, k, v)
-		d := back(dO)
-		last := BroadcastToDims(Scalar(q.Graph(), dtypes.Int32, s-1), s)
-		tree := Tree{Positions: last, Reach: last, Window: s, Block: 256}
-		q, dO = Grouped(q, kvHeads), Grouped(dO, kvHeads)
-		k, v = TransposeAllAxes(k, 1, 0, 2), TransposeAllAxes(v, 1, 0, 2)
-		want, lse := Attention(tree, q, k, v)
-		wantQ, wantK, wantV := AttentionVJP(tree, q, k, v, want, lse, dO)
-		got := []*Node{Grouped(o, kvHeads), Grouped(d[0], kvHeads), TransposeAllAxes(d[1], 1, 0, 2), TransposeAllAxes(d[2], 1, 0, 2)}
-		var size, off []*Node
-		for i, w := range []*Node{want, wantQ, wantK, wantV} {
-			w = cast(w, dtypes.Float32)
-			size = append(size, Sqrt(ReduceAllMean(Square(w))))
-			off = append(off, Sqrt(ReduceAllMean(Square(Sub(cast(got[i], dtypes.Float32), w)))))
-		}
-		return []*Node{Stack(size, 0), Stack(off, 0)}
-	})
+	f, err := e.Func("check causal", func(in []*Node) []*Node { return causalErrors(in, kvHeads) })
 	if err != nil {
 		return err
 	}
@@ -92,6 +72,30 @@ func checkCausal(e *xla.Engine, heads, kvHeads, width int) (err error) {
 		}
 	}
 	return nil
+}
+
+// causalErrors gives the sizes [4] of attention's outcome and gradients by a graph, for
+// random q, k, v and cotangent [S, H, C] in bf16, and how far the device's own are from
+// them: each the root of the mean square over all values.
+func causalErrors(in []*Node, kvHeads int) []*Node {
+	var q, k, v, dO = toBF16(in[0]), toBF16(in[1]), toBF16(in[2]), toBF16(in[3])
+	o, back := Causal(q, k, v)
+	d := back(dO)
+	s := q.Shape().Dim(0)
+	last := BroadcastToDims(Scalar(q.Graph(), dtypes.Int32, float64(s-1)), s)
+	tree := Tree{Positions: last, Reach: last, Window: s, Block: 256}
+	q, dO = Grouped(q, kvHeads), Grouped(dO, kvHeads)
+	k, v = TransposeAllAxes(k, 1, 0, 2), TransposeAllAxes(v, 1, 0, 2)
+	want, lse := Attention(tree, q, k, v)
+	wantQ, wantK, wantV := AttentionVJP(tree, q, k, v, want, lse, dO)
+	got := []*Node{Grouped(o, kvHeads), Grouped(d[0], kvHeads), TransposeAllAxes(d[1], 1, 0, 2), TransposeAllAxes(d[2], 1, 0, 2)}
+	var size, off []*Node
+	for i, w := range []*Node{want, wantQ, wantK, wantV} {
+		w = cast(w, dtypes.Float32)
+		size = append(size, Sqrt(ReduceAllMean(Square(w))))
+		off = append(off, Sqrt(ReduceAllMean(Square(Sub(cast(got[i], dtypes.Float32), w)))))
+	}
+	return []*Node{Stack(size, 0), Stack(off, 0)}
 }
 
 func toBF16(x *Node) *Node { return cast(x, dtypes.BFloat16) }

@@ -143,11 +143,16 @@ func (s Schedule) Validate() error {
 		return fmt.Errorf("lr_scheduler_kwargs: %w", err)
 	}
 	var problems []error
-	bad := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("lr_scheduler_kwargs: "+format, args...))
-	}
 	if !(s.Peak >= 0) || math.IsInf(s.Peak, 0) || s.Warmup < 0 || s.Steps < 0 {
 		problems = append(problems, fmt.Errorf("learning rate %g with %d warm-up steps of %d; expected numbers that are not negative", s.Peak, s.Warmup, s.Steps))
+	}
+	return errors.Join(append(problems, append(a.check(), s.fits(a)...)...)...)
+}
+
+// check looks at each argument alone.
+func (a args) check() (problems []error) {
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("lr_scheduler_kwargs: "+format, args...))
 	}
 	for _, x := range []struct {
 		name  string
@@ -182,6 +187,14 @@ func (s Schedule) Validate() error {
 			bad("%s: %q found; %s expected", x.name, *x.value, oneOf(ramps))
 		}
 	}
+	return problems
+}
+
+// fits looks whether the arguments are those that the schedule needs.
+func (s Schedule) fits(a args) (problems []error) {
+	bad := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("lr_scheduler_kwargs: "+format, args...))
+	}
 	switch s.Kind {
 	case "polynomial":
 		if end := value(a.LREnd, polynomialEnd); s.Peak <= end && s.Peak > 0 {
@@ -196,7 +209,7 @@ func (s Schedule) Validate() error {
 			bad("num_decay_steps: missing; a number of steps expected with warmup_stable_decay, such as {\"num_decay_steps\": 20}")
 		}
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
 // polynomialEnd is transformers' default of lr_end.
