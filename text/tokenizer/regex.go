@@ -39,6 +39,11 @@ func cutRegex(pattern, part string, w *watch) (cutter, error) {
 		return nil, err
 	}
 	re.MatchTimeout = w.limit
+	return cutMatches(re, pattern, part, w), nil
+}
+
+// cutMatches cuts at the matches of a compiled pattern.
+func cutMatches(re *regexp2.Regexp, pattern, part string, w *watch) cutter {
 	return func(cuts []cut, s string) []cut {
 		if w.err() != nil {
 			return append(cuts, cut{0, len(s), false})
@@ -79,7 +84,7 @@ func cutRegex(pattern, part string, w *watch) (cutter, error) {
 			cuts = append(cuts, cut{done, len(s), false})
 		}
 		return cuts
-	}, nil
+	}
 }
 
 // A tokenizer comes with a model and is not to be trusted. The largest pattern in
