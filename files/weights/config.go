@@ -26,6 +26,10 @@ var decoders = []string{"llama", "mistral", "qwen2", "qwen3"}
 
 const encoderDecoder = "t5"
 
+// quantisationName is the key of config.json by which transformers quantises weights
+// that it loads, or takes them for quantised.
+const quantisationName = "quantization_config"
+
 // kind is what config.json says of the model's head.
 type kind struct {
 	Type   string `json:"model_type"`
@@ -163,6 +167,7 @@ func exported(config []byte, dtype DType, names []string) (data []byte, copied b
 	}
 	name := map[DType]string{F32: "float32", BF16: "bfloat16", F16: "float16"}[dtype]
 	fields["dtype"], fields["torch_dtype"] = name, name
+	delete(fields, quantisationName) // of a config.json taken for new weights: these are plain
 	if slices.Contains(decoders, k.Type) {
 		if err := spellRope(fields); err != nil {
 			return nil, false, err

@@ -135,6 +135,7 @@ func TestExportedRope(t *testing.T) {
 		{"nothing said", "the default of every version", `{"vocab_size":1}`, `{"vocab_size":1}`, ""},
 		{"old type", "as before 4.43", `{"rope_theta":10000.0,"rope_scaling":{"type":"linear","factor":2.0}}`,
 			`{"rope_theta":10000.0,"rope_scaling":{"type":"linear","rope_type":"linear","factor":2.0},"rope_parameters":{"rope_theta":10000.0,"rope_type":"linear","factor":2.0}}`, ""},
+		{"of a quantised model", "weights that are written are plain", `{"quantization_config":{"quant_method":"bitsandbytes"},"vocab_size":1}`, `{"vocab_size":1}`, ""},
 		{"contradiction", "which one counts?", `{"rope_theta":1e4,"rope_parameters":{"rope_type":"default","rope_theta":500000.0}}`, "", "rope_theta is 500000.0 in one place and 1e4 in another"},
 		{"by layer", "not of these families", `{"rope_parameters":{"full_attention":{"rope_theta":1e4}}}`, "", `settings of its own for "full_attention"`},
 	} {

@@ -102,7 +102,11 @@ func (m *Model) openFolder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := object(config); err != nil {
+	fields, err := object(config)
+	if err == nil {
+		err = plainWeights(fields)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
 	}
 	m.config = config
@@ -279,6 +283,22 @@ func notFiniteAt(path, name string, i int, v float32) error {
 	return fmt.Errorf("%s: tensor %q: value %d is %v; expected finite numbers; the file is damaged, or the training that made it went astray: fetch it again, or take an earlier checkpoint", path, name, i, v)
 }
 
+// plainWeights refuses a config.json by which transformers would quantise the weights
+// or reads them as quantised, whatever they look like: bitsandbytes, GPTQ, AWQ, FP8 ….
+func plainWeights(config map[string]any) error {
+	for _, key := range []string{quantisationName, "compression_config"} { // the second is an old name
+		if off(config[key]) {
+			continue
+		}
+		method := ""
+		if settings, ok := config[key].(map[string]any); ok {
+			method, _ = settings["quant_method"].(string)
+		}
+		return fmt.Errorf("%s: quantised weights (quant_method %q), which are not read; expected F32, F16 or BF16, or a .gguf file; take the model that was quantised, or save it with dequantize() of transformers; if its weights are plain, take the key out", key, method)
+	}
+	return nil
+}
+
 // hint says what the folder holds instead of safetensors.
 func (m *Model) hint() string {
 	entries, err := os.ReadDir(m.path)
@@ -290,6 +310,8 @@ func (m *Model) hint() string {
 		switch {
 		case strings.HasPrefix(name, "pytorch_model") && strings.HasSuffix(name, ".bin"):
 			return fmt.Sprintf("; %s is a pickle, which is not read: save the model with save_pretrained(…, safe_serialization=True) of transformers", name)
+		case strings.HasPrefix(name, "model-") && strings.HasSuffix(name, ".safetensors"):
+			return fmt.Sprintf("; %s is a part of a model, and %s says which tensors are in which: fetch or copy it", name, indexName)
 		case strings.EqualFold(filepath.Ext(name), ".gguf"):
 			return fmt.Sprintf("; to use %s give its own path", name)
 		case name == adapterConfigName:

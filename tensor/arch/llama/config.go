@@ -185,30 +185,27 @@ func ParseConfig(data []byte) (Config, error) {
 const maxLayers = 1024
 
 // slides gives each layer's sliding window. Llama has none whatever config.json
-// says, Mistral has one in every layer unless it is null, Qwen has them where
-// use_sliding_window is true: in the layers that layer_types names, else in those
-// from max_window_layers on.
+// says. Mistral has one in every layer unless it is null, and Qwen has them where
+// use_sliding_window is true, from max_window_layers on; in both, layer_types says
+// more exactly which layers (AutoModel then takes Mistral for Ministral).
 func (h hfConfig) slides(f family) ([]int, error) {
 	out := make([]int, h.Layers)
 	window := h.Sliding.or(f.window, 0)
-	if f.window == 0 || h.Sliding.null && !f.switched {
+	if f.window == 0 {
 		return out, nil
 	}
 	if h.Sliding.given && !h.Sliding.null && (window < 1 || window > math.MaxInt32) && (h.UseSliding || !f.switched) {
 		return nil, fmt.Errorf("config.json: sliding_window is %d; expected a positive number, or null for none", window)
 	}
-	if !f.switched { // layer_types is ignored
-		for i := range out {
-			out[i] = window
+	first := 0
+	if f.switched {
+		first = max(h.MaxWindow.or(28, 28), 0)
+		if !h.UseSliding {
+			window = 0
 		}
-		return out, nil
-	}
-	if !h.UseSliding {
-		window = 0
 	}
 	if h.LayerTypes == nil {
-		first := h.MaxWindow.or(28, 28)
-		for i := max(first, 0); i < h.Layers; i++ {
+		for i := first; i < h.Layers; i++ {
 			out[i] = window
 		}
 		return out, nil
@@ -222,7 +219,7 @@ func (h hfConfig) slides(f family) ([]int, error) {
 		case kind != "sliding_attention":
 			return nil, fmt.Errorf("config.json: layer_types has %q; expected full_attention or sliding_attention", kind)
 		case window == 0:
-			return nil, errors.New("config.json: layer_types has sliding_attention, but use_sliding_window is not true or sliding_window is null, with which transformers cannot run the model; expected both; correct one of them")
+			return nil, errors.New("config.json: layer_types has sliding_attention, but sliding_window is null or switched off (use_sliding_window), with which transformers cannot run the model; expected a window; correct one of them")
 		default:
 			out[i] = window
 		}
