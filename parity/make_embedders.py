@@ -25,7 +25,7 @@ import golden
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "qa" / "testdata"
 FOLDER = ROOT / "embedder"
 WORDS = "dog cat bank model moon fine green blue red tune the a of query passage search : big small runs".split()
-QUERIES = ["the dog runs", "fine tune"]
+QUERIES = ["the dog runs", "Fine tune"]
 PASSAGES = ["dog", "fine tune", "bank model moon", "the big red cat runs", "a small green bank of the moon", "blue blue blue"]
 MODULES = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -33,6 +33,8 @@ MODULES = [
     {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
 ]
 SETTINGS, LENGTH = "config_sentence_transformers.json", "sentence_bert_config.json"
+NAMES = {"model_max_length": 32, "unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+CASED = NAMES | {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
 PLAIN = {"modules.json": MODULES[:2]}
 VARIANTS = {
     "cosine": {},
@@ -55,6 +57,13 @@ VARIANTS = {
     "short": {LENGTH: {"max_seq_length": 5}},
     "short by another name": {LENGTH: None, "sentence_roberta_config.json": {"max_seq_length": 5}},
     "short tokenizer": {LENGTH: {"max_seq_length": 9, "processor_kwargs": {"model_max_length": 5}}},
+    "short from the end": {LENGTH: {"max_seq_length": 5}, "tokenizer_config.json": NAMES | {"tokenizer_class": "PreTrainedTokenizerFast", "truncation_side": "left"}},
+    "cased by tokenizer_config.json": {"tokenizer_config.json": CASED},
+    "classes of BERT, lower case by default": {"tokenizer_config.json": NAMES | {"tokenizer_class": "BertTokenizerFast"}},
+    "several poolings": {"1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_max_tokens": True,
+                                                  "pooling_mode_mean_tokens": True, "pooling_mode_mean_sqrt_len_tokens": True,
+                                                  "pooling_mode_weightedmean_tokens": True, "pooling_mode_lasttoken": True}},
+    "poolings in another order": {"1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode": ["mean", "cls"]}},
     "dropout": {"modules.json": MODULES[:2] + [{"idx": 2, "name": "2", "path": "2_Dropout", "type": "sentence_transformers.models.Dropout"}],
                 "2_Dropout/config.json": {"dropout": 0.5}},
 }

@@ -59,8 +59,12 @@ func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embed
 	if d.BF16 {
 		precision = "bf16"
 	}
-	x.name = fmt.Sprintf("%s (%s, %s, %d tokens, passage prompt %q, lower case %t, content %s)",
-		filepath.Base(filepath.ToSlash(model)), precision, opt, x.maxTokens, x.settings.PassagePrompt, x.settings.LowerCase,
+	side := "" // not said where it is the usual one, so that older indexes keep their name
+	if x.settings.CutBefore {
+		side = " from the end"
+	}
+	x.name = fmt.Sprintf("%s (%s, %s, %d tokens%s, passage prompt %q, lower case %t, content %s)",
+		filepath.Base(filepath.ToSlash(model)), precision, opt, x.maxTokens, side, x.settings.PassagePrompt, x.settings.LowerCase,
 		hex.EncodeToString(content.Sum(nil)[:8]))
 	return x, nil
 }

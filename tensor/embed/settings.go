@@ -167,6 +167,8 @@ func (s *Settings) readLength(folder string) error {
 		Old struct {
 			Max *int `json:"model_max_length"`
 		} `json:"tokenizer_args"`
+		Config    map[string]any `json:"config_kwargs"`
+		OldConfig map[string]any `json:"config_args"`
 	}
 	path := ""
 	for _, name := range lengthFiles {
@@ -178,17 +180,22 @@ func (s *Settings) readLength(folder string) error {
 		}
 	}
 	s.LowerCase = length.Lower
+	if err := errors.Join(foreign(path, "config_kwargs", length.Config), foreign(path, "config_args", length.OldConfig)); err != nil {
+		return err
+	}
 	if length.Task != "" && length.Task != "feature-extraction" {
 		return fmt.Errorf("%s: transformer_task is %q; expected feature-extraction; choose an embedding model", path, length.Task)
 	}
 	var tokenizer struct {
 		Max  float64 `json:"model_max_length"` // 1e30 where there is none
-		Side string  `json:"truncation_side"`
+		Side *string `json:"truncation_side"`
 	}
 	if _, err := readJSON(filepath.Join(folder, "tokenizer_config.json"), &tokenizer); err != nil {
 		return err
 	}
-	s.CutBefore = tokenizer.Side == "left"
+	if err := s.readSide(folder, tokenizer.Side); err != nil {
+		return err
+	}
 	for _, most := range []*int{length.New.Max, length.Old.Max, length.Max} {
 		if most == nil {
 			continue
@@ -203,6 +210,38 @@ func (s *Settings) readLength(folder string) error {
 		s.MaxTokens = int(tokenizer.Max)
 	}
 	return nil
+}
+
+// readSide sets CutBefore by tokenizer_config.json, or by tokenizer.json where the
+// first says nothing.
+func (s *Settings) readSide(folder string, side *string) error {
+	if side != nil {
+		s.CutBefore = *side == "left"
+		return nil
+	}
+	var tokenizer struct {
+		Truncation *struct {
+			Direction string `json:"direction"`
+		} `json:"truncation"`
+	}
+	_, err := readJSON(filepath.Join(folder, "tokenizer.json"), &tokenizer)
+	s.CutBefore = tokenizer.Truncation != nil && tokenizer.Truncation.Direction == "Left"
+	return err
+}
+
+// harmless are arguments that change no vector.
+var harmless = []string{"trust_remote_code", "revision", "token", "cache_dir", "local_files_only", "attn_implementation"}
+
+// foreign reports arguments of transformers' configuration that a folder sets beside
+// its config.json.
+func foreign(path, key string, arguments map[string]any) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		if !slices.Contains(harmless, name) {
+			errs = append(errs, fmt.Errorf("%s: %s sets %s; expected it in config.json; write it there", path, key, name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // readPrompts sets what config_sentence_transformers.json says: the prompts that

@@ -108,6 +108,10 @@ func TestReadSettings(t *testing.T) {
 			"modules.json":          `[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"x.Pooling"}]`,
 			"1_Pooling/config.json": `{}`, "0_Transformer/sentence_bert_config.json": `{"max_seq_length":40}`, "0_Transformer/tokenizer_config.json": `{"truncation_side":"left"}`,
 		}, Settings{Similarity: ByCosine, Encoder: "0_Transformer", Pooling: []Pooling{Mean}, MaxTokens: 40, CutBefore: true}},
+		{"cut as tokenizer.json says", "tokenizer_config.json says nothing", "m", map[string]string{"tokenizer.json": `{"truncation":{"direction":"Left","max_length":4}}`, "tokenizer_config.json": `{}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}, CutBefore: true}},
+		{"cut as tokenizer_config.json says", "it goes first", "m", map[string]string{"tokenizer.json": `{"truncation":{"direction":"Left","max_length":4}}`, "tokenizer_config.json": `{"truncation_side":"right"}`},
+			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := ReadSettings(folder(t, test.files), test.model)
@@ -155,6 +159,8 @@ func TestReadSettingsErrors(t *testing.T) {
 		{"empty pooling", "nothing would come out", "is empty", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode":[]}`}},
 		{"prompt left out", "other vectors would come of it", "include_prompt", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"include_prompt":false}`, "config_sentence_transformers.json": `{"prompts":{"query":"q: "}}`}},
 		{"wrong type", "a switch must be true or false", "1_Pooling", map[string]string{"modules.json": threeModules, "1_Pooling/config.json": `{"pooling_mode_cls_token":"yes"}`}},
+		{"configuration beside config.json", "sentence-transformers computes with it", "config_kwargs sets layer_norm_eps", map[string]string{"sentence_bert_config.json": `{"max_seq_length":40,"config_kwargs":{"layer_norm_eps":0.5,"trust_remote_code":true}}`}},
+		{"the same, of old", "another key", "config_args sets hidden_act", map[string]string{"sentence_bert_config.json": `{"config_args":{"hidden_act":"relu"}}`}},
 		{"short", "no room for a word", "max_seq_length is 2", map[string]string{"sentence_bert_config.json": `{"max_seq_length":2}`}},
 		{"default prompt", "it is not there", `"web"`, map[string]string{"config_sentence_transformers.json": `{"prompts":{},"default_prompt_name":"web"}`}},
 	} {

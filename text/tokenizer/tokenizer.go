@@ -79,8 +79,8 @@ func (p *piece) part(lo, hi int) piece {
 
 // Load reads a tokenizer.json or a SentencePiece model (.model), or the one in
 // a folder. tokenizer_config.json and special_tokens_map.json beside it name the
-// special tokens (see ParseNamed); of a SentencePiece model, added_tokens.json
-// counts too.
+// special tokens (see ParseNamed), and the first says how BERT's tokenizer takes
+// letters; of a SentencePiece model, added_tokens.json counts too.
 func Load(path string) (*Tokenizer, error) {
 	file, err := find(path)
 	if err != nil {
@@ -91,7 +91,7 @@ func Load(path string) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	near := map[string][]byte{}
-	for _, name := range []string{configName, specialMapName, addedName} {
+	for _, name := range []string{configName, specialMapName, addedName, modelName} {
 		if near[name], err = beside(file, name); err != nil {
 			return nil, err
 		}
@@ -120,6 +120,10 @@ func ParseFiles(files map[string][]byte) (*Tokenizer, error) {
 func parseFile(name string, data []byte, near map[string][]byte) (*Tokenizer, error) {
 	if filepath.Ext(name) == ".model" {
 		return ParseSentencePiece(SentencePiece{Model: data, Config: near[configName], SpecialTokens: near[specialMapName], AddedTokens: near[addedName]})
+	}
+	data, err := likeBERT(data, near[configName], near[modelName])
+	if err != nil {
+		return nil, err
 	}
 	return ParseNamed(data, near[configName], near[specialMapName])
 }
@@ -157,6 +161,7 @@ const (
 	configName     = "tokenizer_config.json"
 	specialMapName = "special_tokens_map.json"
 	addedName      = "added_tokens.json"
+	modelName      = "config.json"
 )
 
 // fileNames are those of a tokenizer in a folder, best one first.
