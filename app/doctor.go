@@ -283,7 +283,7 @@ func (d *checks) documentFile(context.Context) (string, error) {
 
 // embedding loads the embedding model as an evaluation would.
 func (d *checks) embedding(ctx context.Context) (_ string, err error) {
-	if d.c.EvalEmbeddingModel == "" || d.device.Engine == nil || d.command {
+	if d.c.EvalEmbeddingModel == "" || d.c.EvalRetriever == config.BM25 || d.c.EvalRetriever == config.OpenAI || d.device.Engine == nil || d.command {
 		return "", nil
 	}
 	folder, err := d.locateNamed(ctx, d.c.EvalEmbeddingModel)

@@ -132,12 +132,15 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
-	index, embedder, err := ready.openIndex(ctx, c.Database)
+	found, err := ready.openRetriever(ctx, c.Database)
 	if err != nil {
 		return err
 	}
-	stats := index.Stats()
+	stats, index := found.index.Stats(), found.index
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
 		c.FullDatasetIndexPath, len(index.Documents()), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
-	return errors.Join(err, embedder.Close())
+	if found.embedder != nil {
+		err = errors.Join(err, found.embedder.Close())
+	}
+	return err
 }

@@ -54,45 +54,52 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
 		return x, nil
 	}
-	index, embedder, err := s.openIndex(ctx, b)
+	found, err := s.openRetriever(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(index.Documents()); x.options.TopK > n {
+	x.retriever, x.embedder = found.retriever, found.embedder
+	s.show.Say("Retriever: %s", found.name)
+	docs := x.retriever.Documents()
+	if n := len(docs); x.options.TopK > n {
 		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
 		x.options.TopK = n
 	}
-	x.retriever, x.embedder = index, embedder
-	if err := qa.CheckDocuments(g, b.FullDatasetFilePath, index.Documents()); err != nil {
+	if err := qa.CheckDocuments(g, b.FullDatasetFilePath, docs); err != nil {
 		return nil, errors.Join(err, x.close())
 	}
 	return x, nil
 }
 
-// openIndex loads the embedding model and embeds the documents that the index
-// does not hold yet.
-func (s session) openIndex(ctx context.Context, b config.Database) (*retrieve.Index, *qa.Embedder, error) {
-	docs, err := s.documents()
+// retriever is what passages of questions are found by.
+type retriever struct {
+	retriever retrieve.Retriever
+	name      string          // with its settings
+	index     *retrieve.Index // nil where words alone count
+	embedder  *qa.Embedder    // nil where no model is computed here; whoever opens it closes it
+}
+
+// openRetriever loads the embedding model, where there is one, and embeds the documents
+// that the index does not hold yet.
+func (s session) openRetriever(ctx context.Context, b config.Database) (_ retriever, err error) {
+	how := config.Passages{Retriever: b.EvalRetriever, EmbeddingModel: b.EvalEmbeddingModel}
+	source, err := s.openPassages(ctx, how, b)
 	if err != nil {
-		return nil, nil, err
+		return retriever{}, err
 	}
-	embedder, err := s.openEmbedder(ctx, b.EvalEmbeddingModel)
-	if err != nil {
-		return nil, nil, err
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, source.Close())
+		}
+	}()
+	found := retriever{name: b.EvalRetriever + ", " + source.Name(), embedder: source.Embedder}
+	if docs := source.Documents(); found.embedder != nil {
+		if err := found.embedder.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
+			return retriever{}, err
+		}
 	}
-	err = embedder.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() })
-	var metric retrieve.Metric
-	if err == nil {
-		metric, err = embedder.Metric(similarity(b.Similarity), s.show)
-	}
-	var index *retrieve.Index
-	if err == nil {
-		index, err = qa.BuildIndex(ctx, b.FullDatasetIndexPath, docs, embedder, metric, s.show)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, embedder.Close())
-	}
-	return index, embedder, nil
+	found.retriever, found.index, err = source.Retriever(ctx)
+	return found, err
 }
 
 // openEmbedder finds an embedding model and loads it.

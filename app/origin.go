@@ -36,7 +36,7 @@ var freeSettings = []string{
 
 // scoreSettings decide what an evaluation's scores are, and not the weights.
 var scoreSettings = []string{
-	"metric_for_best_model", "greater_is_better", "eval_contexts", "eval_k", "eval_max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams",
+	"metric_for_best_model", "greater_is_better", "eval_contexts", "eval_retriever", "eval_k", "eval_max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams",
 }
 
 // originOf is what a run is made of, as far as it is known before anything is

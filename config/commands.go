@@ -64,10 +64,16 @@ func (c *Train) declare(s *set) {
 	c.Saving.declare(s)
 	c.Scoring.declare(s)
 	c.Database.declare(s)
-	if c.Recipe != SFT {
+	if c.Recipe == SFT {
+		shortRetriever(s)
+	} else {
 		c.Passages.declare(s)
+		s.lookup("eval_retriever").help += " (if not given, retriever, where rows hold retrieved passages)"
 		s.settle = func() {
-			if c.EvalEmbeddingModel == "" && c.Augments() && c.Embeds() { // LocalRQA's one model for both
+			if c.Augments() && !s.lookup("eval_retriever").set { // what is trained with is evaluated with
+				c.EvalRetriever = c.Retriever
+			}
+			if c.EvalEmbeddingModel == "" && c.Augments() && (c.Retriever == OpenAI) == (c.EvalRetriever == OpenAI) { // LocalRQA's one model for both
 				c.EvalEmbeddingModel = c.EmbeddingModel
 			}
 			if c.ConfigName != "" && c.History == Rephrase { // random weights word nothing anew
@@ -81,6 +87,12 @@ func (c *Train) declare(s *set) {
 	c.Hub.declare(s)
 	c.Logging.declare(s)
 	s.foreign()
+}
+
+// shortRetriever is for commands whose rows have no retriever of their own.
+func shortRetriever(s *set) {
+	s.alias("eval_retriever", "retriever")
+	s.lookup("eval_retriever").help += "; --retriever means the same"
 }
 
 // Validate implements Settings.
@@ -206,6 +218,7 @@ func (c *Eval) declare(s *set) {
 	c.Scoring.declare(s)
 	s.alias("per_device_eval_batch_size", "batch_size")
 	c.Database.declare(s)
+	shortRetriever(s)
 	declareHistory(s, &c.History)
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
@@ -243,6 +256,7 @@ func DefaultIndex() Index { return Index{Database: DefaultDatabase(), Engine: De
 
 func (c *Index) declare(s *set) {
 	c.Database.declare(s)
+	shortRetriever(s)
 	c.Engine.declare(s)
 	c.Hub.declare(s)
 	s.foreign()
@@ -253,6 +267,7 @@ func (c *Index) Validate() error {
 	var p problems
 	c.check(&p, "")
 	p.needed(c.FullDatasetIndexPath, "full_dataset_index_path", "where to keep the vectors")
+	p.that(c.EvalRetriever != BM25, "eval_retriever: bm25 found, which needs no index; dense, hybrid or openai expected, whose vectors are kept")
 	return p.join()
 }
 
@@ -291,6 +306,7 @@ func (c *Ask) declare(s *set) {
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	c.Prompt.declare(s, "")
 	c.Database.declare(s)
+	shortRetriever(s)
 	c.declareHistory(s)
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")

@@ -30,7 +30,7 @@ func TestFiD(t *testing.T) {
 			want: func(c *Train) { c.EmbeddingModel, c.EvalEmbeddingModel = "", "e" }},
 		{name: "by words", why: "no embedding model is needed", args: []string{"--embedding_model=", "--retriever", "bm25", "--eval_contexts", "gold,shuffled"},
 			want: func(c *Train) {
-				c.EmbeddingModel, c.EvalEmbeddingModel, c.Retriever, c.EvalContexts = "", "", BM25, []string{Gold, Shuffled}
+				c.EmbeddingModel, c.EvalEmbeddingModel, c.Retriever, c.EvalRetriever, c.EvalContexts = "", "", BM25, BM25, []string{Gold, Shuffled}
 			}},
 		{name: "passages without a retriever", why: "what was asked for would not be done", args: []string{"--embedding_model=", "--eval_embedding_model", "e", "--gold_dropout", "0.5"},
 			problems: []string{"embedding_model: missing"}},

@@ -205,7 +205,8 @@ func (m *Prompt) check(p *problems) {
 type Database struct {
 	FullDatasetFilePath  string // documents, .jsonl or .pkl
 	FullDatasetIndexPath string // cached vectors; made if it is not there
-	EvalEmbeddingModel   string // a folder or hub id of an embedding model
+	EvalRetriever        string // Dense, BM25, Hybrid or OpenAI
+	EvalEmbeddingModel   string // a folder or hub id of an embedding model; with OpenAI the endpoint's name of it
 	EvalK                int    // passages retrieved for a question; 0 = the model's fid.json says, else LocalRQA's 4
 	Similarity           string // what vectors are compared by; AutoSimilarity for what the embedding model says
 }
@@ -213,8 +214,9 @@ type Database struct {
 // AutoSimilarity is what the folder of the embedding model says.
 const AutoSimilarity = "auto"
 
-// DefaultDatabase leaves the number of passages and the similarity to the models.
-func DefaultDatabase() Database { return Database{Similarity: AutoSimilarity} }
+// DefaultDatabase finds passages by an embedding model and leaves their number and the
+// similarity to the models.
+func DefaultDatabase() Database { return Database{EvalRetriever: Dense, Similarity: AutoSimilarity} }
 
 func declareSimilarity(s *set, similarity *string) {
 	s.choice(similarity, "similarity", "what vectors of questions and passages are compared by: auto (what the embedding model's folder says, as sentence-transformers does; of a retriever that LocalRQA trained, Euclidean distance, by which LocalRQA searches), or one of sentence-transformers' names", AutoSimilarity, "cosine", "dot", "euclidean", "manhattan")
@@ -224,7 +226,8 @@ func declareSimilarity(s *set, similarity *string) {
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	declareDocuments(s, &m.FullDatasetFilePath, &m.FullDatasetIndexPath)
-	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id")
+	s.choice(&m.EvalRetriever, "eval_retriever", "how passages are found for a question: by eval_embedding_model, by words, by both, or by an OpenAI-compatible embeddings endpoint (OPENAI_BASE_URL, OPENAI_API_KEY)", Dense, BM25, Hybrid, OpenAI)
+	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id; with the retriever openai a name that the endpoint knows")
 	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
 	declareSimilarity(s, &m.Similarity)
 	s.alias("eval_embedding_model", "embedding_model_name_or_path")
@@ -239,8 +242,12 @@ func declareDocuments(s *set, file, index *string) {
 
 func (m *Database) check(p *problems, why string) {
 	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
-	p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model"+why)
-	p.local(m.EvalEmbeddingModel, "eval_embedding_model")
+	if m.EvalRetriever != BM25 {
+		p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model, or --eval_retriever bm25"+why)
+	}
+	if embeds(m.EvalRetriever) {
+		p.local(m.EvalEmbeddingModel, "eval_embedding_model")
+	}
 	p.between(m.EvalK, 0, MostRows, "eval_k")
 }
 

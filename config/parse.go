@@ -181,6 +181,8 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 	for _, a := range given {
 		st := s.lookup(a.name)
 		switch {
+		case st != nil && a.where != "--" && a.name != st.name && slices.ContainsFunc(given, func(b assignment) bool { return b.name == st.name }):
+			// A file that has both names was written where they mean two things.
 		case st != nil && st.secret && a.section != "" && hiddenToken(a.values):
 		case a.nested && (st == nil || !st.nested && st.off == ""):
 			problems = append(problems, fmt.Errorf("%s%s: a mapping found; a value or a list of values expected", a.where, a.name))

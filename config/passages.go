@@ -77,7 +77,9 @@ func bounds(text string) (least, most int, err error) {
 }
 
 // Embeds says whether EmbeddingModel is a model that is computed here.
-func (m *Passages) Embeds() bool { return m.Retriever == Dense || m.Retriever == Hybrid }
+func (m *Passages) Embeds() bool { return embeds(m.Retriever) }
+
+func embeds(retriever string) bool { return retriever == Dense || retriever == Hybrid }
 
 func (m *Passages) check(p *problems) {
 	if m.Retriever != BM25 {

@@ -33,10 +33,15 @@ func TestSwR(t *testing.T) {
 			want: func(c *Train) {
 				c.RetrievalPool, c.ShufflePassages, c.GoldDropout, c.NumDistractors = Gold, true, 0.2, 2
 				c.AbstainAnswer, c.MinK, c.MaxK, c.Retriever, c.EmbeddingMaxNumToRetrieve = "I do not know.", 0, 4, Hybrid, 5
+				c.EvalRetriever = Hybrid
 			}},
-		{name: "endpoint", why: "its model is none that evaluation could load", args: []string{"--retriever", "openai"}, problems: []string{"eval_embedding_model: missing"}},
-		{name: "words", why: "need no embedding model, but evaluation does", args: []string{"--retriever", "bm25", "--embedding_model", "", "--eval_embedding_model", "e"}, want: func(c *Train) {
-			c.Retriever, c.EmbeddingModel, c.EvalEmbeddingModel = BM25, "", "e"
+		{name: "endpoint", why: "what is trained with is evaluated with", args: []string{"--retriever", "openai"}, want: func(c *Train) { c.Retriever, c.EvalRetriever = OpenAI, OpenAI }},
+		{name: "endpoint, evaluated otherwise", why: "its model is none that evaluation could load", args: []string{"--retriever", "openai", "--eval_retriever", "dense"}, problems: []string{"eval_embedding_model: missing"}},
+		{name: "words", why: "need no embedding model", args: []string{"--retriever", "bm25", "--embedding_model", ""}, want: func(c *Train) {
+			c.Retriever, c.EvalRetriever, c.EmbeddingModel, c.EvalEmbeddingModel = BM25, BM25, "", ""
+		}},
+		{name: "words, evaluated otherwise", why: "which is by the evaluation's own", args: []string{"--retriever", "bm25", "--embedding_model", "", "--eval_retriever", "hybrid", "--eval_embedding_model", "e"}, want: func(c *Train) {
+			c.Retriever, c.EvalRetriever, c.EmbeddingModel, c.EvalEmbeddingModel = BM25, Hybrid, "", "e"
 		}},
 		{name: "no model", why: "dense retrieval needs one", args: []string{"--embedding_model="}, problems: []string{"eval_embedding_model: missing", "embedding_model: missing; expected: a model to retrieve training passages with"}},
 		{name: "k of 0", why: "that is SFT", args: []string{"--embedding_max_num_to_retrieve", "0"}, problems: []string{"embedding_max_num_to_retrieve: 0 found; 1 or more expected (for gold passages alone use gorqa train sft)"}},
@@ -89,6 +94,29 @@ func TestSwRIsWrittenWhole(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("another run: %s", diff)
+	}
+	both := DefaultTrain(SwR)
+	if _, err := Parse(&both, append(originalSwR(), "--retriever", "bm25", "--eval_retriever", "hybrid")); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "all_args.json")
+	if err := Write(other, &both); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		why, want string
+		args      []string
+	}{
+		{"as the run was evaluated", Hybrid, []string{other}},
+		{"a flag wins", Dense, []string{other, "--retriever", "dense"}},
+		{"under its longer name, too", BM25, []string{other, "--eval_retriever", "bm25"}},
+	} {
+		eval, ask := DefaultEval(), DefaultAsk()
+		_, errEval := Parse(&eval, append([]string{"--config"}, c.args...))
+		_, errAsk := Parse(&ask, append([]string{"--config"}, c.args...))
+		if errEval != nil || errAsk != nil || eval.EvalRetriever != c.want || ask.EvalRetriever != c.want {
+			t.Errorf("%s: eval %q, %v; ask %q, %v", c.why, eval.EvalRetriever, errEval, ask.EvalRetriever, errAsk)
+		}
 	}
 	eval := DefaultEval()
 	if _, err := Parse(&eval, []string{path}); err != nil || eval.EvalEmbeddingModel != "intfloat/e5-base-v2" {

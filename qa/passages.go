@@ -18,6 +18,7 @@ type Passages struct {
 	name      string // of the retriever with its settings
 	kind      RetrieverKind
 	FollowUps FollowUps
+	Embedder  *Embedder          // nil where no model is computed here
 	embedder  retrieve.Embedder  // nil for words alone
 	metric    retrieve.Metric    // of its vectors
 	documents []dataset.Document // nil for the gold passages of the rows
@@ -55,7 +56,7 @@ func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
 	var err error
 	switch o.Kind {
 	case DenseRetriever, HybridRetriever:
-		p.embedder, p.Close = o.Embedder, o.Embedder.Close
+		p.Embedder, p.embedder, p.Close = o.Embedder, o.Embedder, o.Embedder.Close
 		if p.metric, err = o.Embedder.Metric(o.Similarity, show); err != nil {
 			return nil, errors.Join(err, o.Embedder.Close())
 		}
@@ -151,7 +152,7 @@ func (p *Passages) build(ctx context.Context, docs []dataset.Document, examples 
 	r := p.built
 	if r == nil {
 		var err error
-		if r, err = p.over(ctx, docs); err != nil {
+		if r, _, err = p.over(ctx, docs); err != nil {
 			return nil, err
 		}
 		if p.documents != nil {
@@ -161,10 +162,23 @@ func (p *Passages) build(ctx context.Context, docs []dataset.Document, examples 
 	return recipe.BuildContexts(ctx, examples, r, opt)
 }
 
+// Retriever makes the retriever over the documents; with it comes the index of their
+// vectors, nil where words alone count.
+func (p *Passages) Retriever(ctx context.Context) (retrieve.Retriever, *retrieve.Index, error) {
+	return p.over(ctx, p.documents)
+}
+
+// Documents are those to retrieve from, nil for the gold passages of the rows.
+func (p *Passages) Documents() []dataset.Document { return p.documents }
+
+// Name identifies the retriever and its settings.
+func (p *Passages) Name() string { return p.name }
+
 // over makes the retriever over documents.
-func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, error) {
+func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, *retrieve.Index, error) {
 	if p.kind == WordsRetriever {
-		return retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+		words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+		return words, nil, err
 	}
 	dir := p.index
 	if p.documents == nil {
@@ -172,13 +186,14 @@ func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.
 	}
 	dense, err := BuildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
 	if err != nil || p.kind != HybridRetriever {
-		return dense, err
+		return dense, dense, err
 	}
 	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+	both, err := retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+	return both, dense, err
 }
 
 // tell says what the contexts of rows hold.
