@@ -41,6 +41,7 @@ $python parity/make_offsets.py
 $python parity/make_rows.py
 $python parity/make_embedders.py
 $python parity/make_encoders.py
+$python parity/make_rerankers.py
 if [ $# -gt 0 ]; then
 	$python parity/make_metrics.py "$1"
 fi

@@ -1,7 +1,6 @@
 package embed
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -168,6 +167,19 @@ func torchActivations() map[string]string {
 	}
 }
 
+// torchActivation gives the function of a class of torch.nn; what is not torch's own
+// sentence-transformers does not run, and takes another.
+func torchActivation(class, other string) (string, error) {
+	if !strings.HasPrefix(class, "torch.") {
+		return other, nil
+	}
+	name, ok := torchActivations()[class[strings.LastIndexByte(class, '.')+1:]]
+	if !ok {
+		return other, fmt.Errorf("%q found; expected one of torch.nn's Identity, Tanh, ReLU, GELU, SiLU and Sigmoid; choose another model", class)
+	}
+	return name, nil
+}
+
 // addDense follows a Dense module's config.json.
 func (s *Settings) addDense(path string, i int, folder string) error {
 	c := struct {
@@ -193,18 +205,14 @@ func (s *Settings) addDense(path string, i int, folder string) error {
 	}
 	act := "tanh"
 	if c.Activation != nil {
-		name := (*c.Activation)[strings.LastIndexByte(*c.Activation, '.')+1:]
-		known, ok := torchActivations()[name]
-		// What is not torch's own sentence-transformers does not run, and takes Tanh.
-		if strings.HasPrefix(*c.Activation, "torch.") {
-			if act = known; !ok {
-				errs = append(errs, fmt.Errorf("%s: activation_function is %q; expected one of torch.nn's Identity, Tanh, ReLU, GELU, SiLU and Sigmoid; choose another model", path, *c.Activation))
-			}
+		var err error
+		if act, err = torchActivation(*c.Activation, act); err != nil {
+			errs = append(errs, fmt.Errorf("%s: activation_function: %w", path, err))
 		}
 	}
 	s.Steps = append(s.Steps, Step{
 		Kind: Dense, Name: fmt.Sprintf("module %d.linear", i), Path: folder, In: c.In, Out: c.Out,
-		Bias: c.Bias == nil || *c.Bias, Activation: cmp.Or(act, "identity"),
+		Bias: c.Bias == nil || *c.Bias, Activation: act,
 	})
 	return errors.Join(errs...)
 }

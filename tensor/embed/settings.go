@@ -73,7 +73,7 @@ func ReadSettings(folder, name string) (Settings, error) {
 			errs = append(errs, fmt.Errorf("%s: %d modules; expected a Transformer and Pooling, which makes one vector of its output", filepath.Join(folder, "modules.json"), len(modules)))
 		}
 	}
-	errs = append(errs, s.readLength(filepath.Join(folder, s.Encoder)), s.readPrompts(folder, name, found))
+	errs = append(errs, s.readLength(filepath.Join(folder, s.Encoder), "feature-extraction"), s.readPrompts(folder, name, found))
 	if withoutPrompt != "" && s.QueryPrompt+s.PassagePrompt != "" {
 		errs = append(errs, fmt.Errorf("%s: include_prompt is false; expected true, or no prompts; models whose prompts are left out of the pooling are not supported", withoutPrompt))
 	}
@@ -155,8 +155,8 @@ var lengthFiles = []string{
 	"sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json",
 }
 
-// readLength sets MaxTokens and LowerCase.
-func (s *Settings) readLength(folder string) error {
+// readLength sets MaxTokens, CutBefore and LowerCase. A folder says what it is for.
+func (s *Settings) readLength(folder, task string) error {
 	var length struct {
 		Max   *int   `json:"max_seq_length"`
 		Lower bool   `json:"do_lower_case"`
@@ -183,8 +183,8 @@ func (s *Settings) readLength(folder string) error {
 	if err := errors.Join(foreign(path, "config_kwargs", length.Config), foreign(path, "config_args", length.OldConfig)); err != nil {
 		return err
 	}
-	if length.Task != "" && length.Task != "feature-extraction" {
-		return fmt.Errorf("%s: transformer_task is %q; expected feature-extraction; choose an embedding model", path, length.Task)
+	if length.Task != "" && length.Task != task {
+		return fmt.Errorf("%s: transformer_task is %q; expected %s; choose %s", path, length.Task, task, map[string]string{"feature-extraction": "an embedding model", classification: "a reranker"}[task])
 	}
 	var tokenizer struct {
 		Max  float64 `json:"model_max_length"` // 1e30 where there is none

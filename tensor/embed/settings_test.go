@@ -141,7 +141,7 @@ func TestReadSettingsErrors(t *testing.T) {
 		{"dense", "before there is a vector", `"sentence_transformers.models.Dense" is number 1`, map[string]string{"modules.json": `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`}},
 		{"tokens", "a layer over tokens", `"token_embeddings"; expected sentence_embedding`, dense(`{"in_features":4,"out_features":4,"module_input_name":"token_embeddings"}`)},
 		{"residual", "its input would be left out", "use_residual is true", dense(`{"in_features":4,"out_features":4,"use_residual":true}`)},
-		{"activation", "another function", `"torch.nn.modules.activation.Hardtanh"; expected one of torch.nn's Identity`, dense(`{"in_features":4,"out_features":4,"activation_function":"torch.nn.modules.activation.Hardtanh"}`)},
+		{"activation", "another function", `"torch.nn.modules.activation.Hardtanh" found; expected one of torch.nn's Identity`, dense(`{"in_features":4,"out_features":4,"activation_function":"torch.nn.modules.activation.Hardtanh"}`)},
 		{"no numbers", "the vector would have none", "takes vectors of 4 numbers to 0", dense(`{"in_features":4}`)},
 		{"no settings", "of a module", "2_Dense/config.json: not there", map[string]string{"modules.json": denseModules, "1_Pooling/config.json": `{}`}},
 		{"word weights", "a module that is not known", `"x.WordWeights"; expected Transformer, Pooling, Dense`, map[string]string{"modules.json": `[{"path":"","type":"x.Transformer"},{"path":"1_Pooling","type":"x.Pooling"},{"path":"","type":"x.WordWeights"}]`, "1_Pooling/config.json": `{}`}},

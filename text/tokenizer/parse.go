@@ -63,6 +63,7 @@ type component struct {
 	Length           *int    `json:"length"`
 
 	Single        []templatePiece            `json:"single"`
+	Pair          []templatePiece            `json:"pair"`
 	SpecialTokens map[string]templateSpecial `json:"special_tokens"`
 	Sep           json.RawMessage            `json:"sep"`
 	Cls           json.RawMessage            `json:"cls"`
@@ -78,10 +79,12 @@ type component struct {
 
 type templatePiece struct {
 	Sequence *struct {
-		ID string `json:"id"`
+		ID   string `json:"id"`
+		Kind int32  `json:"type_id"`
 	}
 	SpecialToken *struct {
-		ID string `json:"id"`
+		ID   string `json:"id"`
+		Kind int32  `json:"type_id"`
 	}
 }
 
@@ -89,9 +92,10 @@ type templateSpecial struct {
 	IDs []int32 `json:"ids"`
 }
 
-// postProcessor is what a post-processor puts around the ids of one text.
+// postProcessor is what a post-processor puts around the ids of one text, and of two.
 type postProcessor struct {
 	before, after []int32
+	pair          []pairPiece
 }
 
 // Parse reads a tokenizer.json. All problems are reported together.
@@ -458,25 +462,13 @@ func (t *Tokenizer) addPostProcessor(data json.RawMessage, depth int) error {
 			}
 			*part.into = []int32{id}
 		}
+		p.pair = classPair(p.before, p.after, c.Type == "RobertaProcessing")
 	case "TemplateProcessing":
-		into, sequences := &p.before, 0
-		for i, piece := range c.Single {
-			switch {
-			case piece.Sequence != nil:
-				sequences++
-				into = &p.after
-			case piece.SpecialToken != nil:
-				token, ok := c.SpecialTokens[piece.SpecialToken.ID]
-				if !ok {
-					return fmt.Errorf("single[%d]: %q is not in special_tokens; its ids are expected there", i, piece.SpecialToken.ID)
-				}
-				*into = append(*into, token.IDs...)
-			default:
-				return fmt.Errorf("single[%d]: neither a Sequence nor a SpecialToken; one of them is expected", i)
-			}
+		if p.before, p.after, err = c.singleTemplate(); err != nil {
+			return err
 		}
-		if sequences != 1 {
-			return fmt.Errorf("single: the text stands in it %d times; once is expected", sequences)
+		if p.pair, err = c.pairTemplate(); err != nil {
+			return err
 		}
 	default:
 		return unknownType(c.Type)
@@ -488,6 +480,30 @@ func (t *Tokenizer) addPostProcessor(data json.RawMessage, depth int) error {
 	}
 	t.post = append(t.post, p)
 	return nil
+}
+
+// singleTemplate reads what a TemplateProcessing puts before and after one text.
+func (c component) singleTemplate() (before, after []int32, err error) {
+	into, sequences := &before, 0
+	for i, piece := range c.Single {
+		switch {
+		case piece.Sequence != nil:
+			sequences++
+			into = &after
+		case piece.SpecialToken != nil:
+			token, ok := c.SpecialTokens[piece.SpecialToken.ID]
+			if !ok {
+				return nil, nil, fmt.Errorf("single[%d]: %q is not in special_tokens; its ids are expected there", i, piece.SpecialToken.ID)
+			}
+			*into = append(*into, token.IDs...)
+		default:
+			return nil, nil, fmt.Errorf("single[%d]: neither a Sequence nor a SpecialToken; one of them is expected", i)
+		}
+	}
+	if sequences != 1 {
+		return nil, nil, fmt.Errorf("single: the text stands in it %d times; once is expected", sequences)
+	}
+	return before, after, nil
 }
 
 func (t *Tokenizer) addDecoder(data json.RawMessage, depth int) error {

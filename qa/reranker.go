@@ -1,0 +1,111 @@
+package qa
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"gorqa/files/weights"
+	"gorqa/tensor/embed"
+	"gorqa/tensor/tape"
+	"gorqa/text/retrieve"
+	"gorqa/text/tokenizer"
+)
+
+// Reranker is a cross-encoder's folder as a retrieve.Scorer. It is safe for concurrent
+// use; calls take turns on the device.
+type Reranker struct {
+	name      string
+	settings  embed.RerankSettings
+	tokens    int // that the model has an embedding for
+	tokenizer *tokenizer.Tokenizer
+	params    *tape.Params
+	model     *embed.Model
+}
+
+// OpenReranker loads the cross-encoder in folder onto the device. model is its name as
+// the user gave it.
+func OpenReranker(ctx context.Context, d Device, folder, model string) (_ *Reranker, err error) {
+	source, err := weights.Open(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	shape, err := encoderOf(source.Config())
+	if err != nil {
+		return nil, fmt.Errorf("reranker %s: %w", folder, err)
+	}
+	x := &Reranker{params: tape.NewParams(d.Engine, d.BF16), tokens: shape.vocabulary}
+	if x.settings, err = embed.ReadRerankSettings(folder, source.Config(), shape.width); err != nil {
+		return nil, fmt.Errorf("reranker %s: %w", folder, err)
+	}
+	if x.tokenizer, err = tokenizer.Load(folder); err != nil {
+		return nil, err
+	}
+	if n := x.settings.MaxTokens; n == 0 || n > shape.positions {
+		x.settings.MaxTokens = shape.positions
+	}
+	for _, step := range x.settings.Steps {
+		shape.weights = append(shape.weights, step.Weights()...)
+	}
+	content := sha256.New()
+	content.Write(x.tokenizer.JSON())
+	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
+		return nil, errors.Join(fmt.Errorf("reranker %s: %w", folder, err), x.params.Free())
+	}
+	opt := embed.OptionsFor(d.Engine.OnHost())
+	opt.Pooling, opt.Steps = []embed.Pooling{x.settings.Pooling}, x.settings.Steps
+	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape.open(d.BF16), opt); err != nil {
+		return nil, errors.Join(fmt.Errorf("reranker %s: %w", folder, err), x.params.Free())
+	}
+	precision := "f32"
+	if d.BF16 {
+		precision = "bf16"
+	}
+	x.name = fmt.Sprintf("%s (%s, %d tokens, content %s)", filepath.Base(filepath.ToSlash(model)), precision, x.settings.MaxTokens, hex.EncodeToString(content.Sum(nil)[:8]))
+	return x, nil
+}
+
+// Name identifies the weights, the tokenizer and every setting that changes a score.
+func (x *Reranker) Name() string { return x.name }
+
+// Score returns how well each passage answers its question, as CrossEncoder.predict does.
+func (x *Reranker) Score(ctx context.Context, pairs []retrieve.Pair) ([]float32, error) {
+	ids, kinds := make([][]int32, len(pairs)), make([][]int32, len(pairs))
+	for i, p := range pairs {
+		var err error
+		if x.settings.LowerCase {
+			p.Query, p.Passage = strings.ToLower(p.Query), strings.ToLower(p.Passage)
+		}
+		if ids[i], kinds[i], err = x.tokenizer.EncodePair(p.Query, p.Passage, x.settings.MaxTokens, x.settings.CutBefore); err != nil {
+			return nil, fmt.Errorf("reranker: %w", err)
+		}
+	}
+	if err := x.tokenizer.Err(); err != nil {
+		return nil, fmt.Errorf("reranker: %w", err)
+	}
+	vectors, err := x.model.VectorsOf(ctx, ids, kinds)
+	if err != nil {
+		return nil, fmt.Errorf("reranker: %w", err)
+	}
+	scores := make([]float32, len(pairs))
+	for i, v := range vectors {
+		scores[i] = v[0]
+	}
+	return scores, nil
+}
+
+// Close frees the device's memory.
+func (x *Reranker) Close() error { return x.params.Free() }
+
+// CheckTexts refuses texts of a file with tokens that the model has no embedding for.
+func (x *Reranker) CheckTexts(file, what string, n int, text func(i int) string) error {
+	if err := CheckTexts(x.tokenizer, x.tokens, what, n, text); err != nil {
+		return fmt.Errorf("%s: reranker %s: %w", file, x.name, err)
+	}
+	return nil
+}
