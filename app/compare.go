@@ -21,12 +21,9 @@ const changeMetric = "f1_ans"
 // Compare holds the predictions of runs against those of the first one.
 func Compare(ctx context.Context, c config.Compare, s Streams) error {
 	all := make([][]evaluate.Prediction, len(c.Runs))
-	for i, path := range c.Runs {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			path = filepath.Join(path, predictionsName)
-		}
+	for i, run := range c.Runs {
 		var err error
-		if all[i], err = evaluate.ReadPredictions(path); err != nil {
+		if all[i], err = readRun(run); err != nil {
 			return err
 		}
 	}
@@ -48,6 +45,31 @@ func Compare(ctx context.Context, c config.Compare, s Streams) error {
 		return enc.Encode(out)
 	}
 	return out.print(s.Out)
+}
+
+// readRun reads the predictions of a run, or of several with commas between, of which
+// each row then has its mean scores.
+func readRun(run string) ([]evaluate.Prediction, error) {
+	paths := []string{run}
+	if _, err := os.Stat(run); err != nil {
+		paths = strings.Split(run, ",")
+	}
+	var runs [][]evaluate.Prediction
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			path = filepath.Join(path, predictionsName)
+		}
+		predictions, err := evaluate.ReadPredictions(path)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, predictions)
+	}
+	mean, err := evaluate.Average(runs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", run, err)
+	}
+	return mean, nil
 }
 
 // comparison is what gorqa compare --json writes.

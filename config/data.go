@@ -83,7 +83,7 @@ func (c *Convert) notices() []string { return nil }
 
 // Compare is the settings of gorqa compare.
 type Compare struct {
-	Runs []string // folders or files of predictions; the first is what others are held against
+	Runs []string // folders or files of predictions, or several of them with commas between; the first is what others are held against
 	Rows int      // of those that changed most, shown of each context
 	JSON bool
 	Seed int64

@@ -123,9 +123,11 @@ gorqa eval --config examples/sft-demo.yaml --output_dir runs/untouched --eval_co
 			`Pairs the rows of runs by question and history, and holds each run against the
 first one: every metric with the 95% interval of its difference by paired
 bootstrap, and on demand the rows that changed most. A run is an output folder
-or a file of predictions.`,
+or a file of predictions, or several of them with commas between, as of one recipe
+under several seeds: each row then has the mean of its scores.`,
 			`gorqa compare runs/untouched runs/demo-eval --rows 5
-gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json`,
+gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json
+gorqa compare runs/sft-1,runs/sft-2,runs/sft-3 runs/swr-1,runs/swr-2,runs/swr-3`,
 			config.DefaultCompare(), app.Compare),
 	}
 }

@@ -69,6 +69,37 @@ func Match(a, b []Prediction) (pairs []Pair, onlyA, onlyB []Prediction) {
 	return pairs, onlyA, onlyB
 }
 
+// Average makes one evaluation of several of the same rows, as of a recipe trained
+// with several seeds: a row's scores are the means of its own in all of them, in what
+// they all have. Everything else is the first one's. Rows that are not in all of them
+// are an error: such means could not be compared.
+func Average(runs [][]Prediction) ([]Prediction, error) {
+	mean := slices.Clone(runs[0])
+	for i := range mean {
+		mean[i].Scores = maps.Clone(mean[i].Scores)
+	}
+	for n, run := range runs[1:] {
+		pairs, onlyFirst, onlyThis := Match(mean, run)
+		for _, p := range slices.Concat(onlyFirst, onlyThis) {
+			return nil, fmt.Errorf("%q (%s) is not in each of the evaluations to average, the %d. lacks it or has it alone; expected evaluations of the same rows; evaluate all on one file", p.Question, p.Context, n+2)
+		}
+		for _, p := range pairs { // in the order of mean, whose scores they share
+			maps.DeleteFunc(p.A.Scores, func(metric string, _ float64) bool { _, ok := p.B.Scores[metric]; return !ok })
+			for metric, score := range p.B.Scores {
+				if sum, ok := p.A.Scores[metric]; ok {
+					p.A.Scores[metric] = sum + score
+				}
+			}
+		}
+	}
+	for _, p := range mean {
+		for metric := range p.Scores {
+			p.Scores[metric] /= float64(len(runs))
+		}
+	}
+	return mean, nil
+}
+
 // place tells rows apart, in whatever order evaluations have them.
 func (p Prediction) place() string {
 	parts := []string{string(p.Context), p.Question}

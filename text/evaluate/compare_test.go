@@ -81,6 +81,31 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// Several evaluations of the same rows become one, with the mean of a row's scores.
+func TestAverage(t *testing.T) {
+	row := func(question string, scores map[string]float64) evaluate.Prediction {
+		return evaluate.Prediction{Context: evaluate.Gold, Question: question, GeneratedAnswer: question, Scores: scores}
+	}
+	first := []evaluate.Prediction{row("a", map[string]float64{"f1_ans": 0.5, "judge": 1}), row("b", map[string]float64{"f1_ans": 0})}
+	second := []evaluate.Prediction{row("b", map[string]float64{"f1_ans": 1, "more": 3}), row("a", map[string]float64{"f1_ans": 0.25})}
+	got, err := evaluate.Average([][]evaluate.Prediction{first, second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []evaluate.Prediction{row("a", map[string]float64{"f1_ans": 0.375}), row("b", map[string]float64{"f1_ans": 0.5})}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if first[0].Scores["f1_ans"] != 0.5 {
+		t.Error("the first evaluation itself was changed")
+	}
+	for _, runs := range [][][]evaluate.Prediction{{first, second[:1]}, {first[:1], second}} {
+		if _, err := evaluate.Average(runs); err == nil || !strings.Contains(err.Error(), "is not in each of the evaluations") {
+			t.Errorf("other rows: %v", err)
+		}
+	}
+}
+
 // TestCompareInterval holds the bootstrap against the normal interval, which
 // it comes to for many rows.
 func TestCompareInterval(t *testing.T) {
