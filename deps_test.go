@@ -70,7 +70,7 @@ var (
 	}
 	upwards   = []string{"gorqa/text/tokenizer"} // by files/weights alone: a GGUF file holds a vocabulary
 	programs  = []string{"gorqa/cmd/gorqa", "gorqa/bench/peer"}
-	forTests  = []string{"gorqa/internal/enginetest", "gorqa/internal/golden"}
+	forTests  = []string{"gorqa/internal/endpointtest", "gorqa/internal/enginetest", "gorqa/internal/golden"}
 	engine    = []string{"github.com/gomlx/gomlx/...", "github.com/gomlx/compute/...", "github.com/gomlx/go-xla/..."}
 	everybody = []string{"gorqa/..."}
 )

@@ -40,6 +40,8 @@ type again struct {
 func (a *again) outputs() []*Value { return a.out }
 func (a *again) free() error       { return nil }
 
+func (a *again) keeps() []*tensors.Tensor { return nil }
+
 func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	inner := t.runner.New(true)
 	inner.Seed = a.seed

@@ -70,6 +70,8 @@ type native[T xla.Number] struct {
 func (n *native[T]) outputs() []*Value { return n.out }
 func (n *native[T]) free() error       { return xla.Free(n.kept...) }
 
+func (n *native[T]) keeps() []*tensors.Tensor { return n.kept }
+
 func (n *native[T]) back(t *Tape, dOut []*tensors.Tensor) error {
 	var dims [][]int
 	for _, v := range n.in {

@@ -90,6 +90,7 @@ type record interface {
 	// frees what it kept.
 	back(t *Tape, dOut []*tensors.Tensor) error
 	free() error // what was kept
+	keeps() []*tensors.Tensor
 }
 
 // call is a record of Call.
@@ -131,6 +132,24 @@ func (t *Tape) FusesCausal(heads, kvHeads, width int) bool {
 
 // New starts a tape; only a training tape has a backward pass.
 func (r *Runner) New(train bool) *Tape { return &Tape{runner: r, train: train} }
+
+// KeptBytes are those that the tape holds for its backward pass: its values and what
+// its calls keep. The architectures' formulas of memory are held against it.
+func (t *Tape) KeptBytes() (n int64) {
+	held := map[*tensors.Tensor]bool{}
+	for _, v := range t.values {
+		held[v.Tensor] = true
+	}
+	for _, r := range t.records {
+		for _, x := range r.keeps() {
+			held[x] = true
+		}
+	}
+	for x := range held {
+		n += int64(x.Shape().Memory())
+	}
+	return n
+}
 
 // Evaluate runs a model forwards and gives the sum of the f32 scalars that it
 // returns.
@@ -331,6 +350,8 @@ func (t *Tape) backwardPass() error {
 
 func (r *call) outputs() []*Value { return r.out }
 func (r *call) free() error       { return xla.Free(r.kept...) }
+
+func (r *call) keeps() []*tensors.Tensor { return r.kept }
 
 // back implements record. Sums so far of the inputs' cotangents go in and come
 // out with this call's share added.

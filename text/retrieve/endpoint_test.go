@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,13 +14,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gorqa/internal/endpointtest"
 	"gorqa/text/retrieve"
 )
 
 // standIn answers as an embeddings endpoint: the vector of a text is its length
 // and 1. before, if not nil, may answer the n-th request (from 1) itself.
 type standIn struct {
-	before func(n int, w http.ResponseWriter, r *http.Request) (done bool)
+	before endpointtest.Answer
 	answer func(texts []string) []map[string]any
 
 	mu       sync.Mutex
@@ -149,22 +149,6 @@ func TestEndpointRetries(t *testing.T) {
 
 func TestEndpointErrors(t *testing.T) {
 	t.Parallel()
-	refuse := func(status int) func(int, http.ResponseWriter, *http.Request) bool {
-		return func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Retry-After-Ms", "1")
-			w.WriteHeader(status)
-			fmt.Fprint(w, `{"error":{"message":"the reason","type":"t","param":"","code":"c"}}`)
-			return true
-		}
-	}
-	say := func(text string) func(int, http.ResponseWriter, *http.Request) bool {
-		return func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, text)
-			return true
-		}
-	}
 	give := func(data ...map[string]any) func([]string) []map[string]any {
 		return func([]string) []map[string]any { return data }
 	}
@@ -176,10 +160,10 @@ func TestEndpointErrors(t *testing.T) {
 		want      []string
 		requests  int
 	}{
-		{"429 for good", "after the retries it is an error", &standIn{before: refuse(429)}, nil, []string{"a"}, []string{"429", "the reason", "rate limit", "model m"}, 3},
-		{"401", "a wrong key is not tried again", &standIn{before: refuse(401)}, nil, []string{"a"}, []string{"401", "OPENAI_API_KEY"}, 1},
-		{"404", "a wrong address", &standIn{before: refuse(404)}, nil, []string{"a"}, []string{"404", "OPENAI_BASE_URL"}, 1},
-		{"400", "a text too long", &standIn{before: refuse(400)}, nil, []string{"a"}, []string{"400", "the reason", "limits"}, 1},
+		{"429 for good", "after the retries it is an error", &standIn{before: endpointtest.Refuse(429, 9)}, nil, []string{"a"}, []string{"429", "the reason", "rate limit", "model m"}, 3},
+		{"401", "a wrong key is not tried again", &standIn{before: endpointtest.Refuse(401, 9)}, nil, []string{"a"}, []string{"401", "OPENAI_API_KEY"}, 1},
+		{"404", "a wrong address", &standIn{before: endpointtest.Refuse(404, 9)}, nil, []string{"a"}, []string{"404", "OPENAI_BASE_URL"}, 1},
+		{"400", "a text too long", &standIn{before: endpointtest.Refuse(400, 9)}, nil, []string{"a"}, []string{"400", "the reason", "limits"}, 1},
 		{"too few", "vectors would be given to the wrong texts", &standIn{answer: give(vector(0, 1, 2))}, nil, []string{"a", "b"}, []string{"1 vectors for 2 texts"}, 1},
 		{"too many", "likewise", &standIn{answer: give(vector(0, 1), vector(1, 1))}, nil, []string{"a"}, []string{"2 vectors for 1 texts"}, 1},
 		{"twice", "two vectors for one text", &standIn{answer: give(vector(1, 1), vector(1, 1))}, nil, []string{"a", "b"}, []string{"text 1 of 2 comes twice"}, 1},
@@ -191,16 +175,13 @@ func TestEndpointErrors(t *testing.T) {
 		}}, func(o *retrieve.EndpointOptions) { o.BatchTexts = 1 }, []string{"ab", "abc"}, []string{"3 numbers; expected 2"}, 2},
 		{"too large", "no float32 holds it", &standIn{answer: give(vector(0, 1e300, 1))}, nil, []string{"a"}, []string{"finite"}, 1},
 		{"zeros", "a vector that points nowhere", &standIn{answer: give(vector(0, 0, 0))}, nil, []string{"a"}, []string{"text 0 of 1 is all zeros"}, 1},
-		{"null", "no object", &standIn{before: say("null")}, nil, []string{"a"}, []string{"http://127.0.0.1:", `the reply is "null"`}, 1},
-		{"nulls", "no vectors in it", &standIn{before: say(`{"data": [null]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 numbers"}, 1},
-		{"words", "numbers that are none", &standIn{before: say(`{"data": [{"index": 0, "embedding": ["a", NaN]}]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "JSON object"}, 1},
-		{"an object for a list", "another shape", &standIn{before: say(`{"data": {"0": [1, 2]}}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 vectors for 1 texts"}, 1},
+		{"null", "no object", &standIn{before: endpointtest.Say("null")}, nil, []string{"a"}, []string{"http://127.0.0.1:", `the reply is "null"`}, 1},
+		{"nulls", "no vectors in it", &standIn{before: endpointtest.Say(`{"data": [null]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 numbers"}, 1},
+		{"words", "numbers that are none", &standIn{before: endpointtest.Say(`{"data": [{"index": 0, "embedding": ["a", NaN]}]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "JSON object"}, 1},
+		{"an object for a list", "another shape", &standIn{before: endpointtest.Say(`{"data": {"0": [1, 2]}}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 vectors for 1 texts"}, 1},
 		{"no vector", "nothing in it", &standIn{answer: give(vector(0))}, nil, []string{"a"}, []string{"0 numbers"}, 1},
 		{"empty text", "nothing is sent", &standIn{}, nil, []string{"a", ""}, []string{"text 2 of 2 is empty"}, 0},
-		{"slow", "a time-out says how long it was", &standIn{before: func(_ int, _ http.ResponseWriter, r *http.Request) bool {
-			<-r.Context().Done()
-			return true
-		}}, func(o *retrieve.EndpointOptions) { o.Timeout = 30 * time.Millisecond }, []string{"a"}, []string{"longer than 30ms"}, 1},
+		{"slow", "a time-out says how long it was", &standIn{before: endpointtest.Hang}, func(o *retrieve.EndpointOptions) { o.Timeout = 30 * time.Millisecond }, []string{"a"}, []string{"longer than 30ms"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

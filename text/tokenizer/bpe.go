@@ -68,12 +68,17 @@ type modelJSON struct {
 	IgnoreMerges            bool            `json:"ignore_merges"`
 }
 
-func newBPE(m modelJSON, byteLevel bool) (*bpe, error) {
+// vocabulary reads the tokens of models that list them with their ids.
+func (m modelJSON) vocabulary() (vocabulary, error) {
 	var ids map[string]int32
 	if err := json.Unmarshal(m.Vocab, &ids); err != nil {
-		return nil, fmt.Errorf("vocab: %w; an object of tokens and their ids is expected", err)
+		return vocabulary{}, fmt.Errorf("vocab: %w; an object of tokens and their ids is expected", err)
 	}
-	v, err := newVocabulary(ids)
+	return newVocabulary(ids)
+}
+
+func newBPE(m modelJSON, byteLevel bool) (*bpe, error) {
+	v, err := m.vocabulary()
 	if err != nil {
 		return nil, err
 	}

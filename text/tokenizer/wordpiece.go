@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"encoding/json"
 	"fmt"
 	"unicode/utf8"
 )
@@ -17,11 +16,7 @@ type wordPiece struct {
 }
 
 func newWordPiece(m modelJSON) (*wordPiece, error) {
-	var ids map[string]int32
-	if err := json.Unmarshal(m.Vocab, &ids); err != nil {
-		return nil, fmt.Errorf("vocab: %w; an object of tokens and their ids is expected", err)
-	}
-	v, err := newVocabulary(ids)
+	v, err := m.vocabulary()
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +32,11 @@ func newWordPiece(m modelJSON) (*wordPiece, error) {
 		w.maxRunes = *m.MaxInputCharsPerWord
 	}
 	var ok bool
-	if w.unk, ok = ids[unk]; !ok {
+	if w.unk, ok = w.ids[unk]; !ok {
 		return nil, fmt.Errorf("unk_token: %q is not in the vocabulary; a token of vocab is expected", unk)
 	}
 	w.measure(false)
-	for token := range ids {
+	for token := range w.ids {
 		w.maxBytes = max(w.maxBytes, len(token))
 	}
 	return w, nil
@@ -90,17 +85,13 @@ type wordLevel struct {
 }
 
 func newWordLevel(m modelJSON) (*wordLevel, error) {
-	var ids map[string]int32
-	if err := json.Unmarshal(m.Vocab, &ids); err != nil {
-		return nil, fmt.Errorf("vocab: %w; an object of tokens and their ids is expected", err)
-	}
-	v, err := newVocabulary(ids)
+	v, err := m.vocabulary()
 	if err != nil {
 		return nil, err
 	}
 	w := &wordLevel{vocabulary: v, unk: -1}
 	if m.UnkToken != nil {
-		if id, ok := ids[*m.UnkToken]; ok {
+		if id, ok := w.ids[*m.UnkToken]; ok {
 			w.unk = id
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"gorqa/internal/endpointtest"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 )
@@ -25,7 +26,7 @@ import (
 // standIn is a chat endpoint that replies by what it is shown. before, if not
 // nil, may answer the n-th request (from 1) itself.
 type standIn struct {
-	before func(n int, w http.ResponseWriter, r *http.Request) (done bool)
+	before endpointtest.Answer
 	slow   time.Duration
 
 	mu             sync.Mutex
@@ -187,46 +188,23 @@ func TestDamagedVerdict(t *testing.T) {
 	}
 }
 
-// What goes wrong with one answer is told of it alone, and is not kept.
+// What goes wrong with one answer is a failure of that answer alone, and is not kept.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	status := func(code, times int) func(int, http.ResponseWriter, *http.Request) bool {
-		return func(n int, w http.ResponseWriter, _ *http.Request) bool {
-			if n > times {
-				return false
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Retry-After-Ms", "1")
-			w.WriteHeader(code)
-			fmt.Fprint(w, `{"error":{"message":"the reason","type":"t","param":"","code":"c"}}`)
-			return true
-		}
-	}
-	body := func(text string) func(int, http.ResponseWriter, *http.Request) bool {
-		return func(n int, w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, text)
-			return true
-		}
-	}
-	hang := func(n int, _ http.ResponseWriter, r *http.Request) bool {
-		<-r.Context().Done()
-		return true
-	}
 	for _, test := range []struct {
 		name, why string
-		before    func(int, http.ResponseWriter, *http.Request) bool
+		before    endpointtest.Answer
 		verdict   string
 		reasons   []string
 		requests  int
 	}{
-		{"429", "a rate limit passes", status(429, 2), evaluate.Correct, nil, 3},
-		{"503", "so does a server's trouble", status(503, 1), evaluate.Correct, nil, 2},
-		{"429 for good", "after the retries it is a failure", status(429, 9), evaluate.Failed, []string{"429", "the reason", "rate limit", "model m"}, 3},
-		{"401", "a wrong key is not tried again", status(401, 9), evaluate.Failed, []string{"401", "OPENAI_API_KEY"}, 1},
-		{"slow", "a time-out says how long it was", hang, evaluate.Failed, []string{"longer than 100ms"}, 1},
-		{"garbage", "no JSON", body("<html>"), evaluate.Failed, []string{"OPENAI_BASE_URL"}, 1},
-		{"nothing", "JSON without a reply", body(`{"choices": []}`), evaluate.Failed, []string{"no reply"}, 1},
+		{"429", "a rate limit passes", endpointtest.Refuse(429, 2), evaluate.Correct, nil, 3},
+		{"503", "so does a server's trouble", endpointtest.Refuse(503, 1), evaluate.Correct, nil, 2},
+		{"429 for good", "after the retries it is a failure", endpointtest.Refuse(429, 9), evaluate.Failed, []string{"429", "the reason", "rate limit", "model m"}, 3},
+		{"401", "a wrong key is not tried again", endpointtest.Refuse(401, 9), evaluate.Failed, []string{"401", "OPENAI_API_KEY"}, 1},
+		{"slow", "a time-out says how long it was", endpointtest.Hang, evaluate.Failed, []string{"longer than 100ms"}, 1},
+		{"garbage", "no JSON", endpointtest.Say("<html>"), evaluate.Failed, []string{"OPENAI_BASE_URL"}, 1},
+		{"nothing", "JSON without a reply", endpointtest.Say(`{"choices": []}`), evaluate.Failed, []string{"no reply"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
