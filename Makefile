@@ -39,8 +39,7 @@ demo: fetch data ## evaluate, train and evaluate a small model, with a table of 
 	  '  metrics.jsonl, train.log, report.html       the run: numbers, words, curves' \
 	  '  all_args.json                               every setting, to run it again' \
 	  'The data set is in runs/godoc, the index of its documents in runs/godoc-index.' \
-	  'Ask the trained model about these documents. A question of the test set that it answered rightly:' \
-	  ''
+	  'Ask the trained model about these documents.'
 	@RUN=runs/demo GORQA=$(GORQA) examples/ask.sh
 
 .PHONY: demo-swr
@@ -56,8 +55,7 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 	@printf '%s\n' '' \
 	  'Saved in runs/fid: the model as transformers loads it (T5ForConditionalGeneration), fid.json, and the files of make demo.' \
 	  'If it answers from its passages, the column gold stands well above the column shuffled, which has those of another row.' \
-	  'Ask it about these documents. A question of the test set that it answered rightly:' \
-	  ''
+	  'Ask it about these documents.'
 	@RUN=runs/fid GORQA=$(GORQA) examples/ask.sh
 
 # At most two packages at a time: those that train keep every core busy and
