@@ -149,7 +149,7 @@ func (c *Train) check(p *problems) {
 
 // checkRoom is for decoders, whose prompt and answer share the tokens of a row.
 func checkRoom(p *problems, g Generation, m Prompt) {
-	p.that(g.EvalMaxNewTokens < m.MaxSeqLength || m.MaxSeqLength < 1, "eval_max_new_tokens: %d found with max_seq_length %d, prompt and answer together; expected fewer, so that there is room for a prompt", g.EvalMaxNewTokens, m.MaxSeqLength)
+	p.that(g.EvalMaxNewTokens < m.MaxSeqLength || m.MaxSeqLength < 1 || g.EvalMaxNewTokens > MostTokens, "eval_max_new_tokens: %d found with max_seq_length %d, prompt and answer together; expected fewer, so that there is room for a prompt", g.EvalMaxNewTokens, m.MaxSeqLength)
 }
 
 // checkMetric looks whether the best checkpoint is chosen by something that is

@@ -191,7 +191,7 @@ func (c *Godoc) Validate() error {
 	p.between(c.HardNegDocs, 0, math.MaxInt32, "hard_neg_docs")
 	p.between(c.Documents, 1, math.MaxInt32, "documents")
 	rows := c.TrainRows + c.EvalRows + c.TestRows
-	p.that(c.Documents >= rows, "documents: %d found for %d rows; one for each row, or more, expected", c.Documents, rows)
+	p.that(c.Documents < 1 || c.Documents >= rows, "documents: %d found for %d rows; one for each row, or more, expected", c.Documents, rows)
 	return p.join()
 }
 

@@ -460,7 +460,7 @@ func (m *Optimiser) check(p *problems) {
 	p.single(m.WeightDecay, "weight_decay")
 	p.single(m.AdamEpsilon, "adam_epsilon")
 	p.single(m.MaxGradNorm, "max_grad_norm")
-	if m.LearningRate > 0 {
+	if m.LearningRate > 0 && m.EmbeddingLearningRate <= math.MaxFloat32 {
 		p.single(m.TableRate(), "embedding_learning_rate over learning_rate")
 	}
 	p.that(m.LearningRate >= 0, "learning_rate: %v found; 0 or more expected", m.LearningRate)
@@ -538,13 +538,14 @@ func (m *Schedule) declare(s *set) {
 }
 
 func (m *Schedule) check(p *problems, peak float64) {
+	before := len(p.found)
 	p.that(m.NumTrainEpochs > 0, "num_train_epochs: %v found; more than 0 expected", m.NumTrainEpochs)
 	p.that(m.NumTrainEpochs <= MostRows, "num_train_epochs: %v found; expected at most %d", m.NumTrainEpochs, MostRows)
 	p.that(m.MaxSteps == -1 || m.MaxSteps > 0, "max_steps: %d found; -1 or more than 0 expected", m.MaxSteps)
 	p.that(m.MaxSteps <= math.MaxInt32, "max_steps: %d found; expected at most %d", m.MaxSteps, math.MaxInt32)
 	p.that(m.WarmupRatio >= 0 && m.WarmupRatio <= 1, "warmup_ratio: %v found; 0 to 1 expected", m.WarmupRatio)
 	p.wholeOrPart(m.WarmupSteps, true, "warmup_steps")
-	if err := m.Rates(peak, 1).Validate(); err != nil {
+	if err := m.Rates(peak, 1).Validate(); err != nil && len(p.found) == before {
 		p.found = append(p.found, err)
 	}
 }
