@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gorqa/config"
+	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/demodata"
 )
@@ -124,5 +125,13 @@ func TestLocateModel(t *testing.T) {
 				t.Errorf("%s: %q; %q expected", test.why, got, test.want)
 			}
 		})
+	}
+}
+
+// What fid.json may say is what the settings that it is made from may: a run whose
+// lengths are taken can be asked.
+func TestFidBoundsAreTheSettings(t *testing.T) {
+	if config.MostRows != qa.MostPassages || config.MostTokens != qa.MostTokens {
+		t.Errorf("settings: %d passages, %d tokens; fid.json: %d, %d; the same expected", config.MostRows, config.MostTokens, qa.MostPassages, qa.MostTokens)
 	}
 }

@@ -25,11 +25,13 @@ $python parity/make_t5_search.py
 $python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
 $python parity/make_gguf.py "$smollm2"
 $python parity/make_bm25.py
+$python parity/make_jinja.py
 $python parity/make_chat.py
 $python parity/make_thinking.py
 $python parity/make_events.py
 $python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
 mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
+$python parity/make_localrqa_args.py
 $python parity/make_schedules.py > tensor/train/schedule/testdata/schedules.json.new
 mv tensor/train/schedule/testdata/schedules.json.new tensor/train/schedule/testdata/schedules.json
 $python parity/make_tokenizer_unicode.py
@@ -42,6 +44,15 @@ $python parity/make_rows.py
 $python parity/make_embedders.py
 $python parity/make_encoders.py
 $python parity/make_rerankers.py
+
+# These want LangChain, whose list does not fit beside the other one.
+[ -x parity/.venv-localrqa/bin/python ] || "${PYTHON:-python3}" -m venv parity/.venv-localrqa
+langchain=parity/.venv-localrqa/bin/python
+$langchain -m pip install --quiet --requirement parity/requirements-localrqa.txt
+$langchain parity/make_faiss.py
+$langchain parity/make_pickles.py > text/dataset/testdata/pickles.json.new
+mv text/dataset/testdata/pickles.json.new text/dataset/testdata/pickles.json
+
 if [ $# -gt 0 ]; then
 	$python parity/make_metrics.py "$1"
 fi

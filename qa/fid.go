@@ -60,7 +60,7 @@ func (f *fidFile) read(data []byte) error {
 	for _, n := range []struct {
 		name        string
 		value, most int
-	}{{"k", f.K, mostPassages}, {"max_encoder_seq_length", f.MaxTokens, mostTokens}, {"max_decoder_seq_length", f.MaxAnswer, mostTokens}} {
+	}{{"k", f.K, MostPassages}, {"max_encoder_seq_length", f.MaxTokens, MostTokens}, {"max_decoder_seq_length", f.MaxAnswer, MostTokens}} {
 		if n.value < 0 || n.value > n.most {
 			problems = append(problems, fmt.Errorf("%s is %d; expected 0 (not said) to %d", n.name, n.value, n.most))
 		}
@@ -68,8 +68,11 @@ func (f *fidFile) read(data []byte) error {
 	return errors.Join(problems...)
 }
 
-// Bounds of what fid.json may say.
-const mostPassages, mostTokens = 1 << 20, 1 << 24
+// Bounds of what fid.json may say, which are those of the settings it is made from.
+const (
+	MostPassages = 1 << 20
+	MostTokens   = 1 << 24
+)
 
 func fidShape(config, generation []byte, headless *bool) (shape, error) {
 	c, err := t5.ParseConfig(config, generation)

@@ -75,7 +75,7 @@ func FuzzFidFile(f *testing.F) {
 		if err := file.read(data); err != nil {
 			return
 		}
-		if file.Template == nil || file.K < 0 || file.K > mostPassages || file.MaxTokens < 0 || file.MaxTokens > mostTokens || file.MaxAnswer < 0 || file.MaxAnswer > mostTokens {
+		if file.Template == nil || file.K < 0 || file.K > MostPassages || file.MaxTokens < 0 || file.MaxTokens > MostTokens || file.MaxAnswer < 0 || file.MaxAnswer > MostTokens {
 			t.Errorf("%+v passed", file)
 		}
 	})
