@@ -49,6 +49,8 @@ $python parity/make_rerankers.py
 [ -x parity/.venv-localrqa/bin/python ] || "${PYTHON:-python3}" -m venv parity/.venv-localrqa
 langchain=parity/.venv-localrqa/bin/python
 $langchain -m pip install --quiet --requirement parity/requirements-localrqa.txt
+$langchain -m pip install --quiet reportlab==5.1.0 python-docx==1.2.0
+$langchain parity/make_documents.py
 $langchain parity/make_faiss.py
 $langchain parity/make_pickles.py > text/dataset/testdata/pickles.json.new
 mv text/dataset/testdata/pickles.json.new text/dataset/testdata/pickles.json

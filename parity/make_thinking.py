@@ -34,7 +34,9 @@ def render(source, conversation, generation, **off):
 
 
 # Where the answer begins: "say" is what the template says before it, which no
-# rendering of transformers sets apart; written by hand from the template.
+# rendering of transformers sets apart; written by hand from the template. Those that
+# always think (as DeepSeek-R1's distills, QwQ and Qwen3-Thinking-2507 do) open the
+# thoughts in the prompt: "say" closes them, empty.
 TEMPLATES = {
     "message": "<think>\n\n</think>\n\n",
     "prompt": "",
@@ -44,6 +46,9 @@ TEMPLATES = {
     "channel": "<|channel|>final<|message|>",
     "spaced": "",
     "qwen3": "",
+    "alwaysthinks": "\n</think>\n\n",
+    "alwaysthinkschat": "\n</think>\n\n",
+    "thinksinanswers": "\n</think>\n\n",
 }
 ROWS = [
     {"passages": ["A", "B"], "history": [], "question": "Q?", "answer": "It is A."},

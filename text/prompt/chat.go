@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,8 @@ type chat struct {
 // message; turns and question are messages. The format only says who speaks
 // in a turn of the history. Where the template has a switch for thinking it is
 // off, and what it puts before an answer then, such as an empty block of
-// thoughts, belongs to the prompt.
+// thoughts, belongs to the prompt. Thoughts that the prompt opens and the template
+// of a conversation leaves out of past answers are closed there, empty.
 //
 // The error says why the template does not compile, or in what it cannot be
 // trained on: the conversation with the answer must begin with the prompt.
@@ -93,6 +95,7 @@ func (c *chat) probe() error {
 		c.lead = strings.TrimRight(c.open, " ")
 		c.open = c.open[len(c.lead):]
 	}
+	c.lead += asked.closed
 	if strings.TrimSpace(c.close) == "" {
 		return errors.New("the chat template puts nothing after an assistant's message; expected the model's end-of-turn token; use another --prompt_template, the model would not learn when to stop")
 	}
@@ -114,6 +117,7 @@ type probed struct {
 	conversation []message
 	prompt       string
 	before       int
+	closed       string // ends the thoughts that the prompt alone opens
 }
 
 // probePrompt finds out whether a system message is rendered and whether thinking
@@ -154,7 +158,13 @@ func (c *chat) around(asked *probed, answer string) (open, close string, err err
 		if asked.before = len(asked.prompt); !strings.HasPrefix(whole, asked.prompt) {
 			// Some templates write the empty thoughts into the prompt alone.
 			asked.before = strings.Index(whole, answer)
-			if !c.thinkingOff || asked.before < 0 || !strings.HasPrefix(asked.prompt, whole[:asked.before]) {
+			ahead := asked.before >= 0 && strings.HasPrefix(asked.prompt, whole[:asked.before])
+			empty := false // thoughts that the prompt holds already, as in what gorqa exported
+			if ahead {
+				opened := asked.prompt[asked.before:]
+				asked.closed, empty = closeThoughts(opened), emptyThoughts.MatchString(opened)
+			}
+			if !ahead || !c.thinkingOff && !empty && asked.closed == "" {
 				return "", "", fmt.Errorf("the chat template's conversation does not begin with its prompt: %q; expected it to begin with %q; use another --prompt_template, the model would be run on another text than it was trained on", whole, asked.prompt)
 			}
 		}
@@ -164,11 +174,36 @@ func (c *chat) around(asked *probed, answer string) (open, close string, err err
 	if !ok {
 		return "", "", fmt.Errorf("the chat template leaves out the assistant's message: %q follows the prompt; expected the message in it; use another --prompt_template", rest)
 	}
+	if asked.closed != "" { // that is no part of the conversation
+		return open, close, nil
+	}
 	open, ok = strings.CutPrefix(open, c.lead)
 	if !ok {
 		return "", "", fmt.Errorf("the chat template begins an assistant's message with %q or not, by its white space; expected one beginning; use another --prompt_template", c.lead)
 	}
 	return open, close, nil
+}
+
+// opensThoughts is what the prompts of models end in that always think
+// (DeepSeek-R1's, QwQ's): <think>, or a tag that has the word.
+var opensThoughts = regexp.MustCompile(`^(?i:<([^<>/\s]*think[^<>/\s]*)>|\[(THINK)\])(\s*)$`)
+
+// emptyThoughts are thoughts that are closed.
+var emptyThoughts = regexp.MustCompile(`^(?i:<[^<>/\s]*think[^<>/\s]*>\s*</[^<>/\s]*think[^<>/\s]*>|\[THINK\]\s*\[/THINK\])\s*$`)
+
+// closeThoughts ends thoughts that nothing stands in, as Qwen3 writes them:
+// <think>, an empty line, </think>, an empty line. It is "" where opened does not
+// open any.
+func closeThoughts(opened string) string {
+	m := opensThoughts.FindStringSubmatch(opened)
+	if m == nil {
+		return ""
+	}
+	end := "</" + m[1] + ">"
+	if m[2] != "" {
+		end = "[/" + m[2] + "]"
+	}
+	return strings.Repeat("\n", max(0, 2-strings.Count(m[3], "\n"))) + end + "\n\n"
 }
 
 // message is one message of a conversation.

@@ -72,11 +72,49 @@ func TestThinking(t *testing.T) {
 	}
 }
 
-// TestThinkingThatStays refuses a template whose prompt opens thoughts that
-// nothing closes: its answers would be trained within them.
+// TestThinkingThatStays closes thoughts that only the prompt opens, and refuses what
+// it cannot tell to be thoughts: answers would be trained after another text.
 func TestThinkingThatStays(t *testing.T) {
-	_, err := Chat(ChatOptions{Source: `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|><think>{% endif %}`}, DefaultFormat())
-	if err == nil || !strings.Contains(err.Error(), "does not begin with its prompt") {
-		t.Errorf("error is %v; expected a refusal", err)
+	for _, test := range []struct {
+		name, why, opens string
+		want             string // what the prompt ends in, "" for a refusal
+	}{
+		{"no line break", "the block is as Qwen3's", "<think>", "<think>\n\n</think>\n\n"},
+		{"a line break", "DeepSeek-R1's", "<think>\n", "<think>\n\n</think>\n\n"},
+		{"an empty line", "none too many", "<think>\n\n", "<think>\n\n</think>\n\n"},
+		{"another tag", "Seed-OSS's", "<seed:think>\n", "<seed:think>\n\n</seed:think>\n\n"},
+		{"brackets", "Magistral's", "[THINK]", "[THINK]\n\n[/THINK]\n\n"},
+		{"closed", "what gorqa exported of such a model", "<think>\n\n</think>\n\n", "<think>\n\n</think>\n\n"},
+		{"words", "are no thoughts", "Let me see:", ""},
+		{"words after it", "thoughts that were begun", "<think>\nOkay,", ""},
+		{"another tag's end", "closes nothing", "</think>", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source := `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{{ ` + quote(test.opens) + ` }}{% endif %}`
+			p, err := Chat(ChatOptions{Source: source}, DefaultFormat())
+			if test.want == "" {
+				if err == nil || !strings.Contains(err.Error(), "does not begin with its prompt") {
+					t.Errorf("%s: error is %v; expected a refusal", test.why, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Render(Input{Question: "Q?"})
+			if err != nil || !strings.HasSuffix(got, "Q?<|end|><|assistant|>"+test.want) {
+				t.Errorf("%s: the prompt is %q, %v; %q expected at its end", test.why, got, err, test.want)
+			}
+			if answer := p.Answer("It is."); answer != "It is.<|end|>" {
+				t.Errorf("%s: the answer is %q", test.why, answer)
+			}
+			again, err := Chat(ChatOptions{Source: p.ChatTemplate("")}, DefaultFormat())
+			if err != nil {
+				t.Fatalf("the exported template: %v", err)
+			}
+			if exported, err := again.Render(Input{Question: "Q?"}); err != nil || exported != got {
+				t.Errorf("the exported template renders %q, %v; %q expected", exported, err, got)
+			}
+		})
 	}
 }
