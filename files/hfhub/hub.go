@@ -104,6 +104,8 @@ var (
 	// a second copy under others) and PEFT to adapters, the texts beside them, and the modules of
 	// sentence-transformers in folders like 1_Pooling.
 	wanted = regexp.MustCompile(`^([^/]+\.(json|txt|model|jinja)|(adapter_)?model[^/]*\.safetensors|\d+_\w+/(config\.json|model\.safetensors)|additional_chat_templates/[^/]+\.jinja)$`)
+	// What is taken where there are no safetensors, as older repositories are.
+	wantedTorch = regexp.MustCompile(`^pytorch_model(-\d+-of-\d+)?\.bin$`)
 )
 
 // Resolve returns the path of a model: nameOrPath itself where it exists, else
@@ -297,23 +299,32 @@ func (r *repo) parseListing(data []byte) (commit string, files []file, err error
 		return "", nil, fmt.Errorf("%s names commit %q; expected 40 hexadecimal digits", r.address(), info.SHA)
 	}
 	var all []string
+	var torch []file
 	weights := false
 	for _, f := range info.Siblings {
 		all = append(all, f.Name)
-		if !wanted.MatchString(f.Name) {
+		old := wantedTorch.MatchString(f.Name)
+		if !old && !wanted.MatchString(f.Name) {
 			continue
 		}
 		if !filepath.IsLocal(filepath.FromSlash(f.Name)) || f.id() == "" || f.size() < 0 {
 			return "", nil, fmt.Errorf("%s lists file %q with hash %q and size %d; expected a name within the folder, a hash and a size", r.address(), f.Name, f.id(), f.size())
 		}
+		if old {
+			torch = append(torch, f)
+			continue
+		}
 		weights = weights || path.Ext(f.Name) == ".safetensors"
 		files = append(files, f)
 	}
 	if !weights {
+		files = append(files, torch...)
+	}
+	if !weights && len(torch) == 0 {
 		if len(all) > 20 {
 			all = append(all[:20], "…")
 		}
-		return "", nil, fmt.Errorf("no model.safetensors in revision %s; it holds %s: take a model that was saved as safetensors", r.Revision, strings.Join(all, ", "))
+		return "", nil, fmt.Errorf("no model.safetensors and no pytorch_model.bin in revision %s; it holds %s: take a model that was saved as safetensors", r.Revision, strings.Join(all, ", "))
 	}
 	// Small ones first: a config that does not fit shows before the gigabytes.
 	slices.SortStableFunc(files, func(a, b file) int { return int(min(max(a.size()-b.size(), -1), 1)) })

@@ -145,6 +145,21 @@ func snapshot(t *testing.T, dir string) map[string]int {
 	return sizes
 }
 
+// Where there are no safetensors, PyTorch's files are brought.
+func TestResolvePyTorch(t *testing.T) {
+	s := newStand(t)
+	delete(s.files, "model.safetensors")
+	s.files["pytorch_model.bin.index.json"], s.files["pytorch_model.fp16.bin"] = "{}", "a second copy"
+	dir, err := Resolve(t.Context(), "org/name", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := snapshot(t, dir)
+	if got["pytorch_model.bin"] != 6 || got["pytorch_model.bin.index.json"] != 2 || len(got) != 7 {
+		t.Errorf("files %v", got)
+	}
+}
+
 func TestResolveDownloads(t *testing.T) {
 	s := newStand(t)
 	t.Setenv("HF_TOKEN", "secret")
@@ -301,11 +316,11 @@ func TestResolveErrors(t *testing.T) {
 		{name: "server error", why: "their fault", status: answer(503), want: []string{"cannot answer now"}},
 		{name: "teapot", why: "anything else", status: answer(418), want: []string{"418"}},
 		{name: "captive portal", why: "HTML instead of JSON", status: answer(200), want: []string{"does not answer as a hub does"}},
-		{name: "no safetensors", why: "says what there is", change: func(s *stand) { delete(s.files, "model.safetensors") }, want: []string{"no model.safetensors in revision main", "pytorch_model.bin"}},
+		{name: "no weights", why: "says what there is", change: func(s *stand) { delete(s.files, "model.safetensors"); delete(s.files, "pytorch_model.bin") }, want: []string{"no model.safetensors and no pytorch_model.bin in revision main", "consolidated.safetensors"}},
 		{name: "damaged", why: "another file than the hub's list says", change: func(s *stand) { s.lie["model.safetensors"] = strings.Repeat("a", 64) }, want: []string{"model.safetensors: its hash is", "was removed"}},
 		{name: "damaged small", why: "git's hash is checked too", change: func(s *stand) { s.lie["config.json"] = strings.Repeat("b", 40) }, want: []string{"config.json: its hash is"}},
 		{name: "hash escapes", why: "the hash becomes a file name", change: func(s *stand) { s.lie["config.json"] = "../../x" }, want: []string{`lists file "config.json" with hash ""`}},
-		{name: "name escapes", why: "the name becomes a path; nothing of it is taken", change: func(s *stand) { delete(s.files, "model.safetensors"); s.files["../model.safetensors"] = "x" }, want: []string{"no model.safetensors"}},
+		{name: "name escapes", why: "the name becomes a path; nothing of it is taken", change: func(s *stand) { delete(s.files, "model.safetensors"); delete(s.files, "pytorch_model.bin"); s.files["../model.safetensors"] = "x" }, want: []string{"no model.safetensors"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

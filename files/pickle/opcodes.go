@@ -1,6 +1,7 @@
 package pickle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -43,8 +44,14 @@ func (m *machine) run(op byte) error {
 		return m.remember(op)
 	case 'c', 'i', 'o', 0x93, 0x81, 0x92, 'R', 'b':
 		return m.object(op)
-	case 'P', 'Q':
-		return errors.New("a reference out of the pickle")
+	case 'Q': // BINPERSID
+		if id, err := m.pop(); err != nil || !m.known(Persistent) {
+			return cmp.Or(err, errOutside)
+		} else {
+			return m.container(&Object{Class: Persistent, Args: Tuple{id}})
+		}
+	case 'P':
+		return errOutside
 	case 0x82, 0x83, 0x84:
 		return errors.New("a class by number, of a registry of its own")
 	case 0x97, 0x98:

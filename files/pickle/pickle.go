@@ -40,6 +40,11 @@ type (
 	}
 )
 
+// Persistent stands for what a pickle refers to outside of itself, as PyTorch's does to
+// tensors: an Object of it has the reference as its argument. Only whoever knows this
+// class can read such pickles.
+var Persistent = Class{"pickle", "persistent_load"}
+
 // String writes module.name.
 func (c Class) String() string { return c.Module + "." + c.Name }
 
@@ -78,9 +83,10 @@ type machine struct {
 }
 
 var (
-	errEnd   = errors.New("a pickle that ends too early")
-	errStack = errors.New("a damaged pickle: a value is missing")
-	errMark  = errors.New("a damaged pickle: no mark")
+	errEnd     = errors.New("a pickle that ends too early")
+	errStack   = errors.New("a damaged pickle: a value is missing")
+	errOutside = errors.New("a reference out of the pickle")
+	errMark    = errors.New("a damaged pickle: no mark")
 )
 
 // take reads n bytes of the argument of an opcode.

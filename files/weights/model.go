@@ -114,23 +114,25 @@ func (m *Model) openFolder(ctx context.Context) error {
 		return err
 	}
 
-	file, err := m.openShard(singleName)
-	if err == nil {
-		m.add(file, file.Names())
-		return nil
+	for _, names := range [][2]string{{singleName, indexName}, {torchName, torchIndexName}} {
+		file, err := m.openShard(names[0])
+		if err == nil {
+			m.add(file, file.Names())
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		index := filepath.Join(m.path, names[1])
+		data, err := readSmall(index)
+		if err == nil {
+			return m.openShards(ctx, index, data)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	index := filepath.Join(m.path, indexName)
-	data, err := readSmall(index)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: no model.safetensors and no model.safetensors.index.json in the folder%s", m.path, m.hint())
-	}
-	if err != nil {
-		return err
-	}
-	return m.openShards(ctx, index, data)
+	return fmt.Errorf("%s: no model.safetensors and no model.safetensors.index.json in the folder%s", m.path, m.hint())
 }
 
 // readCompanions reads the small files of the folder.
@@ -201,7 +203,7 @@ func (m *Model) openShards(ctx context.Context, index string, data []byte) error
 		if len(names) < len(byShard[shard]) {
 			for _, name := range slices.Sorted(slices.Values(byShard[shard])) {
 				if _, ok := file.tensors[name]; !ok {
-					problems = append(problems, fmt.Errorf("%s: no tensor %q; %s says it is there", file.path, name, indexName))
+					problems = append(problems, fmt.Errorf("%s: no tensor %q; %s says it is there", file.path, name, filepath.Base(index)))
 				}
 			}
 		}
@@ -211,7 +213,11 @@ func (m *Model) openShards(ctx context.Context, index string, data []byte) error
 }
 
 func (m *Model) openShard(name string) (*File, error) {
-	file, err := ReadSafetensors(filepath.Join(m.path, name))
+	read := ReadSafetensors
+	if filepath.Ext(name) == ".bin" {
+		read = readTorch
+	}
+	file, err := read(filepath.Join(m.path, name))
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +315,7 @@ func (m *Model) hint() string {
 		name := entry.Name()
 		switch {
 		case strings.HasPrefix(name, "pytorch_model") && strings.HasSuffix(name, ".bin"):
-			return fmt.Sprintf("; %s is a pickle, which is not read: save the model with save_pretrained(…, safe_serialization=True) of transformers", name)
+			return fmt.Sprintf("; %s is a part of a model, and %s says which tensors are in which: fetch or copy it", name, torchIndexName)
 		case strings.HasPrefix(name, "model-") && strings.HasSuffix(name, ".safetensors"):
 			return fmt.Sprintf("; %s is a part of a model, and %s says which tensors are in which: fetch or copy it", name, indexName)
 		case strings.EqualFold(filepath.Ext(name), ".gguf"):

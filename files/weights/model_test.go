@@ -170,7 +170,7 @@ func TestOpenErrors(t *testing.T) {
 		{"empty folder", "nothing there", nil, []string{"no config.json"}},
 		{"GGUF within", "give its own path", map[string]string{"m.gguf": ""}, []string{"no config.json", "to use m.gguf give its own path"}},
 		{"config", "not JSON", map[string]string{"config.json": "{"}, []string{"config.json: byte "}},
-		{"pickle", "weights that are not read", map[string]string{"config.json": "{}", "pytorch_model.bin": ""}, []string{"no model.safetensors", "pytorch_model.bin is a pickle", "safe_serialization"}},
+		{"pickle of old", "PyTorch before 1.6 wrote no archive", map[string]string{"config.json": "{}", "pytorch_model.bin": ""}, []string{"pytorch_model.bin: no zip archive", "safe_serialization"}},
 		{"adapter", "only half a model", map[string]string{"config.json": "{}", "adapter_config.json": ""}, []string{"adapter: merge it"}},
 		{"index", "not JSON", map[string]string{"config.json": "{}", indexName: "x"}, []string{indexName}},
 		{"no map", "nothing in it", map[string]string{"config.json": "{}", indexName: "{}"}, []string{"no weight_map"}},
