@@ -61,7 +61,7 @@ var (
 		"gorqa/files/modelfile":       nil,
 		"gorqa/files/pickle":          nil,
 		"gorqa/files/redact":          nil,
-		"gorqa/files/weights":         {"gorqa/text/tokenizer", "gorqa/files/modelfile", "gorqa/files/whole"},
+		"gorqa/files/weights":         {"gorqa/text/tokenizer", "gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/files/wheel":           {"gorqa/files/lock", "gorqa/files/modelfile", "gorqa/files/redact"},
 		"gorqa/files/whole":           nil,
 		"gorqa/batch":                 nil,

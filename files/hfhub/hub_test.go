@@ -320,7 +320,11 @@ func TestResolveErrors(t *testing.T) {
 		{name: "damaged", why: "another file than the hub's list says", change: func(s *stand) { s.lie["model.safetensors"] = strings.Repeat("a", 64) }, want: []string{"model.safetensors: its hash is", "was removed"}},
 		{name: "damaged small", why: "git's hash is checked too", change: func(s *stand) { s.lie["config.json"] = strings.Repeat("b", 40) }, want: []string{"config.json: its hash is"}},
 		{name: "hash escapes", why: "the hash becomes a file name", change: func(s *stand) { s.lie["config.json"] = "../../x" }, want: []string{`lists file "config.json" with hash ""`}},
-		{name: "name escapes", why: "the name becomes a path; nothing of it is taken", change: func(s *stand) { delete(s.files, "model.safetensors"); delete(s.files, "pytorch_model.bin"); s.files["../model.safetensors"] = "x" }, want: []string{"no model.safetensors"}},
+		{name: "name escapes", why: "the name becomes a path; nothing of it is taken", change: func(s *stand) {
+			delete(s.files, "model.safetensors")
+			delete(s.files, "pytorch_model.bin")
+			s.files["../model.safetensors"] = "x"
+		}, want: []string{"no model.safetensors"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
