@@ -8,11 +8,13 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gorqa/config"
 	"gorqa/files/wheel"
 	"gorqa/qa"
 	"gorqa/report"
+	"gorqa/text/convert"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
 	"gorqa/text/evaluate/judge"
@@ -223,6 +225,16 @@ func readExamples(ctx context.Context, path string, skip bool) (examples []datas
 	if path == "" {
 		return nil, "", nil
 	}
+	if format := foreignRows(ctx, path); format != "" {
+		set, warning, err := readConverted(ctx, path, convert.Options{Format: format}, skip)
+		if err != nil {
+			return nil, "", err
+		}
+		if len(set.Rows) == 0 {
+			return nil, "", fmt.Errorf("%s; rows with an answer expected", tellConverted(path, set, false))
+		}
+		return set.Rows, strings.TrimSpace(tellConverted(path, set, false) + "\n" + warning), nil
+	}
 	examples, err = dataset.ReadExamples(ctx, path)
 	var bad *dataset.BadData
 	switch {
@@ -232,6 +244,16 @@ func readExamples(ctx context.Context, path string, skip bool) (examples []datas
 		return examples, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	}
 	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
+}
+
+// foreignRows is the format of a file of rows that are not gorqa's own, "" where that is
+// not sure.
+func foreignRows(ctx context.Context, path string) string {
+	format, err := convert.Detect(ctx, path)
+	if err != nil || format == convert.Own || format == convert.BEIR {
+		return "" // what is wrong with it is told where it is read
+	}
+	return format
 }
 
 // overlaps tells of rows that stand in two splits.

@@ -12,7 +12,7 @@ type Docs struct {
 	EmbeddingModel string   // whose tokens are counted; "" = words
 	ChunkSize      int      // tokens of a passage
 	ChunkOverlap   int      // tokens that it repeats
-	OnBadFiles     string   // "fail" or Skip
+	OnBadFiles     string   // "error" or Skip
 	Hub
 }
 
@@ -20,7 +20,7 @@ type Docs struct {
 const Skip = "skip"
 
 // DefaultDocs has LocalRQA's lengths.
-func DefaultDocs() Docs { return Docs{ChunkSize: 400, ChunkOverlap: 50, OnBadFiles: "fail"} }
+func DefaultDocs() Docs { return Docs{ChunkSize: 400, ChunkOverlap: 50, OnBadFiles: "error"} }
 
 func (c *Docs) declare(s *set) {
 	s.positional = &positional{names: []string{"PATH..."}, required: 1, many: true, take: func(args []string) { c.Paths = args }}
@@ -30,7 +30,7 @@ func (c *Docs) declare(s *set) {
 	s.text(&c.EmbeddingModel, "embedding_model", "MODEL", "embedding model whose tokens are counted, so that it reads every passage whole: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id; without one, words are counted")
 	s.integer(&c.ChunkSize, "chunk_size", "tokens of a passage, at most")
 	s.integer(&c.ChunkOverlap, "chunk_overlap", "tokens that a passage repeats of the one before, at most; whole sentences")
-	s.choice(&c.OnBadFiles, "on_bad_files", "when files cannot be read: the passages of the others are written either way; fail ends with exit code 1, skip with 0", "fail", Skip)
+	s.choice(&c.OnBadFiles, "on_bad_files", "when files cannot be read: the passages of the others are written either way; error ends with exit code 1, skip with 0", "error", Skip)
 	c.Hub.declare(s)
 }
 

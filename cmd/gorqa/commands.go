@@ -87,6 +87,13 @@ whole. Files that cannot be read are told at the end; the others are written.`,
 		`gorqa data docs manual/ --output documents.jsonl --embedding_model all-MiniLM-L6-v2
 gorqa data docs guide.pdf faq.docx site.zip --output documents.jsonl --chunk_size 200`,
 		config.DefaultDocs(), app.Docs))
+	data.AddCommand(leaf(streams, "convert", "Make rows and documents of question-answering data in other formats",
+		`Reads SQuAD, Natural Questions, TriviaQA, HotpotQA, DPR, MS MARCO, BEIR, Alpaca,
+ShareGPT, chat messages, and tables as CSV, Parquet or JSON, and writes the files
+that gorqa train takes. Rows without a passage are matched to the documents.`,
+		`gorqa data convert train-v2.0.json dev-v2.0.json --output squad
+gorqa data convert faq.csv --columns question=Q,answer=A --full_dataset_file_path documents.jsonl --output faq`,
+		config.DefaultDataConvert(), app.DataConvert))
 	return data
 }
 

@@ -168,6 +168,11 @@ if [ "$1" = demo ]; then bin/gorqa data godoc --output_dir runs/godoc; bin/gorqa
 	must(os.WriteFile(filepath.Join(work, "model.gguf"), gguf, 0o644))
 	must(os.WriteFile(filepath.Join(work, "turns.json"), []byte(`[{"speaker": "user", "message": "What is strings.Builder?"}, {"speaker": "assistant", "message": "A builder."}]`), 0o644))
 	must(smallModel(context.Background(), filepath.Join(work, "model")))
+	for _, name := range []string{"train-v2.0.json", "dev-v2.0.json"} {
+		squad, err := os.ReadFile(filepath.Join(root, "text/convert/testdata/squad-dev.json"))
+		must(err)
+		must(os.WriteFile(filepath.Join(work, name), squad, 0o644))
+	}
 	must(os.CopyFS(filepath.Join(work, "manual"), os.DirFS(filepath.Join(root, "text/document/testdata"))))
 	must(os.RemoveAll(filepath.Join(work, "manual/locked.pdf"))) // has no text to read, nor has the next
 	must(os.RemoveAll(filepath.Join(work, "manual/scanned.pdf")))

@@ -45,6 +45,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	convert, err := filepath.Abs("../../text/convert/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +60,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GGUF", gguf)
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("DOCUMENTS", documents)
+			env.Setenv("CONVERT", convert)
 			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil
 		},
@@ -171,7 +176,7 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"fetch", "engine"}, {"fetch", "model"}} {
+	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"data", "convert"}, {"fetch", "engine"}, {"fetch", "model"}} {
 		if !strings.Contains(string(out), "\n  "+command[0]+" ") {
 			t.Errorf("%s is not in the help of gorqa", command[0])
 		}

@@ -82,3 +82,14 @@ func (p *problems) err() error {
 	}
 	return &p.bad
 }
+
+// Add puts a problem behind the others. Those beyond the first 50 are only counted.
+func (e *BadData) Add(p Problem) {
+	e.Count++
+	if n := len(e.Problems); n == 0 || e.Problems[n-1].Line != p.Line {
+		e.BadRows++
+	}
+	if len(e.Problems) < maxProblems {
+		e.Problems = append(e.Problems, p)
+	}
+}
