@@ -45,6 +45,7 @@ $python parity/make_rows.py
 $python parity/make_embedders.py
 $python parity/make_encoders.py
 $python parity/make_rerankers.py
+$python parity/make_parquet.py
 
 # These want LangChain, whose list does not fit beside the other one.
 [ -x parity/.venv-localrqa/bin/python ] || "${PYTHON:-python3}" -m venv parity/.venv-localrqa

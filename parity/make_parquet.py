@@ -1,7 +1,6 @@
 """Writes text/convert/testdata/squad.parquet: rows as Hugging Face's datasets store SQuAD,
 in pages of snappy and with dictionaries.
 
-    pip install pyarrow==26.0.1
     python parity/make_parquet.py
 """
 import json
