@@ -61,7 +61,7 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 }
 
 func convertModel(ctx context.Context, c config.Convert) (err error) {
-	m, err := weights.Open(ctx, c.In)
+	m, err := qa.OpenModel(ctx, c.In)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, adapter.Close()) }()
-	base, err := weights.Open(ctx, from.Base)
+	base, err := qa.OpenModel(ctx, from.Base)
 	if err != nil {
 		return err
 	}

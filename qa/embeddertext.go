@@ -29,7 +29,7 @@ func (x *embedderText) open(ctx context.Context, folder, model string) (_ *weigh
 		return nil, shape, fmt.Errorf("embedding model: %w", err)
 	}
 	at := filepath.Join(folder, x.settings.Encoder)
-	source, err := weights.Open(ctx, at)
+	source, err := OpenModel(ctx, at)
 	if err != nil {
 		return nil, shape, err
 	}

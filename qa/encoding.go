@@ -106,7 +106,7 @@ func loadSteps(ctx context.Context, p *tape.Params, folder string, steps []embed
 }
 
 func loadStep(ctx context.Context, p *tape.Params, folder string, step embed.Step, content hash.Hash) (err error) {
-	source, err := weights.Open(ctx, folder)
+	source, err := OpenModel(ctx, folder)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"gorqa/batch"
 	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
-	"gorqa/files/weights"
 	"gorqa/report"
 	"gorqa/tensor/arch/t5"
 	"gorqa/tensor/generate"
@@ -117,7 +116,7 @@ func (f Fresh) read() (s shape, data []byte, err error) {
 func tokenizerFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	if strings.HasSuffix(strings.ToLower(path), ".gguf") {
-		m, err := weights.Open(ctx, path)
+		m, err := OpenModel(ctx, path)
 		if err != nil {
 			return nil, err
 		}

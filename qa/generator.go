@@ -221,7 +221,7 @@ func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack f
 // Open loads a model onto the device: every weight trained, or the adapter where
 // there is one, or none. It must be of the kind.
 func Open(ctx context.Context, d Device, from Origin, kind Kind, trained bool) (_ Generator, err error) {
-	source, err := weights.Open(ctx, from.Base)
+	source, err := OpenModel(ctx, from.Base)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ import (
 // out, and a Modelfile for ollama beside it. The notes say what is computed
 // otherwise there, and what was left alone.
 func ConvertGGUF(ctx context.Context, in, out string, dtype weights.DType) (notes []string, err error) {
-	m, err := weights.Open(ctx, in)
+	m, err := OpenModel(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,10 @@ func ConvertGGUF(ctx context.Context, in, out string, dtype weights.DType) (note
 		return nil, err
 	}
 	name = strings.TrimSuffix(filepath.Base(name), ".gguf")
-	notes, err = m.ConvertGGUF(ctx, out, weights.GGUF{Name: name, DType: dtype, Tokenizer: t, Files: files})
+	notes, err = m.ConvertGGUF(ctx, out, weights.GGUF{Name: name, DType: dtype, Files: files, Vocabulary: func(rows int) (weights.GGUFVocab, []string, error) {
+		v, notes, err := t.GGUF(rows)
+		return weights.GGUFVocab(v), notes, err
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type Outline struct {
 
 // Look reads the files of a model and of the adapter on it. trained says what for.
 func Look(ctx context.Context, from Origin, trained bool) (_ *Outline, err error) {
-	source, err := weights.Open(ctx, from.Base)
+	source, err := OpenModel(ctx, from.Base)
 	if err != nil {
 		return nil, err
 	}

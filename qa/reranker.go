@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gorqa/files/weights"
 	"gorqa/tensor/embed"
 	"gorqa/tensor/tape"
 	"gorqa/text/retrieve"
@@ -30,7 +29,7 @@ type Reranker struct {
 // OpenReranker loads the cross-encoder in folder onto the device. model is its name as
 // the user gave it.
 func OpenReranker(ctx context.Context, d Device, folder, model string) (_ *Reranker, err error) {
-	source, err := weights.Open(ctx, folder)
+	source, err := OpenModel(ctx, folder)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"gorqa/files/weights"
 	"gorqa/files/wheel"
+	"gorqa/qa"
 	"gorqa/tensor/arch/llama"
 	"gorqa/text/demodata"
 )
@@ -31,7 +32,7 @@ func smallModel(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	source, err := weights.Open(ctx, path)
+	source, err := qa.OpenModel(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func digest(values []float32) string {
 func TestGGUFLikeTransformers(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
 		t.Run(want.File, func(t *testing.T) {
-			m, err := Open(t.Context(), filepath.Join("testdata", want.File))
+			m, err := openGGUF(t.Context(), filepath.Join("testdata", want.File))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"gorqa/text/tokenizer"
 )
 
 // A GGUF file names up to three tokens that end an answer, and generation stops at
@@ -30,7 +28,7 @@ func TestGGUFEnds(t *testing.T) {
 			for name, id := range test.keys {
 				k.file.meta["tokenizer.ggml."+name+"_token_id"] = ggufValue{kind: ggufU32, raw: binary.LittleEndian.AppendUint32(nil, id)}
 			}
-			got := k.generationConfig(tokenizer.GGUFVocab{BOS: -1, EOS: test.eos, PAD: -1})["eos_token_id"]
+			got := k.generationConfig(GGUFVocab{BOS: -1, EOS: test.eos, PAD: -1})["eos_token_id"]
 			if d := cmp.Diff(test.want, got); d != "" || len(k.problems) > 0 {
 				t.Errorf("%s (-want +got): %s %v", test.why, d, k.problems)
 			}

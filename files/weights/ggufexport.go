@@ -12,16 +12,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"gorqa/text/tokenizer"
 )
 
 // GGUF is how a model is saved as a GGUF file.
 type GGUF struct {
-	Name      string // of the model
-	DType     DType  // F32, F16, BF16 or Q8_0, of the matrices; vectors stay F32
-	Tokenizer *tokenizer.Tokenizer
-	Files     map[string][]byte // see Files: the chat template and what ends an answer are taken from them
+	Name  string // of the model
+	DType DType  // F32, F16, BF16 or Q8_0, of the matrices; vectors stay F32
+	// Vocabulary is the tokenizer's, for an embedding of so many rows.
+	Vocabulary func(rows int) (v GGUFVocab, notes []string, err error)
+	Files      map[string][]byte // see Files: the chat template and what ends an answer are taken from them
 }
 
 // GGUFTypes are the formats that matrices are written in.
@@ -333,7 +332,7 @@ func (e *ggufExport) vocabulary() []ggufKey {
 	if shape, ok := e.model.Shape(embeddingName); ok && len(shape) == 2 {
 		rows = shape[0]
 	}
-	v, notes, err := e.Tokenizer.GGUF(rows)
+	v, notes, err := e.Vocabulary(rows)
 	if err != nil {
 		e.bad("tokenizer: %v", err)
 		return nil
@@ -376,7 +375,7 @@ type ggufSpecial struct {
 
 // specials are the special tokens: those that the tokenizer names, else config.json,
 // and what ends an answer beside the end token. GGUF has two places more for that.
-func (e *ggufExport) specials(v tokenizer.GGUFVocab, rows int) (list []ggufSpecial) {
+func (e *ggufExport) specials(v GGUFVocab, rows int) (list []ggufSpecial) {
 	var generation struct {
 		Ends any `json:"eos_token_id"`
 	}

@@ -2,8 +2,10 @@ package weights
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"math"
 	"os"
@@ -16,6 +18,14 @@ import (
 
 	"gorqa/text/tokenizer"
 )
+
+// vocabularyOf is what writes a tokenizer's vocabulary.
+func vocabularyOf(t *tokenizer.Tokenizer) func(rows int) (GGUFVocab, []string, error) {
+	return func(rows int) (GGUFVocab, []string, error) {
+		v, notes, err := t.GGUF(rows)
+		return GGUFVocab(v), notes, err
+	}
+}
 
 // Blocks of Q8_0 are those of the Python package gguf, bit for bit.
 func TestQuantiseQ8_0(t *testing.T) {
@@ -47,10 +57,10 @@ func export(t *testing.T, from *Model, dtype DType) *Model {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "model.gguf")
-	if _, err := from.ConvertGGUF(t.Context(), path, GGUF{Name: "tiny", DType: dtype, Tokenizer: parsed, Files: from.Files()}); err != nil {
+	if _, err := from.ConvertGGUF(t.Context(), path, GGUF{Name: "tiny", DType: dtype, Vocabulary: vocabularyOf(parsed), Files: from.Files()}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Open(t.Context(), path)
+	m, err := openGGUF(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +73,7 @@ func export(t *testing.T, from *Model, dtype DType) *Model {
 func TestGGUFThereAndBack(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
 		t.Run(want.File, func(t *testing.T) {
-			from, err := Open(t.Context(), filepath.Join("testdata", want.File))
+			from, err := openGGUF(t.Context(), filepath.Join("testdata", want.File))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +103,7 @@ func TestGGUFThereAndBack(t *testing.T) {
 // Matrices take the format that was asked for, vectors stay F32, and rows that are not
 // whole blocks of Q8_0 become F16, as llama.cpp's converter has it.
 func TestGGUFFormats(t *testing.T) {
-	from, err := Open(t.Context(), "testdata/tiny-llama-f32.gguf")
+	from, err := openGGUF(t.Context(), "testdata/tiny-llama-f32.gguf")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +138,7 @@ func TestGGUFFormats(t *testing.T) {
 func TestGGUFRefused(t *testing.T) {
 	open := func(t *testing.T, config string) *Model {
 		t.Helper()
-		m, err := Open(t.Context(), "testdata/tiny-llama-f32.gguf")
+		m, err := openGGUF(t.Context(), "testdata/tiny-llama-f32.gguf")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +172,7 @@ func TestGGUFRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "model.gguf")
-			_, err = m.ConvertGGUF(t.Context(), path, GGUF{Name: "tiny", DType: F32, Tokenizer: parsed, Files: m.Files()})
+			_, err = m.ConvertGGUF(t.Context(), path, GGUF{Name: "tiny", DType: F32, Vocabulary: vocabularyOf(parsed), Files: m.Files()})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: error %v; want %q", c.why, err, c.want)
 			}
@@ -178,7 +188,7 @@ func TestGGUFRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := m.ConvertGGUF(t.Context(), filepath.Join(dir, "model.gguf"), GGUF{DType: F32, Tokenizer: parsed}); err == nil {
+	if _, err := m.ConvertGGUF(t.Context(), filepath.Join(dir, "model.gguf"), GGUF{DType: F32, Vocabulary: vocabularyOf(parsed)}); err == nil {
 		t.Error("a tensor that cannot be read: no error")
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -188,7 +198,7 @@ func TestGGUFRefused(t *testing.T) {
 
 // Yarn's settings go into the file and come back.
 func TestGGUFYarn(t *testing.T) {
-	m, err := Open(t.Context(), "testdata/tiny-qwen3-q8_0.gguf")
+	m, err := openGGUF(t.Context(), "testdata/tiny-qwen3-q8_0.gguf")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,4 +221,20 @@ func TestGGUFYarn(t *testing.T) {
 	if diff := cmp.Diff(scaling, after.Scaling); diff != "" {
 		t.Errorf("rope_scaling (-want +got):\n%s", diff)
 	}
+}
+
+// openGGUF opens a file with the tokenizer.json that its vocabulary stands for.
+func openGGUF(ctx context.Context, path string) (*Model, error) {
+	m, err := Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := m.Vocabulary(); ok {
+		data, err := tokenizer.FromGGUF(tokenizer.GGUFVocab(v))
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		m.SetTokenizer(data)
+	}
+	return m, nil
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"gorqa/text/tokenizer"
 )
 
 // ggufArch is an architecture of llama.cpp and what it is called elsewhere.
@@ -93,10 +91,8 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	if err := errors.Join(append(problems, k.problems...)...); err != nil {
 		return err
 	}
+	m.vocab = &vocab
 	var err error
-	if m.files[tokenizerName], err = tokenizer.FromGGUF(vocab); err != nil {
-		return fmt.Errorf("%s: %w", m.path, err)
-	}
 	if m.config, err = marshal(config); err != nil {
 		return err
 	}
@@ -414,11 +410,39 @@ func (k *ggufKeys) tokenID(name string) int32 {
 	return int32(n)
 }
 
+// GGUFVocab is the vocabulary in a GGUF file: its tokenizer.ggml.* keys. What they mean
+// knows who makes a tokenizer of them.
+type GGUFVocab struct {
+	Model  string // "gpt2", "llama", "bert" or "t5"
+	Pre    string // the name of the pre-tokenizer of a "gpt2" model
+	Tokens []string
+	Scores []float32 // of "llama" and "t5"
+	Types  []int32
+	Merges []string // of "gpt2"
+
+	BOS, EOS, UNK, PAD int32 // ids, -1 where there is none
+	AddBOS, AddEOS     bool
+	AddSpacePrefix     bool // of "llama" and "t5"
+	Charsmap           []byte
+}
+
+// Vocabulary is that of a GGUF file, of which a tokenizer.json is yet to be made; a
+// folder has none.
+func (m *Model) Vocabulary() (v GGUFVocab, ok bool) {
+	if m.vocab == nil {
+		return v, false
+	}
+	return *m.vocab, true
+}
+
+// SetTokenizer gives the model the tokenizer.json that its vocabulary stands for.
+func (m *Model) SetTokenizer(data []byte) { m.files[tokenizerName] = data }
+
 // vocab is the tokenizer's part of the metadata.
-func (k *ggufKeys) vocab() tokenizer.GGUFVocab {
+func (k *ggufKeys) vocab() GGUFVocab {
 	model := k.text("tokenizer.ggml.model", "")
 	pre := k.text("tokenizer.ggml.pre", "")
-	v := tokenizer.GGUFVocab{
+	v := GGUFVocab{
 		Model:  model,
 		Pre:    pre,
 		Tokens: k.texts("tokenizer.ggml.tokens"),
@@ -469,7 +493,7 @@ func (k *ggufKeys) numbers(key string) func(yield func(int, float64) bool) {
 }
 
 // tokenizerConfig is the tokenizer_config.json, with the chat template.
-func (k *ggufKeys) tokenizerConfig(v tokenizer.GGUFVocab) map[string]any {
+func (k *ggufKeys) tokenizerConfig(v GGUFVocab) map[string]any {
 	config := map[string]any{
 		"tokenizer_class":              "PreTrainedTokenizerFast",
 		"model_max_length":             k.count("context_length"),
@@ -492,7 +516,7 @@ func (k *ggufKeys) tokenizerConfig(v tokenizer.GGUFVocab) map[string]any {
 }
 
 // generationConfig is the generation_config.json: where to begin and to stop.
-func (k *ggufKeys) generationConfig(v tokenizer.GGUFVocab) map[string]any {
+func (k *ggufKeys) generationConfig(v GGUFVocab) map[string]any {
 	config := map[string]any{"_from_model_config": true}
 	if v.BOS >= 0 {
 		config["bos_token_id"] = v.BOS

@@ -56,6 +56,7 @@ type Model struct {
 	tensors map[string]tensor
 	files   map[string][]byte
 	notes   []string
+	vocab   *GGUFVocab // of a GGUF file
 	closers []io.Closer
 }
 
@@ -387,8 +388,7 @@ func (m *Model) BF16(name string) ([]byte, error) {
 	return nil, nil
 }
 
-// Tokenizer is the model's tokenizer.json; of a GGUF file, the one that its
-// vocabulary stands for.
+// Tokenizer is the model's tokenizer.json; of a GGUF file, the one that it was given.
 func (m *Model) Tokenizer() ([]byte, error) {
 	data, ok := m.files[tokenizerName]
 	if !ok {

@@ -270,7 +270,7 @@ func TestConvert(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
 		t.Run(want.File, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "hf")
-			source, err := Open(t.Context(), filepath.Join("testdata", want.File))
+			source, err := openGGUF(t.Context(), filepath.Join("testdata", want.File))
 			if err != nil {
 				t.Fatal(err)
 			}
