@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestAbsurdNumbers gives every numeric flag of every command values that no run can
+// TestAbsurdNumbersAreRefusedByFlag gives every numeric flag of every command values that no run can
 // have: each is refused in one line that names the flag, but for those that mean
 // something.
-func TestAbsurdNumbers(t *testing.T) {
+func TestAbsurdNumbersAreRefusedByFlag(t *testing.T) {
 	model := []string{"--model_name_or_path", "m"}
 	passages := []string{"--full_dataset_file_path", "d", "--eval_embedding_model", "e"}
 	training := slices.Concat(model, passages, []string{"--train_file", "t", "--eval_file", "v", "--output_dir", "o"})

@@ -12,8 +12,8 @@ import (
 	"gorqa/internal/golden"
 )
 
-// TestAdd holds sums over one and several goroutines against a plain loop.
-func TestAccumulate(t *testing.T) { withEachISA(t, testAccumulate) }
+// TestAccumulateIsAPlainSum holds sums over one and several goroutines against a plain loop.
+func TestAccumulateIsAPlainSum(t *testing.T) { withEachISA(t, testAccumulate) }
 
 func testAccumulate(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

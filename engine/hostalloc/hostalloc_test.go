@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// TestPool has buffers come and go on several threads: each is all zeros at first, as
+// TestPoolGivesZerosAndKeepsWhatIsHeld has buffers come and go on several threads: each is all zeros at first, as
 // go-xla asks for them, and keeps what is written to it while it is held.
-func TestPool(t *testing.T) {
+func TestPoolGivesZerosAndKeepsWhatIsHeld(t *testing.T) {
 	const alignment = 64
 	var all sync.WaitGroup
 	for worker := range 4 {
@@ -63,9 +63,9 @@ func TestPool(t *testing.T) {
 	all.Wait()
 }
 
-// TestPages has the allocator work under pages of other sizes than the machine's, and
+// TestPagesOfOtherSizesWorkOrAreLeftToMalloc has the allocator work under pages of other sizes than the machine's, and
 // leave malloc alone under one that it does not know.
-func TestPages(t *testing.T) {
+func TestPagesOfOtherSizesWorkOrAreLeftToMalloc(t *testing.T) {
 	compiler, err := exec.LookPath("cc")
 	if err != nil {
 		t.Skip("no C compiler")

@@ -17,10 +17,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// TestForeignGEMM multiplies matrices of bf16 in a graph, both ways, against sums in
+// TestForeignGEMMEqualsSumsInF64 multiplies matrices of bf16 in a graph, both ways, against sums in
 // f64, after another operation, so that an operand is not a parameter, and beside one
 // that is too small for a foreign call.
-func TestForeignGEMM(t *testing.T) {
+func TestForeignGEMMEqualsSumsInF64(t *testing.T) {
 	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestForeignGEMM(t *testing.T) {
 	}
 }
 
-func TestWithProducts(t *testing.T) {
+func TestOnlyLargeGEMMBecomesACall(t *testing.T) {
 	program := func(x, w, y, axis string) []byte {
 		return []byte(`    %3 = "stablehlo.dot_general"(%1, %arg1) {
       dot_dimension_numbers = #stablehlo.dot<

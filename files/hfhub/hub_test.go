@@ -414,7 +414,7 @@ func TestFromEnvironment(t *testing.T) {
 
 // The token goes to the host and port that it is for: another port of the same
 // host is another server. What the hub sends back of it is not shown.
-func TestToken(t *testing.T) {
+func TestTokenGoesToItsHostAlone(t *testing.T) {
 	s := newStand(t)
 	seen := ""
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

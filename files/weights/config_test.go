@@ -32,7 +32,7 @@ func folderOf(t testing.TB, config string, tensors map[string]float32) string {
 // Tensors decide over flags, in reading and in what is written. What transformers
 // 5.23.0 and 4.46.3 make of such folders was tried with both; what is written is
 // read alike by both.
-func TestHead(t *testing.T) {
+func TestHeadIsTheOneThatTransformersTakes(t *testing.T) {
 	const emb, head, shared, enc, dec = embeddingName, outputName, sharedName, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"
 	type tensors = map[string]float32
 	for _, c := range []struct {

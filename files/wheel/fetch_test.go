@@ -80,7 +80,7 @@ func tree(t *testing.T, dir string) []string {
 	return names
 }
 
-func TestGet(t *testing.T) {
+func TestGetPlacesWhatIsWanted(t *testing.T) {
 	notes := []entry{{"pkg-1.0.dist-info/licenses/LICENSE", "do as you like"}, {"pkg-1.0.dist-info/METADATA", "m"}, {"pkg/__init__.py", "boom"}}
 	tests := []struct {
 		name, why string

@@ -52,7 +52,7 @@ func TestCompare(t *testing.T) {
 }
 
 // Rows are paired by what was asked, wherever they stand in the files.
-func TestMatch(t *testing.T) {
+func TestRowsArePairedByWhatWasAsked(t *testing.T) {
 	row := func(n int, question string, history ...string) evaluate.Prediction {
 		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: map[string]float64{"f1_ans": 1, fmt.Sprint("own", n): 1, "a": 1}}
 		for _, m := range history {
@@ -82,7 +82,7 @@ func TestMatch(t *testing.T) {
 }
 
 // Several evaluations of the same rows become one, with the mean of a row's scores.
-func TestAverage(t *testing.T) {
+func TestAverageIsTheMeanOfARowsScores(t *testing.T) {
 	row := func(question string, scores map[string]float64) evaluate.Prediction {
 		return evaluate.Prediction{Context: evaluate.Gold, Question: question, GeneratedAnswer: question, Scores: scores}
 	}

@@ -12,9 +12,9 @@ var conversation = Dict{
 	{"eos_token", "</s>"},
 }
 
-// TestLimits sets each bound low, so that a small template that is not harmful
+// TestEachLimitIsNamed sets each bound low, so that a small template that is not harmful
 // goes beyond it, and holds it to being named.
-func TestLimits(t *testing.T) {
+func TestEachLimitIsNamed(t *testing.T) {
 	for _, tc := range []struct {
 		name, why string
 		set       func(*Limits)
@@ -81,7 +81,7 @@ func rendered(source string, limits Limits) (string, error) {
 
 // Templates whose time or memory would grow without end stay within the
 // default limits, in a second at most.
-func TestEndless(t *testing.T) {
+func TestEndlessTemplatesStayWithinTheLimits(t *testing.T) {
 	for name, source := range map[string]string{
 		"loops":          "{% for a in range(100000) %}{% for b in range(100000) %}{{ a }}{% endfor %}{% endfor %}",
 		"macro":          "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
@@ -116,7 +116,7 @@ func TestEndless(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestErrorsSayWhatWasFoundAndExpected(t *testing.T) {
 	for _, tc := range []struct{ name, why, source, want string }{
 		{"line of a fault", "templates have hundreds of lines", "a\n{% if messages %}\n{{ messages + 1 }}\n{% endif %}", "line 3: \"+\" between a list and an integer; expected two numbers"},
 		{"line within a macro", "the fault is there, not where it is called", "{% macro f(a) %}\n{{ a.b.c }}\n{% endmacro %}\n{{ f({}) }}", `line 2: "b" is not found in a dictionary`},

@@ -24,7 +24,7 @@ func mustRender(t *testing.T, p *prompt.Template, in prompt.Input) string {
 
 const instruction = "Answer the user's question with the passages below. Rely on what they say, do not mention them, and say so plainly when they do not hold the answer."
 
-func TestDefault(t *testing.T) {
+func TestDefaultWordingIsTheReferenceRuns(t *testing.T) {
 	smol := prompt.Format{UserPrefix: "USER", AssistantPrefix: "ASSISTANT", SepUser: " ", SepSys: "<|im_end|>"}
 	mistral := prompt.Format{UserPrefix: "<s>[INST]", AssistantPrefix: "[/INST]", SepUser: " ", SepSys: "</s>"}
 	for _, tc := range []struct {

@@ -98,8 +98,8 @@ func TestSpecialTokensOnce(t *testing.T) {
 	}
 }
 
-// TestNotes tells of prompts that training and generation see differently.
-func TestNotes(t *testing.T) {
+// TestNotesTellOfPromptsSeenDifferently tells of prompts that training and generation see differently.
+func TestNotesTellOfPromptsSeenDifferently(t *testing.T) {
 	for _, c := range []struct{ name, why, tokenizer, wording, note, border string }{
 		{"plain", "nothing to say", "llama2", "{passages}{dialogue}", "", ""},
 		{"begins twice", "the file has the tokenizer's own first token", "llama2", "<s>{passages}{dialogue}", `"<s>", which the tokenizer adds`, ""},

@@ -9,7 +9,7 @@ import (
 
 // What a tokenizer file could make slow or large is refused when it is read, with
 // what is too much of it.
-func TestBounds(t *testing.T) {
+func TestSlowAndLargeFilesAreRefused(t *testing.T) {
 	replace := func(pattern, content string) string {
 		data, err := json.Marshal(map[string]any{"type": "Replace", "pattern": map[string]string{"String": pattern}, "content": content})
 		if err != nil {

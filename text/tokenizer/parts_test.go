@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestParts checks each component against parity/make_tokenizer_parts.py.
-func TestParts(t *testing.T) {
+// TestEachPartIsLikeTokenizers checks each component against parity/make_tokenizer_parts.py.
+func TestEachPartIsLikeTokenizers(t *testing.T) {
 	f, err := os.Open("testdata/parts.json.gz")
 	if err != nil {
 		t.Fatal(err)

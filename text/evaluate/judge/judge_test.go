@@ -189,7 +189,7 @@ func TestDamagedVerdict(t *testing.T) {
 }
 
 // What goes wrong with one answer is a failure of that answer alone, and is not kept.
-func TestFailures(t *testing.T) {
+func TestFailureIsOfOneAnswerAndNotKept(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, why string
