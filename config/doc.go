@@ -12,7 +12,7 @@
 // different defaults, LocalRQA's stand, so that its command line means the
 // same run.
 //
-// The package must not know what the settings are used for: it imports no
-// other package of gorqa, opens no data and no model, and lets no flag library
-// show in its API.
+// The package must not know what the settings are used for: it opens no data and no
+// model, imports of gorqa what reads and writes files and the list of schedules, and
+// lets no flag library show in its API.
 package config

@@ -1,7 +1,8 @@
 // Package retrieve finds the documents that answer a question: exact dense
 // search over embedded passages ([Index]), BM25 ([BM25]), the fusion of several
 // rankings ([Hybrid]) and a ranking whose first places a cross-encoder orders anew
-// ([Reranked]), all behind [Retriever].
+// ([Reranked]), all behind [Retriever]. A new one implements that here; package qa
+// opens it by its kind, and package config has its name.
 //
 // It knows documents and vectors, never how a vector is computed: an [Embedder],
 // or a [Scorer], is handed in. It must not know prompts, tokenizers or the tensor engine.

@@ -1,5 +1,7 @@
 // Package schedule computes the learning rate of each step, as the schedulers of
-// transformers' optimization.py do.
+// transformers' optimization.py do. A new one is a name in the list of kinds, the
+// settings that it takes, and a case where the rate is computed; the flag, its help and
+// its checks follow from the list.
 //
 // It must not know settings, models or the training loop.
 package schedule
