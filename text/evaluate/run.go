@@ -558,23 +558,19 @@ func (r *run) scoreAnswers(queries []Query, predictions []Prediction, took time.
 	for i := range predictions {
 		p := &predictions[i]
 		answer, gold := newWords(p.GeneratedAnswer), newWords(p.GoldAnswer)
-		for name, v := range textScores(answer, gold) {
-			p.Scores[name+"_ans"] = v
-		}
+		likeness(answer, gold).score(p.Scores, toAnswer)
 		p.Scores["exact_match_ans"] = exactMatch(answer.squad, gold.squad)
 		_, p.Scores["brevity_pen_ans"] = bleu(answer.bleu, gold.bleu)
 		p.Scores["num_words"] = float64(len(strings.FieldsFunc(p.GeneratedAnswer, isSpace)))
 		total += p.Scores["num_words"]
-		if p.Context == Retrieved && len(queries[i].Passages) == 0 { // nothing was found to answer from
-			for name := range textScores(answer, gold) {
-				p.Scores[name+"_retr_doc"] = 0
-			}
+		if p.Context != Retrieved && len(queries[i].Passages) == 0 {
+			continue
 		}
+		var best alike // nothing, where nothing was found to answer from
 		for _, d := range queries[i].Passages {
-			for name, v := range textScores(answer, r.words(d)) {
-				p.Scores[name+"_retr_doc"] = max(p.Scores[name+"_retr_doc"], v)
-			}
+			best = best.max(likeness(answer, r.words(d)))
 		}
+		best.score(p.Scores, toPassage)
 	}
 	group := predictions[0].Context.group()
 	r.average(group, predictions, answerMetrics)
@@ -631,15 +627,30 @@ func (r *run) judge(ctx context.Context, predictions []Prediction) error {
 	return nil
 }
 
-func textScores(answer, other *words) map[string]float64 {
+// alike says how like an answer is to another text.
+type alike struct{ f1, precision, rouge1, rouge2, rougeL, bleu float64 }
+
+// What an answer is compared with, as the names of scores end.
+const toAnswer, toPassage = "_ans", "_retr_doc"
+
+func likeness(answer, other *words) alike {
 	ro := rouge(answer.rouge, other.rouge)
 	b, _ := bleu(answer.bleu, other.bleu)
-	return map[string]float64{
-		"f1":        f1(answer.squad, other.squad),
-		"precision": precision(answer.squad, other.squad),
-		"rouge1":    ro.R1, "rouge2": ro.R2, "rougeL": ro.RL,
-		"bleu": b,
+	return alike{f1(answer.squad, other.squad), precision(answer.squad, other.squad), ro.R1, ro.R2, ro.RL, b}
+}
+
+// max is the better of each.
+func (a alike) max(b alike) alike {
+	return alike{
+		max(a.f1, b.f1), max(a.precision, b.precision), max(a.rouge1, b.rouge1), max(a.rouge2, b.rouge2), max(a.rougeL, b.rougeL), max(a.bleu, b.bleu),
 	}
+}
+
+// score writes them under their names.
+func (a alike) score(scores map[string]float64, to string) {
+	scores["f1"+to], scores["precision"+to] = a.f1, a.precision
+	scores["rouge1"+to], scores["rouge2"+to], scores["rougeL"+to] = a.rouge1, a.rouge2, a.rougeL
+	scores["bleu"+to] = a.bleu
 }
 
 // metric names a score's key: the middle part and, for answers, the mean's
@@ -688,7 +699,7 @@ func Keys(prefix string, contexts []Context) []string {
 		}
 		for group, list := range metrics {
 			for _, m := range list {
-				if c != None || !strings.HasSuffix(m.score, "_retr_doc") {
+				if c != None || !strings.HasSuffix(m.score, toPassage) {
 					keys = append(keys, prefix+"_"+group+"/"+m.key())
 				}
 			}
