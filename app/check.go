@@ -59,7 +59,7 @@ func (d *checks) list() (first, then []check) {
 	for _, f := range []struct{ name, path string }{{"train_file", d.c.TrainFile}, {"eval_file", d.c.EvalFile}, {"test_file", d.c.TestFile}} {
 		then = append(then, check{f.name, func(ctx context.Context) (string, error) { return d.rows(ctx, f.name, f.path) }})
 	}
-	return first, append(then, check{"embedding model", d.embedding})
+	return first, append(then, check{"embedding model", d.embedding}, check{"reranker", d.reranker})
 }
 
 // run is for a command: all that is wrong, or nil.

@@ -41,7 +41,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return fmt.Errorf("%s: rows with a chat_history found, whose questions a model words anew before retrieval; a generator expected (--model_name_or_path), or --history none or concat", c.TrainFile)
 	}
 	ready := newChecks(ctx, choosing(c, words), show)
-	ready.noEngine = !c.Embeds() && !words
+	ready.noEngine = !c.Embeds() && c.Reranker == "" && !words
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 			show.Warn("%s", warning)
 		}
 	}
-	source, err := ready.openPassages(ctx, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity})
+	source, err := ready.openPassages(ctx, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity, Rerank: c.Rerank})
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,8 @@ func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
 	}
 }
 
-// openPassages reads the documents and loads the embedding model, as far as c asks
-// for them. There may be no engine where c embeds nothing.
+// openPassages reads the documents and loads the embedding model and the reranker, as
+// far as they are asked for. There may be no engine where c embeds nothing.
 func (s session) openPassages(ctx context.Context, c config.Passages, b config.Database) (_ *qa.Passages, err error) {
 	o := passagesOptions(c, b)
 	if c.RetrievalPool != config.Gold {
@@ -169,6 +169,14 @@ func (s session) openPassages(ctx context.Context, c config.Passages, b config.D
 	}
 	if c.Embeds() {
 		if o.Embedder, err = s.openEmbedder(ctx, c.EmbeddingModel); err != nil {
+			return nil, err
+		}
+	}
+	if b.Reranker != "" {
+		if o.Reranker, err = s.openReranker(ctx, b.Reranker); err != nil {
+			if o.Embedder != nil {
+				err = errors.Join(err, o.Embedder.Close())
+			}
 			return nil, err
 		}
 	}

@@ -304,3 +304,15 @@ func (d *checks) embedding(ctx context.Context) (_ string, err error) {
 	}
 	return fmt.Sprintf("%s, %d wide, by %s", e.Name(), e.Width(), metric), err
 }
+
+// reranker loads the cross-encoder as an evaluation would.
+func (d *checks) reranker(ctx context.Context) (string, error) {
+	if d.c.Reranker == "" || d.device.Engine == nil || d.command {
+		return "", nil
+	}
+	r, err := d.openReranker(ctx, d.c.Reranker)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, for the first %d passages", r.Name(), d.c.RerankTop), r.Close()
+}

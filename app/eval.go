@@ -129,6 +129,7 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	only.Database, only.Hub, only.Engine = c.Database, c.Hub, c.Engine
 	ready := newChecks(ctx, only, show)
 	ready.index = true
+	c.Reranker = "" // orders what is found, and is not kept in the index
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
@@ -139,8 +140,5 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	stats, index := found.index.Stats(), found.index
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
 		c.FullDatasetIndexPath, len(index.Documents()), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
-	if found.embedder != nil {
-		err = errors.Join(err, found.embedder.Close())
-	}
-	return err
+	return errors.Join(err, found.passages.Close())
 }

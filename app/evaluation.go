@@ -27,8 +27,8 @@ import (
 type evaluation struct {
 	generator qa.Generator
 	retriever retrieve.Retriever // nil where only gold passages are asked for
-	embedder  *qa.Embedder
-	judge     evaluate.Judge // of the answers to the test set; nil for none
+	passages  *qa.Passages       // what it is made of
+	judge     evaluate.Judge     // of the answers to the test set; nil for none
 	options   evaluate.Options
 	follow    qa.FollowUps
 	leftOut   map[string][]int // by prefix: rows whose questions leave no room for an answer
@@ -60,7 +60,7 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 	if err != nil {
 		return nil, err
 	}
-	x.retriever, x.embedder = found.retriever, found.embedder
+	x.retriever, x.passages = found.retriever, found.passages
 	s.show.Say("Retriever: %s", found.name)
 	docs := x.retriever.Documents()
 	if n := len(docs); x.options.TopK > n {
@@ -78,7 +78,7 @@ type retriever struct {
 	retriever retrieve.Retriever
 	name      string          // with its settings
 	index     *retrieve.Index // nil where words alone count
-	embedder  *qa.Embedder    // nil where no model is computed here; whoever opens it closes it
+	passages  *qa.Passages    // what it is made of; whoever opens it closes them
 }
 
 // openRetriever loads the embedding model, where there is one, and embeds the documents
@@ -94,11 +94,10 @@ func (s session) openRetriever(ctx context.Context, b config.Database) (_ retrie
 			err = errors.Join(err, source.Close())
 		}
 	}()
-	found := retriever{name: b.EvalRetriever + ", " + source.Name(), embedder: source.Embedder}
-	if docs := source.Documents(); found.embedder != nil {
-		if err := found.embedder.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
-			return retriever{}, err
-		}
+	found := retriever{name: b.EvalRetriever + ", " + source.Name(), passages: source}
+	docs := source.Documents()
+	if err := source.CheckTexts(b.FullDatasetFilePath, "documents", len(docs), func(i int) string { return docs[i].Text() }); err != nil {
+		return retriever{}, err
 	}
 	found.retriever, found.index, err = source.Retriever(ctx)
 	return found, err
@@ -111,6 +110,15 @@ func (s session) openEmbedder(ctx context.Context, model string) (*qa.Embedder, 
 		return nil, err
 	}
 	return qa.OpenEmbedder(ctx, s.device, folder, model)
+}
+
+// openReranker finds a cross-encoder and loads it.
+func (s session) openReranker(ctx context.Context, model string) (*qa.Reranker, error) {
+	folder, err := s.locateNamed(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	return qa.OpenReranker(ctx, s.device, folder, model)
 }
 
 // openJudge makes the judge of answers, whose verdicts lie in the cache folder.
@@ -206,17 +214,17 @@ func (x *evaluation) tell(title string, step int, r *evaluate.Report, prediction
 
 // checkQuestions looks for tokens that the embedding model has no embedding for.
 func (x *evaluation) checkQuestions(file string, examples []dataset.Example) error {
-	if x.embedder == nil {
+	if x.passages == nil {
 		return nil
 	}
-	return x.embedder.CheckTexts(file, "questions", len(examples), func(i int) string { return examples[i].Question })
+	return x.passages.CheckTexts(file, "questions", len(examples), func(i int) string { return examples[i].Question })
 }
 
 func (x *evaluation) close() error {
-	if x.embedder == nil {
+	if x.passages == nil {
 		return nil
 	}
-	return x.embedder.Close()
+	return x.passages.Close()
 }
 
 // readExamples reads a file of rows; what is wrong with rows stops the command

@@ -143,6 +143,7 @@ func inputs(ctx context.Context, c *config.Train) (folders [][2]string) {
 	add("tokenizer_name", c.TokenizerName)
 	add("embedding_model", c.EmbeddingModel)
 	add("eval_embedding_model", c.EvalEmbeddingModel)
+	add("reranker", c.Reranker)
 	return folders
 }
 

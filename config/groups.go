@@ -209,6 +209,29 @@ type Database struct {
 	EvalEmbeddingModel   string // a folder or hub id of an embedding model; with OpenAI the endpoint's name of it
 	EvalK                int    // passages retrieved for a question; 0 = the model's fid.json says, else LocalRQA's 4
 	Similarity           string // what vectors are compared by; AutoSimilarity for what the embedding model says
+	Rerank
+}
+
+// Rerank says what puts the passages that a retriever finds in order anew.
+type Rerank struct {
+	Reranker  string // a folder or hub id of a cross-encoder; "" = nothing does
+	RerankTop int    // passages that it scores for a question
+}
+
+// DefaultRerank scores the first 30 where there is a reranker.
+func DefaultRerank() Rerank { return Rerank{RerankTop: 30} }
+
+func (m *Rerank) declare(s *set) {
+	s.text(&m.Reranker, "reranker", "MODEL", "cross-encoder that puts the passages found in order anew: a folder or a hub id, such as cross-encoder/ms-marco-MiniLM-L6-v2")
+	s.integer(&m.RerankTop, "rerank_top", "passages that the reranker scores for a question, at least as many as are asked for")
+	s.alias("rerank_top", "rerank_top_n")
+}
+
+func (m *Rerank) check(p *problems) {
+	p.between(m.RerankTop, 1, MostRows, "rerank_top")
+	if m.Reranker != "" {
+		p.local(m.Reranker, "reranker")
+	}
 }
 
 // AutoSimilarity is what the folder of the embedding model says.
@@ -216,7 +239,9 @@ const AutoSimilarity = "auto"
 
 // DefaultDatabase finds passages by an embedding model and leaves their number and the
 // similarity to the models.
-func DefaultDatabase() Database { return Database{EvalRetriever: Dense, Similarity: AutoSimilarity} }
+func DefaultDatabase() Database {
+	return Database{EvalRetriever: Dense, Similarity: AutoSimilarity, Rerank: DefaultRerank()}
+}
 
 func declareSimilarity(s *set, similarity *string) {
 	s.choice(similarity, "similarity", "what vectors of questions and passages are compared by: auto (what the embedding model's folder says, as sentence-transformers does; of a retriever that LocalRQA trained, Euclidean distance, by which LocalRQA searches), or one of sentence-transformers' names", AutoSimilarity, "cosine", "dot", "euclidean", "manhattan")
@@ -230,6 +255,7 @@ func (m *Database) declare(s *set) {
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id; with the retriever openai a name that the endpoint knows")
 	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
 	declareSimilarity(s, &m.Similarity)
+	m.Rerank.declare(s)
 	s.alias("eval_embedding_model", "embedding_model_name_or_path")
 }
 
@@ -249,6 +275,7 @@ func (m *Database) check(p *problems, why string) {
 		p.local(m.EvalEmbeddingModel, "eval_embedding_model")
 	}
 	p.between(m.EvalK, 0, MostRows, "eval_k")
+	m.Rerank.check(p)
 }
 
 // Generation says how answers are decoded.

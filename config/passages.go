@@ -116,6 +116,7 @@ type Contexts struct {
 	FullDatasetFilePath  string
 	FullDatasetIndexPath string
 	Similarity           string // as Database's
+	Rerank
 	Engine
 	Hub
 	Seed int64
@@ -124,7 +125,7 @@ type Contexts struct {
 // DefaultContexts has the defaults of a training.
 func DefaultContexts() Contexts {
 	return Contexts{
-		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Similarity: AutoSimilarity,
+		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Similarity: AutoSimilarity, Rerank: DefaultRerank(),
 		History: Rephrase, Model: DefaultModel(), Prompt: DefaultPrompt(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
@@ -138,6 +139,7 @@ func (c *Contexts) declare(s *set) {
 	s.section("Retrieval")
 	declareDocuments(s, &c.FullDatasetFilePath, &c.FullDatasetIndexPath)
 	declareSimilarity(s, &c.Similarity)
+	c.Rerank.declare(s)
 	declareHistory(s, &c.History)
 	s.seed(&c.Seed, "seed", "seed of everything random")
 	c.Model.declare(s)
@@ -154,6 +156,7 @@ func (c *Contexts) Validate() error {
 	p.needed(c.TrainFile, "train_file", "the rows to find passages for")
 	c.Passages.check(&p)
 	c.checkPool(&p, c.FullDatasetFilePath)
+	c.Rerank.check(&p)
 	c.Prompt.check(&p)
 	return p.join()
 }

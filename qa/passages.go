@@ -18,15 +18,16 @@ type Passages struct {
 	name      string // of the retriever with its settings
 	kind      RetrieverKind
 	FollowUps FollowUps
-	Embedder  *Embedder          // nil where no model is computed here
+	models    *Embedder          // nil where no model is computed here
 	embedder  retrieve.Embedder  // nil for words alone
+	reranker  *Reranker          // nil for none
+	top       int                // passages that it scores
 	metric    retrieve.Metric    // of its vectors
 	documents []dataset.Document // nil for the gold passages of the rows
 	index     string             // folder of the documents' vectors
 	built     retrieve.Retriever // over documents; nil until needed
 	Kept      string             // the run whose contexts must stay as they are; "" for none
 	show      *report.Run
-	Close     func() error
 }
 
 // RetrieverKind says how passages are found.
@@ -47,18 +48,55 @@ type PassagesOptions struct {
 	Similarity string             // that vectors are compared by; "" for what the model says
 	Documents  []dataset.Document // nil for the gold passages of the rows
 	Index      string             // folder of the documents' vectors, "" for none
+	Reranker   *Reranker          // puts what is found in order anew, nil for none; the passages close it
+	RerankTop  int                // passages that it scores for a question
 }
 
 // OpenPassages prepares what passages are found by.
 func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
-	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, show: show, Close: func() error { return nil }}
-	dense := ""
-	var err error
+	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
+	if err := p.open(o); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	if p.reranker != nil {
+		p.name = fmt.Sprintf("the first %d of %s, reranked by %s", p.top, p.name, p.reranker.Name())
+	}
+	return p, nil
+}
+
+// Close frees what the models hold.
+func (p *Passages) Close() error {
+	var errs []error
+	if p.models != nil {
+		errs = append(errs, p.models.Close())
+	}
+	if p.reranker != nil {
+		errs = append(errs, p.reranker.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// CheckTexts refuses texts of a file with tokens that a model has no embedding for.
+func (p *Passages) CheckTexts(file, what string, n int, text func(i int) string) error {
+	if p.models != nil {
+		if err := p.models.CheckTexts(file, what, n, text); err != nil {
+			return err
+		}
+	}
+	if p.reranker != nil {
+		return p.reranker.CheckTexts(file, what, n, text)
+	}
+	return nil
+}
+
+// open names the retriever by what it is made of.
+func (p *Passages) open(o PassagesOptions) (err error) {
+	dense, show := "", p.show
 	switch o.Kind {
 	case DenseRetriever, HybridRetriever:
-		p.Embedder, p.embedder, p.Close = o.Embedder, o.Embedder, o.Embedder.Close
+		p.embedder = o.Embedder
 		if p.metric, err = o.Embedder.Metric(o.Similarity, show); err != nil {
-			return nil, errors.Join(err, o.Embedder.Close())
+			return err
 		}
 		dense = fmt.Sprintf("%s, query prompt %q", o.Embedder.Name(), o.Embedder.settings.QueryPrompt)
 	case EndpointRetriever:
@@ -66,11 +104,11 @@ func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
 		opt.Model = o.Endpoint
 		endpoint, err := retrieve.NewEndpoint(opt)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.embedder, dense = endpoint, endpoint.Name()
 		if p.metric, err = metricOf(o.Similarity); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if p.metric != retrieve.Cosine {
@@ -87,7 +125,7 @@ func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
 	default:
 		p.name = dense
 	}
-	return p, nil
+	return nil
 }
 
 // Contexts gives the contexts of a file's rows: those that lie at path, where
@@ -174,8 +212,20 @@ func (p *Passages) Documents() []dataset.Document { return p.documents }
 // Name identifies the retriever and its settings.
 func (p *Passages) Name() string { return p.name }
 
-// over makes the retriever over documents.
+// over makes the retriever over documents, and with it the index of their vectors.
 func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, *retrieve.Index, error) {
+	found, index, err := p.ranked(ctx, docs)
+	if err != nil || p.reranker == nil {
+		return found, index, err
+	}
+	opt := retrieve.DefaultRerankOptions()
+	opt.Depth = p.top
+	again, err := retrieve.NewReranked(found, p.reranker, opt)
+	return again, index, err
+}
+
+// ranked is over without the reranker.
+func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, *retrieve.Index, error) {
 	if p.kind == WordsRetriever {
 		words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 		return words, nil, err

@@ -49,6 +49,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rerankers, err := filepath.Abs("../../qa/testdata/rerankers")
+	if err != nil {
+		t.Fatal(err)
+	}
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +62,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FAIRE", faire)
 			env.Setenv("GGUF", gguf)
+			env.Setenv("RERANKERS", rerankers)
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("DOCUMENTS", documents)
 			env.Setenv("CONVERT", convert)
