@@ -25,6 +25,7 @@ $python parity/make_t5_search.py
 $python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
 $python parity/make_gguf.py "$smollm2"
 $python parity/make_torch.py
+$python parity/make_quantised.py
 $python parity/make_bm25.py
 $python parity/make_jinja.py
 $python parity/make_chat.py

@@ -167,6 +167,7 @@ func exported(config []byte, dtype DType, names []string) (data []byte, copied b
 	}
 	name := map[DType]string{F32: "float32", BF16: "bfloat16", F16: "float16"}[dtype]
 	fields["dtype"], fields["torch_dtype"] = name, name
+	delete(fields, "compression_config")
 	delete(fields, quantisationName) // of a config.json taken for new weights: these are plain
 	if slices.Contains(decoders, k.Type) {
 		if err := spellRope(fields); err != nil {

@@ -65,6 +65,9 @@ type tensor struct {
 	shape []int
 	read  func() ([]float32, error)
 	bf16  func() ([]byte, error) // nil where it is not stored so
+
+	stored  DType                     // in safetensors
+	numbers func() ([]float32, error) // as they are stored, in more formats than read takes
 }
 
 // Open opens a Hugging Face folder (config.json and safetensors, one file or
@@ -104,8 +107,9 @@ func (m *Model) openFolder(ctx context.Context) error {
 		return err
 	}
 	fields, err := object(config)
+	var eightBits *quantised
 	if err == nil {
-		err = plainWeights(fields)
+		eightBits, err = quantisedOf(fields)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
@@ -114,7 +118,14 @@ func (m *Model) openFolder(ctx context.Context) error {
 	if err := m.readCompanions(); err != nil {
 		return err
 	}
+	if err := m.openWeights(ctx); err != nil || eightBits == nil {
+		return err
+	}
+	return m.dequantise(eightBits)
+}
 
+// openWeights opens the files of the folder's weights.
+func (m *Model) openWeights(ctx context.Context) error {
 	for _, names := range [][2]string{{singleName, indexName}, {torchName, torchIndexName}} {
 		file, err := m.openShard(names[0])
 		if err == nil {
@@ -232,7 +243,7 @@ func (m *Model) add(file *File, names []string) {
 		t := tensor{shape: info.Shape, read: func() ([]float32, error) {
 			values, err := file.Float32(name)
 			return values, errors.Join(err, notFinite(file.path, name, values))
-		}}
+		}, stored: info.DType, numbers: func() ([]float32, error) { return file.numbers(name) }}
 		if info.DType == BF16 {
 			t.bf16 = func() ([]byte, error) {
 				raw, err := file.BF16(name)
@@ -288,22 +299,6 @@ func notFiniteBF16(path, name string, raw []byte) error {
 
 func notFiniteAt(path, name string, i int, v float32) error {
 	return fmt.Errorf("%s: tensor %q: value %d is %v; expected finite numbers; the file is damaged, or the training that made it went astray: fetch it again, or take an earlier checkpoint", path, name, i, v)
-}
-
-// plainWeights refuses a config.json by which transformers would quantise the weights
-// or reads them as quantised, whatever they look like: bitsandbytes, GPTQ, AWQ, FP8 ….
-func plainWeights(config map[string]any) error {
-	for _, key := range []string{quantisationName, "compression_config"} { // the second is an old name
-		if off(config[key]) {
-			continue
-		}
-		method := ""
-		if settings, ok := config[key].(map[string]any); ok {
-			method, _ = settings["quant_method"].(string)
-		}
-		return fmt.Errorf("%s: quantised weights (quant_method %q), which are not read; expected F32, F16 or BF16, or a .gguf file; take the model that was quantised, or save it with dequantize() of transformers; if its weights are plain, take the key out", key, method)
-	}
-	return nil
 }
 
 // hint says what the folder holds instead of safetensors.

@@ -184,7 +184,7 @@ func TestOpenErrors(t *testing.T) {
 		{"shard without index", "which tensors are in the others?", map[string]string{"config.json": "{}", "model-00001-of-00002.safetensors": ""}, []string{"no model.safetensors", "model-00001-of-00002.safetensors is a part of a model", indexName}},
 		{"bitsandbytes", "quantised as it is loaded, or before", map[string]string{"config.json": `{"quantization_config":{"quant_method":"bitsandbytes","load_in_4bit":true}}`, singleName: string(st(`{}`))}, []string{"config.json: quantization_config", `"bitsandbytes"`, "dequantize()"}},
 		{"GPTQ", "else a missing weight is reported", map[string]string{"config.json": `{"quantization_config":{"quant_method":"gptq","bits":4}}`, singleName: string(st(`{}`))}, []string{`"gptq"`}},
-		{"compressed tensors of old", "another key", map[string]string{"config.json": `{"compression_config":{"format":"int-quantized"}}`, singleName: string(st(`{}`))}, []string{"compression_config"}},
+		{"compressed tensors of old", "another key", map[string]string{"config.json": `{"compression_config":{"format":"pack-quantized"}}`, singleName: string(st(`{}`))}, []string{"compression_config"}},
 		{"damaged", "names file and byte", map[string]string{"config.json": "{}", singleName: "xxx"}, []string{"model.safetensors: byte 0"}},
 	}
 	for _, test := range tests {
