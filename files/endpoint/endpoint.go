@@ -161,6 +161,8 @@ func (o Options) take(request *http.Request, next option.MiddlewareNext) (*http.
 	switch {
 	case good && !object:
 		return reply, unfit("the reply is %q; expected a JSON object, as OpenAI's endpoint replies", o.begin(data))
+	case good && isObject(data, "error"): // with the status of a reply
+		return reply, unfit("the reply is %q; expected no error in it", o.begin(data))
 	case good:
 		reply.Header.Set("Content-Type", "application/json") // which some leave out
 	case !object || !isObject(data, "error"):

@@ -60,6 +60,7 @@ func TestReplies(t *testing.T) {
 		want      []string
 		requests  int32
 	}{
+		{"an error for a reply", "gateways say 200 and mean no", say(200, js, `{"error":{"message":"overloaded"}}`), []string{"overloaded", "expected no error in it"}, 1},
 		{"null", "no object to look into", say(200, js, "null"), []string{`the reply is "null"; expected a JSON object`}, 1},
 		{"array", "another shape", say(200, js, `[{"choices":[]}]`), []string{`[{\"choices`, "JSON object"}, 1},
 		{"string", "another shape", say(200, js, `"fine"`), []string{"JSON object"}, 1},

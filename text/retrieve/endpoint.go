@@ -150,13 +150,16 @@ func (e *Endpoint) vectors(answer *openai.CreateEmbeddingResponse, texts int) ([
 		if d.Index < 0 || d.Index >= int64(texts) || out[d.Index] != nil {
 			return nil, fmt.Errorf("a vector for text %d of %d comes twice or belongs to no text; expected one for each", d.Index, texts)
 		}
+		if len(d.Embedding) == 0 {
+			return nil, fmt.Errorf("the vector of text %d of %d has no numbers; expected some", d.Index, texts)
+		}
 		width := e.width.Load()
-		if width == 0 && len(d.Embedding) > 0 && e.width.CompareAndSwap(0, int64(len(d.Embedding))) {
+		if width == 0 && e.width.CompareAndSwap(0, int64(len(d.Embedding))) {
 			width = int64(len(d.Embedding))
 		} else if width == 0 {
 			width = e.width.Load() // another request was quicker
 		}
-		if int64(len(d.Embedding)) != width || width == 0 {
+		if int64(len(d.Embedding)) != width {
 			return nil, fmt.Errorf("a vector of %d numbers; expected %d, as asked for or as came before", len(d.Embedding), width)
 		}
 		v := make([]float32, len(d.Embedding))

@@ -176,10 +176,10 @@ func TestEndpointErrors(t *testing.T) {
 		{"too large", "no float32 holds it", &standIn{answer: give(vector(0, 1e300, 1))}, nil, []string{"a"}, []string{"finite"}, 1},
 		{"zeros", "a vector that points nowhere", &standIn{answer: give(vector(0, 0, 0))}, nil, []string{"a"}, []string{"text 0 of 1 is all zeros"}, 1},
 		{"null", "no object", &standIn{before: endpointtest.Say("null")}, nil, []string{"a"}, []string{"http://127.0.0.1:", `the reply is "null"`}, 1},
-		{"nulls", "no vectors in it", &standIn{before: endpointtest.Say(`{"data": [null]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 numbers"}, 1},
+		{"nulls", "no vectors in it", &standIn{before: endpointtest.Say(`{"data": [null]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "text 0 of 1 has no numbers"}, 1},
 		{"words", "numbers that are none", &standIn{before: endpointtest.Say(`{"data": [{"index": 0, "embedding": ["a", NaN]}]}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "JSON object"}, 1},
 		{"an object for a list", "another shape", &standIn{before: endpointtest.Say(`{"data": {"0": [1, 2]}}`)}, nil, []string{"a"}, []string{"http://127.0.0.1:", "0 vectors for 1 texts"}, 1},
-		{"no vector", "nothing in it", &standIn{answer: give(vector(0))}, nil, []string{"a"}, []string{"0 numbers"}, 1},
+		{"no vector", "nothing in it", &standIn{answer: give(vector(0))}, nil, []string{"a"}, []string{"text 0 of 1 has no numbers"}, 1},
 		{"empty text", "nothing is sent", &standIn{}, nil, []string{"a", ""}, []string{"text 2 of 2 is empty"}, 0},
 		{"slow", "a time-out says how long it was", &standIn{before: endpointtest.Hang}, func(o *retrieve.EndpointOptions) { o.Timeout = 30 * time.Millisecond }, []string{"a"}, []string{"longer than 30ms"}, 1},
 	} {
