@@ -1,13 +1,13 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"gorqa/config"
 	"gorqa/qa"
@@ -128,7 +128,7 @@ func (p *preview) notes(x dataset.Example) []string {
 }
 
 func (p *preview) write(out io.Writer, x dataset.Example, parts []qa.Part) error {
-	w := bufio.NewWriter(out)
+	w := new(strings.Builder)
 	fmt.Fprintf(w, "Prompt: %s\n", p.model.PromptLine(p.chosen))
 	if x.Line > 0 {
 		fmt.Fprintf(w, "Row: %s:%d\n", p.c.File(), x.Line)
@@ -150,7 +150,8 @@ func (p *preview) write(out io.Writer, x dataset.Example, parts []qa.Part) error
 		}
 	}
 	fmt.Fprintf(w, "\nTokens that end an answer:%s\n", tokensNamed(p.model.Tokenizer, p.ends))
-	return w.Flush()
+	_, err := io.WriteString(out, report.Clean(w.String()))
+	return err
 }
 
 func tokensNamed(t *tokenizer.Tokenizer, ids []int32) string {
@@ -188,7 +189,7 @@ func (p *preview) writeJSON(out io.Writer, x dataset.Example, parts []qa.Part) e
 		}
 		value.Texts = append(value.Texts, t)
 	}
-	enc := json.NewEncoder(out)
+	enc := json.NewEncoder(&report.CleanJSON{Out: out})
 	enc.SetEscapeHTML(false)
 	return enc.Encode(value)
 }
