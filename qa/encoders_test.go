@@ -1,6 +1,7 @@
 package qa
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/files/wheel"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/text/retrieve"
@@ -128,4 +130,42 @@ func TestCutRow(t *testing.T) {
 			t.Errorf("%s: %v; want %v (%s)", test.name, got, test.want, test.why)
 		}
 	}
+}
+
+// all-mpnet-base-v2 has the vectors of sentence-transformers, where it has been fetched.
+func TestMPNet(t *testing.T) {
+	var g struct {
+		golden.Header
+		Values struct {
+			Texts   []string    `json:"texts"`
+			Vectors [][]float32 `json:"vectors"`
+		} `json:"values"`
+	}
+	golden.ReadJSON(t, cmp.Or(os.Getenv("GORQA_MPNET"), "testdata/mpnet.json"), &g)
+	if err := g.Check(); err != nil {
+		t.Fatal(err)
+	}
+	cache, err := wheel.Cache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(cache, "models", "all-mpnet-base-v2")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skip("gorqa fetch model all-mpnet-base-v2 (404 MB) has not been run")
+	}
+	x, err := OpenEmbedder(t.Context(), Device{Engine: enginetest.Open(t)}, folder, "all-mpnet-base-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	got, err := x.Embed(t.Context(), g.Values.Texts, retrieve.Passage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for i := range got {
+		golden.Compare(t, g.Values.Texts[i], got[i], g.Values.Vectors[i], g.Tolerance["vector"])
+		worst = max(worst, apart(got[i], g.Values.Vectors[i]))
+	}
+	t.Logf("| all-mpnet-base-v2 | %d texts | %.1e |", len(got), worst)
 }

