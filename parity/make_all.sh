@@ -46,6 +46,9 @@ $python parity/make_rows.py
 $python parity/make_embedders.py
 $python parity/make_encoders.py
 $python parity/make_rerankers.py
+if [ -e "$cache/all-mpnet-base-v2" ]; then
+	$python parity/make_mpnet.py "$cache/all-mpnet-base-v2"
+fi
 $python parity/make_parquet.py
 
 # These want LangChain, whose list does not fit beside the other one.
