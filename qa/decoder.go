@@ -47,14 +47,19 @@ func (d *decoder) Describe(name string, e *xla.Engine, show *report.Run) {
 	d.describeRest(show)
 }
 
-// UseGeneration sets how answers are decoded. They end at the model's end tokens
-// and at what ends an answer in the prompt: where that is one token at it, else
-// at its text.
-func (d *decoder) UseGeneration(c GenerationOptions) error {
-	if c.Beams > 1 {
-		return fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.Beams)
-	}
+// UseGeneration sets how answers are decoded.
+func (d *decoder) UseGeneration(c GenerationOptions) (err error) {
+	d.generate, err = d.options(c)
+	return err
+}
+
+// options say how answers are decoded. They end at the model's end tokens and at what
+// ends an answer in the prompt: where that is one token at it, else at its text.
+func (d *decoder) options(c GenerationOptions) (generate.Options, error) {
 	o := generate.DefaultOptions()
+	if c.Beams > 1 {
+		return o, fmt.Errorf("num_beams: %d found with a decoder, which answers greedily or by drawing; 1 expected; use --do_sample, or an encoder-decoder", c.Beams)
+	}
 	o.MaxNewTokens, o.BatchSize, o.Drafts = c.MaxNewTokens, c.BatchSize, c.Drafts
 	if c.Sample {
 		o.Sample = &generate.Sampling{Temperature: c.Temperature, TopP: c.TopP, TopK: c.TopK, Seed: uint64(c.Seed)}
@@ -62,7 +67,7 @@ func (d *decoder) UseGeneration(c GenerationOptions) error {
 	text := d.textSide()
 	ends, err := text.Ends()
 	if err != nil {
-		return err
+		return o, err
 	}
 	if id, ok := text.stopToken(d.Encoder.Template); ok {
 		ends = append(ends, id)
@@ -72,8 +77,7 @@ func (d *decoder) UseGeneration(c GenerationOptions) error {
 	for _, id := range ends {
 		o.Stops = append(o.Stops, []int32{id})
 	}
-	d.generate = o
-	return o.Validate()
+	return o, o.Validate()
 }
 
 // Generate implements evaluate.Generator.
@@ -114,12 +118,18 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 	}
 	texts := make([]string, len(found))
 	for i, ids := range found {
-		texts[i] = recipe.Trim(d.Encoder.Tokenizer.Decode(ids, true), d.Encoder.Template.Stops())
-		if opt.Ended != nil && len(ids) == opt.MaxNewTokens {
-			texts[i] = withoutPart(texts[i], d.Encoder.Template.Stops()[0])
-		}
+		texts[i] = d.spoken(ids, opt)
 	}
 	return texts, d.Encoder.Tokenizer.Err()
+}
+
+// spoken is an answer's text: up to what ends it, also where it was cut within that.
+func (d *decoder) spoken(answer []int32, opt generate.Options) string {
+	text := recipe.Trim(d.Encoder.Tokenizer.Decode(answer, true), d.Encoder.Template.Stops())
+	if opt.Ended != nil && len(answer) == opt.MaxNewTokens {
+		text = withoutPart(text, d.Encoder.Template.Stops()[0])
+	}
+	return text
 }
 
 func (d *decoder) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {

@@ -32,6 +32,8 @@ type Generator interface {
 	Describe(name string, e *xla.Engine, show *report.Run)
 	UsePrompt(c PromptOptions, show *report.Run) error
 	UseGeneration(c GenerationOptions) error
+	// Stream answers so many questions at a time, as they come.
+	Stream(size int) (Stream, error)
 	// complete gives the likeliest text of at most so many tokens after each prompt.
 	Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error)
 	// room names the examples whose prompts leave no room for an answer in a

@@ -170,6 +170,17 @@ chat_history in the data.`,
 gorqa ask runs/demo --history turns.json "And which package is for strings?"
 gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --eval_embedding_model all-MiniLM-L6-v2 "…"`,
 			config.DefaultAsk(), app.Ask),
+		leaf(streams, "serve", "Answer questions over HTTP, as OpenAI's API does, and on a page",
+			`Serves a model at /v1/chat/completions (streamed too), /v1/completions and
+/v1/models, its embedding model at /v1/embeddings, a page to chat on at /, /healthz,
+and /metrics for Prometheus. RUN, the folder of a run or of its checkpoint, gives the
+model, the documents and all settings, as in gorqa ask. Each answer carries the
+passages that it was given as citations; "retrieval": "none" in a request leaves them
+out. Ctrl-C or SIGTERM ends it once the answers under way are written.`,
+			`gorqa serve runs/demo
+gorqa serve runs/demo --host 0.0.0.0 --port 8080 --feedback_file feedback.jsonl
+gorqa serve --model_name_or_path SmolLM2-135M-Instruct`,
+			config.DefaultServe(), app.Serve),
 		leaf(streams, "prompt", "Show a row as it is trained, token by token",
 			`Takes the settings of gorqa train (sft, swr or fid) and writes a row as they make
 it of its gold passages: the text, each token with its id and what it stands for,

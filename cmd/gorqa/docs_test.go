@@ -24,6 +24,7 @@ var onlyParsed = []struct{ begins, why string }{
 	{"train fid --model_name_or_path google/flan-t5-small", "the model comes from the hub; fid-godoc.yaml is run by examples.txtar"},
 	{"train sft --config examples/sft-demo.yaml --backend xla:cuda13", "needs a GPU"},
 	{"fetch engine cuda13", "2 GB"},
+	{"serve ", "serve_test.go starts servers, which end only when told"},
 	{"fetch model SmolLM2-135M-Instruct", "fetch.txtar has it"},
 	{"convert documents.pkl", "convert.txtar has it"},
 }

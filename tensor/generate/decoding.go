@@ -232,7 +232,7 @@ const (
 	aheadOnGPU  = 4
 )
 
-func (d *graphs) steps(rows []*row, opt Options) (next [][]int32, err error) {
+func (d *graphs) steps(rows []*row) (next [][]int32, err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	tokens, positions, first := make([]int32, d.batch), make([]int32, d.batch), slices.Repeat([]int32{int32(d.length)}, d.batch)
@@ -251,12 +251,12 @@ func (d *graphs) steps(rows []*row, opt Options) (next [][]int32, err error) {
 		}
 	}
 	next = make([][]int32, len(rows))
-	if opt.Sample != nil {
+	if slices.ContainsFunc(rows, func(r *row) bool { return r.Sample != nil }) {
 		x, err := d.step(t, s)
 		if err != nil {
 			return nil, err
 		}
-		drawn, err := d.draw(t, rows, x, opt.Sample)
+		drawn, err := d.draw(t, rows, x)
 		for i, id := range drawn {
 			next[i] = []int32{id}
 		}
@@ -331,7 +331,7 @@ func take(v *tape.Value) *tensors.Tensor {
 }
 
 // draw gives each row's next token by the last layer's output x [B, D].
-func (d *graphs) draw(t *tape.Tape, rows []*row, x *tape.Value, sample *Sampling) ([]int32, error) {
+func (d *graphs) draw(t *tape.Tape, rows []*row, x *tape.Value) ([]int32, error) {
 	every := make([]int32, d.batch)
 	for i := range every {
 		every[i] = int32(i)
@@ -344,7 +344,7 @@ func (d *graphs) draw(t *tape.Tape, rows []*row, x *tape.Value, sample *Sampling
 	return next, xla.View(logits.Tensor, func(all []float32) error {
 		v := len(all) / d.batch
 		for i, r := range rows {
-			next[i] = sample.draw(all[r.slot*v:(r.slot+1)*v], r.numbers)
+			next[i] = r.choose(all[r.slot*v : (r.slot+1)*v])
 		}
 		return nil
 	})

@@ -55,11 +55,21 @@ const noNumber = -1
 
 var errNoNumber = errors.New("the model's logits are not finite; expected finite numbers; its weights are damaged or too large for the format it computes in: try --bf16 false, or take another checkpoint")
 
+// Request is a prompt, token ids, that is to be continued.
+type Request struct {
+	Prompt  []int32
+	Options     // but for BatchSize and Progress
+	Stream  int // of the random numbers that Sample draws by
+
+	// Took is given the whole answer so far after every step that took it further, and
+	// whether it has ended; false ends it there. The slice holds until Took returns.
+	Took func(answer []int32, ended bool) (goOn bool)
+}
+
 // row is one prompt and its answer so far.
 type row struct {
-	prompt  int // place in the caller's list
+	Request
 	tokens  []int32
-	start   int        // length of the prompt
 	numbers *rand.Rand // nil for greedy decoding
 
 	old, slot int        // of graphs: tokens in the old part of the cache, row of the cache
@@ -69,6 +79,9 @@ type row struct {
 // cached is how many of the row's tokens the cache holds: all but the last.
 func (r *row) cached() int { return len(r.tokens) - 1 }
 
+// answer is what follows the prompt.
+func (r *row) answer() []int32 { return r.tokens[len(r.Prompt):] }
+
 // memory holds the keys and values of the rows under way.
 type memory interface {
 	// full says that join must be called before the next step, if only to make
@@ -77,35 +90,10 @@ type memory interface {
 	// join prefills rows, which it adds to those under way.
 	join(ctx context.Context, under, joining []*row) error
 	// steps gives the next tokens of each of the rows under way, one or more.
-	steps(rows []*row, opt Options) ([][]int32, error)
+	steps(rows []*row) ([][]int32, error)
 	// leave gives up what is held for a row.
 	leave(r *row)
 	free() error
-}
-
-// decoding is the batch under way.
-type decoding struct {
-	memory        memory
-	size          int // most rows at once
-	waiting, rows []*row
-}
-
-// due says that rows must join: there is no room, or enough rows have left for
-// waiting ones to come in.
-func (d *decoding) due() bool {
-	idle := d.size - len(d.rows)
-	return len(d.rows) == 0 || d.memory.full() || len(d.waiting) > 0 && 4*idle >= d.size
-}
-
-// join lets waiting rows in.
-func (d *decoding) join(ctx context.Context) error {
-	joining := d.waiting[:min(len(d.waiting), d.size-len(d.rows))]
-	d.waiting = d.waiting[len(joining):]
-	if err := d.memory.join(ctx, d.rows, joining); err != nil {
-		return err
-	}
-	d.rows = append(d.rows, joining...)
-	return nil
 }
 
 // prefills packs what is known of the rows but their last token, which is the
@@ -123,25 +111,43 @@ func (g *Generator) prefills(rows []*row) []*batch.Decoder {
 // before the first stop sequence in it, where opt.Ended says so or after
 // opt.MaxNewTokens; of two stop sequences that end at one token the longer is cut off. The context is looked
 // at before every step.
-func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options) ([][]int32, error) {
-	if err := errors.Join(opt.Validate(), g.check(prompts)); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	d := &decoding{size: opt.BatchSize}
-	var err error
-	if d.memory, err = g.memory(opt.BatchSize); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	for _, i := range order(prompts) {
-		r := &row{prompt: i, tokens: slices.Clone(prompts[i]), start: len(prompts[i])}
-		if opt.Sample != nil {
-			r.numbers = opt.Sample.stream(i)
+func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options) (answers [][]int32, err error) {
+	problems := []error{opt.Validate()}
+	for i, p := range prompts {
+		if err := g.check(p); err != nil {
+			problems = append(problems, fmt.Errorf("prompt %d %w", i, err))
 		}
-		d.waiting = append(d.waiting, r)
 	}
-	answers, err := d.run(ctx, opt)
-	if err = errors.Join(err, d.memory.free()); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
+	}
+	b, err := g.NewBatch(opt.BatchSize)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Free()) }()
+	answers = make([][]int32, len(prompts))
+	done := 0
+	for _, i := range order(prompts) {
+		err := b.Add(Request{Prompt: prompts[i], Options: opt, Stream: i, Took: func(answer []int32, ended bool) bool {
+			if ended {
+				answers[i] = slices.Clone(answer)
+				done++
+			}
+			return true
+		}})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for told := 0; b.Len() > 0; {
+		if err := b.Step(ctx); err != nil {
+			return nil, err
+		}
+		if done > told && opt.Progress != nil {
+			opt.Progress(done, len(prompts))
+		}
+		told = done
 	}
 	return answers, nil
 }
@@ -156,69 +162,26 @@ func (g *Generator) memory(size int) (memory, error) {
 	return &graphs{Generator: g, size: size, layers: make([]cache, g.model.Config.Layers)}, nil
 }
 
-// check reports every prompt that cannot be continued.
-func (g *Generator) check(prompts [][]int32) error {
-	var problems []error
-	for i, p := range prompts {
-		if len(p) == 0 {
-			problems = append(problems, fmt.Errorf("prompt %d is empty; expected at least one token", i))
-		}
-		for _, id := range p {
-			if id < 0 || int(id) >= g.model.Config.Vocabulary {
-				problems = append(problems, fmt.Errorf("prompt %d holds token id %d; expected one of the model's %d", i, id, g.model.Config.Vocabulary))
-				break
-			}
+// check says why a prompt cannot be continued.
+func (g *Generator) check(prompt []int32) error {
+	if len(prompt) == 0 {
+		return errors.New("is empty; expected at least one token")
+	}
+	for _, id := range prompt {
+		if id < 0 || int(id) >= g.model.Config.Vocabulary {
+			return fmt.Errorf("holds token id %d; expected one of the model's %d", id, g.model.Config.Vocabulary)
 		}
 	}
-	return errors.Join(problems...)
-}
-
-// run takes the waiting rows through the batch until all have ended.
-func (d *decoding) run(ctx context.Context, opt Options) ([][]int32, error) {
-	answers := make([][]int32, len(d.waiting))
-	done, total := 0, len(d.waiting)
-	for done < total {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if d.due() {
-			if err := d.join(ctx); err != nil {
-				return nil, err
-			}
-		}
-		next, err := d.memory.steps(d.rows, opt)
-		if err != nil {
-			return nil, err
-		}
-		rows := d.rows
-		d.rows = nil
-		for i, r := range rows {
-			if slices.Contains(next[i], noNumber) {
-				return nil, fmt.Errorf("prompt %d: %w", r.prompt+1, errNoNumber)
-			}
-			if !r.extend(next[i], opt) {
-				d.rows = append(d.rows, r)
-				continue
-			}
-			answers[r.prompt] = r.tokens[r.start:]
-			d.memory.leave(r)
-		}
-		ended := len(rows) - len(d.rows)
-		if done += ended; ended > 0 && opt.Progress != nil {
-			opt.Progress(done, total)
-		}
-	}
-	return answers, nil
+	return nil
 }
 
 // extend adds the row's next tokens until its answer ends, and cuts off the stop
 // sequence.
-func (r *row) extend(next []int32, opt Options) (ended bool) {
+func (r *row) extend(next []int32) (ended bool) {
 	for _, id := range next {
 		r.tokens = append(r.tokens, id)
-		answer := r.tokens[r.start:]
-		stop := stopLength(answer, opt.Stops)
-		if stop > 0 || len(answer) == opt.MaxNewTokens || opt.Ended != nil && opt.Ended(answer) {
+		stop := stopLength(r.answer(), r.Stops)
+		if stop > 0 || len(r.answer()) == r.MaxNewTokens || r.Ended != nil && r.Ended(r.answer()) {
 			r.tokens = r.tokens[:len(r.tokens)-stop]
 			return true
 		}

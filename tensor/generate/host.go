@@ -102,11 +102,11 @@ const tokensAtOnce = 24
 
 // steps takes each row one token further, and over as many of its draft's tokens as are
 // those that the model gives itself.
-func (d *host) steps(rows []*row, opt Options) ([][]int32, error) {
+func (d *host) steps(rows []*row) ([][]int32, error) {
 	tokens, pasts := make([][]int32, len(rows)), make([]llama.Past, len(rows))
 	room := tokensAtOnce - len(rows)
 	for i, r := range rows {
-		draft := r.draft(min(room, opt.Drafts), opt)
+		draft := r.draft(room)
 		room -= len(draft)
 		tokens[i], pasts[i] = slices.Concat(r.tokens[r.cached():], draft), r.past
 	}
@@ -116,7 +116,7 @@ func (d *host) steps(rows []*row, opt Options) ([][]int32, error) {
 	}
 	next, v := make([][]int32, len(rows)), d.model.Config.Vocabulary
 	for i, r := range rows {
-		next[i] = r.agree(tokens[i][1:], logits[:len(tokens[i])*v], opt.Sample)
+		next[i] = r.agree(tokens[i][1:], logits[:len(tokens[i])*v])
 		r.past.Truncate(r.cached() + len(next[i]))
 		d.drafts.add(Drafts{1, len(next[i]), len(tokens[i]) - 1, len(next[i]) - 1})
 		logits = logits[len(tokens[i])*v:]
@@ -126,8 +126,8 @@ func (d *host) steps(rows []*row, opt Options) ([][]int32, error) {
 
 // draft is what may follow the row's tokens: none where numbers are drawn, and no more
 // than the answer has room for beside the token that the model gives behind it.
-func (r *row) draft(most int, opt Options) []int32 {
-	if most = min(most, opt.MaxNewTokens-(len(r.tokens)-r.start)-1); opt.Sample != nil || most < 1 {
+func (r *row) draft(most int) []int32 {
+	if most = min(most, r.Drafts, r.MaxNewTokens-len(r.answer())-1); r.Sample != nil || most < 1 {
 		return nil
 	}
 	return lookup(r.tokens, most)
@@ -135,19 +135,24 @@ func (r *row) draft(most int, opt Options) []int32 {
 
 // agree are the tokens that the model gives: where its logits [1 + draft, V] give the
 // draft's own token, the one behind that as well.
-func (r *row) agree(draft []int32, logits []float32, sample *Sampling) (next []int32) {
+func (r *row) agree(draft []int32, logits []float32) (next []int32) {
 	v := len(logits) / (1 + len(draft))
 	for i := range 1 + len(draft) {
 		of := logits[i*v : (i+1)*v]
-		if sample != nil {
-			return append(next, sample.draw(of, r.numbers))
-		}
-		next = append(next, likeliest(of))
+		next = append(next, r.choose(of))
 		if i < len(draft) && next[i] != draft[i] {
 			break
 		}
 	}
 	return next
+}
+
+// choose gives the next token by its logits [V], or noNumber.
+func (r *row) choose(logits []float32) int32 {
+	if r.Sample != nil {
+		return r.Sample.draw(logits, r.numbers)
+	}
+	return likeliest(logits)
 }
 
 // likeliest is the place of the largest logit, the first of several, or noNumber.
