@@ -81,14 +81,14 @@ func (x *evaluation) serving(c config.Serve) serve.Options {
 	if x.retriever != nil {
 		o.Retrieve = x.cite
 	}
-	if x.embedder != nil {
+	if x.passages != nil && x.passages.Embedder() != nil {
 		o.EmbedderName = filepath.Base(c.EvalEmbeddingModel)
 		o.Embed = func(ctx context.Context, texts []string, questions bool) ([][]float32, error) {
 			kind := retrieve.Passage
 			if questions {
 				kind = retrieve.Query
 			}
-			return x.embedder.Embed(ctx, texts, kind)
+			return x.passages.Embedder().Embed(ctx, texts, kind)
 		}
 	}
 	return o

@@ -76,6 +76,9 @@ func (p *Passages) Close() error {
 	return errors.Join(errs...)
 }
 
+// Embedder is the model that texts are embedded by here, nil for none.
+func (p *Passages) Embedder() *Embedder { return p.models }
+
 // CheckTexts refuses texts of a file with tokens that a model has no embedding for.
 func (p *Passages) CheckTexts(file, what string, n int, text func(i int) string) error {
 	if p.models != nil {
