@@ -118,6 +118,11 @@ func TestSwRIsWrittenWhole(t *testing.T) {
 			t.Errorf("%s: eval %q, %v; ask %q, %v", c.why, eval.EvalRetriever, errEval, ask.EvalRetriever, errAsk)
 		}
 	}
+	for _, c := range []Settings{new(Eval), new(Ask), new(Index), new(Serve)} {
+		if !strings.Contains(Help(c, 80), "--retriever means the same") {
+			t.Errorf("%T: no --retriever", c)
+		}
+	}
 	eval := DefaultEval()
 	if _, err := Parse(&eval, []string{path}); err != nil || eval.EvalEmbeddingModel != "intfloat/e5-base-v2" {
 		t.Errorf("gorqa eval: %q, %v", eval.EvalEmbeddingModel, err)

@@ -53,6 +53,7 @@ func (c *Serve) declare(s *set) {
 	s.alias("model_name_or_path", "qa_model_name_or_path")
 	c.Prompt.declare(s, "")
 	c.Database.declare(s)
+	shortRetriever(s)
 	declareHistory(s, &c.History)
 	c.Generation.declare(s)
 	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
