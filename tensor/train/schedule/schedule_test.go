@@ -102,6 +102,26 @@ func TestClosedForms(t *testing.T) {
 	}
 }
 
+// Where the last step ends, a wave with restarts does not begin anew, and nothing rises.
+func TestEnds(t *testing.T) {
+	for _, test := range []struct {
+		kind, args string
+		want       float64
+	}{
+		{"linear", "", 0},
+		{"cosine", "", 0},
+		{"cosine_with_restarts", `{"num_cycles": 4}`, 0},
+		{"polynomial", "", 1e-7},
+		{"cosine_with_min_lr", `{"min_lr": 0.5}`, 0.5},
+		{"warmup_stable_decay", `{"num_decay_steps": 50, "min_lr_ratio": 0.25}`, 0.5},
+	} {
+		s := schedule.Schedule{Kind: test.kind, Peak: 2, Warmup: 10, Steps: 110, Args: test.args}
+		if got := s.Rate(110); !golden.Near(got, test.want, 1e-12) {
+			t.Errorf("%s %s after the last step: %v; want %v", test.kind, test.args, got, test.want)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, why, kind, args, want string }{
 		{"unknown", "the kinds are listed", "sawtooth", "", `lr_scheduler_type: "sawtooth" found; linear, cosine, cosine_with_restarts, polynomial,`},
