@@ -45,6 +45,7 @@ var (
 	}
 	// neighbours are what the packages of the text side and of the files know of gorqa.
 	neighbours = map[string][]string{
+		"gorqa/text/audit":            {"gorqa/text/convert", "gorqa/text/dataset", "gorqa/text/retrieve"},
 		"gorqa/text/convert":          {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/dataset":          {"gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/text/demodata":         {"gorqa/text/dataset", "gorqa/files/modelfile", "gorqa/files/whole"},

@@ -94,6 +94,14 @@ that gorqa train takes. Rows without a passage are matched to the documents.`,
 		`gorqa data convert train-v2.0.json dev-v2.0.json --output squad
 gorqa data convert faq.csv --columns question=Q,answer=A --full_dataset_file_path documents.jsonl --output faq`,
 		config.DefaultDataConvert(), app.DataConvert))
+	data.AddCommand(leaf(streams, "check", "Look a data set over before training on it",
+		`Tells of files of rows how long questions, answers and passages are, which rows are
+repeated, which questions and passages stand in two files (in nearly the same words,
+too), which answers their passages do not hold, and how often a question finds its
+passage. Nothing is changed.`,
+		`gorqa data check train_w_qa.jsonl eval_w_qa.jsonl test_w_qa.jsonl --full_dataset_file_path documents.jsonl
+gorqa data check train-v2.0.json dev-v2.0.json --json`,
+		config.DefaultDataCheck(), app.DataCheck))
 	return data
 }
 
