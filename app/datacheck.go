@@ -112,7 +112,7 @@ func auditOptions(ctx context.Context, c config.DataCheck, splits []audit.Split,
 		return opt, done, err
 	}
 	opt.Retrievers["dense"] = dense.retriever
-	return opt, func() error { return errors.Join(count.Err(), dense.embedder.Close()) }, nil
+	return opt, func() error { return errors.Join(count.Err(), dense.passages.Close()) }, nil
 }
 
 // goldOf are the gold passages of all rows, each once.
