@@ -156,6 +156,10 @@ def families():
     t = wordpiece(length=64)
     yield "nomic_bert", t, T.NomicBertModel(T.NomicBertConfig(**sizes(t, max_position_embeddings=64))), [
         pooled("mean"), st.Normalize()], {"query": "search_query: ", "document": "search_document: "}, {"truncate_dim": 16}
+    t = unigram(before=False, length=48)
+    small = dict(vocab_size=len(t), d_model=24, d_kv=8, d_ff=40, num_layers=2, num_heads=3, pad_token_id=t.pad_token_id, eos_token_id=t.eos_token_id)
+    yield "t5", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="relu")), [pooled("mean"), dense(24, 16, torch.nn.Identity(), False), st.Normalize()], {}, {}
+    yield "t5-gated", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="gated-gelu", relative_attention_max_distance=20)), [pooled("mean")], {}, {}
 
 
 def make():

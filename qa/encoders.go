@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/arch/t5"
 	"gorqa/tensor/embed"
 	"gorqa/tensor/tape"
 )
@@ -37,6 +38,7 @@ type encoderShape struct {
 func encoders() []encoderFamily {
 	return []encoderFamily{
 		{bert.Known(), bertEncoder},
+		{t5.Known(), t5Encoder},
 	}
 }
 
@@ -82,5 +84,25 @@ func bertEncoder(config []byte) (encoderShape, error) {
 		vocabulary: c.Vocabulary, width: c.Width, positions: c.Positions,
 		weights: c.Weights(), name: c.Name, part: c.Part, other: bert.Headless,
 		open: func(bf16 bool) embed.Encoder { return bert.New(c, bf16) },
+	}, nil
+}
+
+// t5Encoder is the encoder of a T5, as gtr and sentence-t5 have it.
+func t5Encoder(config []byte) (encoderShape, error) {
+	c, err := t5.ParseConfig(config, nil)
+	if err != nil {
+		return encoderShape{}, err
+	}
+	return encoderShape{
+		vocabulary: c.Vocabulary, width: c.Width, positions: t5.NewEncoder(c, false).Positions(), weights: c.EncoderWeights(),
+		name: func(tensor string) string {
+			if tensor == "encoder.embed_tokens.weight" {
+				return "shared.weight"
+			}
+			return tensor
+		},
+		part:  func(string) (string, int, int) { return "", 0, 0 },
+		other: func(name string) bool { return strings.HasPrefix(name, "decoder.") || name == "lm_head.weight" },
+		open:  func(bf16 bool) embed.Encoder { return t5.NewEncoder(c, bf16) },
 	}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/batch"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -77,4 +79,21 @@ func FuzzParseConfig(f *testing.F) {
 			t.Errorf("%+v passed", c)
 		}
 	})
+}
+
+func TestEncoderRefusesRows(t *testing.T) {
+	e := NewEncoder(Config{Vocabulary: 9}, false)
+	for _, test := range []struct {
+		name, why, want string
+		pack            batch.Pack
+	}{
+		{"id", "it would read another row of the table", "token id 9", batch.Pack{Rows: [][]int32{{9}}, Size: 1, Tall: 1, Wide: 1}},
+		{"wide", "its line is shorter", "row 0 has 2 tokens", batch.Pack{Rows: [][]int32{{1, 2}}, Size: 2, Tall: 1, Wide: 1}},
+		{"empty", "no tokens", "row 0 has 0 tokens", batch.Pack{Rows: [][]int32{{}}, Size: 1, Tall: 1, Wide: 1}},
+		{"tall", "there are fewer lines", "2 rows", batch.Pack{Rows: [][]int32{{1}, {1}}, Size: 2, Tall: 1, Wide: 1}},
+	} {
+		if _, err := e.Hidden(nil, test.pack); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v; want one with %q (%s)", test.name, err, test.want, test.why)
+		}
+	}
 }
