@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,9 @@ func sayDocs(show *report.Run, c config.Docs, read *document.Summary, p passages
 	}
 	if len(read.LeftOut) > 0 {
 		var kinds []string
-		for _, ext := range slices.SortedFunc(maps.Keys(read.LeftOut), func(a, b string) int { return read.LeftOut[b] - read.LeftOut[a] }) {
+		for _, ext := range slices.SortedFunc(maps.Keys(read.LeftOut), func(a, b string) int {
+			return cmp.Or(cmp.Compare(read.LeftOut[b], read.LeftOut[a]), cmp.Compare(a, b))
+		}) {
 			name := ext
 			if name == "" {
 				name = "without extension"
