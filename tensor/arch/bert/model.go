@@ -19,7 +19,7 @@ type Model struct {
 	dtype  dtypes.DType // of the activations
 
 	embed, bias, final tape.Bound
-	before, after      *tape.Block
+	before, after      []tape.Bound        // of each layer
 	angles             []tape.Bound        // of each layer, by the rotation; nil for none
 	attention          map[int]*tape.Block // by the window
 	graphs             bool                // attention as a graph on the host, too
@@ -35,7 +35,11 @@ func New(c Config, bf16 bool) *Model {
 	m.embed = bound(m.embedBlock(), embedStems, c.embedName)
 	m.bias = bound(m.biasBlock(), []string{"bias"}, c.embedName)
 	m.final = bound(m.finalBlock(), []string{"final"}, c.embedName)
-	m.before, m.after = m.beforeBlock(), m.afterBlock()
+	before, after := m.beforeBlock(), m.afterBlock()
+	for i := range c.Layers {
+		name := func(stem string) string { return c.layerName(i, stem) }
+		m.before, m.after = append(m.before, bound(before, beforeStems, name)), append(m.after, bound(after, afterStems, name))
+	}
 	turns := map[nn.Rope]tape.Bound{}
 	for _, r := range c.Ropes {
 		if _, ok := turns[r]; !ok {
@@ -201,7 +205,6 @@ func (m *Model) check(p batch.Pack) error {
 
 // layer takes x [P, D] through one layer.
 func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, sh shared) ([]*tape.Value, error) {
-	name := func(stem string) string { return m.Config.layerName(i, stem) }
 	in := []*tape.Value{x}
 	window := 0
 	if m.Config.Windows != nil {
@@ -214,7 +217,7 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, sh shared) ([]*tape.Va
 		}
 		in = append(in, angles...)
 	}
-	qkv, err := t.Call(bound(m.before, beforeStems, name), in...)
+	qkv, err := t.Call(m.before[i], in...)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +225,7 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, sh shared) ([]*tape.Va
 	if err != nil {
 		return nil, err
 	}
-	return t.Call(bound(m.after, afterStems, name), x, o[0])
+	return t.Call(m.after[i], x, o[0])
 }
 
 // attend is attention within the rows of a pack, of so many positions on both sides,
