@@ -219,6 +219,22 @@ func TestOtherFormats(t *testing.T) {
 	}
 }
 
+// Markdown that is nested past any use is refused at once.
+func TestMarkdownNestedTooDeeply(t *testing.T) {
+	var list strings.Builder
+	for i := range 300 {
+		list.WriteString(strings.Repeat("  ", i) + "- a\n")
+	}
+	for _, text := range []string{list.String(), strings.Repeat("> ", 300) + "a\n"} {
+		if _, err := readMarkdown("a.md", []byte(text)); err == nil || !strings.Contains(err.Error(), "nested too deeply") {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := readMarkdown("a.md", []byte(strings.Repeat(" ", 600)+"code\n\n"+strings.Repeat("> ", 100)+"a\n")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

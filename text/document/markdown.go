@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -13,6 +14,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// tooDeep is nesting that the reader of HTML would refuse, after Markdown's has taken
+// quadratic time for it.
+var tooDeep = regexp.MustCompile(`(?m)^(?:[ \t]{512,}(?:[-*+]|\d+[.)])[ \t]|(?:>[ \t]?){200})`)
+
 // readMarkdown reads GitHub's Markdown, with HTML in it and front matter before it.
 func readMarkdown(source string, data []byte) (File, error) {
 	plain, err := decode(source, data)
@@ -21,6 +26,9 @@ func readMarkdown(source string, data []byte) (File, error) {
 	}
 	f := File{Source: source}
 	f.Title, plain = frontMatter(plain)
+	if tooDeep.MatchString(plain) {
+		return File{}, problem(source, "lists or quotes nested too deeply", "at most 200 levels", "correct the file")
+	}
 	md := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote, extension.DefinitionList), goldmark.WithRendererOptions(goldhtml.WithUnsafe()))
 	var page bytes.Buffer
 	if err := md.Convert([]byte(plain), &page); err != nil {
