@@ -6,7 +6,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 )
@@ -101,7 +100,7 @@ func (a Attention[T]) args(wide, narrow [][]T) (args C.attention, err error) {
 	p := s.plan()
 	return C.attention{
 		positions: C.int(n), padded: C.int(p.padded), heads: C.int(s.Heads), kv: C.int(s.KVHeads), width: C.int(s.Width), slide: C.int(s.Slide),
-		bf16: truth(isBF16(a.Q)), scale: C.float(1 / math.Sqrt(float64(s.Width))),
+		bf16: truth(isBF16(a.Q)), scale: C.float(s.Scores.ScaleFor(s.Width)), cap: C.float(s.Scores.Cap),
 		depth: ints(p.depth), start: ints(p.start), reach: ints(p.reach), sees: (*C.uchar)(&p.sees[0]), bounds: ints(p.bounds), parts: C.int(len(p.bounds) - 1),
 		q: pointer(a.Q), k: pointer(a.K), v: pointer(a.V), o: pointer(a.O), lse: floats(a.LSE),
 	}, nil

@@ -12,7 +12,7 @@ typedef struct {
     int heads, kv, width;              // H, N, C
     int slide;                         // sliding window in depth, 0 for none
     int bf16;                          // q, k, v, o and their cotangents are bf16, else f32
-    float scale;                       // of the scores
+    float scale, cap;                  // of the scores; cap 0 for none
     const int *depth, *start, *reach;  // [padded], behind the end keys that nobody sees
     const unsigned char *sees;         // [tiles, tiles]
     const int *bounds;                 // [parts + 1] of items, see attention_forward

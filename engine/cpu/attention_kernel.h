@@ -108,6 +108,20 @@ static void mask(const attention *a, float *scores, int qt, int kt) {
     }
 }
 
+// cap_scores scales scores and bends them to stay within ±cap.
+static void cap_scores(const attention *a, float *scores) {
+    for (int i = 0; i < TILE * TILE; i += LANES) AT(scores + i) = capped(AT(scores + i) * a->scale, a->cap);
+}
+
+// scores_of multiplies a tile of queries with one of keys, and gives what the products are
+// still to be scaled by.
+static float scores_of(const attention *a, int deep, left q, const unit *kt, float *scores) {
+    multiply(TILE, deep, q, kt, scores, 0);
+    if (!a->cap) return a->scale;
+    cap_scores(a, scores);
+    return 1;
+}
+
 // units_of_room gives room for so many units, 64 bytes apart from what lies before; NULL
 // without memory.
 static unit *units_of_room(size_t count) {
@@ -158,9 +172,9 @@ static void forward_item(const attention *a, const place *at, forward_room *r) {
     for (int t = 0; t < tiles; t++) {
         const int sees = a->sees[at->tile * tiles + t];
         if (sees == NOTHING) continue;
-        multiply(TILE, deep, (left){r->q, wide / STEP, 1}, r->kt + t * turned, r->scores, 0);
+        const float scale = scores_of(a, deep, (left){r->q, wide / STEP, 1}, r->kt + t * turned, r->scores);
         if (sees == PART) mask(a, r->scores, at->tile, t);
-        softmax(r, wide, a->scale);
+        softmax(r, wide, scale);
         multiply(wide, TILE / STEP, (left){r->p, TILE / STEP, 1}, r->v + t * tile, r->o, 1);
     }
     for (int i = 0; i < at->rows; i++) {
@@ -203,16 +217,18 @@ typedef struct {
     float high[TILE], delta[TILE]; // of each query: lse, and dO·o
 } backward_room;
 
-// backward_scores turns scores and the cotangents of probabilities into p and e.
-static void backward_scores(backward_room *r, float scale) {
+// backward_scores turns scores, to be scaled, and the cotangents of probabilities into p and e.
+static void backward_scores(const attention *a, backward_room *r, float scale) {
     for (int i = 0; i < TILE; i += STEP)
         for (int j = 0; j < TILE; j += LANES) {
             VF p[STEP], e[STEP];
             UNROLL(2)
             for (int s = 0; s < STEP; s++) {
                 const long at = (i + s) * TILE + j;
-                p[s] = power(AT(r->scores + at) * scale - r->high[i + s]);
-                e[s] = p[s] * (AT(r->d_scores + at) - r->delta[i + s]) * scale;
+                const VF x = AT(r->scores + at) * scale;
+                p[s] = power(x - r->high[i + s]);
+                e[s] = p[s] * (AT(r->d_scores + at) - r->delta[i + s]) * a->scale;
+                if (a->cap) e[s] *= cap_slope(x, a->cap);
                 if (STEP > 1) store_row(r->e_rows, at, e[s]);
             }
             store_columns(r->p + i / STEP * TILE + j, p);
@@ -249,10 +265,10 @@ static void backward_item(const attention *a, const place *at, backward_room *r,
     for (int t = 0; t < tiles; t++) {
         const int sees = a->sees[at->tile * tiles + t];
         if (sees == NOTHING) continue;
-        multiply(TILE, deep, (left){r->q, wide / STEP, 1}, r->kt + t * turned, r->scores, 0);
+        const float scale = scores_of(a, deep, (left){r->q, wide / STEP, 1}, r->kt + t * turned, r->scores);
         multiply(TILE, deep, (left){r->d, wide / STEP, 1}, r->vt + t * turned, r->d_scores, 0);
         if (sees == PART) mask(a, r->scores, at->tile, t);
-        backward_scores(r, a->scale);
+        backward_scores(a, r, scale);
         multiply(wide, TILE / STEP, (left){r->p, 1, TILE}, r->d_right, dv + head + t * sums, 1);
         multiply(wide, TILE / STEP, (left){r->e, 1, TILE}, r->q_right, dk + head + t * sums, 1);
         multiply(wide, TILE / STEP, (left){r->e_rows, TILE / STEP, 1}, r->k + t * tile, r->dq, 1);

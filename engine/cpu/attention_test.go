@@ -17,10 +17,10 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 	at := func(i, h, heads, c int) int { return (i*heads+h)*s.Width + c }
 	o, dq, lse = make([]float64, len(q)), make([]float64, len(q)), make([]float64, s.Heads*n)
 	dk, dv = make([]float64, len(k)), make([]float64, len(k))
-	scale := 1 / math.Sqrt(float64(s.Width))
+	scale := s.Scores.ScaleFor(s.Width)
 	for h := range s.Heads {
 		for i := range n {
-			p, dp := make([]float64, n), make([]float64, n)
+			p, dp, slope := make([]float64, n), make([]float64, n), make([]float64, n)
 			sees := func(j int) bool {
 				return start(s, j) <= i && i <= int(s.Reach[j]) && (s.Slide == 0 || int(s.Depth[i]-s.Depth[j]) < s.Slide)
 			}
@@ -33,6 +33,11 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 					p[j] += float64(q[at(i, h, s.Heads, c)]) * float64(k[at(j, h/g, s.KVHeads, c)]) * scale
 					dp[j] += float64(dO[at(i, h, s.Heads, c)]) * float64(v[at(j, h/g, s.KVHeads, c)])
 				}
+				slope[j] = 1
+				if most := s.Scores.Cap; most != 0 {
+					p[j] = math.Tanh(p[j] / most)
+					p[j], slope[j] = most*p[j], 1-p[j]*p[j]
+				}
 				p[j] = math.Exp(p[j])
 				sum += p[j]
 			}
@@ -42,7 +47,7 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 				delta += p[j] * dp[j]
 			}
 			for j := range n {
-				d := p[j] * (dp[j] - delta) * scale
+				d := p[j] * (dp[j] - delta) * scale * slope[j]
 				for c := range s.Width {
 					o[at(i, h, s.Heads, c)] += p[j] * float64(v[at(j, h/g, s.KVHeads, c)])
 					dq[at(i, h, s.Heads, c)] += d * float64(k[at(j, h/g, s.KVHeads, c)])
@@ -163,17 +168,20 @@ func testAttention(t *testing.T) {
 		why                        string
 		n, heads, kv, width, slide int
 		whole                      bool // rows, not trees
+		scores                     Scores
 	}{
-		{"one position", 1, 1, 1, 8, 0, false},
-		{"less than a tile, an odd width", 23, 2, 1, 5, 0, false},
-		{"whole tiles", 128, 3, 3, 64, 0, false},
-		{"the shape of SmolLM2", 300, 9, 3, 64, 0, false},
-		{"a sliding window", 200, 4, 2, 32, 50, false},
-		{"a wide head", 130, 2, 2, 128, 0, false},
-		{"rows without an order", 700, 3, 3, 32, 0, true},
+		{"one position", 1, 1, 1, 8, 0, false, Scores{}},
+		{"less than a tile, an odd width", 23, 2, 1, 5, 0, false, Scores{}},
+		{"whole tiles", 128, 3, 3, 64, 0, false, Scores{}},
+		{"the shape of SmolLM2", 300, 9, 3, 64, 0, false, Scores{}},
+		{"a sliding window", 200, 4, 2, 32, 50, false, Scores{}},
+		{"a wide head", 130, 2, 2, 128, 0, false, Scores{}},
+		{"rows without an order", 700, 3, 3, 32, 0, true, Scores{}},
+		{"scores of Gemma 2", 200, 4, 2, 32, 50, false, Scores{Scale: 0.5, Cap: 3}},
+		{"a cap alone", 70, 2, 1, 24, 0, false, Scores{Cap: 0.7}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
+			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Scores: c.scores}
 			s.Depth, s.Reach = tree(r, c.n)
 			if c.whole {
 				s.Start, s.Reach = rows(r, c.n)
@@ -197,11 +205,13 @@ func testAttentionBF16(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, c := range []struct {
 		n, heads, kv, width, slide int
+		scores                     Scores
 	}{
-		{1, 1, 1, 8, 0}, {23, 2, 1, 5, 0}, {300, 9, 3, 64, 0}, {200, 4, 2, 80, 50}, {130, 2, 2, 128, 0},
+		{1, 1, 1, 8, 0, Scores{}}, {23, 2, 1, 5, 0, Scores{}}, {300, 9, 3, 64, 0, Scores{}}, {200, 4, 2, 80, 50, Scores{}},
+		{130, 2, 2, 128, 0, Scores{}}, {200, 4, 2, 64, 50, Scores{Scale: 0.25, Cap: 3}},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide}
+			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Scores: c.scores}
 			s.Depth, s.Reach = tree(r, c.n)
 			for _, x := range attended[bfloat16.BFloat16](t, s, r) {
 				var off, size float64

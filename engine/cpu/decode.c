@@ -1,6 +1,5 @@
 #include "decode.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +29,9 @@ int decode_rounds(void) { return isa_used() >= ISA_AVX512BF16; }
 
 void round_bf16(uint16_t *to, const float *from, long n) { kernels_for(1)->round_bf16(to, from, n); }
 
-void swiglu(float *g, const float *u, long n) { kernels_for(0)->swiglu(g, u, n); }
+void gated(float *g, const float *u, long n, int gelu) { kernels_for(0)->gated(g, u, n, gelu); }
+
+void soft_cap(float *x, long n, float cap) { kernels_for(0)->soft_cap(x, n, cap); }
 
 kv_cache *kv_new(int heads, int width, int bf16) {
     kv_cache *c = calloc(1, sizeof *c);
@@ -113,7 +114,7 @@ static int attention_job(void *of, int worker, int workers) {
         const size_t key = ((size_t)h * cache->room + from) * vector_bytes(cache);
         const long at = ((long)row * t->heads + (long)h * group) * c;
         const decode_head head = {
-            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from, .scale = 1 / sqrtf((float)c),
+            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from, .scale = t->scale, .cap = t->cap,
             .q = t->q + at, .k = (char *)cache->keys + key, .v = (char *)cache->values + key,
             .scores = room, .query = room + scores, .total = room + scores + query, .o = t->o + at};
         j->kernels->decode_attention(&head);

@@ -24,8 +24,12 @@ void decode_gemm(decode_product p, int workers);
 // round_bf16 is n values in bf16.
 void round_bf16(uint16_t *to, const float *from, long n);
 
-// swiglu sets n values of g to silu(g)·u.
-void swiglu(float *g, const float *u, long n);
+// gated sets n values of g to silu(g)·u, or with gelu to gelu(g)·u, whose tanh is of its
+// approximation.
+void gated(float *g, const float *u, long n, int gelu);
+
+// soft_cap sets n values x to cap·tanh(x/cap).
+void soft_cap(float *x, long n, float cap);
 
 // kv_cache holds keys and values [heads, room, width] of `length` tokens in bf16 or f32.
 typedef struct {
@@ -46,7 +50,7 @@ int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *pl
 // values of their head, k and v [n, width], to o [group, width].
 typedef struct {
     int bf16, group, width, n;
-    float scale;
+    float scale, cap; // of the scores; cap 0 for none
     const float *q;
     const void *k, *v;
     float *scores; // room for decode_scores values
@@ -64,6 +68,7 @@ typedef struct {
     kv_cache **caches;
     const int *lengths;
     int rows, heads, slide;
+    float scale, cap;
     const float *q;
     float *o;
 } decode_tokens;

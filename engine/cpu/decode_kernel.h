@@ -66,7 +66,7 @@ static void decode_gemm_part(const decode_product *p, int from, int to) {
         decode_rows(p, 0, from, to);
 }
 
-// scores of a head's group: q·k, scaled.
+// scores of a head's group: q·k, scaled and capped.
 INLINE void decode_dots(const decode_head *h, const int bf16) {
     const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16, apart = (c + 31) / 32 * 32;
     unit *query = h->query;
@@ -87,7 +87,8 @@ INLINE void decode_dots(const decode_head *h, const int bf16) {
                     dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, c - j, bf16));
                 x[l] = (VF)dot;
             }
-            AT(h->scores + (long)g * padded + i) = sum_each(x) * h->scale;
+            const VF scores = sum_each(x) * h->scale;
+            AT(h->scores + (long)g * padded + i) = h->cap ? capped(scores, h->cap) : scores;
         }
 }
 

@@ -63,18 +63,39 @@ func testDecodeGEMM(t *testing.T) {
 	}
 }
 
-func TestSwiGLU(t *testing.T) { withEachISA(t, testSwiGLU) }
+func TestGated(t *testing.T) { withEachISA(t, testGated) }
 
-func testSwiGLU(t *testing.T) {
-	g, u, want := make([]float32, 403), make([]float32, 403), make([]float64, 403)
-	for i := range g {
-		g[i], u[i] = float32(i-200)/2, float32(i%7)-3
-		want[i] = float64(g[i]) / (1 + math.Exp(-float64(g[i]))) * float64(u[i])
+func testGated(t *testing.T) {
+	for gelu, of := range map[bool]func(x float64) float64{
+		false: func(x float64) float64 { return x / (1 + math.Exp(-x)) },
+		true:  func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) },
+	} {
+		g, u, want := make([]float32, 1603), make([]float32, 1603), make([]float64, 1603)
+		for i := range g {
+			g[i], u[i] = float32(i-800)/16, float32(i%7)-3
+			want[i] = of(float64(g[i])) * float64(u[i])
+		}
+		Gated(g, u, gelu)
+		for i := range g {
+			if !golden.Near(float64(g[i]), want[i], 1e-6*(1+math.Abs(want[i]))) {
+				t.Fatalf("gelu %t, %d: %g, expected %g", gelu, i, g[i], want[i])
+			}
+		}
 	}
-	SwiGLU(g, u)
-	for i := range g {
-		if !golden.Near(float64(g[i]), want[i], 1e-6*(1+math.Abs(want[i]))) {
-			t.Fatalf("%d: %g, expected %g", i, g[i], want[i])
+}
+
+func TestSoftCap(t *testing.T) { withEachISA(t, testSoftCap) }
+
+func testSoftCap(t *testing.T) {
+	x, want := make([]float32, 403), make([]float64, 403)
+	for i := range x {
+		x[i] = float32(i-200) * 0.7
+		want[i] = 30 * math.Tanh(float64(x[i])/30)
+	}
+	SoftCap(x, 30)
+	for i := range x {
+		if !golden.Near(float64(x[i]), want[i], 1e-6*(1+math.Abs(want[i]))) {
+			t.Fatalf("%d: %g, expected %g", i, x[i], want[i])
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // What is done value by value, for one set of instructions: AdamW, sums, split weights,
-// SwiGLU.
+// gates.
 
 // moved moves LANES weights, w, or if split those of bf16 and residual.
 INLINE void moved(const adamw_step *s, adamw_weights at, const int split) {
@@ -105,10 +105,21 @@ static void join_values(float *x, const uint16_t *bf16, const int16_t *residual,
     }
 }
 
-static void gate(float *g, const float *u, long n) {
+INLINE VF silu(VF x) {
+    const VF e = power(pick(x > 0, -x, x)); // exp(-|x|)
+    return x * pick(x > 0, all(1), e) / (1.0f + e);
+}
+
+// gelu is x·Φ(x) by its approximation with a tanh (arXiv 1606.08415).
+INLINE VF gelu(VF x) { return 0.5f * x * (1.0f + tangent(0.797884561f * (x + 0.044715f * x * x * x))); }
+
+static void gate(float *g, const float *u, long n, int by_gelu) {
     for (long i = 0; i < n; i += LANES) {
-        const VF x = some_values(g, i, n - i, 0), e = power(pick(x > 0, -x, x)); // exp(-|x|)
-        const VF gated = x * pick(x > 0, all(1), e) / (1.0f + e) * some_values(u, i, n - i, 0);
-        set_some(g, i, n - i, gated, 0);
+        const VF x = some_values(g, i, n - i, 0);
+        set_some(g, i, n - i, (by_gelu ? gelu(x) : silu(x)) * some_values(u, i, n - i, 0), 0);
     }
+}
+
+static void cap_values(float *x, long n, float cap) {
+    for (long i = 0; i < n; i += LANES) set_some(x, i, n - i, capped(some_values(x, i, n - i, 0), cap), 0);
 }

@@ -25,7 +25,8 @@ typedef struct {
     void (*round_bf16)(uint16_t *to, const float *from, long n);
 
     // These are NULL where there are only kernels for bf16.
-    void (*swiglu)(float *g, const float *u, long n);
+    void (*gated)(float *g, const float *u, long n, int gelu);
+    void (*soft_cap)(float *x, long n, float cap);
     void (*accumulate_bf16)(float *to, const uint16_t *d, long n, int first);
     void (*accumulate_f32)(float *to, const float *d, long n);
     void (*split)(const float *x, uint16_t *bf16, int16_t *residual, long n);

@@ -55,7 +55,7 @@ func AppendKV[T Number](c *KVCache, k, v []T, places []int32) error {
 // DecodeAttention is attention of B new tokens, each to the first lengths[b] tokens of
 // its row's cache, of which it is the last: q [B, H, C] to o [B, H, C]. Several may be of
 // one row. With a sliding window a token sees that many, itself among them.
-func DecodeAttention(caches []*KVCache, lengths []int32, heads, slide int, q, o []float32) error {
+func DecodeAttention(caches []*KVCache, lengths []int32, heads, slide int, s Scores, q, o []float32) error {
 	if len(caches) == 0 {
 		return nil
 	}
@@ -79,6 +79,7 @@ func DecodeAttention(caches []*KVCache, lengths []int32, heads, slide int, q, o 
 		tokens += int(lengths[i])
 	}
 	return done("decode", C.decode_attention(C.decode_tokens{
-		caches: &list[0], lengths: ints(lengths), rows: C.int(len(list)), heads: C.int(heads), slide: C.int(slide), q: floats(q), o: floats(o),
+		caches: &list[0], lengths: ints(lengths), rows: C.int(len(list)), heads: C.int(heads), slide: C.int(slide),
+		scale: C.float(s.ScaleFor(width)), cap: C.float(s.Cap), q: floats(q), o: floats(o),
 	}, workers(tokens*kv*width)))
 }

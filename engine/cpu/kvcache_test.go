@@ -20,8 +20,10 @@ func testKVCache(t *testing.T) {
 	for _, c := range []struct {
 		heads, kv, width, slide int
 		bf16                    bool
+		scores                  Scores
 	}{
-		{1, 1, 5, 0, false}, {9, 3, 64, 0, false}, {9, 3, 64, 0, true}, {4, 1, 80, 30, true}, {4, 2, 12, 7, false}, {7, 1, 96, 31, true},
+		{1, 1, 5, 0, false, Scores{}}, {9, 3, 64, 0, false, Scores{}}, {9, 3, 64, 0, true, Scores{}}, {4, 1, 80, 30, true, Scores{}},
+		{4, 2, 12, 7, false, Scores{}}, {7, 1, 96, 31, true, Scores{}}, {4, 1, 40, 30, false, Scores{Scale: 0.3, Cap: 2}},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			var caches []*KVCache
@@ -59,7 +61,7 @@ func testKVCache(t *testing.T) {
 			}
 			q := representable(r, len(caches)*c.heads*c.width)
 			o := make([]float32, len(q))
-			if err := DecodeAttention(caches, lengths, c.heads, c.slide, q, o); err != nil {
+			if err := DecodeAttention(caches, lengths, c.heads, c.slide, c.scores, q, o); err != nil {
 				t.Fatal(err)
 			}
 			for row := range caches {
@@ -76,7 +78,10 @@ func testKVCache(t *testing.T) {
 					}
 					for i := from; i < n; i++ {
 						for j := range c.width {
-							p[i] += float64(q[at+j]) * of(keys[row], i, j) / math.Sqrt(float64(c.width))
+							p[i] += float64(q[at+j]) * of(keys[row], i, j) * c.scores.ScaleFor(c.width)
+						}
+						if most := c.scores.Cap; most != 0 {
+							p[i] = most * math.Tanh(p[i]/most)
 						}
 						high = max(high, p[i])
 					}
@@ -126,7 +131,7 @@ func BenchmarkKVCache(b *testing.B) {
 			q := representable(r, 8*9*64)
 			o := make([]float32, len(q))
 			for b.Loop() {
-				if err := DecodeAttention(caches, lengths, 9, 0, q, o); err != nil {
+				if err := DecodeAttention(caches, lengths, 9, 0, Scores{}, q, o); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -42,7 +42,8 @@ func GEMM(_, _, _ []bfloat16.BFloat16, _, _, _ int, _ bool) error        { retur
 func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error { return ErrNoKernels }
 func Accumulate[T Number]([]float32, []T, bool) error                    { return ErrNoKernels }
 func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error  { return ErrNoKernels }
-func SwiGLU(_, _ []float32)                                              {}
+func Gated(_, _ []float32, _ bool)                                       {}
+func SoftCap([]float32, float64)                                         {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
 	return nil, ErrNoKernels
 }
@@ -53,9 +54,11 @@ func TopK(context.Context, []float32, []float32, int, int) ([][]Hit, error) {
 // KVCache is empty.
 type KVCache struct{}
 
-func NewKVCache(int, int, bool) (*KVCache, error)                               { return nil, ErrNoKernels }
-func (c *KVCache) Free()                                                        {}
-func (c *KVCache) Length() int                                                  { return 0 }
-func (c *KVCache) Truncate(int)                                                 {}
-func AppendKV[T Number](*KVCache, []T, []T, []int32) error                      { return ErrNoKernels }
-func DecodeAttention([]*KVCache, []int32, int, int, []float32, []float32) error { return ErrNoKernels }
+func NewKVCache(int, int, bool) (*KVCache, error)          { return nil, ErrNoKernels }
+func (c *KVCache) Free()                                   {}
+func (c *KVCache) Length() int                             { return 0 }
+func (c *KVCache) Truncate(int)                            {}
+func AppendKV[T Number](*KVCache, []T, []T, []int32) error { return ErrNoKernels }
+func DecodeAttention([]*KVCache, []int32, int, int, Scores, []float32, []float32) error {
+	return ErrNoKernels
+}

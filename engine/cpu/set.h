@@ -43,7 +43,8 @@ const kernels KERNELS = {
     .decode_attention = decode_head_part,
     .round_bf16 = decode_round,
 #ifndef BF16_PRODUCTS
-    .swiglu = gate,
+    .gated = gate,
+    .soft_cap = cap_values,
     .accumulate_bf16 = add_bf16,
     .accumulate_f32 = add_f32,
     .split = split_values,

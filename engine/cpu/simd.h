@@ -57,6 +57,24 @@ INLINE VF power(VF x) {
     return (VF)((VI)p + ((VI)t << 23));
 }
 
+// tangent is the hyperbolic tangent, within 1e-7: by a polynomial up to 5/8, else by exp.
+INLINE VF tangent(VF x) {
+    const VF size = pick(x > 0, x, -x), z = x * x, e = power(-2.0f * size), far = (1.0f - e) / (1.0f + e);
+    VF p = z * -0.00610496104f + 0.0210036524f;
+    p = p * z - 0.0538525023f;
+    p = p * z + 0.133327827f;
+    p = p * z - 0.333333284f;
+    return pick(size < 0.625f, x + x * z * p, pick(x > 0, far, -far));
+}
+
+// capped bends x to stay within ±cap, and cap_slope is its derivative there, of the outcome.
+INLINE VF capped(VF x, float cap) { return cap * tangent(x / cap); }
+
+INLINE VF cap_slope(VF outcome, float cap) {
+    const VF part = greater(outcome, all(-cap)) / cap; // what is masked is far below
+    return 1.0f - part * part;
+}
+
 INLINE VF roots(VF x) {
 #if defined(__x86_64__) && LANES == 16
     return (VF)_mm512_sqrt_ps((__m512)x);

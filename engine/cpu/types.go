@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
@@ -12,10 +13,25 @@ import (
 // sees one at least.
 type AttentionShape struct {
 	Heads, KVHeads, Width int
-	Slide                 int     // 0 for none
+	Slide                 int // 0 for none
+	Scores                Scores
 	Depth                 []int32 // S depths in the row
 	Start                 []int32 // S; nil: each position itself, so that none sees what comes after it
 	Reach                 []int32 // S
+}
+
+// Scores says how products of queries and keys become scores.
+type Scores struct {
+	Scale float64 // what they are multiplied by; 0 for 1/√C
+	Cap   float64 // then x becomes Cap·tanh(x/Cap), as in Gemma 2 (arXiv 2408.00118); 0 for none
+}
+
+// ScaleFor is Scale for heads C wide.
+func (s Scores) ScaleFor(width int) float64 {
+	if s.Scale != 0 {
+		return s.Scale
+	}
+	return 1 / math.Sqrt(float64(width))
 }
 
 // Attention is softmax(q·kᵀ/√C)·v over trees, or over rows without an order, forwards
