@@ -1,7 +1,7 @@
 package nn
 
 import (
-	"math"
+	"gorqa/engine/cpu"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -19,6 +19,7 @@ type Tree struct {
 	Global    int   // leading positions that everything may attend to
 	Block     int   // queries per block of scores
 	Slide     int   // sliding window of the model, in depth; 0 for none
+	Scores    cpu.Scores
 }
 
 // bands is how a tree's positions are cut: all blocks of queries at once look at
@@ -126,10 +127,31 @@ func (b bands) mask(global bool) *Node {
 // scores gives the masked, scaled scores [N, blocks, G, Block, M] in f32 of
 // queries [N, blocks, G, Block, C] and keys [N, blocks, M, C] or, global, [N, M, C].
 func (b bands) scores(q, k *Node, global bool) *Node {
-	s := MulScalar(meet(q, k, global), 1/math.Sqrt(float64(q.Shape().Dim(-1))))
+	s := scored(b.Scores, meet(q, k, global), q.Shape().Dim(-1))
 	m := s.Shape().Dimensions[4]
 	seen := BroadcastToDims(Reshape(b.mask(global), 1, b.blocks, 1, b.Block, m), s.Shape().Dimensions...)
 	return Where(seen, s, Scalar(s.Graph(), dtypes.Float32, -1e9))
+}
+
+// scored makes scores in f32 of products of heads C wide.
+func scored(s cpu.Scores, products *Node, width int) *Node {
+	return SoftCap(MulScalar(products, s.ScaleFor(width)), s.Cap)
+}
+
+// SoftCap is most·tanh(x/most), or with most 0 x itself.
+func SoftCap(x *Node, most float64) *Node {
+	if most == 0 {
+		return x
+	}
+	return MulScalar(Tanh(DivScalar(x, most)), most)
+}
+
+// SoftCapVJP is the cotangent of SoftCap's x for that of its outcome.
+func SoftCapVJP(outcome, d *Node, most float64) *Node {
+	if most == 0 {
+		return d
+	}
+	return Mul(d, OneMinus(Square(DivScalar(outcome, most))))
 }
 
 // queries is [N, G, S, C] as [N, blocks, G, Block, C]; back is its inverse.
@@ -186,7 +208,7 @@ func Grouped(x *Node, kvHeads int) *Node {
 	return TransposeAllAxes(Reshape(x, d[0], kvHeads, d[1]/kvHeads, d[2]), 1, 2, 0, 3)
 }
 
-// Attention is softmax(q·kᵀ/√C)·v over the tree, in blocks along the diagonal.
+// Attention is softmax(scores)·v over the tree, in blocks along the diagonal.
 // q is [N, G, S, C], k and v [N, S, C]; it returns o [N, G, S, C] in the type of
 // q and the log-sum-exp of each row of scores [N, G, S] in f32.
 func Attention(t Tree, q, k, v *Node) (o, lse *Node) {
@@ -222,7 +244,7 @@ func Attention(t Tree, q, k, v *Node) (o, lse *Node) {
 // 2205.14135), so no scores are kept.
 func AttentionVJP(t Tree, q, k, v, o, lse, dO *Node) (dq, dk, dv *Node) {
 	b := t.bands()
-	scale := 1 / math.Sqrt(float64(q.Shape().Dim(-1)))
+	scale := t.Scores.ScaleFor(q.Shape().Dim(-1))
 	delta := ReduceSum(Mul(cast(o, dtypes.Float32), cast(dO, dtypes.Float32)), -1) // [N, G, S]
 	column := func(x *Node) *Node { return b.queries(InsertAxes(x, -1)) }
 	kind := q.DType()
@@ -239,7 +261,7 @@ func AttentionVJP(t Tree, q, k, v, o, lse, dO *Node) (dq, dk, dv *Node) {
 		s := b.scores(q, keys, global)
 		p := Exp(Sub(s, BroadcastToShape(lse, s.Shape())))
 		dp := meet(dO, b.keys(v, global), global)
-		ds := MulScalar(Mul(p, Sub(dp, BroadcastToShape(delta, s.Shape()))), scale)
+		ds := MulScalar(SoftCapVJP(s, Mul(p, Sub(dp, BroadcastToShape(delta, s.Shape()))), t.Scores.Cap), scale)
 		add(&dv, b.gather(cast(p, kind), dO, global))
 		add(&dk, b.gather(cast(ds, kind), q, global))
 		add(&dq, cast(weigh(cast(ds, kind), keys, global), dtypes.Float32))

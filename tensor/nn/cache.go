@@ -1,7 +1,7 @@
 package nn
 
 import (
-	"math"
+	"gorqa/engine/cpu"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -18,6 +18,7 @@ type Cache struct {
 	First     *Node // [B] i32, first old place of the row, P for none
 	Place     *Node // i32 scalar, recent place of the new token
 	Slide     int   // sliding window of the model, in depth; 0 for none
+	Scores    cpu.Scores
 }
 
 // Attend writes the new k and v [N, B, C] to the recent parts and attends from
@@ -31,7 +32,7 @@ func (c Cache) Attend(q, k, v, oldK, oldV, recentK, recentV *Node) (o, newK, new
 	newV = DynamicUpdateSlice(recentV, InsertAxes(v, 2), at)
 	q = TransposeAllAxes(q, 0, 2, 1, 3) // [N, B, G, C]
 	scores := func(keys, ok *Node, m int) *Node {
-		s := MulScalar(cast(dot(q, keys, []int{3}, []int{0, 1}, []int{3}, []int{0, 1}), dtypes.Float32), 1/math.Sqrt(float64(width)))
+		s := scored(c.Scores, cast(dot(q, keys, []int{3}, []int{0, 1}, []int{3}, []int{0, 1}), dtypes.Float32), width)
 		return Where(BroadcastToDims(Reshape(ok, 1, b, 1, m), n, b, g, m), s, Scalar(q.Graph(), dtypes.Float32, -1e9))
 	}
 	old, recent := c.masks(b, p, r)

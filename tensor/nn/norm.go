@@ -17,8 +17,29 @@ func RMSNorm(x, weight *Node, epsilon float64) *Node {
 // RMSNormVJP returns the cotangent of RMSNorm's x and collects the gradient
 // of the weight of that name.
 func RMSNormVJP(w *Weights, name string, x, dy *Node, epsilon float64) *Node {
+	return Norm{Epsilon: epsilon}.VJP(w, name, x, dy)
+}
+
+// Norm is RMSNorm by a block's weight.
+type Norm struct {
+	Epsilon float64
+	PlusOne bool // the weight is what is added to 1, as in Gemma
+}
+
+// Of is the norm of x by the weight of that name.
+func (n Norm) Of(w *Weights, name string, x *Node) *Node { return n.by(w.Get(name), x) }
+
+func (n Norm) by(weight, x *Node) *Node {
+	if n.PlusOne {
+		weight = OnePlus(cast(weight, dtypes.Float32))
+	}
+	return RMSNorm(x, weight, n.Epsilon)
+}
+
+// VJP returns the cotangent of Of's x and collects the gradient of the weight.
+func (n Norm) VJP(w *Weights, name string, x, dy *Node) *Node {
 	weight := w.Get(name)
-	d := Pullback([]*Node{RMSNorm(x, weight, epsilon)}, []*Node{dy}, []*Node{x, weight})
+	d := Pullback([]*Node{n.by(weight, x)}, []*Node{dy}, []*Node{x, weight})
 	w.Grad(name, func() *Node { return d[1] })
 	return d[0]
 }

@@ -1,30 +1,24 @@
 // Package llama is the Llama family of decoders: llama (SmolLM2, TinyLlama,
-// Vicuna, Llama 2 and 3), mistral, qwen2 and qwen3, which differ only in
-// biases, query/key norms, sliding windows and rope scaling. It turns a
-// configuration and weights under Hugging Face names into blocks for a tape;
-// it knows nothing of files, text, optimisers or sampling.
+// Vicuna, Llama 2 and 3), mistral, qwen2, qwen3 and what else families.go lists,
+// which differ in biases, where norms stand, sliding windows, rotary positions,
+// gates, scales and caps. It turns a configuration and weights under Hugging Face
+// names into blocks for a tape; it knows nothing of files, text, optimisers or
+// sampling.
 package llama
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 
+	"gorqa/engine/cpu"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
-
-// Known are the model_type values of config.json that this package builds.
-var known = []string{"llama", "mistral", "qwen2", "qwen3"}
-
-// Known lists the model types that this package builds.
-func Known() []string { return slices.Clone(known) }
 
 // Config is a decoder's shape.
 type Config struct {
@@ -38,34 +32,38 @@ type Config struct {
 	Vocabulary int // V
 	Epsilon    float64
 	Rope       nn.Rope
-	Tied       bool // the head is the embedding
+	SlideRope  *nn.Rope // of layers with a sliding window; nil for Rope
+	Still      []bool   // layers without rotary positions; nil for none
+	Tied       bool     // the head is the embedding
 	QKVBias    bool
 	OutBias    bool
 	MLPBias    bool
-	QKNorm     bool
-	Slide      []int // sliding window of each layer, 0 for none
-	MaxLength  int   // positions the model was trained for
+	Norms      Norms
+	PlusOne    bool // norms scale by 1 and their weight
+	QKNorm     bool // each head's queries and keys have norms
+	WideQKNorm bool // those of all heads together have
+	Fused      bool // one matrix for queries, keys and values, one for gate and up
+	GELU       bool // the gate is GELU's (approximated with a tanh), else SiLU's
+	Scores     cpu.Scores
+	Scales     Scales
+	LogitCap   float64 // logits stay within ± it; 0 for none
+	Slide      []int   // sliding window of each layer, 0 for none
+	MaxLength  int     // positions that the model is right for
 }
 
-// family is what the configuration class of transformers 5.23 takes for a key
-// that config.json leaves out, and which keys it does not look at.
-type family struct {
-	kvHeads   int // 0 for as many as there are query heads
-	headWidth int // 0 for an equal share of the width
-	positions int
-	window    int  // 0 where there are no sliding windows
-	switched  bool // windows are only where use_sliding_window says so
-	biases    bool // attention_bias is looked at
-	mlpBiases bool // mlp_bias is looked at
-}
+// Norms says where a layer's norms stand: around attention, and around the
+// feed-forward layer.
+type Norms int
 
-func familyOf(modelType string) family {
-	return map[string]family{
-		"llama":   {positions: 2048, biases: true, mlpBiases: true},
-		"mistral": {positions: 131072, kvHeads: 8, window: 4096},
-		"qwen2":   {positions: 32768, kvHeads: 32, window: 4096, switched: true},
-		"qwen3":   {positions: 32768, kvHeads: 32, window: 4096, switched: true, headWidth: 128, biases: true},
-	}[modelType]
+const (
+	NormsBefore Norms = iota
+	NormsAround       // before and behind
+	NormsBehind       // behind, before what is added to
+)
+
+// Scales are what is multiplied with, 0 for 1.
+type Scales struct {
+	Embedding, Residual, Logits float64 // Residual is what a layer's two parts add
 }
 
 // setting is a key of config.json that may be left out or null, which can mean
@@ -104,19 +102,36 @@ type hfConfig struct {
 	Vocab         int              `json:"vocab_size"`
 	Epsilon       setting[float64] `json:"rms_norm_eps"`
 	Act           setting[string]  `json:"hidden_act"`
+	Activation    setting[string]  `json:"hidden_activation"` // of Gemma 2 and 3
 	Tied          bool             `json:"tie_word_embeddings"`
 	AttentionBias bool             `json:"attention_bias"`
 	MLPBias       bool             `json:"mlp_bias"`
 	MaxPositions  int              `json:"max_position_embeddings"`
-	Sliding       setting[int]     `json:"sliding_window"`
-	UseSliding    bool             `json:"use_sliding_window"`
-	MaxWindow     setting[int]     `json:"max_window_layers"`
-	LayerTypes    []string         `json:"layer_types"`
-	RopeTheta     *float64         `json:"rope_theta"`
-	RopeScaling   json.RawMessage  `json:"rope_scaling"`
-	RopeParams    json.RawMessage  `json:"rope_parameters"` // transformers 5 writes both here
-	RopePart      *float64         `json:"partial_rotary_factor"`
-	RopeLimit     float64          `json:"original_max_position_embeddings"`
+
+	Sliding     setting[int] `json:"sliding_window"`
+	UseSliding  bool         `json:"use_sliding_window"`
+	MaxWindow   setting[int] `json:"max_window_layers"`
+	LayerTypes  []string     `json:"layer_types"`
+	Pattern     setting[int] `json:"sliding_window_pattern"`
+	NoRope      []int        `json:"no_rope_layers"`
+	NoRopeEvery setting[int] `json:"no_rope_layer_interval"`
+
+	RopeTheta   *float64        `json:"rope_theta"`
+	RopeLocal   *float64        `json:"rope_local_base_freq"`
+	RopeScaling json.RawMessage `json:"rope_scaling"`
+	RopeParams  json.RawMessage `json:"rope_parameters"` // transformers 5 writes both here
+	RopePart    *float64        `json:"partial_rotary_factor"`
+	RopeLimit   float64         `json:"original_max_position_embeddings"`
+
+	ScoreScalar   setting[float64] `json:"query_pre_attn_scalar"`
+	ScoreCap      setting[float64] `json:"attn_logit_softcapping"`
+	LogitCap      setting[float64] `json:"final_logit_softcapping"`
+	Bidirectional bool             `json:"use_bidirectional_attention"`
+
+	EmbeddingScale setting[float64] `json:"embedding_multiplier"`
+	ResidualScale  setting[float64] `json:"residual_multiplier"`
+	ScoreScale     setting[float64] `json:"attention_multiplier"`
+	LogitDivisor   setting[float64] `json:"logits_scaling"`
 }
 
 // ParseConfig reads a config.json as transformers 5.23 does, of all spellings of
@@ -127,10 +142,42 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := json.Unmarshal(data, &h); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
 	}
-	if !slices.Contains(known, h.ModelType) {
-		return Config{}, fmt.Errorf("config.json: model_type %q; expected one of %s; choose a model of these families", h.ModelType, strings.Join(known, ", "))
+	f, ok := families()[h.ModelType]
+	if !ok {
+		return Config{}, fmt.Errorf("config.json: model_type %q; expected one of %s; choose a model of these families", h.ModelType, strings.Join(Known(), ", "))
 	}
-	var problems []error
+	c := Config{
+		Type: h.ModelType, Width: h.HiddenSize, Layers: h.Layers, Heads: h.Heads,
+		Inner: h.Intermediate, Vocabulary: h.Vocab, Epsilon: h.Epsilon.or(cmp.Or(f.epsilon, 1e-6), 1e-6), Tied: h.Tied,
+		QKVBias: f.biases && h.AttentionBias || f.qkvBias, OutBias: f.biases && h.AttentionBias, MLPBias: f.mlpBiases && h.MLPBias,
+		Norms: f.norms, PlusOne: f.gemma, QKNorm: f.qkNorm, WideQKNorm: f.wideQKNorm, Fused: f.fused, GELU: f.gemma, MaxLength: h.MaxPositions,
+	}
+	c.KVHeads = h.KVHeads.or(cmp.Or(f.kvHeads, h.Heads), h.Heads)
+	share := h.HiddenSize / max(h.Heads, 1)
+	c.HeadWidth = h.HeadDim.or(cmp.Or(f.headWidth, share), share)
+	problems := h.sizes(c)
+	problems = append(problems, h.scales(f, &c), h.ropes(f, &c))
+	if err := errors.Join(problems...); err != nil {
+		return Config{}, err
+	}
+	var err error
+	if c.Still, err = h.still(f); err != nil {
+		return Config{}, err
+	}
+	if c.Slide, err = h.slides(f, c.Still); err != nil {
+		return Config{}, err
+	}
+	if err := tape.CheckSize(c.Weights()); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// maxLayers bounds what a broken config.json can ask for.
+const maxLayers = 1024
+
+// sizes checks them.
+func (h hfConfig) sizes(c Config) (problems []error) {
 	positive := func(name string, v int) {
 		if v <= 0 || v > math.MaxInt32 {
 			problems = append(problems, fmt.Errorf("config.json: %s is %d; expected a positive number", name, v))
@@ -144,233 +191,167 @@ func ParseConfig(data []byte) (Config, error) {
 	if h.Layers > maxLayers {
 		problems = append(problems, fmt.Errorf("config.json: num_hidden_layers is %d; expected at most %d", h.Layers, maxLayers))
 	}
-	f := familyOf(h.ModelType)
-	kvHeads := h.KVHeads.or(cmp.Or(f.kvHeads, h.Heads), h.Heads)
-	width := h.HiddenSize / max(h.Heads, 1)
-	headWidth := h.HeadDim.or(cmp.Or(f.headWidth, width), width)
 	switch {
-	case kvHeads < 1 || h.Heads > 0 && h.Heads%kvHeads != 0:
-		problems = append(problems, fmt.Errorf("config.json: %d attention heads on %d key/value heads (num_key_value_heads); expected a multiple", h.Heads, kvHeads))
-	case headWidth < 2 || headWidth%2 != 0 || headWidth > math.MaxInt32:
-		problems = append(problems, fmt.Errorf("config.json: head width %d (head_dim); expected a positive, even number", headWidth))
+	case c.KVHeads < 1 || h.Heads > 0 && h.Heads%c.KVHeads != 0:
+		problems = append(problems, fmt.Errorf("config.json: %d attention heads on %d key/value heads (num_key_value_heads); expected a multiple", h.Heads, c.KVHeads))
+	case c.HeadWidth < 2 || c.HeadWidth%2 != 0 || c.HeadWidth > math.MaxInt32:
+		problems = append(problems, fmt.Errorf("config.json: head width %d (head_dim); expected a positive, even number", c.HeadWidth))
 	}
-	if act := h.Act.or("silu", "null"); act != "silu" && act != "swish" { // two names of one function
-		problems = append(problems, fmt.Errorf("config.json: hidden_act %q; expected silu", act))
+	if !(c.Epsilon >= 0) || math.IsInf(c.Epsilon, 1) {
+		problems = append(problems, fmt.Errorf("config.json: rms_norm_eps is %g; expected a small number from 0", c.Epsilon))
 	}
-	epsilon := h.Epsilon.or(1e-6, 1e-6)
-	if !(epsilon >= 0) || math.IsInf(epsilon, 1) {
-		problems = append(problems, fmt.Errorf("config.json: rms_norm_eps is %g; expected a small number from 0", epsilon))
-	}
-	c := Config{
-		Type: h.ModelType, Width: h.HiddenSize, Layers: h.Layers, Heads: h.Heads, KVHeads: kvHeads,
-		HeadWidth: headWidth, Inner: h.Intermediate, Vocabulary: h.Vocab, Epsilon: epsilon, Tied: h.Tied,
-		QKVBias: f.biases && h.AttentionBias || h.ModelType == "qwen2", OutBias: f.biases && h.AttentionBias,
-		MLPBias: f.mlpBiases && h.MLPBias, QKNorm: h.ModelType == "qwen3", MaxLength: h.MaxPositions,
-	}
-	var err error
-	c.Rope, err = h.rope(headWidth, f)
-	if err := errors.Join(append(problems, err)...); err != nil {
-		return Config{}, err
-	}
-	if c.Slide, err = h.slides(f); err != nil {
-		return Config{}, err
-	}
-	if err := tape.CheckSize(c.Weights()); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	return problems
 }
 
-// maxLayers bounds what a broken config.json can ask for.
-const maxLayers = 1024
-
-// slides gives each layer's sliding window. Llama has none whatever config.json
-// says. Mistral has one in every layer unless it is null, and Qwen has them where
-// use_sliding_window is true, from max_window_layers on; in both, layer_types says
-// more exactly which layers (AutoModel then takes Mistral for Ministral).
-func (h hfConfig) slides(f family) ([]int, error) {
-	out := make([]int, h.Layers)
-	window := h.Sliding.or(f.window, 0)
-	if f.window == 0 {
-		return out, nil
-	}
-	if h.Sliding.given && !h.Sliding.null && (window < 1 || window > math.MaxInt32) && (h.UseSliding || !f.switched) {
-		return nil, fmt.Errorf("config.json: sliding_window is %d; expected a positive number, or null for none", window)
-	}
-	first := 0
-	if f.switched {
-		first = max(h.MaxWindow.or(28, 28), 0)
-		if !h.UseSliding {
-			window = 0
+// scales reads the gate's function and what embeddings, scores, residuals and logits
+// are multiplied with and capped at.
+func (h hfConfig) scales(f family, c *Config) error {
+	var problems []error
+	key, act, gates := "hidden_act", h.Act.or("silu", "null"), []string{"silu", "swish"} // two names of one function
+	if f.gemma {
+		gates = []string{"gelu_pytorch_tanh"}
+		act = h.Act.or(gates[0], "null")
+		if f.norms == NormsAround {
+			key, act = "hidden_activation", h.Activation.or(gates[0], gates[0])
+		} else if act == "gelu" { // which always meant this one
+			act = gates[0]
 		}
 	}
-	if h.LayerTypes == nil {
-		for i := first; i < h.Layers; i++ {
-			out[i] = window
-		}
-		return out, nil
+	if !slices.Contains(gates, act) {
+		problems = append(problems, fmt.Errorf("config.json: %s %q; expected %s", key, act, gates[0]))
 	}
-	if len(h.LayerTypes) != h.Layers {
-		return nil, fmt.Errorf("config.json: layer_types names %d layers; expected %d, num_hidden_layers", len(h.LayerTypes), h.Layers)
+	number := func(name string, s setting[float64], missing float64) float64 {
+		v := s.or(missing, 0)
+		if v != missing && (!(v > 0) || math.IsInf(v, 1)) {
+			problems = append(problems, fmt.Errorf("config.json: %s is %g; expected a positive number", name, v))
+			return missing
+		}
+		return v
 	}
-	for i, kind := range h.LayerTypes {
-		switch {
-		case kind == "full_attention":
-		case kind != "sliding_attention":
-			return nil, fmt.Errorf("config.json: layer_types has %q; expected full_attention or sliding_attention", kind)
-		case window == 0:
-			return nil, errors.New("config.json: layer_types has sliding_attention, but sliding_window is null or switched off (use_sliding_window), with which transformers cannot run the model; expected a window; correct one of them")
-		default:
-			out[i] = window
-		}
+	if h.Bidirectional {
+		problems = append(problems, errors.New("config.json: use_bidirectional_attention is true, that of an embedder; expected a generator, whose tokens see those before them"))
 	}
-	return out, nil
-}
-
-// ropeFields are those of rope_scaling and of rope_parameters.
-type ropeFields struct {
-	Theta  *float64 `json:"rope_theta"`
-	Kind   string   `json:"rope_type"`
-	Type   string   `json:"type"`
-	Factor float64  `json:"factor"`
-	Part   *float64 `json:"partial_rotary_factor"`
-	nn.Llama3Rope
-}
-
-// rope reads rope_theta and rope_scaling, the spelling of transformers 4, and
-// rope_parameters, that of 5. Where they contradict each other it depends on the
-// version what the model is, so that is an error.
-func (h hfConfig) rope(width int, f family) (nn.Rope, error) {
-	r := nn.Rope{Width: width}
-	thetas := []*float64{h.RopeTheta}
-	parts := []*float64{h.RopePart}
-	var found []nn.Rope // of each spelling
-	for _, spelling := range []struct {
-		name string
-		raw  json.RawMessage
-	}{{"rope_scaling", h.RopeScaling}, {"rope_parameters", h.RopeParams}} {
-		if len(spelling.raw) == 0 || string(spelling.raw) == "null" {
-			continue
-		}
-		var s ropeFields
-		var fields map[string]json.RawMessage
-		if err := errors.Join(json.Unmarshal(spelling.raw, &fields), json.Unmarshal(spelling.raw, &s)); err != nil {
-			return r, fmt.Errorf("config.json: %s: %w", spelling.name, err)
-		}
-		for name, value := range fields {
-			if bytes.HasPrefix(value, []byte("{")) {
-				return r, fmt.Errorf("config.json: %s has settings of its own for %q; expected one for all layers", spelling.name, name)
+	if f.gemma {
+		c.Scales.Embedding = math.Sqrt(float64(c.Width))
+	}
+	if f.scoreScalar {
+		c.Scores.Scale = 1 / math.Sqrt(number("query_pre_attn_scalar", h.ScoreScalar, 256))
+		capOf := func(name string, s setting[float64], missing float64) float64 {
+			if s.null {
+				return 0
 			}
+			return number(name, s, missing)
 		}
-		thetas, parts = append(thetas, s.Theta), append(parts, s.Part)
-		scaled, err := h.scaled(s, f)
-		if err != nil {
-			return r, fmt.Errorf("config.json: %s: %w", spelling.name, err)
-		}
-		found = append(found, scaled)
-	}
-	for _, part := range parts {
-		if part != nil && *part != 1 {
-			return r, fmt.Errorf("config.json: partial_rotary_factor is %g; expected 1: heads that turn in part are not of these families", *part)
+		c.LogitCap = capOf("final_logit_softcapping", h.LogitCap, f.logitCap)
+		c.Scores.Cap = capOf("attn_logit_softcapping", h.ScoreCap, f.scoreCap)
+		if c.Scores.Cap != 0 && f.scoreCap == 0 {
+			problems = append(problems, fmt.Errorf("config.json: attn_logit_softcapping is %g, which transformers 5 does not look at in a %s; expected null; correct it", c.Scores.Cap, h.ModelType))
 		}
 	}
-	if len(found) == 2 && !reflect.DeepEqual(found[0], found[1]) {
-		return r, fmt.Errorf("config.json: rope_scaling (%s) and rope_parameters (%s) contradict each other, and which one counts depends on the version of transformers; expected the same; correct one of them", h.RopeScaling, h.RopeParams)
+	if f.granite {
+		c.Scales = Scales{number("embedding_multiplier", h.EmbeddingScale, 1), number("residual_multiplier", h.ResidualScale, 1), 1 / number("logits_scaling", h.LogitDivisor, 1)}
+		c.Scores.Scale = number("attention_multiplier", h.ScoreScale, 1)
 	}
-	if len(found) > 0 {
-		r = found[0]
-		r.Width = width
-	}
-	for _, theta := range thetas {
-		switch {
-		case theta == nil:
-		case !(*theta > 0) || math.IsInf(*theta, 1):
-			return r, fmt.Errorf("config.json: rope_theta is %g; expected a positive number", *theta)
-		case r.Theta != 0 && r.Theta != *theta:
-			return r, fmt.Errorf("config.json: rope_theta is %g in one place and %g in another (rope_scaling, rope_parameters), and which one counts depends on the version of transformers; expected the same; correct one of them", r.Theta, *theta)
-		default:
-			r.Theta = *theta
-		}
-	}
-	if r.Theta == 0 {
-		r.Theta = 10000
-	}
-	return r, nil
-}
-
-// scaled reads how angles are scaled, without their base.
-func (h hfConfig) scaled(s ropeFields, f family) (r nn.Rope, err error) {
-	if s.Kind != "" && s.Type != "" && s.Kind != s.Type {
-		return r, fmt.Errorf("rope_type %q and type %q; expected the same", s.Kind, s.Type)
-	}
-	factor := func() error {
-		if !(s.Factor > 0) || math.IsInf(s.Factor, 1) {
-			return fmt.Errorf("factor is %g; expected a positive number", s.Factor)
-		}
-		return nil
-	}
-	switch kind := cmp.Or(s.Kind, s.Type, "default"); kind {
-	case "default":
-		return r, nil
-	case "linear":
-		r.Linear = s.Factor
-		return r, factor()
-	case "llama3":
-		l := s.Llama3Rope
-		l.Factor = s.Factor
-		switch {
-		case h.RopeLimit != 0 && l.OriginalLimit != 0 && l.OriginalLimit != h.RopeLimit:
-			return r, fmt.Errorf("original_max_position_embeddings is %g, and %g outside; expected the same", l.OriginalLimit, h.RopeLimit)
-		case l.OriginalLimit == 0:
-			l.OriginalLimit = cmp.Or(h.RopeLimit, float64(cmp.Or(h.MaxPositions, f.positions)))
-		}
-		if !(l.LowFreq > 0) || !(l.HighFreq > l.LowFreq) || !(l.OriginalLimit > 0) {
-			return r, fmt.Errorf("low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g; expected positive numbers, the second above the first", l.LowFreq, l.HighFreq, l.OriginalLimit)
-		}
-		r.Llama3 = &l
-		return r, factor()
-	default:
-		return r, fmt.Errorf("scaling of type %q; expected default, linear or llama3", kind)
-	}
+	return errors.Join(problems...)
 }
 
 // Weights lists the weights of the model under their Hugging Face names.
 func (c Config) Weights() []tape.Weight {
-	q, kv := c.Heads*c.HeadWidth, c.KVHeads*c.HeadWidth
+	q, kv := c.queryWidth(), c.keyWidth()
 	ws := []tape.Weight{{Name: "model.embed_tokens.weight", Dims: []int{c.Vocabulary, c.Width}, Table: true}}
 	add := func(name string, dims ...int) { ws = append(ws, tape.Weight{Name: name, Dims: dims}) }
 	for i := range c.Layers {
 		p := fmt.Sprintf("model.layers.%d.", i)
-		add(p+"input_layernorm.weight", c.Width)
-		for _, l := range []struct {
-			name    string
-			out, in int
-			bias    bool
-		}{
-			{"self_attn.q_proj", q, c.Width, c.QKVBias},
-			{"self_attn.k_proj", kv, c.Width, c.QKVBias},
-			{"self_attn.v_proj", kv, c.Width, c.QKVBias},
-			{"self_attn.o_proj", c.Width, q, c.OutBias},
-			{"mlp.gate_proj", c.Inner, c.Width, c.MLPBias},
-			{"mlp.up_proj", c.Inner, c.Width, c.MLPBias},
-			{"mlp.down_proj", c.Width, c.Inner, c.MLPBias},
-		} {
+		for _, name := range c.places().all() {
+			add(p+name, c.Width)
+		}
+		for _, l := range c.linears() {
 			add(p+l.name+".weight", l.out, l.in)
 			if l.bias {
 				add(p+l.name+".bias", l.out)
 			}
 		}
 		if c.QKNorm {
-			add(p+"self_attn.q_norm.weight", c.HeadWidth)
-			add(p+"self_attn.k_norm.weight", c.HeadWidth)
+			add(p+queryNorm, c.HeadWidth)
+			add(p+keyNorm, c.HeadWidth)
 		}
-		add(p+"post_attention_layernorm.weight", c.Width)
+		if c.WideQKNorm {
+			add(p+queryNorm, q)
+			add(p+keyNorm, kv)
+		}
 	}
 	add("model.norm.weight", c.Width)
 	if !c.Tied {
 		add("lm_head.weight", c.Vocabulary, c.Width)
 	}
 	return ws
+}
+
+// queryWidth and keyWidth are those of all heads together.
+func (c Config) queryWidth() int { return c.Heads * c.HeadWidth }
+func (c Config) keyWidth() int   { return c.KVHeads * c.HeadWidth }
+
+// The norms of queries and keys.
+const (
+	queryNorm = "self_attn.q_norm.weight"
+	keyNorm   = "self_attn.k_norm.weight"
+)
+
+// normPlaces are the local names of a layer's norms, "" where there is none.
+type normPlaces struct{ attentionIn, attentionOut, mlpIn, mlpOut string }
+
+func (c Config) places() normPlaces {
+	switch c.Norms {
+	case NormsAround:
+		return normPlaces{"input_layernorm.weight", "post_attention_layernorm.weight", "pre_feedforward_layernorm.weight", "post_feedforward_layernorm.weight"}
+	case NormsBehind:
+		return normPlaces{"", "post_attention_layernorm.weight", "", "post_feedforward_layernorm.weight"}
+	}
+	return normPlaces{"input_layernorm.weight", "", "post_attention_layernorm.weight", ""}
+}
+
+func (p normPlaces) all() []string {
+	return slices.DeleteFunc([]string{p.attentionIn, p.attentionOut, p.mlpIn, p.mlpOut}, func(name string) bool { return name == "" })
+}
+
+// linear is a linear layer of a layer.
+type linear struct {
+	name    string
+	out, in int
+	bias    bool
+}
+
+func (c Config) linears() []linear {
+	q, kv := c.queryWidth(), c.keyWidth()
+	first := []linear{{"self_attn.q_proj", q, c.Width, c.QKVBias}, {"self_attn.k_proj", kv, c.Width, c.QKVBias}, {"self_attn.v_proj", kv, c.Width, c.QKVBias}}
+	gates := []linear{{"mlp.gate_proj", c.Inner, c.Width, c.MLPBias}, {"mlp.up_proj", c.Inner, c.Width, c.MLPBias}}
+	if c.Fused {
+		first = []linear{{"self_attn.qkv_proj", q + 2*kv, c.Width, c.QKVBias}}
+		gates = []linear{{"mlp.gate_up_proj", 2 * c.Inner, c.Width, c.MLPBias}}
+	}
+	return slices.Concat(first, []linear{{"self_attn.o_proj", c.Width, q, c.OutBias}}, gates, []linear{{"mlp.down_proj", c.Width, c.Inner, c.MLPBias}})
+}
+
+// rope are the rotary positions of layer i, which turn nothing where it has none.
+func (c Config) rope(i int) nn.Rope { return c.ropeKinds()[c.ropeKind(i)] }
+
+// ropeKind is the place of layer i's rotary positions in ropeKinds, the different ones.
+func (c Config) ropeKind(i int) int {
+	switch {
+	case c.Still != nil && c.Still[i], c.SlideRope != nil && c.Slide[i] > 0:
+		return 1
+	}
+	return 0
+}
+
+func (c Config) ropeKinds() []nn.Rope {
+	switch {
+	case c.SlideRope != nil:
+		return []nn.Rope{c.Rope, *c.SlideRope}
+	case c.Still != nil:
+		return []nn.Rope{c.Rope, {Width: c.Rope.Width}}
+	}
+	return []nn.Rope{c.Rope}
 }
 
 // Linears lists the weights of the linear layers, the head not among them:

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -55,6 +56,18 @@ func TestParseConfig(t *testing.T) {
 		{"llama3", "in full", "llama", `,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":8192}`, func(c *Config) { c.Rope.Llama3 = llama3 }},
 		{"llama3 without limit", "then it is max_position_embeddings", "llama", `,"max_position_embeddings":8192,"rope_parameters":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4}`, func(c *Config) { c.Rope.Llama3, c.MaxLength = llama3, 8192 }},
 		{"linear of old", "type is what rope_type was", "llama", `,"rope_scaling":{"type":"linear","factor":4.0}`, func(c *Config) { c.Rope.Linear = 4 }},
+		{"dynamic", "which scales positions beyond those of the model, and these are not used", "llama", `,"max_position_embeddings":512,"rope_scaling":{"rope_type":"dynamic","factor":4}`, func(c *Config) { c.MaxLength = 512 }},
+		{"yarn", "its scale is 1 + log(factor)/10", "llama", `,"max_position_embeddings":8192,"rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":2048}`, func(c *Config) {
+			c.MaxLength, c.Rope.Scale = 8192, 0.1*math.Log(4)+1
+			c.Rope.Yarn = &nn.YarnRope{Factor: 4, Fast: 32, Slow: 1, Limit: 2048}
+		}},
+		{"yarn of DeepSeek", "its scale is a ratio, or what is given", "llama", `,"rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":2048,"mscale":1,"mscale_all_dim":1,"beta_fast":16,"beta_slow":2,"truncate":false}`, func(c *Config) {
+			c.Rope.Scale = 1
+			c.Rope.Yarn = &nn.YarnRope{Factor: 4, Fast: 16, Slow: 2, Limit: 2048, Between: true}
+		}},
+		{"longrope", "within the positions that it was first trained for", "llama", `,"max_position_embeddings":8192,"original_max_position_embeddings":2048,"rope_scaling":{"type":"longrope","short_factor":[1.5],"long_factor":[3],"attention_factor":1.25}`, func(c *Config) {
+			c.MaxLength, c.Rope.Long, c.Rope.Scale = 2048, &nn.LongRope{Divisors: []float64{1.5}}, 1.25
+		}},
 		{"whole heads", "said as a factor", "llama", `,"partial_rotary_factor":1.0`, func(*Config) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,7 +96,11 @@ func TestParseConfigErrors(t *testing.T) {
 		{"two limits", "which was it trained with?", "llama", `,"original_max_position_embeddings":4096,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":8192}`, "original_max_position_embeddings is 8192, and 4096 outside"},
 		{"no factor", "dividing by nothing", "llama", `,"rope_scaling":{"type":"linear"}`, "factor is 0"},
 		{"llama3 without frequencies", "half of a scaling", "llama", `,"rope_scaling":{"rope_type":"llama3","factor":8}`, "low_freq_factor 0"},
-		{"yarn", "not computed here", "llama", `,"rope_scaling":{"type":"yarn","factor":4}`, `type "yarn"; expected default, linear or llama3`},
+		{"unknown scaling", "not computed here", "llama", `,"rope_scaling":{"type":"ntk","factor":4}`, `type "ntk"; expected default, linear, dynamic, llama3, yarn or longrope`},
+		{"yarn without factor", "dividing by nothing", "llama", `,"rope_scaling":{"type":"yarn"}`, "factor is 0"},
+		{"yarn, betas", "the wrong way round", "llama", `,"rope_scaling":{"type":"yarn","factor":4,"beta_fast":1,"beta_slow":2}`, "beta_fast 1, beta_slow 2"},
+		{"longrope without factors", "half of a scaling", "llama", `,"rope_scaling":{"type":"longrope","short_factor":[1]}`, "short_factor has 1 numbers and long_factor 0"},
+		{"longrope, angles", "of another width", "llama", `,"head_dim":4,"rope_scaling":{"type":"longrope","short_factor":[1],"long_factor":[2]}`, "short_factor has 1 numbers; expected 2"},
 		{"by layer", "one for each kind of layer", "qwen3", `,"rope_parameters":{"full_attention":{"rope_theta":1e4,"rope_type":"default"}}`, `settings of its own for "full_attention"`},
 		{"part of a head", "transformers 4 fails on it, 5 ignores it", "llama", `,"partial_rotary_factor":0.5`, "partial_rotary_factor is 0.5"},
 		{"part of a head within", "the same", "llama", `,"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.5}`, "partial_rotary_factor is 0.5"},

@@ -17,7 +17,8 @@ import (
 // y is nil.
 func (m *Model) Prefill(t *tape.Tape, i int, x *tape.Value, shared Shared) (y, k, v *tape.Value, err error) {
 	if i == m.Config.Layers-1 {
-		h, err := t.Call(m.before.At(layerPrefix(i)), x, shared.angles[0], shared.angles[1])
+		angles := shared.angles[m.Config.ropeKind(i)]
+		h, err := t.Call(m.before.At(layerPrefix(i)), x, angles[0], angles[1])
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -55,23 +56,28 @@ func (m *Model) cachedBlock() *tape.Block {
 // [B], place (scalar), and for each layer old k and v [N, B, P, C], recent k and v
 // [N, B, R, C]; its outputs x [B, D] and each layer's new recent k and v.
 func (m *Model) Step(from, to int) tape.Bound {
-	slides := m.Config.Slide[from:to]
-	i := slices.IndexFunc(m.steps, func(s stepBlock) bool { return slices.Equal(s.slides, slides) })
+	slides, turns := m.Config.Slide[from:to], make([]int, to-from)
+	for i := range turns {
+		turns[i] = m.Config.ropeKind(from + i)
+	}
+	i := slices.IndexFunc(m.steps, func(s stepBlock) bool {
+		return slices.Equal(s.slides, slides) && slices.Equal(s.turns, turns)
+	})
 	if i < 0 {
-		block := &tape.Block{Name: fmt.Sprint("step slides=", slides), Weights: layerWeights(0, len(slides)), Outputs: 1 + 2*len(slides)}
+		block := &tape.Block{Name: fmt.Sprint("step slides=", slides, " turns=", turns), Weights: layerWeights(0, len(slides)), Outputs: 1 + 2*len(slides)}
 		block.Forward = func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			out = []*Node{in[0]}
 			for i, slide := range slides {
 				layer, caches := w.Under(layerPrefix(i)), in[4+4*i:]
-				q, newK, newV := m.attended(layer, out[0], in[1])
-				c := nn.Cache{Positions: in[1], First: in[2], Place: in[3], Slide: slide}
+				q, newK, newV := m.attended(layer, turns[i], out[0], in[1])
+				c := nn.Cache{Positions: in[1], First: in[2], Place: in[3], Slide: slide, Scores: m.Config.Scores}
 				o, k, v := c.Attend(q, newK, newV, caches[0], caches[1], caches[2], caches[3])
-				out[0], _, _, _ = m.mix(layer, out[0], merge(m.headsLast(o)))
+				out[0], _ = m.mix(layer, out[0], merge(m.headsLast(o)))
 				out = append(out, k, v)
 			}
 			return out, nil
 		}
-		i, m.steps = len(m.steps), append(m.steps, stepBlock{slides, block})
+		i, m.steps = len(m.steps), append(m.steps, stepBlock{slides, turns, block})
 	}
 	return m.steps[i].block.Named(layerWeights(from, to)...)
 }
@@ -100,9 +106,10 @@ func (m *Model) likeliestBlock() *tape.Block {
 	}
 }
 
-// attended gives q [N, G, S, C], k and v [N, S, C] of x [S, D] at positions [S].
-func (m *Model) attended(w *nn.Weights, x, positions *Node) (q, k, v *Node) {
-	cos, sin := m.Config.Rope.Angles(positions)
+// attended gives q [N, G, S, C], k and v [N, S, C] of x [S, D] at positions [S], which
+// turn as of one of Config.ropeKinds.
+func (m *Model) attended(w *nn.Weights, turns int, x, positions *Node) (q, k, v *Node) {
+	cos, sin := m.Config.ropeKinds()[turns].Angles(positions)
 	h := m.heads(w, x, cos, sin)
 	return m.queries(h.q), m.keys(h.k), m.keys(h.v)
 }
@@ -111,7 +118,7 @@ func (m *Model) attended(w *nn.Weights, x, positions *Node) (q, k, v *Node) {
 func layerWeights(from, to int) []string {
 	var names []string
 	for i := from; i < to; i++ {
-		for _, name := range slices.Concat(beforeWeights, afterWeights) {
+		for _, name := range slices.Concat(beforeWeights(), afterWeights()) {
 			names = append(names, layerPrefix(i)+name)
 		}
 	}

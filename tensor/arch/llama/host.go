@@ -144,9 +144,9 @@ func (p Past) Free() {
 // step is the tokens of one step, B of them from one row after the other, each with
 // what it attends to.
 type step struct {
-	angles  [][2][]float32 // of its position
-	pasts   []Past         // its row's
-	lengths []int32        // tokens of it that are seen, itself the last
+	angles  [][][2][]float32 // of each of Config.ropeKinds, of its position
+	pasts   []Past           // its row's
+	lengths []int32          // tokens of it that are seen, itself the last
 }
 
 // Step runs rows further, each by one token or more, behind its past, to which they are
@@ -157,7 +157,8 @@ func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
 	if len(pasts) != len(tokens) || len(tokens) == 0 {
 		return nil, fmt.Errorf("llama: tokens of %d rows, pasts of %d", len(tokens), len(pasts))
 	}
-	var s step
+	kinds, scale := c.ropeKinds(), h.embedScale()
+	s := step{angles: make([][][2][]float32, len(kinds))}
 	var x []float32
 	for r, ids := range tokens {
 		for i, id := range ids {
@@ -165,10 +166,15 @@ func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
 				return nil, fmt.Errorf("llama: token id %d; expected one of the model's %d", id, c.Vocabulary)
 			}
 			x = append(x, make([]float32, c.Width)...)
-			h.embed.Row(int(id), x[len(x)-c.Width:])
+			row := x[len(x)-c.Width:]
+			h.embed.Row(int(id), row)
+			multiply(row, scale)
 			position := pasts[r][0].Length() + i
-			cos, sin := c.Rope.At(position)
-			s.angles, s.pasts, s.lengths = append(s.angles, [2][]float32{cos, sin}), append(s.pasts, pasts[r]), append(s.lengths, int32(position+1))
+			for k, rope := range kinds {
+				cos, sin := rope.At(position)
+				s.angles[k] = append(s.angles[k], [2][]float32{cos, sin})
+			}
+			s.pasts, s.lengths = append(s.pasts, pasts[r]), append(s.lengths, int32(position+1))
 		}
 	}
 	for i := range h.layers {
@@ -181,22 +187,46 @@ func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	multiply(logits[0], float32(c.Scales.Logits))
+	if c.LogitCap != 0 {
+		cpu.SoftCap(logits[0], c.LogitCap)
+	}
 	return logits[0], nil
+}
+
+// embedScale is what embeddings are multiplied with, as the graphs' type holds it.
+func (h *Host) embedScale() float32 {
+	scale := float32(h.config.Scales.Embedding)
+	if h.bf16 {
+		return bfloat16.FromFloat32(scale).Float32()
+	}
+	return scale
+}
+
+// multiply scales x in place, by 0 as by 1.
+func multiply(x []float32, scale float32) {
+	if scale == 0 || scale == 1 {
+		return
+	}
+	for i := range x {
+		x[i] *= scale
+	}
 }
 
 // layer runs x [B, D] through layer i, in place.
 func (h *Host) layer(i int, x []float32, s *step) error {
 	h.scratch.Reset()
 	c, l, rows := h.config, h.layers[i], len(s.pasts)
-	qkv, err := h.linear(l, h.normed(x, l.vectors["input_layernorm.weight"]), rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+	places, angles := c.places(), s.angles[c.ropeKind(i)]
+	qkv, err := h.projected(l, h.normedBy(l, places.attentionIn, x), rows)
 	if err != nil {
 		return err
 	}
-	for j, name := range []string{"self_attn.q_norm.weight", "self_attn.k_norm.weight"} {
-		if w := l.vectors[name]; c.QKNorm {
+	for j, name := range []string{queryNorm, keyNorm} {
+		if w := l.vectors[name]; w != nil {
 			qkv[j] = h.normed(qkv[j], w)
 		}
-		rotate(qkv[j], s.angles, c.HeadWidth)
+		rotate(qkv[j], angles, c.HeadWidth)
 	}
 	caches := make([]*cpu.KVCache, rows)
 	for r, past := range s.pasts {
@@ -206,25 +236,77 @@ func (h *Host) layer(i int, x []float32, s *step) error {
 		}
 	}
 	o := h.scratch.Floats(len(qkv[0]))
-	if err := cpu.DecodeAttention(caches, s.lengths, c.Heads, c.Slide[i], qkv[0], o); err != nil {
+	if err := cpu.DecodeAttention(caches, s.lengths, c.Heads, c.Slide[i], c.Scores, qkv[0], o); err != nil {
 		return err
 	}
 	out, err := h.linear(l, o, rows, "self_attn.o_proj")
 	if err != nil {
 		return err
 	}
-	add(x, out[0])
-	inner, err := h.linear(l, h.normed(x, l.vectors["post_attention_layernorm.weight"]), rows, "mlp.gate_proj", "mlp.up_proj")
+	h.add(l, places.attentionOut, x, out[0])
+	inner, err := h.gates(l, h.normedBy(l, places.mlpIn, x), rows)
 	if err != nil {
 		return err
 	}
-	cpu.SwiGLU(inner[0], inner[1])
+	cpu.Gated(inner[0], inner[1], c.GELU)
 	down, err := h.linear(l, inner[0], rows, "mlp.down_proj")
 	if err != nil {
 		return err
 	}
-	add(x, down[0])
+	h.add(l, places.mlpOut, x, down[0])
 	return nil
+}
+
+// projected gives queries [B, H·C], keys and values [B, N·C] of x [B, D].
+func (h *Host) projected(l hostLayer, x []float32, rows int) ([][]float32, error) {
+	if !h.config.Fused {
+		return h.linear(l, x, rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+	}
+	all, err := h.linear(l, x, rows, "self_attn.qkv_proj")
+	if err != nil {
+		return nil, err
+	}
+	return h.cut(all[0], rows, h.config.queryWidth(), h.config.keyWidth(), h.config.keyWidth()), nil
+}
+
+// gates gives gate and up [B, Inner] of x [B, D].
+func (h *Host) gates(l hostLayer, x []float32, rows int) ([][]float32, error) {
+	if !h.config.Fused {
+		return h.linear(l, x, rows, "mlp.gate_proj", "mlp.up_proj")
+	}
+	all, err := h.linear(l, x, rows, "mlp.gate_up_proj")
+	if err != nil {
+		return nil, err
+	}
+	return h.cut(all[0], rows, h.config.Inner, h.config.Inner), nil
+}
+
+// cut divides each row of x.
+func (h *Host) cut(x []float32, rows int, widths ...int) [][]float32 {
+	parts, from, whole := make([][]float32, len(widths)), 0, len(x)/rows
+	for i, width := range widths {
+		parts[i] = h.scratch.Floats(rows * width)
+		for r := range rows {
+			copy(parts[i][r*width:(r+1)*width], x[r*whole+from:])
+		}
+		from += width
+	}
+	return parts
+}
+
+// normedBy is normed by a layer's norm, without a name x itself.
+func (h *Host) normedBy(l hostLayer, name string, x []float32) []float32 {
+	if name == "" {
+		return x
+	}
+	return h.normed(x, l.vectors[name])
+}
+
+// add adds what a part of a layer gives to x, normed and scaled.
+func (h *Host) add(l hostLayer, name string, x, part []float32) {
+	part = h.normedBy(l, name, part)
+	multiply(part, float32(h.config.Scales.Residual))
+	add(x, part)
 }
 
 // linear is nn.Linear for each of the names over x [B, in].
@@ -275,18 +357,21 @@ func (h *Host) normed(x, weight []float32) []float32 {
 		}
 		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+h.config.Epsilon))
 		for j, w := range weight {
+			if h.config.PlusOne {
+				w++
+			}
 			y[from+j] = x[from+j] * scale * w
 		}
 	}
 	return y
 }
 
-// rotate is nn.Rotate, in place: x [B, heads, C], the angles of each row.
+// rotate is nn.Rotate, in place: x [B, heads, C], the angles [R/2] of each row.
 func rotate(x []float32, angles [][2][]float32, width int) {
-	per, half := len(x)/len(angles), width/2
+	per, half := len(x)/len(angles), len(angles[0][0])
 	for r, a := range angles {
 		for from := r * per; from < (r+1)*per; from += width {
-			low, high := x[from:from+half], x[from+half:from+width]
+			low, high := x[from:from+half], x[from+half:from+2*half]
 			for j, cos := range a[0] {
 				sin := a[1][j]
 				low[j], high[j] = low[j]*cos-high[j]*sin, high[j]*cos+low[j]*sin

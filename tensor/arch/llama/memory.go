@@ -6,10 +6,14 @@ import "gorqa/tensor/tape"
 // until the backward pass, in values of so many bytes.
 func (c Config) KeptBytes(positions, width int) int64 {
 	attended := 2*c.Heads*c.HeadWidth + 2*c.KVHeads*c.HeadWidth
-	if c.QKNorm { // what goes into them
-		attended += (c.Heads + c.KVHeads) * c.HeadWidth
+	if c.QKNorm || c.WideQKNorm { // what goes into them
+		attended += c.queryWidth() + c.keyWidth()
 	}
-	perLayer := (attended+2*c.Width+2*c.Inner)*width + 4*c.Heads
+	norms := 2
+	if c.Norms != NormsBefore { // what goes into the second of those behind
+		norms++
+	}
+	perLayer := (attended+norms*c.Width+2*c.Inner)*width + 4*c.Heads
 	return tape.Bytes(positions, perLayer, c.Layers)
 }
 

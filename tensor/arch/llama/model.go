@@ -17,8 +17,11 @@ import (
 type Model struct {
 	Config Config
 	dtype  dtypes.DType // of the activations
+	norm   nn.Norm
 
-	embed, angles, pick, head, logits, cached, likeliest tape.Bound
+	embed, pick, head, logits, cached, likeliest tape.Bound
+
+	angles []tape.Bound // of each of Config.ropeKinds
 
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
@@ -27,10 +30,11 @@ type Model struct {
 	steps         []stepBlock
 }
 
-// stepBlock is the block of Step for layers of these sliding windows.
+// stepBlock is the block of Step for layers of these sliding windows and of these of
+// Config.ropeKinds.
 type stepBlock struct {
-	slides []int
-	block  *tape.Block
+	slides, turns []int
+	block         *tape.Block
 }
 
 // attentionKind is what is static in attention's graph beside the input shapes.
@@ -42,7 +46,7 @@ type attentionKind struct {
 // kind says how a layer of that sliding window attends over a micro-batch in a graph.
 func (m *Model) kind(t *tape.Tape, b *batch.Decoder, slide int) attentionKind {
 	c := m.Config
-	alone := len(b.Paths) == 1 && (slide == 0 || len(b.Paths[0]) <= slide) && m.dtype == dtypes.BFloat16
+	alone := c.Scores == cpu.Scores{} && len(b.Paths) == 1 && (slide == 0 || len(b.Paths[0]) <= slide) && m.dtype == dtypes.BFloat16
 	if alone && t.FusesCausal(c.Heads, c.KVHeads, c.HeadWidth) {
 		return attentionKind{row: true}
 	}
@@ -51,12 +55,15 @@ func (m *Model) kind(t *tape.Tape, b *batch.Decoder, slide int) attentionKind {
 
 // New makes the blocks of a decoder that computes in bf16 or f32.
 func New(c Config, bf16 bool) *Model {
-	m := &Model{Config: c, dtype: dtypes.Float32, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
+	m := &Model{Config: c, dtype: dtypes.Float32, norm: nn.Norm{Epsilon: c.Epsilon, PlusOne: c.PlusOne}, attention: map[attentionKind]*tape.Block{}, layers: map[attentionKind]*tape.Block{}}
 	if bf16 {
 		m.dtype = dtypes.BFloat16
 	}
 	m.embed = m.embedBlock().Named("model.embed_tokens.weight")
-	m.angles, m.cached = m.anglesBlock().Named(), m.cachedBlock().Named()
+	for _, r := range c.ropeKinds() {
+		m.angles = append(m.angles, anglesBlock(r).Named())
+	}
+	m.cached = m.cachedBlock().Named()
 	m.pick = m.pickBlock().Named()
 	m.before, m.after = m.beforeBlock(), m.afterBlock()
 	m.head = m.headBlock().Named("model.norm.weight", c.HeadName())
@@ -103,7 +110,8 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 		out, err := t.Checkpoint(func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 			if tree := shared.tree; tree != nil {
 				block := m.layerBlock(shared.kinds[m.Config.Slide[i]])
-				return t.Call(block.At(layerPrefix(i)), in[0], shared.angles[0], shared.angles[1], tree[0], tree[1])
+				angles := shared.angles[m.Config.ropeKind(i)]
+				return t.Call(block.At(layerPrefix(i)), in[0], angles[0], angles[1], tree[0], tree[1])
 			}
 			_, out, err := m.layer(t, i, in[0], shared, only)
 			return out, err
@@ -119,8 +127,8 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 // layer runs layer i over x [S, D]; h are its q [S, H, C], k and v [S, N, C]
 // and attention's outcome [S, H, C]. Its output is [S, D], or of some places only.
 func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared, only []int32) (h, out []*tape.Value, err error) {
-	prefix := layerPrefix(i)
-	if h, err = t.Call(m.before.At(prefix), x, shared.angles[0], shared.angles[1]); err != nil {
+	prefix, angles := layerPrefix(i), shared.angles[m.Config.ropeKind(i)]
+	if h, err = t.Call(m.before.At(prefix), x, angles[0], angles[1]); err != nil {
 		return nil, nil, err
 	}
 	o, err := shared.attend[m.Config.Slide[i]](t, h)
@@ -165,7 +173,7 @@ func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 
 // Shared is what all layers share over one micro-batch.
 type Shared struct {
-	angles []*tape.Value     // rotary: cos and sin [S, C/2]
+	angles [][]*tape.Value   // of each of Config.ropeKinds, cos and sin [S, R/2]
 	attend map[int]tape.Part // by sliding window: q [S, H, C], k and v [S, N, C] to o [S, H, C]
 	tree   []*tape.Value     // positions and reach [S], where attention is a graph
 
@@ -179,8 +187,12 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 	if err != nil {
 		return shared, err
 	}
-	if shared.angles, err = t.Call(m.angles, positions); err != nil {
-		return shared, err
+	for _, block := range m.angles {
+		angles, err := t.Call(block, positions)
+		if err != nil {
+			return shared, err
+		}
+		shared.angles = append(shared.angles, angles)
 	}
 	attention := func(slide int) tape.Part { return m.native(b, slide) }
 	if !t.OnHost() || m.graphs {
@@ -206,7 +218,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
 	return tape.Attention(cpu.AttentionShape{
 		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
-		Slide: slide, Depth: b.Positions, Reach: b.Reach,
+		Slide: slide, Depth: b.Positions, Reach: b.Reach, Scores: m.Config.Scores,
 	}, m.dtype == dtypes.BFloat16)
 }
 
@@ -246,89 +258,30 @@ func (m *Model) embedBlock() *tape.Block {
 		Name: "embed", Weights: []string{"embed"}, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			x := Gather(w.Get("embed"), InsertAxes(in[0], -1))
-			return []*Node{ConvertDType(x, m.dtype)}, nil
+			return []*Node{times(m.cast(x), m.Config.Scales.Embedding)}, nil
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			w.GradProduct("embed", func() nn.Product { return nn.Product{Y: in[0], X: dOut[0]} })
+			w.GradProduct("embed", func() nn.Product { return nn.Product{Y: in[0], X: times(dOut[0], m.Config.Scales.Embedding)} })
 			return []*Node{nil}
 		},
 	}
 }
 
-// anglesBlock takes positions [S] to the rotary angles, cos and sin [S, C/2].
-func (m *Model) anglesBlock() *tape.Block {
+// times is x multiplied by a scale, 0 for 1.
+func times(x *Node, scale float64) *Node {
+	if scale == 0 || scale == 1 {
+		return x
+	}
+	return MulScalar(x, scale)
+}
+
+// anglesBlock takes positions [S] to the rotary angles, cos and sin [S, R/2].
+func anglesBlock(rope nn.Rope) *tape.Block {
 	return &tape.Block{
 		Name: "angles", Outputs: 2,
 		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			cos, sin := m.Config.Rope.Angles(in[0])
+			cos, sin := rope.Angles(in[0])
 			return []*Node{cos, sin}, nil
-		},
-	}
-}
-
-// beforeWeights and afterWeights are the local names of a layer's weights.
-var (
-	beforeWeights = []string{
-		"input_layernorm.weight",
-		"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight",
-		"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias",
-		"self_attn.q_norm.weight", "self_attn.k_norm.weight",
-	}
-	afterWeights = []string{
-		"self_attn.o_proj.weight", "self_attn.o_proj.bias",
-		"post_attention_layernorm.weight",
-		"mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight",
-		"mlp.gate_proj.bias", "mlp.up_proj.bias", "mlp.down_proj.bias",
-	}
-)
-
-// beforeBlock is a layer up to attention: x [S, D] and the angles [S, C/2] to
-// q [S, H, C], k and v [S, N, C]. It keeps only what qwen3's norms need.
-func (m *Model) beforeBlock() *tape.Block {
-	return &tape.Block{
-		Name: "before attention", Weights: beforeWeights, Outputs: 3,
-		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			h := m.heads(w, in[0], in[1], in[2])
-			if m.Config.QKNorm {
-				kept = []*Node{h.rawQ, h.rawK}
-			}
-			return []*Node{h.q, h.k, h.v}, kept
-		},
-		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			eps, x, cos, back := m.Config.Epsilon, in[0], in[1], Neg(in[2])
-			dq, dk := nn.Rotate(dOut[0], cos, back), nn.Rotate(dOut[1], cos, back)
-			if m.Config.QKNorm {
-				dq = nn.RMSNormVJP(w, "self_attn.q_norm.weight", kept[0], dq, eps)
-				dk = nn.RMSNormVJP(w, "self_attn.k_norm.weight", kept[1], dk, eps)
-			}
-			h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), eps)
-			dh := Add(nn.LinearVJP(w, "self_attn.q_proj", h, merge(dq)), nn.LinearVJP(w, "self_attn.k_proj", h, merge(dk)))
-			dh = Add(dh, nn.LinearVJP(w, "self_attn.v_proj", h, merge(dOut[2])))
-			return []*Node{nn.RMSNormVJP(w, "input_layernorm.weight", x, dh, eps), nil, nil}
-		},
-	}
-}
-
-// afterBlock is a layer from attention on: its input x [S, D] and attention's
-// outcome o [S, H, C] to its output [S, D]. It keeps the products that
-// cost a matrix multiplication and computes norms and gates again.
-func (m *Model) afterBlock() *tape.Block {
-	return &tape.Block{
-		Name: "after attention", Weights: afterWeights, Outputs: 1,
-		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			y, mid, gate, up := m.mix(w, in[0], merge(in[1]))
-			return []*Node{y}, []*Node{mid, gate, up}
-		},
-		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
-			eps, mid, gate, up := m.Config.Epsilon, kept[0], kept[1], kept[2]
-			act := gated(gate, up)
-			dAct := nn.LinearVJP(w, "mlp.down_proj", act, dOut[0])
-			d := nn.Pullback([]*Node{act}, []*Node{dAct}, []*Node{gate, up})
-			h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), eps)
-			dh := Add(nn.LinearVJP(w, "mlp.gate_proj", h, d[0]), nn.LinearVJP(w, "mlp.up_proj", h, d[1]))
-			dMid := Add(dOut[0], nn.RMSNormVJP(w, "post_attention_layernorm.weight", mid, dh, eps))
-			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(in[1]), dMid)
-			return []*Node{dMid, m.split(dO, m.Config.Heads)}
 		},
 	}
 }
@@ -343,7 +296,7 @@ func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
 				o, _ := m.outcome(kind, in, nil)
 				return []*Node{o}, nil
 			}
-			o, lse := nn.Attention(kind.tree(in), m.queries(in[0]), m.keys(in[1]), m.keys(in[2]))
+			o, lse := nn.Attention(m.tree(kind, in), m.queries(in[0]), m.keys(in[1]), m.keys(in[2]))
 			return []*Node{m.headsLast(o)}, []*Node{o, lse}
 		},
 		Backward: func(_ *nn.Weights, in, kept, dOut []*Node) []*Node {
@@ -353,8 +306,9 @@ func (m *Model) attentionBlock(kind attentionKind) *tape.Block {
 	}
 }
 
-func (kind attentionKind) tree(in []*Node) nn.Tree {
-	return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide}
+// tree is who attends to whom, by positions and reach, in[3] and in[4].
+func (m *Model) tree(kind attentionKind, in []*Node) nn.Tree {
+	return nn.Tree{Positions: in[3], Reach: in[4], Window: kind.window, Global: kind.global, Block: queryBlock, Slide: kind.slide, Scores: m.Config.Scores}
 }
 
 // outcome is attentionBlock's outcome o [S, H, C] once more, from what it kept or, for
@@ -366,7 +320,7 @@ func (m *Model) outcome(kind attentionKind, in, kept []*Node) (o *Node, back fun
 	}
 	return m.headsLast(kept[0]), func(dO *Node) []*Node {
 		q, k, v := m.queries(in[0]), m.keys(in[1]), m.keys(in[2])
-		dq, dk, dv := nn.AttentionVJP(kind.tree(in), q, k, v, kept[0], kept[1], m.queries(dO))
+		dq, dk, dv := nn.AttentionVJP(m.tree(kind, in), q, k, v, kept[0], kept[1], m.queries(dO))
 		return []*Node{m.headsLast(dq), m.headsLast(dk), m.headsLast(dv)}
 	}
 }
@@ -380,7 +334,7 @@ func (m *Model) layerBlock(kind attentionKind) *tape.Block {
 	}
 	before, attention, after := m.before, m.attentionBlock(kind), m.after
 	block := &tape.Block{
-		Name: fmt.Sprintf("layer%+v", kind), Weights: slices.Concat(beforeWeights, afterWeights), Outputs: 1,
+		Name: fmt.Sprintf("layer%+v", kind), Weights: slices.Concat(beforeWeights(), afterWeights()), Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			h, keptBefore := before.Forward(w, in[:3])
 			o, keptAttention := attention.Forward(w, slices.Concat(h, in[3:]))
@@ -393,7 +347,7 @@ func (m *Model) layerBlock(kind attentionKind) *tape.Block {
 			if !kind.row {
 				keptAttention, kept = kept[:2], kept[2:]
 			}
-			keptAfter, keptBefore := kept[:3], kept[3:]
+			keptAfter, keptBefore := kept[:m.keptAfter()], kept[m.keptAfter():]
 			o, back := m.outcome(kind, slices.Concat(h, in[3:]), keptAttention)
 			dAfter := after.Backward(w, []*Node{in[0], o}, keptAfter, dOut)
 			dx := before.Backward(w, in[:3], keptBefore, back(dAfter[1]))
@@ -403,35 +357,6 @@ func (m *Model) layerBlock(kind attentionKind) *tape.Block {
 	m.layers[kind] = block
 	return block
 }
-
-// heads are what attention works on: q [S, H, C], k and v [S, N, C], and q and
-// k before qwen3's norms and the rotation.
-type heads struct{ q, k, v, rawQ, rawK *Node }
-
-// heads is the first part of a layer: norm, projections and rotation of
-// x [S, D] by the angles [S, C/2].
-func (m *Model) heads(w *nn.Weights, x, cos, sin *Node) heads {
-	h := nn.RMSNorm(x, w.Get("input_layernorm.weight"), m.Config.Epsilon)
-	rawQ := m.split(nn.Linear(w, "self_attn.q_proj", h), m.Config.Heads)
-	rawK := m.split(nn.Linear(w, "self_attn.k_proj", h), m.Config.KVHeads)
-	v := m.split(nn.Linear(w, "self_attn.v_proj", h), m.Config.KVHeads)
-	q := nn.Rotate(m.headNorm(w, "self_attn.q_norm.weight", rawQ), cos, sin)
-	k := nn.Rotate(m.headNorm(w, "self_attn.k_norm.weight", rawK), cos, sin)
-	return heads{q, k, v, rawQ, rawK}
-}
-
-// mix is the last part of a layer: it takes its input x [S, D] and the outcome
-// of attention o [S, H·C] to its output y [S, D]; mid [S, D], gate and up
-// [S, Inner] are what the backward pass wants kept.
-func (m *Model) mix(w *nn.Weights, x, o *Node) (y, mid, gate, up *Node) {
-	mid = Add(x, nn.Linear(w, "self_attn.o_proj", o))
-	h := nn.RMSNorm(mid, w.Get("post_attention_layernorm.weight"), m.Config.Epsilon)
-	gate, up = nn.Linear(w, "mlp.gate_proj", h), nn.Linear(w, "mlp.up_proj", h)
-	return Add(mid, nn.Linear(w, "mlp.down_proj", gated(gate, up))), mid, gate, up
-}
-
-// gated is SwiGLU's silu(gate)·up (arXiv 2002.05202).
-func gated(gate, up *Node) *Node { return Mul(Mul(gate, Sigmoid(gate)), up) }
 
 // split turns a projection [S, H·C] into heads [S, H, C].
 func (m *Model) split(x *Node, heads int) *Node {
@@ -464,28 +389,20 @@ func f32(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
 // cast converts to the type of the activations.
 func (m *Model) cast(x *Node) *Node { return ConvertDType(x, m.dtype) }
 
-// headNorm is qwen3's norm over each head, where the model has it.
-func (m *Model) headNorm(w *nn.Weights, name string, x *Node) *Node {
-	if !m.Config.QKNorm {
-		return x
-	}
-	return nn.RMSNorm(x, w.Get(name), m.Config.Epsilon)
-}
-
 // headBlock takes x [S, D] and loss terms (sources, targets, weights [L]) to
 // their summed negative log-likelihood. The loss is where every gradient
 // starts, so its gradients are made on the way and kept: those of the rows
 // [L, D], of the norm [D] and of the logits [L, V], with what the head read [L, D].
 func (m *Model) headBlock() *tape.Block {
-	eps := m.Config.Epsilon
 	return &tape.Block{
 		Name: "head", Weights: []string{"norm", "head.weight"}, Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
 			rows := Gather(in[0], InsertAxes(in[1], -1))
-			h := nn.RMSNorm(rows, w.Get("norm"), eps)
-			loss, d := nn.CrossEntropySum(ConvertDType(nn.Linear(w, "head", h), dtypes.Float32), in[2], in[3])
-			d = m.cast(d)
-			dRows := nn.RMSNormVJP(w, "norm", rows, nn.LinearVJP(w, "head", h, d), eps)
+			h := m.norm.Of(w, "norm", rows)
+			logits := m.bent(nn.Linear(w, "head", h))
+			loss, d := nn.CrossEntropySum(logits, in[2], in[3])
+			d = m.cast(times(nn.SoftCapVJP(logits, d, m.Config.LogitCap), m.Config.Scales.Logits))
+			dRows := m.norm.VJP(w, "norm", rows, nn.LinearVJP(w, "head", h, d))
 			return []*Node{loss}, nn.KeepHead(w, dRows, d, h)
 		},
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
@@ -532,5 +449,10 @@ func (m *Model) logitsBlock() *tape.Block {
 
 // toLogits gives the logits [L, V] in f32 of the last layer's output x [L, D].
 func (m *Model) toLogits(w *nn.Weights, x *Node) *Node {
-	return f32(nn.Linear(w, "head", nn.RMSNorm(x, w.Get("norm"), m.Config.Epsilon)))
+	return m.bent(nn.Linear(w, "head", m.norm.Of(w, "norm", x)))
+}
+
+// bent makes logits in f32, scaled and capped, of the head's products.
+func (m *Model) bent(products *Node) *Node {
+	return nn.SoftCap(times(f32(products), m.Config.Scales.Logits), m.Config.LogitCap)
 }
