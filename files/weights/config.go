@@ -22,7 +22,17 @@ const (
 var sharedCopies = []string{"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"}
 
 // decoders are the model types whose config.json is understood here as Llama's is.
-var decoders = []string{"llama", "mistral", "qwen2", "qwen3"}
+func decoders() []string {
+	return append(tiedDecoders(), "llama", "mistral", "ministral", "ministral3", "qwen2", "qwen3", "granite", "olmo2", "olmo3", "phi3")
+}
+
+// tiedDecoders are those of them whose head is the embedding unless config.json says
+// something else.
+func tiedDecoders() []string { return []string{"gemma", "gemma2", "gemma3_text", "smollm3"} }
+
+// layered are those whose layers with a sliding window have rotary positions of their
+// own.
+func layered() []string { return []string{"gemma3_text", "olmo3"} }
 
 const encoderDecoder = "t5"
 
@@ -50,7 +60,7 @@ func (k kind) embedding() string {
 	switch {
 	case k.Type == encoderDecoder:
 		return sharedName
-	case slices.Contains(decoders, k.Type):
+	case slices.Contains(decoders(), k.Type):
 		return embeddingName
 	}
 	return ""
@@ -78,7 +88,7 @@ func (m *Model) settleHead() error {
 	if _, ok := m.tensors[embedding]; !ok {
 		return nil // whoever needs it says so
 	}
-	tied := k.Tied != nil && *k.Tied || k.Type == encoderDecoder
+	tied := k.Tied != nil && *k.Tied || k.Tied == nil && slices.Contains(tiedDecoders(), k.Type) || k.Type == encoderDecoder
 	_, own := m.tensors[outputName]
 	switch {
 	case own && tied:
@@ -169,8 +179,8 @@ func exported(config []byte, dtype DType, names []string) (data []byte, copied b
 	fields["dtype"], fields["torch_dtype"] = name, name
 	delete(fields, "compression_config")
 	delete(fields, quantisationName) // of a config.json taken for new weights: these are plain
-	if slices.Contains(decoders, k.Type) {
-		if err := spellRope(fields); err != nil {
+	if slices.Contains(decoders(), k.Type) {
+		if err := spellRopes(k.Type, fields); err != nil {
 			return nil, false, err
 		}
 	}
@@ -217,83 +227,6 @@ func shareStart(config []byte, files map[string][]byte) ([]byte, map[string][]by
 		config, err = marshal(one)
 	}
 	return config, files, err
-}
-
-// spellRope writes the settings of rotary positions as rope_theta and
-// rope_scaling, where transformers 4 looks for them, and as rope_parameters, where
-// transformers 5 does.
-func spellRope(fields map[string]any) error {
-	both, err := joinedRope(fields)
-	if err != nil || len(both) == 0 { // nothing is the default of every version
-		return err
-	}
-	if both["rope_type"] == nil {
-		both["rope_type"] = "default"
-	}
-	if both["rope_type"] == "llama3" && both["original_max_position_embeddings"] == nil && fields["max_position_embeddings"] != nil {
-		both["original_max_position_embeddings"] = fields["max_position_embeddings"]
-	}
-	if both["rope_theta"] == nil {
-		both["rope_theta"] = json.Number("10000.0")
-	}
-	fields["rope_parameters"], fields["rope_theta"], fields["rope_scaling"] = both, both["rope_theta"], nil
-	if both["rope_type"] != "default" {
-		scaling := maps.Clone(both)
-		delete(scaling, "rope_theta")
-		scaling["type"] = both["rope_type"] // where versions before 4.43 look
-		fields["rope_scaling"] = scaling
-	}
-	return nil
-}
-
-// joinedRope are the settings of rope_parameters, rope_scaling and rope_theta
-// under the names of the first; what stands in several places must be the same.
-func joinedRope(fields map[string]any) (map[string]any, error) {
-	old, errOld := ropeSettings(fields, "rope_scaling")
-	both, errBoth := ropeSettings(fields, "rope_parameters")
-	if err := errors.Join(errOld, errBoth); err != nil {
-		return nil, err
-	}
-	if both == nil {
-		both = map[string]any{}
-	}
-	set := func(key string, value any) error {
-		was, ok := both[key]
-		if ok && was != nil && value != nil && number(was) != number(value) {
-			return fmt.Errorf("%s is %v in one place and %v in another (rope_theta, rope_scaling, rope_parameters); expected the same; correct one of them", key, was, value)
-		}
-		if value != nil {
-			both[key] = value
-		}
-		return nil
-	}
-	var problems []error
-	for key, value := range old {
-		if key == "type" {
-			key = "rope_type"
-		}
-		problems = append(problems, set(key, value))
-	}
-	problems = append(problems, set("rope_theta", fields["rope_theta"]))
-	if value, ok := both["type"]; ok {
-		delete(both, "type")
-		problems = append(problems, set("rope_type", value))
-	}
-	return both, errors.Join(problems...)
-}
-
-// ropeSettings is a copy of the object under a key, nil where there is none.
-func ropeSettings(fields map[string]any, key string) (map[string]any, error) {
-	v, ok := fields[key].(map[string]any)
-	if !ok && fields[key] != nil {
-		return nil, fmt.Errorf("%s is %v; expected an object or null", key, fields[key])
-	}
-	for name, value := range v {
-		if _, nested := value.(map[string]any); nested {
-			return nil, fmt.Errorf("%s has settings of its own for %q; expected one for all layers", key, name)
-		}
-	}
-	return maps.Clone(v), nil
 }
 
 // number makes JSON numbers of one value alike, however they are written.

@@ -51,7 +51,8 @@ func TestHeadIsTheOneThatTransformersTakes(t *testing.T) {
 		{"a head though tied", "5 uses it, 4 drops it", `"model_type":"llama","tie_word_embeddings":true`, tensors{emb: 1, head: 2}, tensors{emb: 1, head: 2}, "false", "", 1, ""},
 		{"no head though untied", "transformers makes one up", `"model_type":"llama","tie_word_embeddings":false`, tensors{emb: 1}, nil, "", "", 0, `no tensor "lm_head.weight"`},
 		{"no head, said nothing", "transformers makes one up", `"model_type":"qwen3"`, tensors{emb: 1}, nil, "", "", 0, `no tensor "lm_head.weight"`},
-		{"another family", "nothing is known of its head", `"model_type":"gemma"`, tensors{emb: 1}, tensors{emb: 1}, "", "", 0, ""},
+		{"tied, said nothing", "tied is the default of Gemma", `"model_type":"gemma3_text"`, tensors{emb: 1}, tensors{emb: 1}, "true", "", 0, ""},
+		{"another family", "nothing is known of its head", `"model_type":"gemma3n_text"`, tensors{emb: 1}, tensors{emb: 1}, "", "", 0, ""},
 
 		{"v1.0", "tied and scaled", `"model_type":"t5"`, tensors{shared: 1}, tensors{shared: 1}, "true", "true", 0, ""},
 		{"v1.0 with copies", "as PyTorch files of old hold them", `"model_type":"t5"`, tensors{shared: 1, enc: 1, dec: 1, head: 1}, tensors{shared: 1}, "true", "true", 0, ""},
@@ -123,6 +124,8 @@ func TestExportedRope(t *testing.T) {
 	full := func(scaling string) string {
 		return `{"rope_theta":500000.0,"rope_scaling":` + scaling + `,"rope_parameters":{"rope_theta":500000.0,"rope_type":"llama3",` + llama3 + `}}`
 	}
+	const gemma3 = `{"model_type":"gemma3_text","rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":{"rope_type":"linear","type":"linear","factor":8.0},
+		"rope_parameters":{"full_attention":{"rope_type":"linear","factor":8.0,"rope_theta":1000000.0},"sliding_attention":{"rope_type":"default","rope_theta":10000.0}}}`
 	both := full(`{"rope_type":"llama3","type":"llama3",` + llama3 + `}`)
 	for _, c := range []struct{ name, why, config, want, err string }{
 		{"of 5", "the old spelling is added", `{"rope_parameters":{"rope_type":"llama3","rope_theta":500000.0,` + llama3 + `}}`, both, ""},
@@ -138,9 +141,20 @@ func TestExportedRope(t *testing.T) {
 		{"of a quantised model", "weights that are written are plain", `{"quantization_config":{"quant_method":"bitsandbytes"},"vocab_size":1}`, `{"vocab_size":1}`, ""},
 		{"contradiction", "which one counts?", `{"rope_theta":1e4,"rope_parameters":{"rope_type":"default","rope_theta":500000.0}}`, "", "rope_theta is 500000.0 in one place and 1e4 in another"},
 		{"by layer", "not of these families", `{"rope_parameters":{"full_attention":{"rope_theta":1e4}}}`, "", `settings of its own for "full_attention"`},
+		{"Gemma 3 of 4", "both kinds of layers in one object", `{"model_type":"gemma3_text","rope_theta":1000000.0,"rope_local_base_freq":10000.0,"rope_scaling":{"rope_type":"linear","factor":8.0}}`,
+			gemma3, ""},
+		{"Gemma 3 of 5", "the old keys are added", `{"model_type":"gemma3_text","rope_parameters":{"full_attention":{"rope_type":"linear","factor":8.0,"rope_theta":1000000.0},"sliding_attention":{"rope_type":"default","rope_theta":10000.0}}}`,
+			gemma3, ""},
+		{"Gemma 3 of both", "stays", gemma3, gemma3, ""},
+		{"Gemma 3, nothing said", "the defaults of every version", `{"model_type":"gemma3_text"}`, `{"model_type":"gemma3_text"}`, ""},
+		{"Phi-3", "transformers 4 takes three keys in rope_scaling and no more", `{"model_type":"phi3","original_max_position_embeddings":64,"rope_theta":10000.0,"partial_rotary_factor":0.75,"rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[2.0]}}`,
+			`{"model_type":"phi3","original_max_position_embeddings":64,"rope_theta":10000.0,"partial_rotary_factor":0.75,"rope_scaling":{"type":"longrope","short_factor":[1.0],"long_factor":[2.0]},"rope_parameters":{"rope_type":"longrope","rope_theta":10000.0,"short_factor":[1.0],"long_factor":[2.0]}}`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			data, _, err := exported([]byte(strings.Replace(c.config, "{", `{"model_type":"llama",`, 1)), BF16, nil)
+			if !strings.Contains(c.config, "model_type") {
+				c.config, c.want = strings.Replace(c.config, "{", `{"model_type":"llama",`, 1), strings.Replace(c.want, "{", `{"model_type":"llama",`, 1)
+			}
+			data, _, err := exported([]byte(c.config), BF16, nil)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("%s: error %v; want one with %q", c.why, err, c.err)
@@ -157,7 +171,7 @@ func TestExportedRope(t *testing.T) {
 			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
 				t.Fatal(err)
 			}
-			want["model_type"], want["dtype"], want["torch_dtype"] = "llama", "bfloat16", "bfloat16"
+			want["dtype"], want["torch_dtype"] = "bfloat16", "bfloat16"
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", c.why, diff)
 			}

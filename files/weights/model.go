@@ -85,7 +85,7 @@ func Open(ctx context.Context, path string) (*Model, error) {
 	switch {
 	case info.IsDir():
 		if err = m.openFolder(ctx); err == nil {
-			err = m.settleHead()
+			err = errors.Join(m.unwrapText(), m.settleHead())
 		}
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		err = m.openGGUF()
