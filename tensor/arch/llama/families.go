@@ -21,6 +21,7 @@ type family struct {
 	window  int  // that of sliding_window; 0 where there is none
 	windows rule // which layers have it
 	every   int  // of layers: every so manieth has none, if layer_types does not say
+	pattern bool // sliding_window_pattern may say another number
 
 	biases    bool // attention_bias is looked at
 	qkvBias   bool // these three are always there
@@ -68,10 +69,10 @@ func Known() []string { return slices.Sorted(maps.Keys(families())) }
 func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 	out := make([]int, h.Layers)
 	needsSwitch := f.windows == switched || f.windows == withoutRope
-	if f.windows == noWindows || h.Sliding.null && f.windows == allLayers {
+	window := h.Sliding.or(f.window, 0)
+	if f.windows == noWindows || f.windows == allLayers && (h.Sliding.null || !h.Sliding.given && window == 0) {
 		return out, nil
 	}
-	window := h.Sliding.or(f.window, 0)
 	if h.Sliding.given && !h.Sliding.null && (window < 1 || window > math.MaxInt32) && (h.UseSliding || !needsSwitch) {
 		return nil, fmt.Errorf("config.json: sliding_window is %d; expected a positive number, or null for none", window)
 	}
@@ -81,6 +82,10 @@ func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 	if h.LayerTypes != nil && f.windows != allLayers { // which does not look at them
 		return h.layerTypes(window, needsSwitch)
 	}
+	every := f.every
+	if f.pattern {
+		every = h.Pattern.or(every, every)
+	}
 	for i := range out {
 		var slides bool
 		switch f.windows {
@@ -89,10 +94,6 @@ func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 		case switched:
 			slides = i >= h.MaxWindow.or(28, 28)
 		case byLayer:
-			every := f.every
-			if f.slideTheta != 0 {
-				every = h.Pattern.or(every, every)
-			}
 			slides = every < 1 || (i+1)%every != 0
 		case withoutRope:
 			slides = still != nil && still[i]

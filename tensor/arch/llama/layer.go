@@ -43,13 +43,14 @@ func (m *Model) beforeBlock() *tape.Block {
 		Backward: func(w *nn.Weights, in, kept, dOut []*Node) []*Node {
 			x, cos, back, name := in[0], in[1], Neg(in[2]), m.Config.places().attentionIn
 			dq, dk := nn.Rotate(dOut[0], cos, back), nn.Rotate(dOut[1], cos, back)
-			if m.Config.WideQKNorm {
-				dq, dk = merge(dq), merge(dk)
-			}
-			if norms {
+			if m.Config.QKNorm {
 				dq, dk = m.norm.VJP(w, queryNorm, kept[0], dq), m.norm.VJP(w, keyNorm, kept[1], dk)
 			}
-			dh := m.projectVJP(w, m.normed(w, name, x), merge(dq), merge(dk), merge(dOut[2]))
+			dq, dk = merge(dq), merge(dk)
+			if m.Config.WideQKNorm {
+				dq, dk = m.norm.VJP(w, queryNorm, kept[0], dq), m.norm.VJP(w, keyNorm, kept[1], dk)
+			}
+			dh := m.projectVJP(w, m.normed(w, name, x), dq, dk, merge(dOut[2]))
 			return []*Node{m.normedVJP(w, name, x, dh), nil, nil}
 		},
 	}
