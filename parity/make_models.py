@@ -19,6 +19,8 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BertModel,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -70,7 +72,7 @@ def randomise(model, seed):
             if p.ndim == 1 and name.endswith("bias"):
                 p.copy_(0.2 * r)
             elif p.ndim == 1:
-                p.copy_(1 + 0.3 * r)
+                p.copy_(("Gemma" not in type(model).__name__) + 0.3 * r)  # whose norms scale by 1 + weight
             elif "relative_attention_bias" in name:
                 p.copy_(0.7 * r)
             elif p.shape[0] == VOCAB:
@@ -263,6 +265,26 @@ def qwen3():
         rope_parameters={"rope_type": "default", "rope_theta": 1e6},
     )
     decoder("qwen3", Qwen3ForCausalLM(config), 50)
+
+
+# Smaller, as there are many of them, but for phi3, whose configuration takes no head_dim; a window is shorter than the rows.
+SMALL = dict(DECODER, hidden_size=16, intermediate_size=24, head_dim=8, rms_norm_eps=1e-6)
+DEFAULT = {"rope_type": "default", "rope_theta": 1e4}
+
+
+def gemma3_text():
+    config = Gemma3TextConfig(
+        **dict(SMALL, num_hidden_layers=3),
+        tie_word_embeddings=True,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        query_pre_attn_scalar=12,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e5},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+        },
+    )
+    decoder("gemma3_text", Gemma3ForCausalLM(config), 130)
 
 
 def bert():
@@ -527,7 +549,14 @@ def t5_v1_1():
     t5("t5v11", config, 80, embedding_scale=2.0, untied=True)
 
 
-DECODERS = {"llama": llama, "llama3": llama3, "mistral": mistral, "qwen2": qwen2, "qwen3": qwen3}
+DECODERS = {
+    "llama": llama,
+    "llama3": llama3,
+    "mistral": mistral,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "gemma3_text": gemma3_text,
+}
 MODELS = dict(DECODERS, bert=bert, t5=t5_v1_0, t5v11=t5_v1_1)
 
 

@@ -28,6 +28,7 @@ var tiny = []struct{ name, why string }{
 	{"mistral", "a sliding window shorter than the rows"},
 	{"qwen2", "biases on query, key and value"},
 	{"qwen3", "norms on queries and keys, heads wider than D/H"},
+	{"gemma3_text", "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer"},
 }
 
 // load puts a tiny model on the device.

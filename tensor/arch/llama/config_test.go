@@ -50,6 +50,17 @@ func TestParseConfig(t *testing.T) {
 		{"window of qwen3, layers", "layer_types go before max_window_layers", "qwen3", `,"head_dim":2,"sliding_window":4,"use_sliding_window":true,"max_window_layers":0,"layer_types":["full_attention","sliding_attention","full_attention","full_attention"]`, func(c *Config) { c.Slide[1] = 4 }},
 		{"window of qwen2 null", "none, though switched on", "qwen2", `,"sliding_window":null,"use_sliding_window":true,"max_window_layers":0`, func(*Config) {}},
 
+		{"gemma3_text", "what files on the hub say, and leave out", "gemma3_text", `,"hidden_activation":"gelu_pytorch_tanh","sliding_window":512,"sliding_window_pattern":2,"rope_scaling":{"rope_type":"linear","factor":8}`, func(c *Config) {
+			gemma(c)
+			c.KVHeads, c.Slide, c.QKNorm = 4, []int{512, 0, 512, 0}, true
+			c.Rope, c.SlideRope = nn.Rope{Theta: 1e6, Width: 256, Linear: 8}, &nn.Rope{Theta: 1e4, Width: 256}
+		}},
+		{"gemma3_text of 5", "both kinds of layers in one object", "gemma3_text", `,"num_key_value_heads":32,"layer_types":["full_attention","sliding_attention","full_attention","full_attention"],"query_pre_attn_scalar":64,"final_logit_softcapping":30,"rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":500},"sliding_attention":{"rope_type":"default","rope_theta":50}}`, func(c *Config) {
+			gemma(c)
+			c.Slide, c.QKNorm, c.LogitCap, c.Scores.Scale = []int{0, 4096, 0, 0}, true, 30, 0.125
+			c.Rope, c.SlideRope = nn.Rope{Theta: 500, Width: 256}, &nn.Rope{Theta: 50, Width: 256}
+		}},
+
 		{"theta of 4", "at the top", "llama", `,"rope_theta":5e5,"rope_scaling":null`, func(c *Config) { c.Rope.Theta = 5e5 }},
 		{"theta of 5", "within rope_parameters", "llama", `,"rope_parameters":{"rope_theta":500000.0,"rope_type":"default"}`, func(c *Config) { c.Rope.Theta = 5e5 }},
 		{"both", "as gorqa writes them", "llama", `,"rope_theta":5e5,"rope_scaling":{"rope_type":"linear","type":"linear","factor":2},"rope_parameters":{"rope_theta":5e5,"rope_type":"linear","factor":2.0}`, func(c *Config) { c.Rope.Theta, c.Rope.Linear = 5e5, 2 }},
@@ -87,9 +98,20 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
+// gemma is what all Gemma models have.
+func gemma(c *Config) {
+	c.HeadWidth, c.Norms, c.PlusOne, c.GELU, c.Scales.Embedding, c.Scores.Scale = 256, NormsAround, true, true, 8, 1.0/16
+}
+
 func TestParseConfigErrors(t *testing.T) {
 	for _, c := range []struct{ name, why, modelType, more, want string }{
-		{"kind", "another family", "gemma", ``, `model_type "gemma"; expected one of llama, mistral, qwen2, qwen3`},
+		{"kind", "another family", "gpt_oss", ``, `model_type "gpt_oss"; expected one of gemma`},
+		{"rope of gemma3_text", "of 5 it is by layer", "gemma3_text", `,"rope_parameters":{"rope_type":"default","rope_theta":1e4}`, `rope_parameters has "rope_`},
+		{"activation of gemma3_text", "not computed here", "gemma3_text", `,"hidden_activation":"gelu"`, `hidden_activation "gelu"; expected gelu_pytorch_tanh`},
+		{"cap of gemma3_text", "5 does not look at it", "gemma3_text", `,"attn_logit_softcapping":50`, "attn_logit_softcapping is 50"},
+		{"scalar of gemma3_text", "no scale", "gemma3_text", `,"query_pre_attn_scalar":0`, "query_pre_attn_scalar is 0"},
+		{"both ways", "an embedder", "gemma3_text", `,"use_bidirectional_attention":true`, "use_bidirectional_attention is true"},
+		{"two local thetas", "which one?", "gemma3_text", `,"rope_local_base_freq":1e3,"rope_parameters":{"sliding_attention":{"rope_theta":1e4}}`, "rope_theta is 1000 in one place and 10000 in another"},
 		{"two thetas", "5 takes the inner one, 4 the outer one", "llama", `,"rope_theta":1e4,"rope_parameters":{"rope_theta":5e5,"rope_type":"default"}`, "rope_theta is 10000 in one place and 500000 in another"},
 		{"two scalings", "5 takes the first, 4 knows no other", "llama", `,"rope_scaling":{"rope_type":"linear","factor":2},"rope_parameters":{"rope_type":"default"}`, "contradict each other"},
 		{"two types", "5 takes rope_type, 4 type", "llama", `,"rope_scaling":{"rope_type":"default","type":"linear","factor":2}`, `rope_type "default" and type "linear"`},

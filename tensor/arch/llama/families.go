@@ -58,6 +58,10 @@ func families() map[string]family {
 		"mistral": {positions: 131072, kvHeads: 8, window: 4096, windows: byLayer},
 		"qwen2":   {positions: 32768, kvHeads: 32, window: 4096, windows: switched, qkvBias: true},
 		"qwen3":   {positions: 32768, kvHeads: 32, window: 4096, windows: switched, headWidth: 128, biases: true, qkNorm: true},
+		"gemma3_text": {
+			positions: 131072, kvHeads: 4, headWidth: 256, biases: true, gemma: true, norms: NormsAround, scoreScalar: true, qkNorm: true,
+			window: 4096, windows: byLayer, every: 6, pattern: true, theta: 1e6, slideTheta: 1e4,
+		},
 	}
 }
 
