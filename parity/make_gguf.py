@@ -114,6 +114,8 @@ def tiny(arch, quant, bias=False, norms=False, tied=True, rope_factor=0.0):
     w.add_layer_norm_rms_eps(1e-5)
     w.add_rope_freq_base(500000.0)
     w.add_vocab_size(vocab)
+    if arch in ("gemma2", "gemma3"):
+        w.add_sliding_window(8)
     if arch == "llama":
         w.add_rope_dimension_count(width)
     else:
@@ -179,6 +181,9 @@ def tiny(arch, quant, bias=False, norms=False, tied=True, rope_factor=0.0):
             add(b + "attn_k_norm.weight", random(width))
         add(b + "attn_output.weight", random(hidden, heads * width))
         add(b + "ffn_norm.weight", random(hidden))
+        if arch in ("gemma2", "gemma3"):
+            add(b + "post_attention_norm.weight", random(hidden))
+            add(b + "post_ffw_norm.weight", random(hidden))
         add(b + "ffn_gate.weight", random(ffn, hidden))
         add(b + "ffn_up.weight", random(ffn, hidden))
         add(b + "ffn_down.weight", random(hidden, ffn))
@@ -201,7 +206,7 @@ def loaded(path):
     model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
     config = {k: getattr(model.config, k) for k in CONFIG}
     config["rms_norm_eps"] = float(f"{config['rms_norm_eps']:.6g}")
-    config["rope_theta"] = model.config.rope_parameters["rope_theta"]
+    config["rope_theta"] = model.config.rope_parameters.get("full_attention", model.config.rope_parameters)["rope_theta"]
     tensors = {}
     for name, t in model.state_dict().items():
         if name == "lm_head.weight" and model.config.tie_word_embeddings:
@@ -220,6 +225,8 @@ def main():
         tiny("llama", "Q6_K"),
         tiny("qwen2", "F16", bias=True),
         tiny("qwen3", "Q8_0", norms=True, tied=False),
+        tiny("gemma2", "F32"),
+        tiny("gemma3", "Q8_0", norms=True),
     ]
     (OUT / "tiny.json").write_text(json.dumps(header(models=[loaded(OUT / m) for m in models]), indent=1) + "\n")
     smol = Path(sys.argv[1] if len(sys.argv) > 1 else os.path.expanduser("~/.cache/gorqa/models/SmolLM2-135M-Instruct.gguf"))

@@ -72,6 +72,9 @@ func export(t *testing.T, from *Model, dtype DType) *Model {
 // that are made of them: tensors, settings, vocabulary.
 func TestGGUFThereAndBack(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
+		if name, _ := want.Config["model_type"].(string); ggufWritten[name] == "" {
+			continue
+		}
 		t.Run(want.File, func(t *testing.T) {
 			from, err := openGGUF(t.Context(), filepath.Join("testdata", want.File))
 			if err != nil {

@@ -11,21 +11,6 @@ import (
 	"strings"
 )
 
-// ggufArch is an architecture of llama.cpp and what it is called elsewhere.
-type ggufArch struct {
-	modelType string
-	class     string
-	permuted  bool // q and k stand with their rotary halves interleaved
-	headDim   bool // the config names the width of a head
-}
-
-var ggufArchs = map[string]ggufArch{
-	"llama":   {"llama", "LlamaForCausalLM", true, true},
-	"mistral": {"mistral", "MistralForCausalLM", true, true},
-	"qwen2":   {"qwen2", "Qwen2ForCausalLM", false, false},
-	"qwen3":   {"qwen3", "Qwen3ForCausalLM", false, true},
-}
-
 // ggufNames maps the tensors outside the layers, ggufLayer those within.
 var ggufNames = map[string]string{
 	"token_embd.weight":  "model.embed_tokens.weight",
@@ -70,7 +55,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	kvHeads := k.countOr("attention.head_count_kv", heads)
 	sizes := k.sizes(heads, kvHeads)
 
-	factors, problems := m.ggufTensors(f, k, sizes, func(part string) int {
+	factors, problems := m.ggufTensors(f, k, arch, sizes, func(part string) int {
 		switch {
 		case arch.permuted && part == "attn_q":
 			return heads
@@ -106,7 +91,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 // ggufTensors gives the model the file's tensors under their Hugging Face names,
 // and the factors of rotary frequencies, nil for none. permuted is how many heads'
 // rows llama.cpp has reordered in a part of a layer.
-func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, sizes ggufSizes, permuted func(part string) int) (factors *ggufTensor, problems []error) {
+func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufSizes, permuted func(part string) int) (factors *ggufTensor, problems []error) {
 	sized := len(k.problems) == 0 // else every shape would be told, too
 	var strange []string
 	layers := map[string]bool{}
@@ -116,10 +101,10 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, sizes ggufSizes, permuted 
 			continue
 		}
 		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
-		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && ggufLayer[match[2]] != "" {
+		if match := ggufBlock.FindStringSubmatch(t.name); match != nil && arch.layer(match[2]) != "" {
 			part = match[2]
 			layers[match[1]] = true
-			hf = "model.layers." + match[1] + "." + ggufLayer[part] + "." + match[3]
+			hf = "model.layers." + match[1] + "." + arch.layer(part) + "." + match[3]
 		}
 		if hf == "" {
 			strange = append(strange, t.name)
@@ -138,6 +123,11 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, sizes ggufSizes, permuted 
 			}
 			if err == nil && rotaryHeads > 0 {
 				values = unpermute(values, t.shape[0], rotaryHeads)
+			}
+			if err == nil && arch.gemma && strings.HasSuffix(hf, "norm.weight") {
+				for i := range values {
+					values[i]--
+				}
 			}
 			return values, err
 		}}
@@ -278,6 +268,7 @@ func (k *ggufKeys) sizes(heads, kvHeads int) ggufSizes {
 func (z ggufSizes) of(part string, bias bool) []int {
 	shape := map[string][]int{
 		"token_embd": {0, z.hidden}, "output": {0, z.hidden}, "output_norm": {z.hidden},
+		"post_attention_norm": {z.hidden}, "post_ffw_norm": {z.hidden},
 		"attn_norm": {z.hidden}, "ffn_norm": {z.hidden}, "attn_q_norm": {z.headDim}, "attn_k_norm": {z.headDim},
 		"attn_q": {z.heads * z.headDim, z.hidden}, "attn_k": {z.kvHeads * z.headDim, z.hidden}, "attn_v": {z.kvHeads * z.headDim, z.hidden},
 		"attn_output": {z.hidden, z.heads * z.headDim},
@@ -331,11 +322,20 @@ func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor)
 			config["sliding_window"] = k.count("attention.sliding_window")
 		}
 	}
+	if arch.gemma {
+		k.gemmaConfig(arch, z, config)
+	}
 	for _, id := range []struct{ config, key string }{{"bos_token_id", "bos"}, {"eos_token_id", "eos"}, {"pad_token_id", "padding"}} {
 		if n := k.tokenID(id.key); n >= 0 {
 			config[id.config] = n
 		}
 	}
+	k.ropeScaling(config)
+	return config
+}
+
+// ropeScaling adds how rotary positions are scaled.
+func (k *ggufKeys) ropeScaling(config map[string]any) {
 	switch kind := k.text(k.prefix+"rope.scaling.type", "none"); kind {
 	case "none":
 	case "linear", "yarn":
@@ -352,41 +352,6 @@ func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor)
 	default:
 		k.bad(k.prefix+"rope.scaling.type", `"none", "linear" or "yarn"`)
 	}
-	return config
-}
-
-// llama3Scaling recovers rope_scaling of type llama3 from the factors that
-// llama.cpp keeps in its place: they are computed from the parameters that all
-// of Llama 3.1, 3.2 and 3.3 have, and compared.
-func llama3Scaling(f *ggufFile, t ggufTensor, config map[string]any) (map[string]any, error) {
-	const low, high, original = 1.0, 4.0, 8192.0
-	factors, err := f.float32s(t)
-	if err != nil {
-		return nil, err
-	}
-	if len(factors) == 0 {
-		return nil, fmt.Errorf("%s: tensor %q is empty", f.path, t.name)
-	}
-	theta, _ := config["rope_theta"].(float64)
-	factor := float64(slices.Max(factors))
-	for i, got := range factors {
-		wave := 2 * math.Pi * math.Pow(theta, float64(i)/float64(len(factors)))
-		want := factor
-		switch {
-		case wave < original/high:
-			want = 1
-		case wave <= original/low:
-			smooth := (original/wave - low) / (high - low)
-			want = 1 / ((1-smooth)/factor + smooth)
-		}
-		if !(math.Abs(float64(got)-want) <= 1e-3*want) {
-			return nil, fmt.Errorf("%s: tensor %q: factor %d is %g; expected %g, as in Llama 3.1 to 3.3; other rope factors are not read: take the Hugging Face folder", f.path, t.name, i, got, want)
-		}
-	}
-	return map[string]any{
-		"rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
-		"original_max_position_embeddings": int(original),
-	}, nil
 }
 
 // tokenID is the id of a special token, -1 where the file has none. A "llama"
