@@ -89,7 +89,7 @@ func architectureOf(configJSON []byte, kind Kind) (architecture, error) {
 	}
 	switch {
 	case found == nil:
-		return architecture{}, fmt.Errorf("config.json: model_type %q; expected one of %s", c.Type, strings.Join(all, ", "))
+		return architecture{}, fmt.Errorf("config.json: model_type %q; expected one of %s%s", c.Type, strings.Join(all, ", "), near(c.Type, all))
 	case kind == AnyKind, kind == found.kind:
 		return *found, nil
 	case kind == DecoderOnly:
