@@ -19,16 +19,34 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BertModel,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    GemmaConfig,
+    GemmaForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    Ministral3Config,
+    Ministral3ForCausalLM,
+    MinistralConfig,
+    MinistralForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    Olmo3Config,
+    Olmo3ForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -272,6 +290,22 @@ SMALL = dict(DECODER, hidden_size=16, intermediate_size=24, head_dim=8, rms_norm
 DEFAULT = {"rope_type": "default", "rope_theta": 1e4}
 
 
+def gemma():
+    decoder("gemma", GemmaForCausalLM(GemmaConfig(**SMALL, tie_word_embeddings=True)), 110)
+
+
+def gemma2():
+    config = Gemma2Config(
+        **SMALL,
+        tie_word_embeddings=True,
+        sliding_window=8,
+        query_pre_attn_scalar=12,
+        attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0,
+    )
+    decoder("gemma2", Gemma2ForCausalLM(config), 120)
+
+
 def gemma3_text():
     config = Gemma3TextConfig(
         **dict(SMALL, num_hidden_layers=3),
@@ -285,6 +319,92 @@ def gemma3_text():
         },
     )
     decoder("gemma3_text", Gemma3ForCausalLM(config), 130)
+
+
+def smollm3():
+    config = SmolLM3Config(
+        **SMALL,
+        tie_word_embeddings=True,
+        no_rope_layers=[1, 0],
+        use_sliding_window=True,
+        sliding_window=8,
+        rope_parameters=DEFAULT,
+    )
+    decoder("smollm3", SmolLM3ForCausalLM(config), 140)
+
+
+def olmo2():
+    decoder("olmo2", Olmo2ForCausalLM(Olmo2Config(**SMALL, tie_word_embeddings=False, rope_parameters=DEFAULT)), 150)
+
+
+def olmo3():
+    yarn = {"rope_type": "yarn", "rope_theta": 5e5, "factor": 8.0, "original_max_position_embeddings": 16}
+    config = Olmo3Config(
+        **SMALL,
+        tie_word_embeddings=False,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters={"full_attention": yarn, "sliding_attention": {"rope_type": "default", "rope_theta": 5e5}},
+    )
+    decoder("olmo3", Olmo3ForCausalLM(config), 160)
+
+
+def granite():
+    config = GraniteConfig(
+        **SMALL,
+        tie_word_embeddings=True,
+        rope_parameters=DEFAULT,
+        embedding_multiplier=6.0,
+        logits_scaling=3.0,
+        residual_multiplier=0.4,
+        attention_multiplier=0.2,
+    )
+    decoder("granite", GraniteForCausalLM(config), 170)
+
+
+def phi3():
+    long = {
+        "rope_type": "longrope",
+        "rope_theta": 1e4,
+        "partial_rotary_factor": 0.75,
+        "short_factor": [1.0, 1.3, 2.0],
+        "long_factor": [2.0, 3.0, 5.0],
+    }
+    config = Phi3Config(
+        **dict({k: v for k, v in SMALL.items() if k != "head_dim"}, hidden_size=32),
+        tie_word_embeddings=False,
+        sliding_window=20,
+        original_max_position_embeddings=64,
+        rope_parameters=long,
+    )
+    decoder("phi3", Phi3ForCausalLM(config), 180)
+
+
+def ministral():
+    config = MinistralConfig(
+        **SMALL,
+        tie_word_embeddings=False,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters=DEFAULT,
+    )
+    decoder("ministral", MinistralForCausalLM(config), 190)
+
+
+def ministral3():
+    yarn = {
+        "rope_type": "yarn",
+        "rope_theta": 1e4,
+        "factor": 4.0,
+        "original_max_position_embeddings": 64,
+        "beta_fast": 32.0,
+        "beta_slow": 1.0,
+        "mscale": 1.0,
+        "mscale_all_dim": 1.0,
+        "llama_4_scaling_beta": 0.1,
+    }
+    config = Ministral3Config(**SMALL, tie_word_embeddings=False, rope_parameters=yarn)
+    decoder("ministral3", Ministral3ForCausalLM(config), 200)
 
 
 def bert():
@@ -555,7 +675,16 @@ DECODERS = {
     "mistral": mistral,
     "qwen2": qwen2,
     "qwen3": qwen3,
+    "gemma": gemma,
+    "gemma2": gemma2,
     "gemma3_text": gemma3_text,
+    "smollm3": smollm3,
+    "olmo2": olmo2,
+    "olmo3": olmo3,
+    "granite": granite,
+    "phi3": phi3,
+    "ministral": ministral,
+    "ministral3": ministral3,
 }
 MODELS = dict(DECODERS, bert=bert, t5=t5_v1_0, t5v11=t5_v1_1)
 

@@ -184,6 +184,15 @@ func (g *Golden) Compare(t testing.TB, name string, got []float32) float64 {
 	return Compare(t, name, got, g.Floats(t, name), g.ToleranceOf(t, name))
 }
 
+// Largest is the largest difference of got from the named array.
+func (g *Golden) Largest(t testing.TB, name string, got []float32) (largest float64) {
+	t.Helper()
+	for i, want := range g.Floats(t, name) {
+		largest = max(largest, math.Abs(float64(got[i])-float64(want)))
+	}
+	return largest
+}
+
 // Compare reports an error if an element of got is further from want's than the
 // tolerance, and names the worst. It gives the share of the tolerance that the
 // worst element uses.

@@ -29,6 +29,15 @@ var tiny = []struct{ name, why string }{
 	{"qwen2", "biases on query, key and value"},
 	{"qwen3", "norms on queries and keys, heads wider than D/H"},
 	{"gemma3_text", "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer"},
+	{"gemma", "the first of them, with Llama's norms"},
+	{"gemma2", "soft caps of scores and logits"},
+	{"smollm3", "layers without rotary positions, which alone have a sliding window"},
+	{"olmo2", "norms behind, and on all heads' queries and keys together"},
+	{"olmo3", "windows by layer, yarn in the others"},
+	{"granite", "embeddings, residuals, scores and logits scaled"},
+	{"phi3", "fused matrices, heads that turn in part, longrope"},
+	{"ministral", "windows by layer"},
+	{"ministral3", "yarn, within the positions that queries are not scaled at"},
 }
 
 // load puts a tiny model on the device.
@@ -46,6 +55,12 @@ func load(t testing.TB, name string, bf16 bool) (*llama.Model, *tape.Runner) {
 // place puts the weights that read gives on the device.
 func place(t testing.TB, config []byte, bf16 bool, read func(name string) ([]float32, error)) (*llama.Model, *tape.Runner) {
 	t.Helper()
+	return placeFor(t, config, bf16, read, false)
+}
+
+// placeFor is place for weights that are trained or not.
+func placeFor(t testing.TB, config []byte, bf16 bool, read func(name string) ([]float32, error), trained bool) (*llama.Model, *tape.Runner) {
+	t.Helper()
 	c, err := llama.ParseConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +77,7 @@ func place(t testing.TB, config []byte, bf16 bool, read func(name string) ([]flo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Add(w, values, false); err != nil {
+		if err := p.Add(w, values, trained); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -61,6 +61,42 @@ func TestParseConfig(t *testing.T) {
 			c.Rope, c.SlideRope = nn.Rope{Theta: 500, Width: 256}, &nn.Rope{Theta: 50, Width: 256}
 		}},
 
+		{"gemma", "its gate's old name means the approximation", "gemma", `,"num_key_value_heads":32,"head_dim":2,"hidden_act":"gelu"`, func(c *Config) {
+			c.PlusOne, c.GELU, c.Scales.Embedding = true, true, 8
+		}},
+		{"gemma2", "caps and windows where nothing is said", "gemma2", `,"num_key_value_heads":32`, func(c *Config) {
+			gemma(c)
+			c.Rope.Width, c.Scores.Cap, c.LogitCap, c.Slide = 256, 50, 30, []int{4096, 0, 4096, 0}
+		}},
+		{"gemma2 without caps", "null is none", "gemma2", `,"num_key_value_heads":32,"attn_logit_softcapping":null,"final_logit_softcapping":null`, func(c *Config) {
+			gemma(c)
+			c.Rope.Width, c.Slide = 256, []int{4096, 0, 4096, 0}
+		}},
+		{"granite", "its scales", "granite", `,"embedding_multiplier":12,"logits_scaling":8,"residual_multiplier":0.25,"attention_multiplier":0.5`, func(c *Config) {
+			c.Scales, c.Scores.Scale = Scales{12, 0.25, 0.125}, 0.5
+		}},
+		{"granite, nothing said", "scores are multiplied by 1", "granite", ``, func(c *Config) { c.Scales, c.Scores.Scale = Scales{1, 1, 1}, 1 }},
+		{"smollm3", "every fourth layer does not turn", "smollm3", `,"num_key_value_heads":32`, func(c *Config) {
+			c.Rope.Theta, c.Still = 2e6, []bool{false, false, false, true}
+		}},
+		{"smollm3, windows", "in the layers that do not turn", "smollm3", `,"num_key_value_heads":32,"no_rope_layers":[0,1,1,0],"use_sliding_window":true,"sliding_window":4`, func(c *Config) {
+			c.Rope.Theta, c.Still, c.Slide = 2e6, []bool{true, false, false, true}, []int{4, 0, 0, 4}
+		}},
+		{"olmo2", "norms behind", "olmo2", ``, func(c *Config) { c.Norms, c.WideQKNorm, c.Epsilon = NormsBehind, true, 1e-5 }},
+		{"olmo3", "every fourth layer sees all", "olmo3", `,"rope_theta":500000,"rope_scaling":{"rope_type":"linear","factor":2}`, func(c *Config) {
+			c.Norms, c.WideQKNorm, c.Epsilon, c.Slide = NormsBehind, true, 1e-5, []int{4096, 4096, 4096, 0}
+			c.Rope, c.SlideRope = nn.Rope{Theta: 5e5, Width: 2, Linear: 2}, &nn.Rope{Theta: 5e5, Width: 2}
+		}},
+		{"phi3", "heads that turn in part, the old name of longrope", "phi3", `,"head_dim":8,"partial_rotary_factor":0.75,"max_position_embeddings":8192,"rope_scaling":{"type":"su","short_factor":[1,2,3],"long_factor":[4,5,6]}`, func(c *Config) {
+			c.Fused, c.Epsilon, c.HeadWidth, c.MaxLength = true, 1e-5, 8, 4096
+			c.Rope.Width, c.Rope.Long, c.Rope.Scale = 6, &nn.LongRope{Divisors: []float64{1, 2, 3}}, math.Sqrt(1+math.Log(2)/math.Log(4096))
+		}},
+		{"ministral", "windows where nothing is said", "ministral", ``, func(c *Config) { c.KVHeads, c.Slide = 8, []int{4096, 4096, 4096, 4096} }},
+		{"ministral3", "rows stay within the positions that queries are not scaled at", "ministral3", `,"num_key_value_heads":32,"head_dim":2,"rope_parameters":{"rope_type":"yarn","factor":1,"original_max_position_embeddings":512,"llama_4_scaling_beta":0.1}`, func(c *Config) {
+			c.Epsilon, c.MaxLength, c.Rope.Scale = 1e-5, 512, 1
+			c.Rope.Yarn = &nn.YarnRope{Factor: 1, Fast: 32, Slow: 1, Limit: 512}
+		}},
+
 		{"theta of 4", "at the top", "llama", `,"rope_theta":5e5,"rope_scaling":null`, func(c *Config) { c.Rope.Theta = 5e5 }},
 		{"theta of 5", "within rope_parameters", "llama", `,"rope_parameters":{"rope_theta":500000.0,"rope_type":"default"}`, func(c *Config) { c.Rope.Theta = 5e5 }},
 		{"both", "as gorqa writes them", "llama", `,"rope_theta":5e5,"rope_scaling":{"rope_type":"linear","type":"linear","factor":2},"rope_parameters":{"rope_theta":5e5,"rope_type":"linear","factor":2.0}`, func(c *Config) { c.Rope.Theta, c.Rope.Linear = 5e5, 2 }},
@@ -112,6 +148,11 @@ func TestParseConfigErrors(t *testing.T) {
 		{"scalar of gemma3_text", "no scale", "gemma3_text", `,"query_pre_attn_scalar":0`, "query_pre_attn_scalar is 0"},
 		{"both ways", "an embedder", "gemma3_text", `,"use_bidirectional_attention":true`, "use_bidirectional_attention is true"},
 		{"two local thetas", "which one?", "gemma3_text", `,"rope_local_base_freq":1e3,"rope_parameters":{"sliding_attention":{"rope_theta":1e4}}`, "rope_theta is 1000 in one place and 10000 in another"},
+		{"no_rope_layers", "which layer is meant?", "smollm3", `,"no_rope_layers":[1]`, "no_rope_layers names 1 layers; expected 4"},
+		{"theta of olmo3", "5 and 4 take others for layers with a window", "olmo3", `,"rope_theta":1e4`, "which transformers 5 takes for 500000 and 4 for 10000"},
+		{"linear phi3", "transformers refuses it", "phi3", `,"rope_scaling":{"type":"linear","factor":2}`, `type "linear"; expected default or longrope`},
+		{"ministral3 without beta", "transformers fails on it", "ministral3", `,"rope_parameters":{"rope_type":"default"}`, "no llama_4_scaling_beta"},
+		{"multiplier", "no scale", "granite", `,"residual_multiplier":0`, "residual_multiplier is 0"},
 		{"two thetas", "5 takes the inner one, 4 the outer one", "llama", `,"rope_theta":1e4,"rope_parameters":{"rope_theta":5e5,"rope_type":"default"}`, "rope_theta is 10000 in one place and 500000 in another"},
 		{"two scalings", "5 takes the first, 4 knows no other", "llama", `,"rope_scaling":{"rope_type":"linear","factor":2},"rope_parameters":{"rope_type":"default"}`, "contradict each other"},
 		{"two types", "5 takes rope_type, 4 type", "llama", `,"rope_scaling":{"rope_type":"default","type":"linear","factor":2}`, `rope_type "default" and type "linear"`},

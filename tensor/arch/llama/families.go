@@ -45,9 +45,9 @@ type rule int
 
 const (
 	noWindows   rule = iota
-	allLayers        // all, unless sliding_window is null
+	allLayers        // all, unless sliding_window is null; layer_types is ignored
 	switched         // those that layer_types or max_window_layers name, if use_sliding_window says so
-	byLayer          // those that layer_types names, else all but every so manieth
+	byLayer          // those that layer_types names, else all but every so manieth, if any
 	withoutRope      // those that layer_types names, else those without rotary positions, if use_sliding_window says so
 )
 
@@ -57,11 +57,26 @@ func families() map[string]family {
 		"llama":   {positions: 2048, biases: true, mlpBiases: true},
 		"mistral": {positions: 131072, kvHeads: 8, window: 4096, windows: byLayer},
 		"qwen2":   {positions: 32768, kvHeads: 32, window: 4096, windows: switched, qkvBias: true},
-		"qwen3":   {positions: 32768, kvHeads: 32, window: 4096, windows: switched, headWidth: 128, biases: true, qkNorm: true},
+		"gemma":   {positions: 8192, kvHeads: 16, headWidth: 256, biases: true, gemma: true},
+		"gemma2": {
+			positions: 8192, kvHeads: 4, headWidth: 256, biases: true, gemma: true, norms: NormsAround, scoreScalar: true, scoreCap: 50, logitCap: 30,
+			window: 4096, windows: byLayer, every: 2,
+		},
 		"gemma3_text": {
 			positions: 131072, kvHeads: 4, headWidth: 256, biases: true, gemma: true, norms: NormsAround, scoreScalar: true, qkNorm: true,
 			window: 4096, windows: byLayer, every: 6, pattern: true, theta: 1e6, slideTheta: 1e4,
 		},
+		"granite":    {positions: 2048, biases: true, mlpBiases: true, granite: true},
+		"ministral":  {positions: 131072, kvHeads: 8, window: 4096, windows: byLayer},
+		"ministral3": {positions: 262144, kvHeads: 8, headWidth: 128, epsilon: 1e-5, windows: allLayers, queryScale: true},
+		"olmo2":      {positions: 2048, biases: true, epsilon: 1e-5, norms: NormsBehind, wideQKNorm: true},
+		"olmo3": {
+			positions: 2048, biases: true, epsilon: 1e-5, norms: NormsBehind, wideQKNorm: true,
+			window: 4096, windows: byLayer, every: 4, theta: 5e5, slideTheta: 5e5,
+		},
+		"phi3":    {positions: 4096, epsilon: 1e-5, fused: true, original: 4096, windows: allLayers},
+		"smollm3": {positions: 32768, kvHeads: 4, biases: true, mlpBiases: true, theta: 2e6, windows: withoutRope},
+		"qwen3":   {positions: 32768, kvHeads: 32, window: 4096, windows: switched, headWidth: 128, biases: true, qkNorm: true},
 	}
 }
 
@@ -69,7 +84,8 @@ func families() map[string]family {
 func Known() []string { return slices.Sorted(maps.Keys(families())) }
 
 // slides gives each layer's sliding window. Llama has none whatever config.json
-// says, Mistral has one in every layer unless it is null, others in some layers.
+// says. Mistral has one in every layer unless it is null or layer_types says more
+// exactly which (AutoModel then takes Mistral for Ministral), others in some layers.
 func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 	out := make([]int, h.Layers)
 	needsSwitch := f.windows == switched || f.windows == withoutRope
@@ -84,7 +100,7 @@ func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 		window = 0
 	}
 	if h.LayerTypes != nil && f.windows != allLayers { // which does not look at them
-		return h.layerTypes(window, needsSwitch)
+		return h.layerTypes(window)
 	}
 	every := f.every
 	if f.pattern {
@@ -110,7 +126,7 @@ func (h hfConfig) slides(f family, still []bool) ([]int, error) {
 }
 
 // layerTypes are the windows of layers that config.json lists.
-func (h hfConfig) layerTypes(window int, needsSwitch bool) ([]int, error) {
+func (h hfConfig) layerTypes(window int) ([]int, error) {
 	if len(h.LayerTypes) != h.Layers {
 		return nil, fmt.Errorf("config.json: layer_types names %d layers; expected %d, num_hidden_layers", len(h.LayerTypes), h.Layers)
 	}
@@ -120,10 +136,8 @@ func (h hfConfig) layerTypes(window int, needsSwitch bool) ([]int, error) {
 		case kind == "full_attention":
 		case kind != "sliding_attention":
 			return nil, fmt.Errorf("config.json: layer_types has %q; expected full_attention or sliding_attention", kind)
-		case window == 0 && needsSwitch:
-			return nil, errors.New("config.json: layer_types has sliding_attention, but use_sliding_window is not true or sliding_window is null, with which transformers cannot run the model; expected both; correct one of them")
 		case window == 0:
-			return nil, errors.New("config.json: layer_types has sliding_attention, but sliding_window is null; expected a positive number; correct one of them")
+			return nil, errors.New("config.json: layer_types has sliding_attention, but sliding_window is null or switched off (use_sliding_window), with which transformers cannot run the model; expected a window; correct one of them")
 		default:
 			out[i] = window
 		}

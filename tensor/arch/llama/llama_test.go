@@ -26,6 +26,15 @@ var tiny = []struct{ name, why string }{
 	{"qwen2", "biases on query, key and value"},
 	{"qwen3", "norms on queries and keys, heads wider than D/H"},
 	{"gemma3_text", "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer"},
+	{"gemma", "the first of them, with Llama's norms"},
+	{"gemma2", "soft caps of scores and logits"},
+	{"smollm3", "layers without rotary positions, which alone have a sliding window"},
+	{"olmo2", "norms behind, and on all heads' queries and keys together"},
+	{"olmo3", "windows by layer, yarn in the others"},
+	{"granite", "embeddings, residuals, scores and logits scaled"},
+	{"phi3", "fused matrices, heads that turn in part, longrope"},
+	{"ministral", "windows by layer"},
+	{"ministral3", "yarn, within the positions that queries are not scaled at"},
 }
 
 // load puts a tiny model on the device in f32, every weight trained.
@@ -80,8 +89,12 @@ func rows(t *testing.T, g *golden.Golden, s int) *batch.Decoder {
 }
 
 func TestParity(t *testing.T) {
+	differences := map[string]difference{}
+	defer writeDifferences(t, differences)
 	for _, m := range tiny {
 		t.Run(m.name, func(t *testing.T) {
+			far := difference{}
+			defer func() { differences[m.name] = far }()
 			g := golden.Load(t, filepath.Join("testdata", m.name))
 			model, runner := load(t, m.name)
 			b := rows(t, g, 80)
@@ -104,13 +117,14 @@ func TestParity(t *testing.T) {
 				name := fmt.Sprintf("logits.%d", r)
 				n := len(g.Ints(t, fmt.Sprintf("ids.%d", r)))
 				g.Compare(t, name, all[lo*v:(lo+n)*v])
+				far.Logits = max(far.Logits, g.Largest(t, name, all[lo*v:(lo+n)*v]))
 				lo += n
 			}
 			if err := tp.Free(); err != nil {
 				t.Fatal(err)
 			}
 
-			compareGradients(t, g, model, runner, b)
+			far.Loss, far.Gradients = compareGradients(t, g, model, runner, b)
 			if err := runner.Params.ClearGradients(); err != nil {
 				t.Fatal(err)
 			}
@@ -121,12 +135,14 @@ func TestParity(t *testing.T) {
 	}
 }
 
-// compareGradients holds loss and gradients of a micro-batch against a golden;
-// frozen weights have none.
-func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, b *batch.Decoder) {
+// compareGradients holds loss and gradients of a micro-batch against a golden, and
+// gives their largest differences; frozen weights have no gradient.
+func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, b *batch.Decoder) (loss, gradients float64) {
 	t.Helper()
 	sum := enginetest.Walk(t, r.New(true), m.Loss, b, true)
-	g.Compare(t, "loss", []float32{float32(sum) / float32(b.Terms)})
+	mean := []float32{float32(sum) / float32(b.Terms)}
+	g.Compare(t, "loss", mean)
+	loss = g.Largest(t, "loss", mean)
 	for _, p := range r.Params.All() {
 		if p.Trained != (p.Grad != nil) {
 			t.Errorf("%s: trained %t, a gradient %t", p.Name, p.Trained, p.Grad != nil)
@@ -142,7 +158,9 @@ func compareGradients(t *testing.T, g *golden.Golden, m *Model, r *tape.Runner, 
 			grad[i] /= float32(b.Terms)
 		}
 		g.Compare(t, "grad."+p.Name, grad)
+		gradients = max(gradients, g.Largest(t, "grad."+p.Name, grad))
 	}
+	return loss, gradients
 }
 
 // TestStoredInBF16 loads weights that are stored as graphs read them, without a

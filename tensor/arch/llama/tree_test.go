@@ -52,6 +52,9 @@ func TestTreesEqualRows(t *testing.T) {
 		{"mistral", "a sliding window across branches", nil, 512, false, false},
 		{"llama", "attention as a graph, as on CUDA", global, 2048, false, true},
 		{"mistral", "a sliding window as a graph", nil, 512, false, true},
+		{"gemma2", "soft caps", nil, 512, false, false},
+		{"phi3", "fused matrices, a window", nil, 512, false, false},
+		{"olmo2", "norms behind, gradient checkpointing", nil, 512, true, false},
 		{"gemma3_text", "windows and rotary positions by layer", nil, 512, false, false},
 	} {
 		t.Run(c.model+"/"+c.why, func(t *testing.T) {
