@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gorqa/config"
@@ -25,15 +26,21 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 	if modelfile.Exists(c.Out) {
 		return fmt.Errorf("%s: is there already; a new name expected; remove it or choose another", c.Out)
 	}
-	info, err := os.Stat(c.In)
-	if err != nil {
-		return err
-	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
+	if ext := strings.ToLower(filepath.Ext(c.In)); !slices.Contains([]string{".pkl", ".pickle", ".gguf"}, ext) {
+		of := session{hub: c.Hub, show: show}
+		if c.In, err = of.locateNamed(ctx, c.In); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(c.In)
+	if err != nil {
+		return err
+	}
 	switch ext := strings.ToLower(filepath.Ext(c.In)); {
 	case (info.IsDir() || ext == ".gguf") && strings.EqualFold(filepath.Ext(c.Out), ".gguf"):
 		notes, err := qa.ConvertGGUF(ctx, c.In, c.Out, weights.DType(c.DType))

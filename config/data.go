@@ -40,9 +40,10 @@ func (c *Tokenize) notices() []string { return nil }
 
 // Convert is the settings of gorqa convert.
 type Convert struct {
-	In    string // documents as .pkl, a .gguf file or a model folder
+	In    string // documents as .pkl, a .gguf file, or a model: a folder, a hub id, a name that fetch knows
 	Out   string // a .jsonl file, a .gguf file or a folder; must not be there
 	DType string // "F32", "BF16", "F16" or, of a .gguf file, "Q8_0": of the weights written
+	Hub
 }
 
 // DefaultConvert writes weights in bfloat16, which most models are published
@@ -53,6 +54,7 @@ func (c *Convert) declare(s *set) {
 	s.positional = &positional{names: []string{"IN", "OUT"}, required: 2, take: func(args []string) { c.In, c.Out = args[0], args[1] }}
 	s.section("Conversion")
 	s.choice(&c.DType, "dtype", "format of the weights of a model; Q8_0 of a .gguf file alone", "BF16", "F16", "F32", "Q8_0")
+	c.Hub.declare(s)
 }
 
 // Validate implements Settings.
