@@ -1,8 +1,8 @@
-"""The golden of a low-rank adapter (peft) on the tiny random llama of make_models.py.
+"""The goldens of low-rank adapters (peft) on the tiny random models of make_models.py.
 
-    python make_lora.py
+    python make_lora.py [MODEL ...]
 
-Writes ../tensor/arch/llama/testdata/llama/lora (plain, rank 4, every linear layer) and .../rslora
+Writes ../tensor/arch/llama/testdata/MODEL/lora (plain, rank 4, every linear layer) and llama/rslora
 (rsLoRA, rank 2, three kinds of layers): the adapter as peft saves it (adapter_config.json,
 adapter_model.safetensors) and golden.json + golden.safetensors with logits, loss, the gradient
 of every A and B, ten AdamW steps, and the merged weights. A and B start as random values, so
@@ -10,6 +10,7 @@ that both have gradients from the first step.
 """
 import copy
 import os
+import sys
 
 import peft
 import torch
@@ -20,7 +21,7 @@ from make_models import ARCH, DECODER_TOLERANCE, OPTIMISER, arrays_decoder, chec
 
 MAKER = "parity/make_lora.py"
 TOLERANCE = {**DECODER_TOLERANCE, "merged": [1e-5, 1e-5]}
-BASE = os.path.join(ARCH, "llama", "testdata", "llama")
+TESTDATA = os.path.join(ARCH, "llama", "testdata")
 
 
 def plain(name):
@@ -50,9 +51,10 @@ class Adapter:
         return Adapter(copy.deepcopy(self.model).double())
 
 
-def make(name, seed, **config):
-    folder = os.path.join(BASE, name)
-    base = AutoModelForCausalLM.from_pretrained(BASE, attn_implementation="eager", dtype=torch.float32)
+def make(model_name, name, seed, **config):
+    source = os.path.join(TESTDATA, model_name)
+    folder = os.path.join(source, name)
+    base = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", dtype=torch.float32)
     model = peft.get_peft_model(base, peft.LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **config)).eval()
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -73,13 +75,24 @@ def make(name, seed, **config):
         merged = copy.deepcopy(m).merge_and_unload()
         names = {n.rsplit(".lora_", 1)[0] + ".weight" for n, _ in adapter.named_parameters()}
         out.update({"merged." + n: p.detach() for n, p in merged.named_parameters() if n in names})
-    check(name, arrays, double, TOLERANCE)
+    check(f"{model_name}/{name}", arrays, double, TOLERANCE)
     values = {"loss": arrays["loss"].item(), "label_tokens": count, "optimiser": OPTIMISER}
     header = golden.header(MAKER, seed, TOLERANCE, values)
     header["versions"]["peft"] = peft.__version__
     golden.write(folder, "golden", header, arrays)
 
 
+ADAPTERS = {
+    "llama": [
+        ("lora", 70, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}),
+        ("rslora", 80, {"r": 2, "lora_alpha": 3, "use_rslora": True, "target_modules": ["q_proj", "v_proj", "down_proj"]}),
+    ],
+    "gemma3_text": [("lora", 90, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"})],
+    "phi3": [("lora", 100, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"})],
+}
+
+
 if __name__ == "__main__":
-    make("lora", 70, r=4, lora_alpha=8, target_modules="all-linear")
-    make("rslora", 80, r=2, lora_alpha=3, use_rslora=True, target_modules=["q_proj", "v_proj", "down_proj"])
+    for model_name in sys.argv[1:] or ADAPTERS:
+        for name, seed, config in ADAPTERS[model_name]:
+            make(model_name, name, seed, **config)

@@ -14,7 +14,10 @@ import (
 	"gorqa/internal/golden"
 )
 
-const tinyLlama = "../../tensor/arch/llama/testdata/llama"
+const (
+	tinyModels = "../../tensor/arch/llama/testdata"
+	tinyLlama  = tinyModels + "/llama"
+)
 
 // An adapter that peft wrote is read, saved, and read again.
 func TestAdapter(t *testing.T) {
@@ -72,10 +75,10 @@ func TestAdapter(t *testing.T) {
 
 // Merge gives peft's merge_and_unload.
 func TestMerge(t *testing.T) {
-	for _, name := range []string{"lora", "rslora"} {
+	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora"} {
 		t.Run(name, func(t *testing.T) {
-			folder := filepath.Join(tinyLlama, name)
-			base, err := Open(t.Context(), tinyLlama)
+			folder := filepath.Join(tinyModels, filepath.FromSlash(name))
+			base, err := Open(t.Context(), filepath.Dir(folder))
 			if err != nil {
 				t.Fatal(err)
 			}

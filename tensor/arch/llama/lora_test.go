@@ -20,11 +20,13 @@ import (
 // gradient of every matrix and ten AdamW steps.
 func TestLoRA(t *testing.T) {
 	for _, test := range []struct{ name, why string }{
-		{"lora", "on every linear layer"},
-		{"rslora", "scaled by the root of the rank, on some layers only"},
+		{"llama/lora", "on every linear layer"},
+		{"llama/rslora", "scaled by the root of the rank, on some layers only"},
+		{"gemma3_text/lora", "norms behind what it adds to, layers of two kinds"},
+		{"phi3/lora", "one pair of matrices for q, k and v, and for gate and up"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			folder := filepath.Join("testdata", "llama", test.name)
+			folder := filepath.Join("testdata", filepath.FromSlash(test.name))
 			g := golden.Load(t, folder)
 			m, r := adapted(t, folder)
 			b := rows(t, g, 80)
@@ -127,11 +129,11 @@ func quantisedBase(t *testing.T, bits int, rounded func([]float32) []float32, mo
 	}
 }
 
-// adapted is the tiny llama with the adapter of a folder, which alone is
-// trained.
+// adapted is a tiny model with the adapter of a folder in its own, which alone
+// is trained.
 func adapted(t *testing.T, folder string) (*Model, *tape.Runner) {
 	t.Helper()
-	m, r := load(t, "llama")
+	m, r := load(t, filepath.Base(filepath.Dir(folder)))
 	for _, p := range r.Params.All() {
 		p.Trained = false
 	}
