@@ -149,10 +149,15 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []dataset.
 	}
 	progress := x.show.Progress()
 	opt.Progress = func(done, total int) { progress.Set("Answering "+prefix, done, total) }
+	before := x.generator.Drafts()
 	r, err := evaluate.Run(ctx, examples, x.retriever, x.generator, opt)
 	progress.End()
 	if err != nil {
 		return nil, err
+	}
+	if d := x.generator.Drafts().Since(before); d.Tried > 0 {
+		r.Metrics[prefix+"_gen/drafts/avg_tokens_per_step"] = float64(d.Tokens) / float64(d.Steps)
+		r.Metrics[prefix+"_gen/drafts/avg_acceptance"] = float64(d.Confirmed) / float64(d.Tried)
 	}
 	x.warnOfJudge(r.Predictions)
 	return r, nil

@@ -100,6 +100,8 @@ func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]eva
 	return answers, nil
 }
 
+func (d *decoder) Drafts() generate.Drafts { return d.generator.Drafts() }
+
 func (d *decoder) Room(examples []dataset.Example) error {
 	return d.room(examples, d.generate.MaxNewTokens)
 }

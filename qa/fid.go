@@ -185,6 +185,8 @@ func (f *fid) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluat
 	return answers, nil
 }
 
+func (f *fid) Drafts() generate.Drafts { return generate.Drafts{} }
+
 func (f *fid) Room(examples []dataset.Example) error { return f.room(examples, 0) }
 
 func (f *fid) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {

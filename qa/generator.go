@@ -16,6 +16,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/report"
+	"gorqa/tensor/generate"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train"
 	"gorqa/text/dataset"
@@ -32,6 +33,8 @@ type Generator interface {
 	Describe(name string, e *xla.Engine, show *report.Run)
 	UsePrompt(c PromptOptions, show *report.Run) error
 	UseGeneration(c GenerationOptions) error
+	// Drafts counts what was looked up in prompts since the model was opened.
+	Drafts() generate.Drafts
 	// Stream answers so many questions at a time, as they come.
 	Stream(size int) (Stream, error)
 	// complete gives the likeliest text of at most so many tokens after each prompt.

@@ -29,6 +29,11 @@ type Drafts struct {
 	Tried, Confirmed int // tokens of drafts, and those that the model gave itself
 }
 
+// Since is what has been counted after an earlier count.
+func (d Drafts) Since(x Drafts) Drafts {
+	return Drafts{d.Steps - x.Steps, d.Tokens - x.Tokens, d.Tried - x.Tried, d.Confirmed - x.Confirmed}
+}
+
 func (d *Drafts) add(x Drafts) {
 	d.Steps += x.Steps
 	d.Tokens += x.Tokens
