@@ -35,16 +35,13 @@ func CheckSpeakers(t *prompt.Template, file string, examples []dataset.Example, 
 }
 
 // UnknownSpeakers lists the turns of a history, at a line of its file (0 for
-// none), that nobody known speaks.
+// none), of which it is not known whether a user or an assistant speaks.
 func UnknownSpeakers(t *prompt.Template, file string, line int, history []dataset.Turn) []dataset.Problem {
 	var problems []dataset.Problem
-	for i, turn := range history {
-		if expected, known := t.Speakers(turn.Speaker); !known {
-			problems = append(problems, dataset.Problem{
-				File: file, Line: line, Found: fmt.Sprintf("chat_history[%d].speaker %.40q, who is neither user nor assistant by any name that is known", i, turn.Speaker),
-				Expected: expected, Do: "rename the speaker, or name it with --user_prefix or --assistant_prefix",
-			})
-		}
+	for _, u := range t.Unclear(history) {
+		problems = append(problems, dataset.Problem{
+			File: file, Line: line, Found: fmt.Sprintf("chat_history[%d].speaker %s", u.Turn, u.Found), Expected: u.Expected, Do: u.Do,
+		})
 	}
 	return problems
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gorqa/internal/golden"
 	"gorqa/text/dataset"
@@ -203,7 +204,69 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The retriever may be asked something else than the generator.
+// Ranks, copies and shares of words at the borders of what the metrics count.
+func TestRunRanks(t *testing.T) {
+	gold := doc("one two three four five six seven eight nine ten")
+	docs := []dataset.Document{
+		gold,
+		gold,                                     // 1: a second copy
+		doc("one two three four five six seven"), // 2: 0.7 of its words, no more
+		doc("one two three four five six seven eight"), // 3: more
+		doc("cats"), doc("dogs"), doc("birds"), // 4, 5, 6
+	}
+	log := func(rank float64) float64 { return 1 / math.Log2(rank+1) }
+	for _, test := range []struct {
+		name, why string
+		hits      []int
+		want      map[string]float64
+	}{
+		{"copies", "the second copy is no further gain", []int{4, 0, 1, 5, 6}, map[string]float64{"document_ndcg/ndcg": log(2), "document_accuracy/accuracy": 0.4, "document_mrr/mrr": 0.5}},
+		{"0.7", "more than that is likely", []int{2, 4, 5, 6}, map[string]float64{"document_recall/likely_recall4": 0, "document_accuracy/likely_accuracy": 0}},
+		{"likely fourth", "the fourth counts", []int{4, 5, 6, 3, 2}, map[string]float64{"document_recall/likely_recall4": 1, "document_recall/likely_recall1": 0, "document_recall/recall4": 0}},
+		{"likely fifth", "the fifth does not", []int{4, 5, 6, 2, 3}, map[string]float64{"document_recall/likely_recall4": 0, "document_accuracy/likely_accuracy": 0.2}},
+		{"fourth", "the fourth counts", []int{4, 5, 6, 0, 2}, map[string]float64{"document_recall/recall4": 1, "document_recall/recall1": 0, "document_mrr/mrr": 0.25, "document_ndcg/ndcg": log(4)}},
+		{"fifth", "the fifth does not, but gains", []int{4, 5, 6, 2, 0}, map[string]float64{"document_recall/recall4": 0, "document_mrr/mrr": 0.2, "document_ndcg/ndcg": log(5)}},
+	} {
+		opt := evaluate.DefaultOptions()
+		opt.TopK = len(test.hits)
+		report, err := evaluate.Run(t.Context(), []dataset.Example{{Question: "q", GoldDocs: docs[:1], GoldAnswer: "a"}}, fixed{docs, map[string][]int{"q": test.hits}}, nil, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range test.want {
+			if got := report.Metrics["eval_retr/"+key]; math.Abs(got-want) > 1e-12 {
+				t.Errorf("%s: %s is %v; want %v (%s)", test.name, key, got, want, test.why)
+			}
+		}
+	}
+}
+
+// A latency is of each row, and in all; wording the searches is in the end-to-end one.
+func TestRunLatency(t *testing.T) {
+	const wait = 5 * time.Millisecond
+	examples := []dataset.Example{{Question: "a", GoldAnswer: "a"}, {Question: "b", GoldAnswer: "b"}, {Question: "c", GoldAnswer: "c"}}
+	docs := []dataset.Document{doc("a")}
+	opt := evaluate.DefaultOptions()
+	opt.TopK = 1
+	opt.Searches = func(_ context.Context, queries []evaluate.Query) ([]string, error) {
+		time.Sleep(wait)
+		return []string{"a", "b", "c"}, nil
+	}
+	report, err := evaluate.Run(t.Context(), examples, fixed{docs, map[string][]int{"a": {0}, "b": {0}, "c": {0}}}, generator(first), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := func(group string) float64 { return report.Metrics["eval_"+group+"/latency/total_latency"] }
+	for _, group := range []string{"retr", "gen", "e2e"} {
+		if avg := report.Metrics["eval_"+group+"/latency/avg_latency"]; math.Abs(3*avg-total(group)) > 1e-12 {
+			t.Errorf("%s: %v s of each of 3 rows, %v s in all", group, avg, total(group))
+		}
+	}
+	if words := total("e2e") - total("retr") - total("gen"); words < wait.Seconds()-1e-9 {
+		t.Errorf("%v s of the end-to-end latency are neither searching nor answering; %v expected for wording", words, wait)
+	}
+}
+
 // Rows that are left out are counted, and the others keep their numbers.
 func TestRunLeavesOut(t *testing.T) {
 	examples := []dataset.Example{{Question: "a", GoldAnswer: "a"}, {Question: "too long", GoldAnswer: "b"}, {Question: "c", GoldAnswer: "c"}}
@@ -224,6 +287,7 @@ func TestRunLeavesOut(t *testing.T) {
 	}
 }
 
+// The retriever may be asked something else than the generator.
 func TestRunSearches(t *testing.T) {
 	docs := []dataset.Document{doc("a"), doc("b")}
 	r := fixed{docs, map[string][]int{"bare": {0}, "worded anew": {1}}}

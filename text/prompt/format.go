@@ -74,12 +74,52 @@ func (f Format) assistant(t dataset.Turn) bool {
 	return assistant
 }
 
-// check refuses turns of speakers that are not known.
-func (f Format) check(turns []dataset.Turn) error {
+// Unclear is a turn of a history of which nobody knows whose words it has.
+type Unclear struct {
+	Turn                int // from 0
+	Found, Expected, Do string
+}
+
+// unclear lists such turns: by speakers that are not known, and by "system" where
+// that is what other data call an instruction, not LocalRQA's name for what answers.
+func (f Format) unclear(turns []dataset.Turn) []Unclear {
+	var out []Unclear
+	instructs := f.systemInstructs(turns)
 	for i, t := range turns {
 		if _, known := f.speaker(t.Speaker); !known {
-			return fmt.Errorf("turn %d of the history is by %q; expected %s", i, clip(t.Speaker), f.speakers())
+			out = append(out, Unclear{i, fmt.Sprintf("%.40q, who is neither user nor assistant by any name that is known", t.Speaker), f.speakers(), "rename the speaker, or name it with --user_prefix or --assistant_prefix"})
+		} else if instructs && f.system(t) {
+			out = append(out, Unclear{i, fmt.Sprintf("%.40q, in a place where it instructs rather than answers", t.Speaker), "turns of a user and an assistant, since the prompt has an instruction of its own", `leave the turn out, or name its speaker "assistant" if it answers`})
 		}
+	}
+	return out
+}
+
+// system says whether a turn is by "system", which the format does not name.
+func (f Format) system(t dataset.Turn) bool {
+	const system = "system"
+	is := func(name string) bool { return strings.EqualFold(strings.TrimSpace(name), system) }
+	return is(t.Speaker) && !is(f.UserPrefix) && !is(f.AssistantPrefix)
+}
+
+// systemInstructs says whether "system" is no assistant in a history: it speaks
+// first and never again, or an assistant answers by another name.
+func (f Format) systemInstructs(turns []dataset.Turn) bool {
+	first, count, others := false, 0, false
+	for i, t := range turns {
+		if f.system(t) {
+			first, count = first || i == 0, count+1
+		} else if f.assistant(t) {
+			others = true
+		}
+	}
+	return count > 0 && others || first && count == 1
+}
+
+// check refuses turns that are not clear.
+func (f Format) check(turns []dataset.Turn) error {
+	for _, u := range f.unclear(turns) {
+		return fmt.Errorf("turn %d of the history is by %s; expected %s; %s", u.Turn, u.Found, u.Expected, u.Do)
 	}
 	return nil
 }

@@ -203,12 +203,9 @@ func checkPlaceholders(parts []part) error {
 	return errors.Join(errs...)
 }
 
-// Speakers refuses a name that is neither a user's nor an assistant's in a
-// history: whose words they were would be a guess. expected lists the names.
-func (t *Template) Speakers(name string) (expected string, known bool) {
-	_, known = t.format.speaker(name)
-	return t.format.speakers(), known
-}
+// Unclear lists the turns of a history whose speaker is neither a user nor an
+// assistant: whose words they were would be a guess.
+func (t *Template) Unclear(history []dataset.Turn) []Unclear { return t.format.unclear(history) }
 
 // Render returns the prompt, up to where the answer begins. It fails only
 // where a speaker of the history is not known, or a model's own chat template

@@ -200,7 +200,7 @@ func TestSpeakers(t *testing.T) {
 		want  string
 	}{
 		{[]string{"user", "USER", "human", "Human", "customer", "prompter", "Q", "q", " user "}, "users in data sets, and the format's own", "Q: x|"},
-		{[]string{"assistant", "ASSISTANT", "system", "gpt", "chatgpt", "bot", "chatbot", "AI", "ai", "model", "agent", "A"}, "assistants in data sets, and LocalRQA's system", "A: x</s>"},
+		{[]string{"assistant", "ASSISTANT", "gpt", "chatgpt", "bot", "chatbot", "AI", "ai", "model", "agent", "A"}, "assistants in data sets", "A: x</s>"},
 		{[]string{"bob", "tool", "function", "narrator", "", "Q:"}, "nobody says whose words these are", ""},
 	} {
 		for _, name := range tc.names {
@@ -216,10 +216,44 @@ func TestSpeakers(t *testing.T) {
 				if _, err := p.Standalone(history, "y"); (err == nil) != (tc.want != "") {
 					t.Errorf("%s: %q worded anew gives error %v", kind, name, err)
 				}
-				if _, known := p.Speakers(name); known != (tc.want != "") {
-					t.Errorf("%s: %q known: %v", kind, name, known)
+				if unclear := p.Unclear(history); (len(unclear) == 0) != (tc.want != "") {
+					t.Errorf("%s: %q unclear: %v", kind, name, unclear)
 				}
 			}
+		}
+	}
+}
+
+// TestSystemSpeaks tells LocalRQA's system, which answers, from an instruction.
+func TestSystemSpeaks(t *testing.T) {
+	for _, tc := range []struct {
+		name, why, assistant string
+		speakers             []string
+		unclear              []int
+	}{
+		{"LocalRQA", "its name for what answers", "A", []string{"user", "system", "user", "System"}, nil},
+		{"it begins and answers", "a greeting", "A", []string{"system", "user", "system"}, nil},
+		{"first and once", "OpenAI's messages, ShareGPT's conversations", "A", []string{"system", "user"}, []int{0}},
+		{"alone", "before the first question", "A", []string{" SYSTEM "}, []int{0}},
+		{"first, beside an assistant", "an instruction was learnt as an answer", "A", []string{"system", "human", "gpt"}, []int{0}},
+		{"later, beside an assistant", "an instruction in between", "A", []string{"user", "assistant", "system"}, []int{2}},
+		{"twice, beside an assistant", "each is named", "A", []string{"system", "user", "A", "system"}, []int{0, 3}},
+		{"named", "who names it knows", "SYSTEM", []string{"system", "user"}, nil},
+	} {
+		text := prompt.Default(prompt.Format{UserPrefix: "Q", AssistantPrefix: tc.assistant, SepUser: "|", SepSys: "</s>"})
+		var history []dataset.Turn
+		for _, s := range tc.speakers {
+			history = append(history, dataset.Turn{Speaker: s, Message: "x"})
+		}
+		var got []int
+		for _, u := range text.Unclear(history) {
+			got = append(got, u.Turn)
+		}
+		if diff := cmp.Diff(tc.unclear, got); diff != "" {
+			t.Errorf("%s (%s): unclear turns (-want +got)\n%s", tc.name, tc.why, diff)
+		}
+		if _, err := text.Render(prompt.Input{Question: "y", History: history}); (err == nil) != (tc.unclear == nil) {
+			t.Errorf("%s (%s): error %v", tc.name, tc.why, err)
 		}
 	}
 }

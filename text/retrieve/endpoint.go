@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/openai/openai-go/v3"
@@ -144,6 +145,11 @@ func (e *Endpoint) vectors(answer *openai.CreateEmbeddingResponse, texts int) ([
 	}
 	if len(answer.Data) != texts {
 		return nil, fmt.Errorf("%d vectors for %d texts; expected one for each", len(answer.Data), texts)
+	}
+	if !slices.ContainsFunc(answer.Data, func(d openai.Embedding) bool { return d.JSON.Index.Valid() }) {
+		for i := range answer.Data { // servers that leave the index out keep the order
+			answer.Data[i].Index = int64(i)
+		}
 	}
 	out := make([][]float32, texts)
 	for _, d := range answer.Data {

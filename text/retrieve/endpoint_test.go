@@ -147,6 +147,25 @@ func TestEndpointRetries(t *testing.T) {
 	}
 }
 
+// A server that numbers no vector keeps the order of the texts.
+func TestEndpointWithoutIndex(t *testing.T) {
+	t.Parallel()
+	s := &standIn{answer: func(texts []string) []map[string]any {
+		var data []map[string]any
+		for _, text := range texts {
+			data = append(data, map[string]any{"embedding": []float64{float64(len(text)), 1}})
+		}
+		return data
+	}}
+	got, err := endpoint(t, s, nil).Embed(t.Context(), []string{"a", "ccc", "bb"}, retrieve.Passage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]float32{{1, 1}, {3, 1}, {2, 1}}, got); diff != "" {
+		t.Errorf("vectors (-want +got)\n%s", diff)
+	}
+}
+
 func TestEndpointErrors(t *testing.T) {
 	t.Parallel()
 	give := func(data ...map[string]any) func([]string) []map[string]any {
@@ -166,6 +185,7 @@ func TestEndpointErrors(t *testing.T) {
 		{"400", "a text too long", &standIn{before: endpointtest.Refuse(400, 9)}, nil, []string{"a"}, []string{"400", "the reason", "limits"}, 1},
 		{"too few", "vectors would be given to the wrong texts", &standIn{answer: give(vector(0, 1, 2))}, nil, []string{"a", "b"}, []string{"1 vectors for 2 texts"}, 1},
 		{"too many", "likewise", &standIn{answer: give(vector(0, 1), vector(1, 1))}, nil, []string{"a"}, []string{"2 vectors for 1 texts"}, 1},
+		{"some without an index", "whose they are is not known", &standIn{answer: give(map[string]any{"embedding": []float64{1, 2}}, vector(0, 1, 1))}, nil, []string{"a", "b"}, []string{"comes twice"}, 1},
 		{"twice", "two vectors for one text", &standIn{answer: give(vector(1, 1), vector(1, 1))}, nil, []string{"a", "b"}, []string{"text 1 of 2 comes twice"}, 1},
 		{"outside", "a vector for no text", &standIn{answer: give(vector(5, 1))}, nil, []string{"a"}, []string{"text 5 of 1"}, 1},
 		{"width", "vectors of two widths", &standIn{answer: give(vector(0, 1, 2), vector(1, 1))}, nil, []string{"a", "b"}, []string{"1 numbers; expected 2"}, 1},

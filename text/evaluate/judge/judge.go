@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -187,10 +189,29 @@ func (j *Judge) ask(ctx context.Context, r request) (string, error) {
 	if answer == nil || len(answer.Choices) == 0 {
 		return "", fmt.Errorf("%s, model %s: it gave no reply; expected one; check that the model answers chats", j.opt.Address(), r.Model)
 	}
-	return j.opt.Hide(answer.Choices[0].Message.Content), nil
+	return j.opt.Hide(content(answer.Choices[0].Message)), nil
 }
 
-const verdictMark = "VERDICT:"
+// content is what a message says: a text, or the texts of its parts, as some servers
+// write it.
+func content(m openai.ChatCompletionMessage) string {
+	var parts []struct{ Text string }
+	if json.Unmarshal([]byte(m.JSON.Content.Raw()), &parts) != nil {
+		return m.Content
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}
+
+// verdict is a line that gives one: in any case, in Markdown's marks, with or
+// without a full stop, as models write what they were told to.
+var verdict = regexp.MustCompile("(?i)^[\\s*_`#>]*VERDICT[*_`]*:[\\s*_`]*(correct|incorrect)[\\s*_`.]*$")
+
+// mark begins a verdict.
+const mark = "VERDICT:"
 
 // parse reads a reply, which must end as it was told to, with one verdict.
 func parse(reply string) (evaluate.Verdict, error) {
@@ -199,11 +220,11 @@ func parse(reply string) (evaluate.Verdict, error) {
 	if at := strings.LastIndexByte(reply, '\n'); at >= 0 {
 		reason, last = strings.TrimSpace(reply[:at]), reply[at+1:]
 	}
-	word, marked := strings.CutPrefix(last, verdictMark)
-	if word = strings.TrimSpace(word); !marked || strings.Contains(reason, verdictMark) || word != evaluate.Correct && word != evaluate.Incorrect {
+	found := verdict.FindStringSubmatch(last)
+	if found == nil || strings.Contains(reason, mark) || slices.ContainsFunc(strings.Split(reason, "\n"), verdict.MatchString) {
 		return evaluate.Verdict{}, fmt.Errorf("the reply ends in %.80q; expected one verdict, as the last line", last)
 	}
-	return evaluate.Verdict{Verdict: word, Reason: reason}, nil
+	return evaluate.Verdict{Verdict: strings.ToLower(found[1]), Reason: reason}, nil
 }
 
 // path is the file of a request's verdict, "" where none is kept.

@@ -275,8 +275,14 @@ func FuzzParse(f *testing.F) {
 		{"Because.\nVERDICT: correct", evaluate.Correct},
 		{"VERDICT:incorrect \n", evaluate.Incorrect},
 		{"", ""},
-		{"VERDICT: Correct", ""},
-		{"VERDICT: correct.", ""},
+		{"VERDICT: CORRECT", evaluate.Correct}, // the rest is as models write it
+		{"Verdict: Incorrect.", evaluate.Incorrect},
+		{"So.\n\n**VERDICT: incorrect**", evaluate.Incorrect},
+		{"So.\n**Verdict:** `correct`", evaluate.Correct},
+		{"My verdict: see below.\nVERDICT: correct", evaluate.Correct},
+		{"**Verdict: incorrect**\nVERDICT: correct", ""},
+		{"VERDICT: not correct", ""},
+		{"VERDICT: correctly", ""},
 		{"VERDICT: correct\nVERDICT: incorrect", ""},
 		{"VERDICT: correct\nor so", ""},
 		{"correct", ""},
@@ -340,7 +346,8 @@ func TestJudgeOddReplies(t *testing.T) {
 		{"no choices", "nothing was said", `{"choices": []}`, "gave no reply"},
 		{"null choices", "nothing was said", `{"choices": null}`, "gave no reply"},
 		{"a null choice", "nothing was said", `{"choices": [null]}`, "the reply ends in"},
-		{"content of parts", "another shape", `{"choices": [{"message": {"content": [{"text": "VERDICT: correct"}]}}]}`, ""},
+		{"content of parts", "thoughts and texts apart", `{"choices": [{"message": {"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "It says "}, {"type": "text", "text": "so.\nVERDICT: correct"}]}}]}`, "It says so."},
+		{"no content", "a refusal, a call of a tool", `{"choices": [{"message": {"content": null, "refusal": "no"}}]}`, "the reply ends in"},
 		{"the key", "in a reason that is shown and kept", `{"choices": [{"message": {"content": "You sent sec\u0072et.\nVERDICT: correct"}}]}`, "You sent ***."},
 	} {
 		s := &standIn{before: func(_ int, w http.ResponseWriter, _ *http.Request) bool {
