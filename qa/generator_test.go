@@ -1,10 +1,49 @@
 package qa
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"gorqa/files/weights"
+	"gorqa/tensor/tape"
 )
+
+// What transformers would train otherwise is told where something is trained.
+func TestNotesOfDropout(t *testing.T) {
+	for _, test := range []struct {
+		name, why, config string
+		trained           bool
+		want              []string
+	}{
+		{"dropout", "is not applied", `{"model_type": "llama", "attention_dropout": 0.1}`, true, []string{"attention_dropout 0.1, which transformers trains with"}},
+		{"asked", "nothing drops out", `{"model_type": "llama", "attention_dropout": 0.1}`, false, nil},
+		{"none", "as most have it", `{"model_type": "llama", "attention_dropout": 0.0}`, true, nil},
+		{"left out", "as most have it", `{"model_type": "llama"}`, true, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(test.config), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			w := weights.Tensor{Name: "w", DType: weights.F32, Shape: []int{1}, Data: func() (any, error) { return []float32{1}, nil }}
+			if err := weights.WriteSafetensors(t.Context(), filepath.Join(dir, "model.safetensors"), []weights.Tensor{w}, nil); err != nil {
+				t.Fatal(err)
+			}
+			source, err := OpenModel(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			got := notes(source, []tape.Weight{{Name: "w"}}, test.trained)
+			if len(got) != len(test.want) || len(got) > 0 && !strings.Contains(got[0], test.want[0]) {
+				t.Errorf("%s: %q; %q expected", test.why, got, test.want)
+			}
+		})
+	}
+}
 
 func TestArchitectureOf(t *testing.T) {
 	for _, test := range []struct {

@@ -3,6 +3,7 @@ package prompt
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorqa/text/dataset"
@@ -84,11 +85,10 @@ type Unclear struct {
 // that is what other data call an instruction, not LocalRQA's name for what answers.
 func (f Format) unclear(turns []dataset.Turn) []Unclear {
 	var out []Unclear
-	instructs := f.systemInstructs(turns)
 	for i, t := range turns {
 		if _, known := f.speaker(t.Speaker); !known {
 			out = append(out, Unclear{i, fmt.Sprintf("%.40q, who is neither user nor assistant by any name that is known", t.Speaker), f.speakers(), "rename the speaker, or name it with --user_prefix or --assistant_prefix"})
-		} else if instructs && f.system(t) {
+		} else if f.instructs(turns, i) {
 			out = append(out, Unclear{i, fmt.Sprintf("%.40q, in a place where it instructs rather than answers", t.Speaker), "turns of a user and an assistant, since the prompt has an instruction of its own", `leave the turn out, or name its speaker "assistant" if it answers`})
 		}
 	}
@@ -102,18 +102,14 @@ func (f Format) system(t dataset.Turn) bool {
 	return is(t.Speaker) && !is(f.UserPrefix) && !is(f.AssistantPrefix)
 }
 
-// systemInstructs says whether "system" is no assistant in a history: it speaks
-// first and never again, or an assistant answers by another name.
-func (f Format) systemInstructs(turns []dataset.Turn) bool {
-	first, count, others := false, 0, false
-	for i, t := range turns {
-		if f.system(t) {
-			first, count = first || i == 0, count+1
-		} else if f.assistant(t) {
-			others = true
-		}
+// instructs says whether a turn by "system" is no answer: it follows no user's turn.
+// One that begins a history opens the dialogue where "system" alone answers in it.
+func (f Format) instructs(turns []dataset.Turn, i int) bool {
+	if !f.system(turns[i]) || i > 0 && !f.assistant(turns[i-1]) {
+		return false
 	}
-	return count > 0 && others || first && count == 1
+	later := turns[i+1:]
+	return i > 0 || !slices.ContainsFunc(later, f.system) || slices.ContainsFunc(later, func(t dataset.Turn) bool { return f.assistant(t) && !f.system(t) })
 }
 
 // check refuses turns that are not clear.

@@ -233,6 +233,8 @@ func TestSystemSpeaks(t *testing.T) {
 	}{
 		{"LocalRQA", "its name for what answers", "A", []string{"user", "system", "user", "System"}, nil},
 		{"it begins and answers", "a greeting", "A", []string{"system", "user", "system"}, nil},
+		{"an answer by another name", "as in the reference's dialogues", "A", []string{"user", "assistant", "user", "system"}, nil},
+		{"after an answer", "two answers in a row are none", "A", []string{"user", "system", "system"}, []int{2}},
 		{"first and once", "OpenAI's messages, ShareGPT's conversations", "A", []string{"system", "user"}, []int{0}},
 		{"alone", "before the first question", "A", []string{" SYSTEM "}, []int{0}},
 		{"first, beside an assistant", "an instruction was learnt as an answer", "A", []string{"system", "human", "gpt"}, []int{0}},

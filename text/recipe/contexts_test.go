@@ -150,6 +150,29 @@ func TestBuildContexts(t *testing.T) {
 
 // A ranking that ends early, as BM25's does where no other document shares a
 // word, is not asked for again.
+// Distractors are of the fifty places that follow the chosen passages, of all of
+// them, and of no others.
+func TestDistractorsStandNear(t *testing.T) {
+	const rows = 400
+	var examples []dataset.Example
+	for i := range rows {
+		examples = append(examples, dataset.Example{Question: "0 is asked", GoldAnswer: fmt.Sprint(i)})
+	}
+	contexts, err := BuildContexts(t.Context(), examples, &ring{docs: letters(200)}, ContextOptions{K: 3, Distractors: 2, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := math.MaxInt, 0
+	for _, c := range contexts {
+		for _, p := range c.Passages[2:] {
+			first, last = min(first, p.Place), max(last, p.Place)
+		}
+	}
+	if first != 3 || last != 52 {
+		t.Errorf("distractors from places %d to %d; 3 to 52 expected", first, last)
+	}
+}
+
 func TestShortRanking(t *testing.T) {
 	r := &ring{docs: letters(200), alter: func(lists [][]retrieve.Hit) ([][]retrieve.Hit, error) {
 		lists[0], lists[1] = lists[0][:1], nil

@@ -91,6 +91,19 @@ func TestFusionRow(t *testing.T) {
 	}
 }
 
+// Passages and answers end once, also where the tokenizer ended them.
+func TestFusionEndsOnce(t *testing.T) {
+	f := &Fusion{End: 9}
+	for _, ids := range [][]int32{{1, 2}, {1, 2, 9}} {
+		if got := f.Ended(ids); !slices.Equal(got, []int32{1, 2, 9}) {
+			t.Errorf("%v ended is %v; 1 2 9 expected", ids, got)
+		}
+	}
+	if got := f.Ended(nil); !slices.Equal(got, []int32{9}) {
+		t.Errorf("nothing ended is %v; 9 expected", got)
+	}
+}
+
 func TestFusionRowsNamesThoseThatDoNotFit(t *testing.T) {
 	f := fusion(t, 1000, 6)
 	short := dataset.Example{Question: "Why?", GoldAnswer: "Because."}

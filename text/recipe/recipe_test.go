@@ -140,6 +140,23 @@ func TestPromptIsCutAsTrained(t *testing.T) {
 	}
 }
 
+// Where the loss is on all of a row, its first token is the one that none predicts.
+func TestRowLearnsAll(t *testing.T) {
+	e := encoder(t, 10000)
+	answer, err := e.Row(example, GoldContext(0, example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.LearnAll = true
+	all, err := e.Row(example, GoldContext(0, example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(answer.Tokens, all.Tokens) || all.From != 0 || all.Terms() != len(all.Tokens)-1 || answer.From == 0 {
+		t.Errorf("learnt from %d on, %d terms of %d tokens; from 0 on, all but the first expected; of the answer alone from %d on", all.From, all.Terms(), len(all.Tokens), answer.From)
+	}
+}
+
 func TestRowsNamesWhatDoesNotFit(t *testing.T) {
 	e := encoder(t, 70)
 	long := example
@@ -189,6 +206,11 @@ func TestPlanIsWholeAndRepeatable(t *testing.T) {
 			}
 			if slices.Equal(first, second) {
 				t.Error("both epochs have the same order")
+			}
+			other := p
+			other.Seed++
+			if rows, _ := other.Step(1); slices.Equal(rows, first[:len(rows)]) {
+				t.Error("another seed has the same order")
 			}
 			if c.group != nil {
 				for i := 0; i+1 < len(first); i++ {
