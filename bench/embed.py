@@ -1,4 +1,4 @@
-"""Sentence vectors with sentence-transformers, in float32 or, if half, bf16, its own batches of 32 by length.
+"""Sentence vectors with sentence-transformers, in float32 or, with bf16_encoder, bf16, its own batches of 32 by length.
 
     python embed.py '{"model": FOLDER, "texts": "texts.json"}'
 """
@@ -8,9 +8,9 @@ from sentence_transformers import SentenceTransformer
 
 import peer
 
-args = peer.arguments(model=None, texts=None, batch=32, limit=0, half=False)
+args = peer.arguments(model=None, texts=None, batch=32, limit=0, bf16_encoder=False)
 model = SentenceTransformer(args["model"], device=args["device"], local_files_only=True)
-if args["half"]:
+if args["bf16_encoder"]:
     model = model.bfloat16()
 texts = peer.load_json(args["texts"])
 texts = texts[: args["limit"] or len(texts)]

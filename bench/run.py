@@ -85,8 +85,8 @@ PAIRS = {
     ),
     "embed16": (
         "1,758 documents by MiniLM, both in bf16 throughout; sentence-transformers",
-        ("embed", {"model": MINILM, "texts": TEXTS, "half": True}),
-        ("embed.py", {"model": MINILM, "texts": TEXTS, "half": True}),
+        ("embed", {"model": MINILM, "texts": TEXTS, "bf16_encoder": True}),
+        ("embed.py", {"model": MINILM, "texts": TEXTS, "bf16_encoder": True}),
     ),
     "train4": (
         "SFT, 8 rows a step; transformers, batch 4 padded to the longest",

@@ -44,7 +44,7 @@ type shape struct {
 
 	asking func(e *recipe.Encoder, s TextSide) (asking, error)
 	fresh  func(seed int64) tape.Source // random weights
-	open   func(m Model, half bool) Generator
+	open   func(m Model, bf16 bool) Generator
 }
 
 // dimensions are what a configuration of any architecture tells.

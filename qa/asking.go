@@ -114,12 +114,12 @@ func (d decoderAsking) sizes(o PromptOptions, onHost bool, _, answer int) (row, 
 
 // fidAsking is an encoder-decoder's: a row is a text for each passage, and an answer.
 type fidAsking struct {
-	text recipe.Fusion
+	text recipe.FiD
 	was  fidFile // what the model's folder says
 }
 
 func newFiDAsking(e *recipe.Encoder, s TextSide, end int32) (*fidAsking, error) {
-	f := &fidAsking{text: recipe.Fusion{Encoder: e, End: end}}
+	f := &fidAsking{text: recipe.FiD{Encoder: e, End: end}}
 	if data := s.Files[fidName]; data != nil {
 		if err := f.was.read(data); err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(s.Folder, fidName), err)
@@ -173,8 +173,8 @@ func (f *fidAsking) parts(x dataset.Example, c recipe.Context, asked bool, _ int
 
 func (f *fidAsking) sizes(o PromptOptions, onHost bool, passages, _ int) (row, full, kept int) {
 	row = int(tape.Bytes(passages, cmp.Or(o.MaxPassageTokens, f.was.MaxTokens, maxPassageTokens)))
-	return row, batch.FusionPackingFor(onHost).Capacity, row
+	return row, batch.FiDPackingFor(onHost).Capacity, row
 }
 
 // length is a row's in full.
-func length(r batch.FusionRow) int { return len(slices.Concat(r.Passages...)) + len(r.Answer) }
+func length(r batch.FiDRow) int { return len(slices.Concat(r.Passages...)) + len(r.Answer) }

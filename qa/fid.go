@@ -82,8 +82,8 @@ func fidShape(config, generation []byte, headless *bool) (shape, error) {
 		dimensions: c, name: c.Type, vocabulary: c.Vocabulary, width: c.Width, setting: "max_encoder_seq_length",
 		asking: func(e *recipe.Encoder, s TextSide) (asking, error) { return newFiDAsking(e, s, int32(c.End)) },
 		fresh:  func(seed int64) tape.Source { return t5.Fresh{Config: c, Seed: seed} },
-		open: func(m Model, half bool) Generator {
-			f := &fid{Model: m, ask: m.asking.(*fidAsking), model: t5.New(c, half)}
+		open: func(m Model, bf16 bool) Generator {
+			f := &fid{Model: m, ask: m.asking.(*fidAsking), model: t5.New(c, bf16)}
 			f.K = f.ask.was.K
 			f.generator = generate.NewSeq2Seq(f.model, f.Runner)
 			return f
@@ -214,12 +214,12 @@ func (f *fid) say(a generate.Answer) string {
 
 func (f *fid) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {
 	all, err := f.ask.text.Rows(examples, contexts)
-	packing := batch.FusionPackingFor(f.Runner.Engine.OnHost())
+	packing := batch.FiDPackingFor(f.Runner.Engine.OnHost())
 	packing.Start = int32(f.model.Config.Start)
-	about := func(r batch.FusionRow) (index, tokens, terms int) {
+	about := func(r batch.FiDRow) (index, tokens, terms int) {
 		return r.Index, length(r), len(r.Answer)
 	}
-	return newRows(all, about, packing.Each, func(b *batch.Fusion) int { return len(b.Rows) }, f.model.Loss), err
+	return newRows(all, about, packing.Each, func(b *batch.FiD) int { return len(b.Rows) }, f.model.Loss), err
 }
 
 // Save writes a Hugging Face folder, with fid.json beside the model.

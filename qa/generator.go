@@ -25,7 +25,7 @@ import (
 )
 
 // Generator is a model on the device with its text side, as training,
-// evaluation and ask know it: a decoder or a fusion. What its rows and
+// evaluation and ask know it: a decoder or FiD. What its rows and
 // micro-batches are made of stays between its recipe and its architecture.
 type Generator interface {
 	evaluate.Generator

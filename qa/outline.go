@@ -167,7 +167,7 @@ const program = 550 << 20
 // kept of a batch that is answered.
 func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	s := o.shape
-	h := tape.Holding{Half: m.BF16, Frozen: !m.Trained, Bits: o.from.Bits}
+	h := tape.Holding{BF16: m.BF16, Frozen: !m.Trained, Bits: o.from.Bits}
 	linears := s.Linears()
 	if h.Bits > 0 {
 		for _, w := range linears {

@@ -54,7 +54,7 @@ type arguments struct {
 	Adapter      string  `json:"adapter"` // a folder in PEFT's format, see lora
 	Batch        int     `json:"batch"`
 	MaxNewTokens int     `json:"max_new_tokens"`
-	Half         bool    `json:"half"` // bf16 encoder in embed
+	BF16Encoder  bool    `json:"bf16_encoder"` // in embed
 	Embedder     string  `json:"embedder"`
 	Test         string  `json:"test"`
 	Documents    string  `json:"documents"`
@@ -146,12 +146,12 @@ func decoder(ctx context.Context, e *xla.Engine, path string, trained bool) (_ *
 	if err != nil {
 		return nil, nil, err
 	}
-	half := e.FastBF16()
-	params := tape.NewParams(e, half)
+	bf16 := e.FastBF16()
+	params := tape.NewParams(e, bf16)
 	if err := params.Load(ctx, c.Weights(), source, trained, nil); err != nil {
 		return nil, nil, err
 	}
-	return llama.New(c, half), tape.NewRunner(e, params), nil
+	return llama.New(c, bf16), tape.NewRunner(e, params), nil
 }
 
 // read reads a JSON file, no more than limit entries of it if limit is not 0.
@@ -299,7 +299,7 @@ func vectors(ctx context.Context, e *xla.Engine, a arguments) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	model, err := qa.OpenEmbedder(ctx, qa.Device{Engine: e, BF16: a.Half}, a.Model, a.Model)
+	model, err := qa.OpenEmbedder(ctx, qa.Device{Engine: e, BF16: a.BF16Encoder}, a.Model, a.Model)
 	if err != nil {
 		return figures{}, err
 	}

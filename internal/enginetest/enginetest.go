@@ -87,10 +87,10 @@ func Open(t testing.TB) *xla.Engine {
 
 // Load puts the tiny model of a folder on the device, and fails the test where its
 // file and the weights that the architecture lists are not the same.
-func Load(t testing.TB, folder string, weights []tape.Weight, half, trained bool) *tape.Runner {
+func Load(t testing.TB, folder string, weights []tape.Weight, bf16, trained bool) *tape.Runner {
 	t.Helper()
 	e := Open(t)
-	p := tape.NewParams(e, half)
+	p := tape.NewParams(e, bf16)
 	t.Cleanup(func() {
 		if err := p.Free(); err != nil {
 			t.Error(err)

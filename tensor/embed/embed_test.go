@@ -88,7 +88,7 @@ func TestVectorsParity(t *testing.T) {
 }
 
 // The bf16 encoder points the same way.
-func TestVectorsHalf(t *testing.T) {
+func TestBF16VectorsPointTheSameWay(t *testing.T) {
 	g := golden.Load(t, tiny)
 	r, c := encoder(t, true)
 	m, err := New(r, c, DefaultOptions())

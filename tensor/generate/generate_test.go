@@ -222,9 +222,9 @@ func TestAdapters(t *testing.T) {
 	testEqualsForward(t, New(m, r), "adapters beside the weights")
 }
 
-// TestHalf decodes in bf16, where a step and a full pass round differently: a
+// TestDecodesInBF16 decodes in bf16, where a step and a full pass round differently: a
 // near tie may fall the other way.
-func TestHalf(t *testing.T) {
+func TestDecodesInBF16(t *testing.T) {
 	m, r := load(t, "qwen3", true)
 	ps := prompts(m.Config.Vocabulary)[:4]
 	got := answers(t, New(m, r), ps, Options{MaxNewTokens: 40, BatchSize: 4})

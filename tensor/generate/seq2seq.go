@@ -102,14 +102,14 @@ func (s *Seq2Seq) generate(ctx context.Context, rows [][][]int32, opt Beams) ([]
 	if 2*opt.Beams > c.Vocabulary {
 		return nil, fmt.Errorf("%d beams; expected at most half of the vocabulary of %d", opt.Beams, c.Vocabulary)
 	}
-	packing := batch.FusionPackingFor(s.runner.Engine.OnHost())
+	packing := batch.FiDPackingFor(s.runner.Engine.OnHost())
 	packing.Start = int32(c.Start)
-	packed := make([]batch.FusionRow, len(rows))
-	size := func(r batch.FusionRow) int { return len(slices.Concat(r.Passages...)) }
+	packed := make([]batch.FiDRow, len(rows))
+	size := func(r batch.FiDRow) int { return len(slices.Concat(r.Passages...)) }
 	for i, passages := range rows {
-		packed[i] = batch.FusionRow{Passages: passages, Index: i}
+		packed[i] = batch.FiDRow{Passages: passages, Index: i}
 	}
-	slices.SortStableFunc(packed, func(a, b batch.FusionRow) int { return cmp.Compare(size(b), size(a)) })
+	slices.SortStableFunc(packed, func(a, b batch.FiDRow) int { return cmp.Compare(size(b), size(a)) })
 	answers, done := make([]Answer, len(rows)), 0
 	for chunk := range slices.Chunk(packed, opt.BatchSize) {
 		for _, b := range packing.Pack(chunk) {
@@ -130,7 +130,7 @@ func (s *Seq2Seq) generate(ctx context.Context, rows [][][]int32, opt Beams) ([]
 }
 
 // answer decodes one micro-batch and puts the answers into all.
-func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *batch.Fusion, opt Beams, all []Answer) (err error) {
+func (s *Seq2Seq) answer(ctx context.Context, packing batch.FiDPacking, b *batch.FiD, opt Beams, all []Answer) (err error) {
 	t := s.runner.New(false) // holds what all steps read
 	defer func() { err = errors.Join(err, t.Free()) }()
 	context, err := s.model.Context(t, b)
@@ -187,7 +187,7 @@ func (s *Seq2Seq) answer(ctx context.Context, packing batch.FusionPacking, b *ba
 
 // best puts the best answer to each row among all, and gives its tokens with the end
 // tokens.
-func (d *seqDecoding) best(b *batch.Fusion, all []Answer) (full [][]int32) {
+func (d *seqDecoding) best(b *batch.FiD, all []Answer) (full [][]int32) {
 	for i, row := range b.Rows {
 		best := d.searches[i].best()
 		full = append(full, best.tokens)

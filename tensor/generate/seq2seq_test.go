@@ -171,7 +171,7 @@ func TestSeq2SeqLong(t *testing.T) {
 	if len(tokens) <= firstWidth {
 		t.Fatalf("an answer of %d tokens; expected one that outgrows caches of %d", len(tokens), firstWidth)
 	}
-	b := batch.DefaultFusionPacking().Pack([]batch.FusionRow{{Passages: rows[0], Answer: tokens}})[0]
+	b := batch.DefaultFiDPacking().Pack([]batch.FiDRow{{Passages: rows[0], Answer: tokens}})[0]
 	tp := s.runner.New(false)
 	logits, err := s.model.Logits(tp, b, b.Sources)
 	if err != nil {
@@ -192,9 +192,9 @@ func TestSeq2SeqLong(t *testing.T) {
 	}
 }
 
-// TestSeq2SeqHalf shows that decoding in bf16 gives the same answer where the
+// TestSeq2SeqInBF16AnswersAsInF32 shows that decoding in bf16 gives the same answer where the
 // model is sure of it.
-func TestSeq2SeqHalf(t *testing.T) {
+func TestSeq2SeqInBF16AnswersAsInF32(t *testing.T) {
 	s := loadT5(t, "t5", true)
 	opt := DefaultBeams()
 	opt.MaxNewTokens, opt.Beams, opt.Shares = 16, 2, true

@@ -8,7 +8,7 @@ import (
 
 // Holding says how weights are held, for a prediction of the memory that they take.
 type Holding struct {
-	Half      bool // graphs read bf16
+	BF16      bool // graphs read bf16
 	Frozen    bool // nothing is trained: no gradients, no moments
 	Adapter   int  // weights of an adapter, 0 for none
 	Quantised int  // weights held in few bits
@@ -17,7 +17,7 @@ type Holding struct {
 
 // Width is the bytes of a value that a graph reads or keeps.
 func (h Holding) Width() int {
-	if h.Half {
+	if h.BF16 {
 		return 2
 	}
 	return 4
@@ -28,7 +28,7 @@ func (h Holding) Width() int {
 // the head for so many terms, with the gradients that it makes.
 func (h Holding) Bytes(n, vocabulary, model, terms int) (weights, head int64) {
 	width, state := int64(h.Width()), int64(12)
-	if h.Half {
+	if h.BF16 {
 		state = 14
 	}
 	head = int64(vocabulary) * 3 * int64(terms) * 4

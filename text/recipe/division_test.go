@@ -153,7 +153,7 @@ func TestTokensBeyondTheEmbeddings(t *testing.T) {
 		contexts = append(contexts, GoldContext(i, x))
 	}
 	e := &Encoder{Tokenizer: tok, Template: template, MaxTokens: 1000, Embeddings: highest}
-	f := &Fusion{Encoder: e, MaxAnswer: 1000}
+	f := &FiD{Encoder: e, MaxAnswer: 1000}
 	for name, encode := range map[string]func([]dataset.Example, []Context) error{
 		"rows": func(x []dataset.Example, c []Context) error { _, err := e.Rows(x, c); return err },
 		"FiD":  func(x []dataset.Example, c []Context) error { _, err := f.Rows(x, c); return err },

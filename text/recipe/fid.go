@@ -7,9 +7,9 @@ import (
 	"gorqa/text/dataset"
 )
 
-// Fusion renders rows for Fusion-in-Decoder: every passage alone, with history
+// FiD renders rows for Fusion-in-Decoder: every passage alone, with history
 // and question beside it, and the answer apart from them.
-type Fusion struct {
+type FiD struct {
 	Encoder   *Encoder // its MaxTokens are of one passage, the end token included
 	MaxAnswer int      // tokens of an answer, the end token included
 	End       int32    // ends every passage and every answer
@@ -18,7 +18,7 @@ type Fusion struct {
 // Passages gives the tokens of each of a row's passages. One that is too long
 // loses text from its end; history and question are never cut. A row without
 // passages has one of the question alone.
-func (f *Fusion) Passages(question string, history []dataset.Turn, passages []dataset.Document) ([][]int32, error) {
+func (f *FiD) Passages(question string, history []dataset.Turn, passages []dataset.Document) ([][]int32, error) {
 	alone := [][]dataset.Document{nil}
 	if len(passages) > 0 {
 		alone = alone[:0]
@@ -42,7 +42,7 @@ func (f *Fusion) Passages(question string, history []dataset.Turn, passages []da
 }
 
 // Fits says which questions leave no room for passages, an [*Overflow].
-func (f *Fusion) Fits(examples []dataset.Example) error {
+func (f *FiD) Fits(examples []dataset.Example) error {
 	return Fitting(len(examples), func(i int) error {
 		_, err := f.Passages(examples[i].Question, examples[i].History, nil)
 		return err
@@ -50,7 +50,7 @@ func (f *Fusion) Fits(examples []dataset.Example) error {
 }
 
 // Ended closes tokens with the end token, which some tokenizers have put there.
-func (f *Fusion) Ended(ids []int32) []int32 {
+func (f *FiD) Ended(ids []int32) []int32 {
 	if n := len(ids); n > 0 && ids[n-1] == f.End {
 		return ids
 	}
@@ -58,19 +58,19 @@ func (f *Fusion) Ended(ids []int32) []int32 {
 }
 
 // Row gives the tokens of an example in its context. The answer is never cut.
-func (f *Fusion) Row(x dataset.Example, c Context) (batch.FusionRow, error) {
+func (f *FiD) Row(x dataset.Example, c Context) (batch.FiDRow, error) {
 	answer := f.Ended(f.Encoder.Tokenizer.Encode(c.Target(x), false))
 	if len(answer) > f.MaxAnswer {
-		return batch.FusionRow{}, &TooLong{Tokens: len(answer), Limit: f.MaxAnswer, Of: "of the answer", Setting: "max_decoder_seq_length"}
+		return batch.FiDRow{}, &TooLong{Tokens: len(answer), Limit: f.MaxAnswer, Of: "of the answer", Setting: "max_decoder_seq_length"}
 	}
 	if err := f.Encoder.check(answer); err != nil {
-		return batch.FusionRow{}, err
+		return batch.FiDRow{}, err
 	}
 	passages, err := f.Passages(x.Question, x.History, c.documents())
-	return batch.FusionRow{Passages: passages, Answer: answer, Index: c.Row}, err
+	return batch.FiDRow{Passages: passages, Answer: answer, Index: c.Row}, err
 }
 
 // Rows encodes examples as Encoder.Rows does.
-func (f *Fusion) Rows(examples []dataset.Example, contexts []Context) ([]batch.FusionRow, error) {
+func (f *FiD) Rows(examples []dataset.Example, contexts []Context) ([]batch.FiDRow, error) {
 	return rows(examples, contexts, f.Row)
 }

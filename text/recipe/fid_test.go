@@ -11,20 +11,20 @@ import (
 	"gorqa/text/dataset"
 )
 
-// fusion has MiniLM's tokenizer, whose [SEP] ends a text.
-func fusion(t *testing.T, passage, answer int) *Fusion {
+// fid has MiniLM's tokenizer, whose [SEP] ends a text.
+func fid(t *testing.T, passage, answer int) *FiD {
 	t.Helper()
 	e := encoder(t, passage)
 	end, ok := e.Tokenizer.ID("[SEP]")
 	if !ok {
 		t.Fatal("no [SEP]")
 	}
-	return &Fusion{Encoder: e, MaxAnswer: answer, End: end}
+	return &FiD{Encoder: e, MaxAnswer: answer, End: end}
 }
 
-func TestFusionRow(t *testing.T) {
+func TestFiDRow(t *testing.T) {
 	history := []dataset.Turn{{Speaker: "user", Message: "Hello there"}, {Speaker: "system", Message: "Good day"}}
-	long := fusion(t, 1000, 1000)
+	long := fid(t, 1000, 1000)
 	bare, err := long.Passages(example.Question, history, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestFusionRow(t *testing.T) {
 			problem: TooLong{Tokens: answer, Limit: answer - 1, Of: "of the answer", Setting: "max_decoder_seq_length"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := fusion(t, c.passage, c.answer)
+			f := fid(t, c.passage, c.answer)
 			x := dataset.Example{Question: example.Question, GoldAnswer: example.GoldAnswer, History: history, GoldDocs: c.docs}
 			row, err := f.Row(x, GoldContext(7, x))
 			var long *TooLong
@@ -92,8 +92,8 @@ func TestFusionRow(t *testing.T) {
 }
 
 // Passages and answers end once, also where the tokenizer ended them.
-func TestFusionEndsOnce(t *testing.T) {
-	f := &Fusion{End: 9}
+func TestFiDEndsOnce(t *testing.T) {
+	f := &FiD{End: 9}
 	for _, ids := range [][]int32{{1, 2}, {1, 2, 9}} {
 		if got := f.Ended(ids); !slices.Equal(got, []int32{1, 2, 9}) {
 			t.Errorf("%v ended is %v; 1 2 9 expected", ids, got)
@@ -104,8 +104,8 @@ func TestFusionEndsOnce(t *testing.T) {
 	}
 }
 
-func TestFusionRowsNamesThoseThatDoNotFit(t *testing.T) {
-	f := fusion(t, 1000, 6)
+func TestFiDRowsNamesThoseThatDoNotFit(t *testing.T) {
+	f := fid(t, 1000, 6)
 	short := dataset.Example{Question: "Why?", GoldAnswer: "Because."}
 	examples := []dataset.Example{short, example, short}
 	var contexts []Context

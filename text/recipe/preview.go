@@ -68,7 +68,7 @@ func spell(t *tokenizer.Tokenizer, ids []int32, text string, spans []tokenizer.S
 
 // Show gives a row's passages as the encoder reads them, and its answer as the
 // decoder learns it.
-func (f *Fusion) Show(x dataset.Example, c Context) (passages []Shown, answer Shown, err error) {
+func (f *FiD) Show(x dataset.Example, c Context) (passages []Shown, answer Shown, err error) {
 	row, err := f.Row(x, c)
 	if err != nil {
 		return nil, Shown{}, err

@@ -1,7 +1,7 @@
 // Package recipe turns examples into rows of tokens: which passages a row
 // holds (its [Context]: in SFT the gold ones, in SwR retrieved ones beside
 // them), how it is rendered and cut to length (an [Encoder]'s rows are one text,
-// those of a [Fusion] a text for every passage), which tokens are learnt, and in
+// those of [FiD] a text for every passage), which tokens are learnt, and in
 // which order rows come. Training, evaluation and ask share the encoder, so what
 // was trained is what is run. It knows nothing of tensors, models or the
 // training loop.

@@ -28,9 +28,9 @@ func TestTenSteps(t *testing.T) {
 	}
 }
 
-// TestMovesInHalves shows that a weight that is computed with in bf16 is still an f32
+// TestWeightOfBF16MovesAsInF32 shows that a weight that is computed with in bf16 is still an f32
 // one: a first step moves it by the rate, which is far less than bf16 tells apart.
-func TestMovesInHalves(t *testing.T) {
+func TestWeightOfBF16MovesAsInF32(t *testing.T) {
 	for name, graphs := range map[string]bool{"in place": false, "by graphs, as on CUDA": true} {
 		t.Run(name, func(t *testing.T) {
 			m, r := loadIn(t, "llama", true)

@@ -157,7 +157,7 @@ func relevance(q, k, weights *Node) *Node {
 // first token only). The answers are those that b has loss terms for, c is b's
 // context. It gives one number per passage for every row; those of a row sum to
 // 1, a missing passage has 0.
-func (m *Model) Shares(t *tape.Tape, c Context, b *batch.Fusion) ([][]float64, error) {
+func (m *Model) Shares(t *tape.Tape, c Context, b *batch.FiD) ([][]float64, error) {
 	if err := m.check(b); err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (m *Model) Shares(t *tape.Tape, c Context, b *batch.Fusion) ([][]float64, e
 }
 
 // shares takes scores [R·K] of the states to shares of the passages.
-func shares(b *batch.Fusion, scores []float64) [][]float64 {
+func shares(b *batch.FiD, scores []float64) [][]float64 {
 	out, sums := make([][]float64, len(b.Rows)), make([]float64, len(b.Rows))
 	places := spans(b)
 	means := func(do func(row, order int, mean float64)) {

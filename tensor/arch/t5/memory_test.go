@@ -14,7 +14,7 @@ import (
 // all layers falls out. The formula knows the passages' positions alone, so it stands
 // for the answers' and for padding too.
 func TestKeptBytesCoverALayerMore(t *testing.T) {
-	everyWidth(t, func(t *testing.T, m *Model, kept func(encoder, decoder int) int64, b *batch.Fusion, width int) {
+	everyWidth(t, func(t *testing.T, m *Model, kept func(encoder, decoder int) int64, b *batch.FiD, width int) {
 		c, positions := m.Config, 0
 		for _, g := range b.Groups {
 			positions += len(g.Tokens)
@@ -76,7 +76,7 @@ func TestCacheBytesAreKeysAndValuesOfTheStates(t *testing.T) {
 
 // everyWidth runs a test of every tiny model in f32 and bf16, with a function that
 // counts what a micro-batch keeps in so many layers.
-func everyWidth(t *testing.T, run func(t *testing.T, m *Model, kept func(encoder, decoder int) int64, b *batch.Fusion, width int)) {
+func everyWidth(t *testing.T, run func(t *testing.T, m *Model, kept func(encoder, decoder int) int64, b *batch.FiD, width int)) {
 	for _, c := range tiny {
 		for _, width := range []int{4, 2} {
 			t.Run(fmt.Sprintf("%s, %d bytes a value", c.name, width), func(t *testing.T) {

@@ -67,7 +67,7 @@ const idsRound = 512
 // Loss runs the model over a micro-batch. Each returned value is an f32
 // scalar, the summed negative log-likelihood of some of the loss terms; the
 // loss of the micro-batch is their sum.
-func (m *Model) Loss(t *tape.Tape, b *batch.Fusion) ([]*tape.Value, error) {
+func (m *Model) Loss(t *tape.Tape, b *batch.FiD) ([]*tape.Value, error) {
 	x, err := m.decoded(t, b)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (m *Model) Loss(t *tape.Tape, b *batch.Fusion) ([]*tape.Value, error) {
 
 // Logits gives the logits [L, V] in f32 at the given places of b.Tokens; tests
 // and scoring use it.
-func (m *Model) Logits(t *tape.Tape, b *batch.Fusion, at []int32) (*tape.Value, error) {
+func (m *Model) Logits(t *tape.Tape, b *batch.FiD, at []int32) (*tape.Value, error) {
 	x, err := m.decoded(t, b)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func checkpoint(t *tape.Tape, b tape.Bound, in ...*tape.Value) (*tape.Value, err
 
 // decoded runs the whole model and gives the last decoder layer's output
 // [R·T, D], before the final norm.
-func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
+func (m *Model) decoded(t *tape.Tape, b *batch.FiD) (*tape.Value, error) {
 	if err := m.check(b); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (m *Model) decoded(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
 
 // words embeds all ids of a micro-batch at once, so that the table's gradient
 // is made once: the decoder's, then those of the passages without padding.
-func (m *Model) words(t *tape.Tape, b *batch.Fusion) (*tape.Value, error) {
+func (m *Model) words(t *tape.Tape, b *batch.FiD) (*tape.Value, error) {
 	all := append([]int32(nil), b.Tokens...)
 	for _, g := range b.Groups {
 		for i, n := range g.Lengths {
@@ -191,7 +191,7 @@ type Context struct {
 }
 
 // Context runs the encoder over a micro-batch.
-func (m *Model) Context(t *tape.Tape, b *batch.Fusion) (Context, error) {
+func (m *Model) Context(t *tape.Tape, b *batch.FiD) (Context, error) {
 	if err := m.check(b); err != nil {
 		return Context{}, err
 	}
@@ -204,7 +204,7 @@ func (m *Model) Context(t *tape.Tape, b *batch.Fusion) (Context, error) {
 
 // encode runs the encoder over every group of passages and lays the states out
 // by rows.
-func (m *Model) encode(t *tape.Tape, b *batch.Fusion, words *tape.Value) (Context, error) {
+func (m *Model) encode(t *tape.Tape, b *batch.FiD, words *tape.Value) (Context, error) {
 	places := spans(b)
 	biases := map[int]*tape.Value{}
 	next := int32(len(b.Tokens)) // where the next passage stands among the words
@@ -284,7 +284,7 @@ func (m *Model) encodeGroup(t *tape.Tape, g batch.Passages, words *tape.Value, i
 type span struct{ lo, hi int }
 
 // spans gives the span of every passage of every group.
-func spans(b *batch.Fusion) [][]span {
+func spans(b *batch.FiD) [][]span {
 	// A passage stands behind those of its row with a lower place.
 	type key struct{ row, order int32 }
 	sizes, last := map[key]int{}, make([]int32, len(b.Rows))
@@ -314,7 +314,7 @@ func spans(b *batch.Fusion) [][]span {
 }
 
 // check reports what would read beyond the model's tables.
-func (m *Model) check(b *batch.Fusion) error {
+func (m *Model) check(b *batch.FiD) error {
 	id := func(ids []int32) error {
 		for _, id := range ids {
 			if id < 0 || int(id) >= m.Config.Vocabulary {

@@ -41,25 +41,25 @@ func load(t *testing.T, name string, bf16 bool) (*Model, *tape.Runner) {
 }
 
 // small packs tiny rows into few shapes: passages of two widths, answers of one.
-func small() batch.FusionPacking {
-	p := batch.DefaultFusionPacking()
+func small() batch.FiDPacking {
+	p := batch.DefaultFiDPacking()
 	p.Capacity, p.Encode, p.Round, p.Answers, p.Terms = 192, 48, 24, 12, 16
 	return p
 }
 
 // alone packs every row, and every passage of it, by itself.
-func alone() batch.FusionPacking {
+func alone() batch.FiDPacking {
 	p := small()
 	p.Capacity, p.Encode = 1, 1
 	return p
 }
 
 // single are the golden's rows of one passage.
-func single(t *testing.T, g *golden.Golden) []batch.FusionRow {
+func single(t *testing.T, g *golden.Golden) []batch.FiDRow {
 	t.Helper()
-	var rows []batch.FusionRow
+	var rows []batch.FiDRow
 	for i := range g.Names("ids.") {
-		rows = append(rows, batch.FusionRow{
+		rows = append(rows, batch.FiDRow{
 			Passages: [][]int32{g.Ints(t, fmt.Sprintf("ids.%d", i))},
 			Answer:   g.Ints(t, fmt.Sprintf("labels.%d", i)), Index: i,
 		})
@@ -68,11 +68,11 @@ func single(t *testing.T, g *golden.Golden) []batch.FusionRow {
 }
 
 // fused are the rows of several passages of the golden "fid".
-func fused(t *testing.T, g *golden.Golden) []batch.FusionRow {
+func fused(t *testing.T, g *golden.Golden) []batch.FiDRow {
 	t.Helper()
-	var rows []batch.FusionRow
+	var rows []batch.FiDRow
 	for i := range g.Names("labels.") {
-		r := batch.FusionRow{Answer: g.Ints(t, fmt.Sprintf("labels.%d", i)), Index: i}
+		r := batch.FiDRow{Answer: g.Ints(t, fmt.Sprintf("labels.%d", i)), Index: i}
 		for j := range g.Names(fmt.Sprintf("ids.%d.", i)) {
 			r.Passages = append(r.Passages, g.Ints(t, fmt.Sprintf("ids.%d.%d", i, j)))
 		}
@@ -82,7 +82,7 @@ func fused(t *testing.T, g *golden.Golden) []batch.FusionRow {
 }
 
 // encoderStates gives the states of each of a micro-batch's rows.
-func encoderStates(t *testing.T, m *Model, r *tape.Runner, b *batch.Fusion) map[int][]float32 {
+func encoderStates(t *testing.T, m *Model, r *tape.Runner, b *batch.FiD) map[int][]float32 {
 	t.Helper()
 	tp := r.New(true) // the same compiled blocks as in training
 	c, err := m.Context(tp, b)
@@ -117,7 +117,7 @@ type outputs struct {
 	logits map[int][]float32    // by row, of its answer's tokens
 }
 
-func run(t *testing.T, m *Model, r *tape.Runner, packs []*batch.Fusion) outputs {
+func run(t *testing.T, m *Model, r *tape.Runner, packs []*batch.FiD) outputs {
 	t.Helper()
 	out := outputs{grads: map[string][]float32{}, logits: map[int][]float32{}}
 	for _, b := range packs {
@@ -224,7 +224,7 @@ func compare(t *testing.T, g *golden.Golden, out outputs) {
 
 // compareShares holds the shares of the passages against the scores of
 // transformers' cross-attention.
-func compareShares(t *testing.T, name string, m *Model, r *tape.Runner, b *batch.Fusion) {
+func compareShares(t *testing.T, name string, m *Model, r *tape.Runner, b *batch.FiD) {
 	t.Helper()
 	g := golden.Golden{}
 	golden.ReadJSON(t, filepath.Join("testdata", name, "search.json"), &g.Header)
@@ -256,7 +256,7 @@ func compareShares(t *testing.T, name string, m *Model, r *tape.Runner, b *batch
 }
 
 // terms counts the label tokens.
-func terms(packs []*batch.Fusion) (n int) {
+func terms(packs []*batch.FiD) (n int) {
 	for _, b := range packs {
 		n += b.Terms
 	}
@@ -368,11 +368,11 @@ func valuesOf(t *testing.T, r *tape.Runner) map[string][]float32 {
 // raggedEqualsAlone shows that batching rows and passages changes nothing: rows
 // of three passages, two, one, and one of them missing give the loss and
 // gradients of the rows one by one, every passage encoded by itself.
-func raggedEqualsAlone(t *testing.T, m *Model, r *tape.Runner, rows []batch.FusionRow) {
+func raggedEqualsAlone(t *testing.T, m *Model, r *tape.Runner, rows []batch.FiDRow) {
 	t.Helper()
 	rows = append(rows,
-		batch.FusionRow{Passages: [][]int32{{5, 6, 7, 1}}, Answer: []int32{9, 1}, Index: 2},
-		batch.FusionRow{Passages: [][]int32{nil, {40, 41, 42, 43, 1}}, Answer: []int32{8, 7, 6, 1}, Index: 3})
+		batch.FiDRow{Passages: [][]int32{{5, 6, 7, 1}}, Answer: []int32{9, 1}, Index: 2},
+		batch.FiDRow{Passages: [][]int32{nil, {40, 41, 42, 43, 1}}, Answer: []int32{8, 7, 6, 1}, Index: 3})
 	packs := small().Pack(rows)
 	if len(packs) != 2 {
 		t.Fatalf("%d micro-batches, expected two of two rows", len(packs))
@@ -387,9 +387,9 @@ func raggedEqualsAlone(t *testing.T, m *Model, r *tape.Runner, rows []batch.Fusi
 	}
 }
 
-// TestHalf shows that the blocks fit together in bf16 and stay near f32: the
+// TestBF16StaysNearF32 shows that the blocks fit together in bf16 and stay near f32: the
 // loss within 2%, every gradient within 10 degrees of the golden's.
-func TestHalf(t *testing.T) {
+func TestBF16StaysNearF32(t *testing.T) {
 	g := golden.LoadNamed(t, filepath.Join("testdata", "t5v11"), "fid")
 	m, r := load(t, "t5v11", true)
 	out := run(t, m, r, small().Pack(fused(t, g)))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// randomFusionRows makes rows of 0 to 5 passages, some of them missing.
-func randomFusionRows(r *rand.Rand, n int) []FusionRow {
+// randomFiDRows makes rows of 0 to 5 passages, some of them missing.
+func randomFiDRows(r *rand.Rand, n int) []FiDRow {
 	tokens := func(n int) []int32 {
 		var out []int32
 		for range n {
@@ -16,9 +16,9 @@ func randomFusionRows(r *rand.Rand, n int) []FusionRow {
 		}
 		return out
 	}
-	var rows []FusionRow
+	var rows []FiDRow
 	for i := range n {
-		row := FusionRow{Answer: tokens(r.IntN(20)), Index: i}
+		row := FiDRow{Answer: tokens(r.IntN(20)), Index: i}
 		for range r.IntN(6) {
 			row.Passages = append(row.Passages, tokens(r.IntN(4)*r.IntN(100)))
 		}
@@ -27,11 +27,11 @@ func randomFusionRows(r *rand.Rand, n int) []FusionRow {
 	return rows
 }
 
-func TestFusionPackKeepsEveryRow(t *testing.T) {
+func TestFiDPackKeepsEveryRow(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
-		rows := randomFusionRows(rnd, 1+rnd.IntN(20))
-		p := DefaultFusionPacking()
+		rows := randomFiDRows(rnd, 1+rnd.IntN(20))
+		p := DefaultFiDPacking()
 		p.Start, p.Capacity, p.Encode = 1, 256+rnd.IntN(4000), 64+rnd.IntN(1000)
 		seen := map[int]bool{}
 		for _, f := range p.Pack(rows) {
@@ -81,7 +81,7 @@ func TestFusionPackKeepsEveryRow(t *testing.T) {
 
 // checkGroups looks at the shapes of the groups and gives every passage by its
 // row and its place there.
-func checkGroups(t *testing.T, p FusionPacking, f *Fusion) map[[2]int32][]int32 {
+func checkGroups(t *testing.T, p FiDPacking, f *FiD) map[[2]int32][]int32 {
 	t.Helper()
 	out := map[[2]int32][]int32{}
 	for _, g := range f.Groups {
@@ -103,11 +103,11 @@ func checkGroups(t *testing.T, p FusionPacking, f *Fusion) map[[2]int32][]int32 
 	return out
 }
 
-func TestFusionPackingValidate(t *testing.T) {
-	if err := DefaultFusionPacking().Validate(); err != nil {
+func TestFiDPackingValidate(t *testing.T) {
+	if err := DefaultFiDPacking().Validate(); err != nil {
 		t.Error(err)
 	}
-	err := FusionPacking{Capacity: 1, Encode: 1, Answers: 1, Terms: -1}.Validate()
+	err := FiDPacking{Capacity: 1, Encode: 1, Answers: 1, Terms: -1}.Validate()
 	for _, want := range []string{"Round is 0", "Terms is -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v; want one with %q", err, want)

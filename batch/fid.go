@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// Fusion is one micro-batch for an encoder-decoder that reads several passages
+// FiD is one micro-batch for an encoder-decoder that reads several passages
 // a row (Fusion-in-Decoder, arXiv 2007.01282): R rows, whose passages are
 // encoded alone, grouped by length across the rows, and whose decoder attends
 // to the states of all the row's passages side by side.
-type Fusion struct {
+type FiD struct {
 	Groups []Passages // every passage of every row once
 
 	Width  int     // T, decoder positions of a row
@@ -33,19 +33,19 @@ type Passages struct {
 	Width   int     // S
 	Tokens  []int32 // B·S, 0 behind a passage's own tokens
 	Lengths []int32 // B, tokens of each passage, at least 1
-	Rows    []int32 // B, the place in Fusion.Rows of the row it belongs to
+	Rows    []int32 // B, the place in FiD.Rows of the row it belongs to
 	Order   []int32 // B, its place among the row's passages
 }
 
-// FusionRow is one row to pack.
-type FusionRow struct {
+// FiDRow is one row to pack.
+type FiDRow struct {
 	Passages [][]int32 // token ids of each; an empty one is missing
 	Answer   []int32   // token ids to predict, the end token included; empty where only passages matter
 	Index    int       // which row of the data set this is, for messages
 }
 
 // size is how many encoder states the row has.
-func (r FusionRow) size() int {
+func (r FiDRow) size() int {
 	n := 0
 	for _, p := range r.Passages {
 		n += len(p)
@@ -53,8 +53,8 @@ func (r FusionRow) size() int {
 	return n
 }
 
-// FusionPacking says how rows become micro-batches.
-type FusionPacking struct {
+// FiDPacking says how rows become micro-batches.
+type FiDPacking struct {
 	Start    int32 // the decoder's start token
 	Capacity int   // encoder states per micro-batch, R·K; a longer row gets one of its own
 	Encode   int   // tokens per group of passages, B·S; a longer passage gets one of its own
@@ -63,22 +63,22 @@ type FusionPacking struct {
 	Terms    int   // L is rounded up to a multiple of this
 }
 
-// DefaultFusionPacking keeps to few shapes of moderate size.
-func DefaultFusionPacking() FusionPacking {
-	return FusionPacking{Capacity: 8192, Encode: 2048, Round: 64, Answers: 16, Terms: 64}
+// DefaultFiDPacking keeps to few shapes of moderate size.
+func DefaultFiDPacking() FiDPacking {
+	return FiDPacking{Capacity: 8192, Encode: 2048, Round: 64, Answers: 16, Terms: 64}
 }
 
-// FusionPackingFor is DefaultFusionPacking on the host, and larger with fewer shapes
+// FiDPackingFor is DefaultFiDPacking on the host, and larger with fewer shapes
 // on a GPU, as PackingFor.
-func FusionPackingFor(onHost bool) FusionPacking {
+func FiDPackingFor(onHost bool) FiDPacking {
 	if onHost {
-		return DefaultFusionPacking()
+		return DefaultFiDPacking()
 	}
-	return FusionPacking{Capacity: 16384, Encode: 8192, Round: 128, Answers: 32, Terms: 512}
+	return FiDPacking{Capacity: 16384, Encode: 8192, Round: 128, Answers: 32, Terms: 512}
 }
 
 // Validate reports every setting that cannot be.
-func (p FusionPacking) Validate() error {
+func (p FiDPacking) Validate() error {
 	var problems []error
 	for _, f := range []struct {
 		name  string
@@ -94,13 +94,13 @@ func (p FusionPacking) Validate() error {
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // of like size stand together, in numbers that are powers of two, so that few
 // shapes occur.
-func (p FusionPacking) Pack(rows []FusionRow) []*Fusion { return slices.Collect(p.Each(rows)) }
+func (p FiDPacking) Pack(rows []FiDRow) []*FiD { return slices.Collect(p.Each(rows)) }
 
 // Each is Pack, one micro-batch after the other.
-func (p FusionPacking) Each(rows []FusionRow) iter.Seq[*Fusion] {
-	return func(yield func(*Fusion) bool) {
+func (p FiDPacking) Each(rows []FiDRow) iter.Seq[*FiD] {
+	return func(yield func(*FiD) bool) {
 		rows := slices.Clone(rows)
-		slices.SortStableFunc(rows, func(a, b FusionRow) int { return cmp.Compare(b.size(), a.size()) })
+		slices.SortStableFunc(rows, func(a, b FiDRow) int { return cmp.Compare(b.size(), a.size()) })
 		for len(rows) > 0 {
 			n := powerWithin(min(p.Capacity/p.states(rows[0].size()), len(rows)))
 			if !yield(p.layOut(rows[:n])) {
@@ -112,11 +112,11 @@ func (p FusionPacking) Each(rows []FusionRow) iter.Seq[*Fusion] {
 }
 
 // states is K for a row of that many encoder states.
-func (p FusionPacking) states(size int) int { return RoundUp(max(1, size), 4*p.Round) }
+func (p FiDPacking) states(size int) int { return RoundUp(max(1, size), 4*p.Round) }
 
 // layOut packs rows, the one of most states first, into one micro-batch.
-func (p FusionPacking) layOut(rows []FusionRow) *Fusion {
-	f := &Fusion{States: p.states(rows[0].size()), Groups: p.group(rows)}
+func (p FiDPacking) layOut(rows []FiDRow) *FiD {
+	f := &FiD{States: p.states(rows[0].size()), Groups: p.group(rows)}
 	answers := make([][]int32, len(rows))
 	for i, r := range rows {
 		f.Rows = append(f.Rows, r.Index)
@@ -127,8 +127,8 @@ func (p FusionPacking) layOut(rows []FusionRow) *Fusion {
 
 // WithAnswers gives the micro-batch of the same passages with other answers,
 // in the order of f.Rows.
-func (p FusionPacking) WithAnswers(f *Fusion, answers [][]int32) *Fusion {
-	out := &Fusion{Groups: f.Groups, States: f.States, Rows: f.Rows, Width: 1}
+func (p FiDPacking) WithAnswers(f *FiD, answers [][]int32) *FiD {
+	out := &FiD{Groups: f.Groups, States: f.States, Rows: f.Rows, Width: 1}
 	for _, a := range answers {
 		out.Width = max(out.Width, len(a))
 	}
@@ -155,7 +155,7 @@ func (p FusionPacking) WithAnswers(f *Fusion, answers [][]int32) *Fusion {
 
 // group batches the passages of rows by length: as many of one width as Encode
 // has room for, the rest in powers of two.
-func (p FusionPacking) group(rows []FusionRow) []Passages {
+func (p FiDPacking) group(rows []FiDRow) []Passages {
 	type passage struct {
 		tokens     []int32
 		row, order int

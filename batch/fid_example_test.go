@@ -6,10 +6,10 @@ import (
 	"gorqa/batch"
 )
 
-func ExampleFusionPacking_Pack() {
-	p := batch.DefaultFusionPacking()
+func ExampleFiDPacking_Pack() {
+	p := batch.DefaultFiDPacking()
 	p.Round, p.Answers, p.Terms = 4, 4, 4 // tiny, to be looked at
-	rows := []batch.FusionRow{
+	rows := []batch.FiDRow{
 		{Passages: [][]int32{{11, 12, 13}, {21, 22, 23, 24, 25}}, Answer: []int32{7, 1}, Index: 0},
 		{Passages: [][]int32{{31, 32}}, Answer: []int32{8, 9, 1}, Index: 1},
 	}
