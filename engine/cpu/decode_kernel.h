@@ -7,52 +7,52 @@ enum { AHEAD = 8192 };
 #define COMES(p) __builtin_prefetch((const char *)(p) + AHEAD, 0, 2)
 
 enum {
-    WIDE = LANES * STEP,                                      // values of a vector of units
-    FEW = LANES / 2 < DECODE_ROWS ? LANES / 2 : DECODE_ROWS,  // rows of x at a time, and two of w
+    WIDE = LANES * STEP,                                       // values of a vector of units
+    ROWS = LANES / 2 < DECODE_ROWS ? LANES / 2 : DECODE_ROWS,  // rows of x at a time, and two of w
 };
 
-// two rows of w from n on by FEW rows of x: sums[i] and sums[FEW + i].
+// two rows of w from n on by ROWS rows of x: sums[i] and sums[ROWS + i].
 INLINE VF decode_block(const decode_product *p, const int bf16, long w0, long w1, long x0) {
     const int size = bf16 ? 2 : 4, x_bf16 = STEP > 1;
-    acc s[2 * FEW];
+    acc s[2 * ROWS];
     UNROLL(16)
-    for (int r = 0; r < 2 * FEW; r++) s[r] = (acc){0};
+    for (int r = 0; r < 2 * ROWS; r++) s[r] = (acc){0};
     int j = 0;
     for (; j + WIDE <= p->k; j += WIDE) {
         const units a = row_units(p->w, w0 + j, WIDE, bf16), b = row_units(p->w, w1 + j, WIDE, bf16);
         COMES((const char *)p->w + (w0 + j) * size);
         COMES((const char *)p->w + (w1 + j) * size);
         UNROLL(8)
-        for (int r = 0; r < FEW; r++) {
+        for (int r = 0; r < ROWS; r++) {
             const units x = row_units(p->x, x0 + (long)r * p->k + j, WIDE, x_bf16);
             s[r] = multiply_add(s[r], a, x);
-            s[FEW + r] = multiply_add(s[FEW + r], b, x);
+            s[ROWS + r] = multiply_add(s[ROWS + r], b, x);
         }
     }
     if (j < p->k) {
         const units a = row_units(p->w, w0 + j, p->k - j, bf16), b = row_units(p->w, w1 + j, p->k - j, bf16);
         UNROLL(8)
-        for (int r = 0; r < FEW; r++) {
+        for (int r = 0; r < ROWS; r++) {
             const units x = row_units(p->x, x0 + (long)r * p->k + j, p->k - j, x_bf16);
             s[r] = multiply_add(s[r], a, x);
-            s[FEW + r] = multiply_add(s[FEW + r], b, x);
+            s[ROWS + r] = multiply_add(s[ROWS + r], b, x);
         }
     }
-    VF sums[2 * FEW];
+    VF sums[2 * ROWS];
     UNROLL(16)
-    for (int r = 0; r < 2 * FEW; r++) sums[r] = (VF)s[r];
+    for (int r = 0; r < 2 * ROWS; r++) sums[r] = (VF)s[r];
     return sum_each(sums);
 }
 
 INLINE void decode_rows(const decode_product *p, const int bf16, int from, int to) {
     for (int n = from; n < to; n += 2) {
         const long w0 = (long)n * p->k, w1 = n + 1 < to ? w0 + p->k : w0;
-        for (int i = 0; i < p->m; i += FEW) {
+        for (int i = 0; i < p->m; i += ROWS) {
             const VF sums = decode_block(p, bf16, w0, w1, (long)i * p->k);
-            for (int r = 0; r < FEW && i + r < p->m; r++) {
+            for (int r = 0; r < ROWS && i + r < p->m; r++) {
                 float *y = p->y + (long)(i + r) * p->out + n;
                 y[0] = sums[r];
-                if (n + 1 < to) y[1] = sums[FEW + r];
+                if (n + 1 < to) y[1] = sums[ROWS + r];
             }
         }
     }

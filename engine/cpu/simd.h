@@ -208,8 +208,8 @@ INLINE lanes lanes_of(long n) { return n; }
 INLINE VF load_lanes(const void *p, long at, lanes n, const int bf16) {
 #if LANES == 16
     if (!bf16) return (VF)_mm512_maskz_loadu_ps(n, (const float *)p + at);
-    const __m256i half = _mm256_maskz_loadu_epi16(n, (const uint16_t *)p + at);
-    return (VF)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+    const __m256i bits = _mm256_maskz_loadu_epi16(n, (const uint16_t *)p + at);
+    return (VF)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
 #else
     if (n >= LANES) return values(p, at, bf16);
     VF x = {0};

@@ -56,7 +56,7 @@ func (b *Batch) Step(ctx context.Context) error {
 		return err
 	}
 	if b.due() {
-		if err := b.join(ctx); err != nil {
+		if err := b.admit(ctx); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (b *Batch) Step(ctx context.Context) error {
 			return fmt.Errorf("generate: prompt of %d tokens: %w", len(r.Prompt), errNoNumber)
 		}
 		if ended := r.extend(next[i]); !r.Took(r.answer(), ended) || ended {
-			b.memory.leave(r)
+			b.memory.evict(r)
 		} else {
 			b.rows = append(b.rows, r)
 		}
@@ -82,7 +82,7 @@ func (b *Batch) Step(ctx context.Context) error {
 	return nil
 }
 
-// due says that rows must join: there is no room, or enough rows have left for
+// due says that rows must be admitted: there is no room, or enough rows were evicted for
 // waiting ones to come in.
 func (b *Batch) due() bool {
 	idle := b.size - len(b.rows)
@@ -90,13 +90,13 @@ func (b *Batch) due() bool {
 	return len(b.rows) == 0 || b.memory.full() || len(b.waiting) > 0 && enough
 }
 
-// join lets waiting rows in.
-func (b *Batch) join(ctx context.Context) error {
-	joining := b.waiting[:min(len(b.waiting), b.size-len(b.rows))]
-	b.waiting = b.waiting[len(joining):]
-	if err := b.memory.join(ctx, b.rows, joining); err != nil {
+// admit lets waiting rows in.
+func (b *Batch) admit(ctx context.Context) error {
+	admitted := b.waiting[:min(len(b.waiting), b.size-len(b.rows))]
+	b.waiting = b.waiting[len(admitted):]
+	if err := b.memory.admit(ctx, b.rows, admitted); err != nil {
 		return err
 	}
-	b.rows = append(b.rows, joining...)
+	b.rows = append(b.rows, admitted...)
 	return nil
 }

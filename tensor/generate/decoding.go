@@ -46,7 +46,7 @@ func (d *graphs) free() error {
 // full says that the recent part is.
 func (d *graphs) full() bool { return d.place == recent }
 
-func (d *graphs) leave(*row) {}
+func (d *graphs) evict(*row) {}
 
 // batchFor is B for n rows: a power of two, at most the batch size, which a GPU
 // computes as fast.
@@ -67,18 +67,18 @@ func (d *graphs) lengthFor(n int) int {
 	return batch.RoundUp(max(n, 1), max(least, batch.PowerOfTwo(n)/8))
 }
 
-// join moves what the cache holds for the rows under way to a cache that fits
-// them and those that join, and prefills these.
-func (d *graphs) join(ctx context.Context, under, joining []*row) error {
-	packs := d.prefills(joining)
+// admit moves what the cache holds for the rows under way to a cache that fits
+// them and those admitted, and prefills these.
+func (d *graphs) admit(ctx context.Context, under, admitted []*row) error {
+	packs := d.prefills(admitted)
 	longest := 0
 	for _, r := range under {
 		longest = max(longest, r.cached())
 	}
-	for _, r := range joining {
+	for _, r := range admitted {
 		longest = max(longest, r.cached())
 	}
-	rows := len(under) + len(joining)
+	rows := len(under) + len(admitted)
 	b, p := d.batchFor(rows), d.lengthFor(longest)
 
 	// places tells, for each place of the new old part, where it comes from in
@@ -104,7 +104,7 @@ func (d *graphs) join(ctx context.Context, under, joining []*row) error {
 	moved := len(under)
 	for _, pack := range packs {
 		for i, index := range pack.Rows {
-			r := joining[index]
+			r := admitted[index]
 			r.slot = moved + index
 			n := r.cached()
 			for j, from := range pack.Paths[i][:n] {
@@ -116,7 +116,7 @@ func (d *graphs) join(ctx context.Context, under, joining []*row) error {
 	if err := d.fill(ctx, packs, places, len(under) > 0, b, p); err != nil {
 		return err
 	}
-	for _, r := range slices.Concat(under, joining) {
+	for _, r := range slices.Concat(under, admitted) {
 		r.old = r.cached()
 	}
 	d.batch, d.length, d.place = b, p, 0

@@ -7,7 +7,7 @@
 // its place.
 //
 // Where the engine computes in the host's memory, steps are taken there too
-// (llama.Host), and each row has its own cache. Elsewhere a step is one compiled
+// (llama.CPUDecoder), and each row has its own cache. Elsewhere a step is one compiled
 // call a layer. What is compiled is one layer for each shape of the cache, and
 // shapes are few: the batch is a power of two of rows, and cache lengths are
 // multiples of 128, beyond 1024 of an eighth of a power of two.

@@ -77,8 +77,8 @@ type row struct {
 	tokens  []int32
 	numbers *rand.Rand // nil for greedy decoding
 
-	old, slot int        // of graphs: tokens in the old part of the cache, row of the cache
-	past      llama.Past // of host
+	old, slot int            // of graphs: tokens in the old part of the cache, row of the cache
+	caches    llama.KVCaches // of onCPU
 }
 
 // cached is how many of the row's tokens the cache holds: all but the last.
@@ -89,15 +89,15 @@ func (r *row) answer() []int32 { return r.tokens[len(r.Prompt):] }
 
 // memory holds the keys and values of the rows under way.
 type memory interface {
-	// full says that join must be called before the next step, if only to make
+	// full says that admit must be called before the next step, if only to make
 	// room.
 	full() bool
-	// join prefills rows, which it adds to those under way.
-	join(ctx context.Context, under, joining []*row) error
+	// admit prefills rows, which it adds to those under way.
+	admit(ctx context.Context, under, admitted []*row) error
 	// steps gives the next tokens of each of the rows under way, one or more.
 	steps(rows []*row) ([][]int32, error)
-	// leave gives up what is held for a row.
-	leave(r *row)
+	// evict gives up what is held for a row.
+	evict(r *row)
 	free() error
 }
 
@@ -160,8 +160,8 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 // memory chooses how rows are decoded.
 func (g *Generator) memory(size int) (memory, error) {
 	if !g.graphs {
-		if h, err := g.model.Host(g.runner); h != nil || err != nil {
-			return &host{Generator: g, host: h}, err
+		if d, err := g.model.CPUDecoder(g.runner); d != nil || err != nil {
+			return &onCPU{Generator: g, decoder: d}, err
 		}
 	}
 	return &graphs{Generator: g, size: size, layers: make([]cache, g.model.Config.Layers)}, nil

@@ -188,7 +188,7 @@ func testEqualsForward(t *testing.T, g *Generator, why string) {
 	ps := prompts(g.model.Config.Vocabulary)
 	hot := &Sampling{Temperature: 4, TopP: 1, Seed: 1}
 	for name, sample := range map[string]*Sampling{"greedy": nil, "drawn": hot} {
-		// Rows join later, and the cache's recent part runs full.
+		// Rows are admitted later, and the cache's recent part runs full.
 		got := answers(t, g, ps, Options{MaxNewTokens: 40, BatchSize: 3, Sample: sample})
 		for i, a := range got {
 			if len(a) != 40 {
@@ -266,7 +266,7 @@ func testBatchesAndStops(t *testing.T, g *Generator) {
 		ended     func(answer []int32) bool
 	}{
 		{"one at a time", "batches of one row", 1, 10, nil, nil},
-		{"three at a time", "rows join as others leave", 3, 70, nil, nil},
+		{"three at a time", "rows are admitted as others are evicted", 3, 70, nil, nil},
 		{"one token", "an end-token id", 8, 70, [][]int32{single}, nil},
 		{"two tokens", "a stop sequence, of which one token alone ends nothing", 3, 70, [][]int32{pair}, nil},
 		{"one or two", "rows end early at several places, the batch shrinks", 8, 70, [][]int32{single, pair}, nil},

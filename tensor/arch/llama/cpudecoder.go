@@ -13,35 +13,35 @@ import (
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
-// Host runs a decoder one token further in the host's memory, where a graph
+// CPUDecoder runs a decoder one token further in the host's memory, where a graph
 // would pack every weight anew for a handful of rows. It reads the runner's
 // weights as they are when it is made, and is gone when they change.
-type Host struct {
+type CPUDecoder struct {
 	config  Config
 	bf16    bool
 	adapter nn.Adapter
 	embed   cpu.Matrix
 	head    cpu.Matrix
 	norm    []float32
-	layers  []hostLayer
+	layers  []cpuLayer
 	scratch cpu.Workspace
 }
 
-// hostLayer are a layer's weights by their local names.
-type hostLayer struct {
+// cpuLayer are a layer's weights by their local names.
+type cpuLayer struct {
 	matrices map[string]cpu.Matrix // adapters among them
 	vectors  map[string][]float32  // norms and biases
 }
 
-// Host makes ready for Step; nil where the weights are not in the host's
+// CPUDecoder makes ready for Step; nil where the weights are not in the host's
 // memory, or held in fewer bits than its products take.
-func (m *Model) Host(r *tape.Runner) (*Host, error) {
+func (m *Model) CPUDecoder(r *tape.Runner) (*CPUDecoder, error) {
 	if !r.Engine.OnHost() || m.graphs {
 		return nil, nil
 	}
-	h := &Host{config: m.Config, bf16: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]hostLayer, m.Config.Layers)}
-	for i := range h.layers {
-		h.layers[i] = hostLayer{map[string]cpu.Matrix{}, map[string][]float32{}}
+	d := &CPUDecoder{config: m.Config, bf16: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]cpuLayer, m.Config.Layers)}
+	for i := range d.layers {
+		d.layers[i] = cpuLayer{map[string]cpu.Matrix{}, map[string][]float32{}}
 	}
 	for _, p := range r.Params.All() {
 		if p.Scale != nil {
@@ -49,7 +49,7 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 		}
 		var layer int
 		local := ""
-		if n, _ := fmt.Sscanf(p.Name, "model.layers.%d.", &layer); n == 1 && layer < len(h.layers) {
+		if n, _ := fmt.Sscanf(p.Name, "model.layers.%d.", &layer); n == 1 && layer < len(d.layers) {
 			local = p.Name[len(layerPrefix(layer)):]
 		}
 		if len(p.Dims) == 1 {
@@ -58,30 +58,30 @@ func (m *Model) Host(r *tape.Runner) (*Host, error) {
 			case err != nil:
 				return nil, err
 			case local != "":
-				h.layers[layer].vectors[local] = values
+				d.layers[layer].vectors[local] = values
 			case p.Name == "model.norm.weight":
-				h.norm = values
+				d.norm = values
 			}
 			continue
 		}
-		matrix, err := hostMatrix(p)
+		matrix, err := cpuMatrix(p)
 		if err != nil {
 			return nil, err
 		}
 		if local != "" {
-			h.layers[layer].matrices[local] = matrix
+			d.layers[layer].matrices[local] = matrix
 		}
 		if p.Name == "model.embed_tokens.weight" {
-			h.embed = matrix
+			d.embed = matrix
 		}
 		if p.Name == m.Config.HeadName() {
-			h.head = matrix
+			d.head = matrix
 		}
 	}
-	return h, nil
+	return d, nil
 }
 
-func hostMatrix(p *tape.Param) (m cpu.Matrix, err error) {
+func cpuMatrix(p *tape.Param) (m cpu.Matrix, err error) {
 	if p.Compute.DType() == dtypes.BFloat16 {
 		err = xla.View(p.Compute, func(flat []bfloat16.BFloat16) (err error) {
 			m, err = cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
@@ -96,47 +96,47 @@ func hostMatrix(p *tape.Param) (m cpu.Matrix, err error) {
 	return cpu.NewMatrix(flat, p.Dims[0], p.Dims[1])
 }
 
-// Past are the keys and values of one row, layer by layer.
-type Past []*cpu.KVCache
+// KVCaches are the keys and values of one row, layer by layer.
+type KVCaches []*cpu.KVCache
 
 // Add adds a layer's keys and values at the given places of Prefill's k and v [S, N, C].
-func (p Past) Add(layer int, k, v *tape.Value, places []int32) error {
+func (kv KVCaches) Add(layer int, k, v *tape.Value, places []int32) error {
 	if k.Tensor.DType() == dtypes.BFloat16 {
-		return addPast[bfloat16.BFloat16](p[layer], k, v, places)
+		return appendKV[bfloat16.BFloat16](kv[layer], k, v, places)
 	}
-	return addPast[float32](p[layer], k, v, places)
+	return appendKV[float32](kv[layer], k, v, places)
 }
 
-func addPast[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, places []int32) error {
+func appendKV[T float32 | bfloat16.BFloat16](c *cpu.KVCache, k, v *tape.Value, places []int32) error {
 	return xla.View(k.Tensor, func(keys []T) error {
 		return xla.View(v.Tensor, func(values []T) error { return cpu.AppendKV(c, keys, values, places) })
 	})
 }
 
-// Past makes an empty one.
-func (h *Host) Past() (Past, error) {
-	p := make(Past, 0, h.config.Layers)
-	for range h.config.Layers {
-		c, err := cpu.NewKVCache(h.config.KVHeads, h.config.HeadWidth, h.bf16)
+// NewKVCaches makes empty ones.
+func (d *CPUDecoder) NewKVCaches() (KVCaches, error) {
+	kv := make(KVCaches, 0, d.config.Layers)
+	for range d.config.Layers {
+		c, err := cpu.NewKVCache(d.config.KVHeads, d.config.HeadWidth, d.bf16)
 		if err != nil {
-			p.Free()
+			kv.Free()
 			return nil, err
 		}
-		p = append(p, c)
+		kv = append(kv, c)
 	}
-	return p, nil
+	return kv, nil
 }
 
 // Truncate drops what is behind the first so many tokens and keeps the memory.
-func (p Past) Truncate(length int) {
-	for _, c := range p {
+func (kv KVCaches) Truncate(length int) {
+	for _, c := range kv {
 		c.Truncate(length)
 	}
 }
 
 // Free gives its memory back.
-func (p Past) Free() {
-	for _, c := range p {
+func (kv KVCaches) Free() {
+	for _, c := range kv {
 		c.Free()
 	}
 }
@@ -145,19 +145,19 @@ func (p Past) Free() {
 // what it attends to.
 type step struct {
 	angles  [][][2][]float32 // of each of Config.ropeKinds, of its position
-	pasts   []Past           // its row's
+	caches  []KVCaches       // its row's
 	lengths []int32          // tokens of it that are seen, itself the last
 }
 
-// Step runs rows further, each by one token or more, behind its past, to which they are
-// added: B tokens in all to logits [B, V], which hold until the next step. What is
+// Step runs rows further, each by one token or more, behind what its caches hold, to which
+// they are added: B tokens in all to logits [B, V], which hold until the next step. What is
 // computed for a token does not depend on what else a step holds.
-func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
-	c := h.config
-	if len(pasts) != len(tokens) || len(tokens) == 0 {
-		return nil, fmt.Errorf("llama: tokens of %d rows, pasts of %d", len(tokens), len(pasts))
+func (d *CPUDecoder) Step(tokens [][]int32, caches []KVCaches) ([]float32, error) {
+	c := d.config
+	if len(caches) != len(tokens) || len(tokens) == 0 {
+		return nil, fmt.Errorf("llama: tokens of %d rows, caches of %d", len(tokens), len(caches))
 	}
-	kinds, scale := c.ropeKinds(), h.embedScale()
+	kinds, scale := c.ropeKinds(), d.embedScale()
 	s := step{angles: make([][][2][]float32, len(kinds))}
 	var x []float32
 	for r, ids := range tokens {
@@ -167,23 +167,23 @@ func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
 			}
 			x = append(x, make([]float32, c.Width)...)
 			row := x[len(x)-c.Width:]
-			h.embed.Row(int(id), row)
+			d.embed.Row(int(id), row)
 			multiply(row, scale)
-			position := pasts[r][0].Length() + i
+			position := caches[r][0].Length() + i
 			for k, rope := range kinds {
 				cos, sin := rope.At(position)
 				s.angles[k] = append(s.angles[k], [2][]float32{cos, sin})
 			}
-			s.pasts, s.lengths = append(s.pasts, pasts[r]), append(s.lengths, int32(position+1))
+			s.caches, s.lengths = append(s.caches, caches[r]), append(s.lengths, int32(position+1))
 		}
 	}
-	for i := range h.layers {
-		if err := h.layer(i, x, &s); err != nil {
+	for i := range d.layers {
+		if err := d.layer(i, x, &s); err != nil {
 			return nil, err
 		}
 	}
-	h.scratch.Reset()
-	logits, err := h.scratch.Multiply(h.normed(x, h.norm), len(s.pasts), h.head)
+	d.scratch.Reset()
+	logits, err := d.scratch.Multiply(d.normed(x, d.norm), len(s.caches), d.head)
 	if err != nil {
 		return nil, err
 	}
@@ -195,9 +195,9 @@ func (h *Host) Step(tokens [][]int32, pasts []Past) ([]float32, error) {
 }
 
 // embedScale is what embeddings are multiplied with, as the graphs' type holds it.
-func (h *Host) embedScale() float32 {
-	scale := float32(h.config.Scales.Embedding)
-	if h.bf16 {
+func (d *CPUDecoder) embedScale() float32 {
+	scale := float32(d.config.Scales.Embedding)
+	if d.bf16 {
 		return bfloat16.FromFloat32(scale).Float32()
 	}
 	return scale
@@ -214,78 +214,78 @@ func multiply(x []float32, scale float32) {
 }
 
 // layer runs x [B, D] through layer i, in place.
-func (h *Host) layer(i int, x []float32, s *step) error {
-	h.scratch.Reset()
-	c, l, rows := h.config, h.layers[i], len(s.pasts)
+func (d *CPUDecoder) layer(i int, x []float32, s *step) error {
+	d.scratch.Reset()
+	c, l, rows := d.config, d.layers[i], len(s.caches)
 	places, angles := c.places(), s.angles[c.ropeKind(i)]
-	qkv, err := h.projected(l, h.normedBy(l, places.attentionIn, x), rows)
+	qkv, err := d.projected(l, d.normedBy(l, places.attentionIn, x), rows)
 	if err != nil {
 		return err
 	}
 	for j, name := range []string{queryNorm, keyNorm} {
 		if w := l.vectors[name]; w != nil {
-			qkv[j] = h.normed(qkv[j], w)
+			qkv[j] = d.normed(qkv[j], w)
 		}
 		rotate(qkv[j], angles, c.HeadWidth)
 	}
 	caches := make([]*cpu.KVCache, rows)
-	for r, past := range s.pasts {
-		caches[r] = past[i]
+	for r, row := range s.caches {
+		caches[r] = row[i]
 		if err := cpu.AppendKV(caches[r], qkv[1], qkv[2], []int32{int32(r)}); err != nil {
 			return err
 		}
 	}
-	o := h.scratch.Floats(len(qkv[0]))
+	o := d.scratch.Floats(len(qkv[0]))
 	if err := cpu.DecodeAttention(caches, s.lengths, c.Heads, c.Slide[i], c.Scores, qkv[0], o); err != nil {
 		return err
 	}
-	out, err := h.linear(l, o, rows, "self_attn.o_proj")
+	out, err := d.linear(l, o, rows, "self_attn.o_proj")
 	if err != nil {
 		return err
 	}
-	h.add(l, places.attentionOut, x, out[0])
-	inner, err := h.gates(l, h.normedBy(l, places.mlpIn, x), rows)
+	d.add(l, places.attentionOut, x, out[0])
+	inner, err := d.gates(l, d.normedBy(l, places.mlpIn, x), rows)
 	if err != nil {
 		return err
 	}
 	cpu.Gated(inner[0], inner[1], c.GELU)
-	down, err := h.linear(l, inner[0], rows, "mlp.down_proj")
+	down, err := d.linear(l, inner[0], rows, "mlp.down_proj")
 	if err != nil {
 		return err
 	}
-	h.add(l, places.mlpOut, x, down[0])
+	d.add(l, places.mlpOut, x, down[0])
 	return nil
 }
 
 // projected gives queries [B, H·C], keys and values [B, N·C] of x [B, D].
-func (h *Host) projected(l hostLayer, x []float32, rows int) ([][]float32, error) {
-	if !h.config.Fused {
-		return h.linear(l, x, rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+func (d *CPUDecoder) projected(l cpuLayer, x []float32, rows int) ([][]float32, error) {
+	if !d.config.Fused {
+		return d.linear(l, x, rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 	}
-	all, err := h.linear(l, x, rows, "self_attn.qkv_proj")
+	all, err := d.linear(l, x, rows, "self_attn.qkv_proj")
 	if err != nil {
 		return nil, err
 	}
-	return h.cut(all[0], rows, h.config.queryWidth(), h.config.keyWidth(), h.config.keyWidth()), nil
+	return d.cut(all[0], rows, d.config.queryWidth(), d.config.keyWidth(), d.config.keyWidth()), nil
 }
 
 // gates gives gate and up [B, Inner] of x [B, D].
-func (h *Host) gates(l hostLayer, x []float32, rows int) ([][]float32, error) {
-	if !h.config.Fused {
-		return h.linear(l, x, rows, "mlp.gate_proj", "mlp.up_proj")
+func (d *CPUDecoder) gates(l cpuLayer, x []float32, rows int) ([][]float32, error) {
+	if !d.config.Fused {
+		return d.linear(l, x, rows, "mlp.gate_proj", "mlp.up_proj")
 	}
-	all, err := h.linear(l, x, rows, "mlp.gate_up_proj")
+	all, err := d.linear(l, x, rows, "mlp.gate_up_proj")
 	if err != nil {
 		return nil, err
 	}
-	return h.cut(all[0], rows, h.config.Inner, h.config.Inner), nil
+	return d.cut(all[0], rows, d.config.Inner, d.config.Inner), nil
 }
 
 // cut divides each row of x.
-func (h *Host) cut(x []float32, rows int, widths ...int) [][]float32 {
+func (d *CPUDecoder) cut(x []float32, rows int, widths ...int) [][]float32 {
 	parts, from, whole := make([][]float32, len(widths)), 0, len(x)/rows
 	for i, width := range widths {
-		parts[i] = h.scratch.Floats(rows * width)
+		parts[i] = d.scratch.Floats(rows * width)
 		for r := range rows {
 			copy(parts[i][r*width:(r+1)*width], x[r*whole+from:])
 		}
@@ -295,22 +295,22 @@ func (h *Host) cut(x []float32, rows int, widths ...int) [][]float32 {
 }
 
 // normedBy is normed by a layer's norm, without a name x itself.
-func (h *Host) normedBy(l hostLayer, name string, x []float32) []float32 {
+func (d *CPUDecoder) normedBy(l cpuLayer, name string, x []float32) []float32 {
 	if name == "" {
 		return x
 	}
-	return h.normed(x, l.vectors[name])
+	return d.normed(x, l.vectors[name])
 }
 
 // add adds what a part of a layer gives to x, normed and scaled.
-func (h *Host) add(l hostLayer, name string, x, part []float32) {
-	part = h.normedBy(l, name, part)
-	multiply(part, float32(h.config.Scales.Residual))
+func (d *CPUDecoder) add(l cpuLayer, name string, x, part []float32) {
+	part = d.normedBy(l, name, part)
+	multiply(part, float32(d.config.Scales.Residual))
 	add(x, part)
 }
 
 // linear is nn.Linear for each of the names over x [B, in].
-func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]float32, error) {
+func (d *CPUDecoder) linear(l cpuLayer, x []float32, rows int, names ...string) ([][]float32, error) {
 	var ms []cpu.Matrix
 	for _, name := range names {
 		m, ok := l.matrices[name+".weight"]
@@ -319,23 +319,23 @@ func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]
 		}
 		ms = append(ms, m)
 	}
-	ys, err := h.scratch.Multiply(x, rows, ms...)
+	ys, err := d.scratch.Multiply(x, rows, ms...)
 	if err != nil {
 		return nil, err
 	}
 	for i, name := range names {
 		y := ys[i]
 		if a, ok := l.matrices[name+".lora_A.weight"]; ok {
-			low, err := h.scratch.Multiply(x, rows, a)
+			low, err := d.scratch.Multiply(x, rows, a)
 			if err != nil {
 				return nil, err
 			}
-			up, err := h.scratch.Multiply(low[0], rows, l.matrices[name+".lora_B.weight"])
+			up, err := d.scratch.Multiply(low[0], rows, l.matrices[name+".lora_B.weight"])
 			if err != nil {
 				return nil, err
 			}
 			for j, v := range up[0] {
-				y[j] += float32(h.adapter.Scale) * v
+				y[j] += float32(d.adapter.Scale) * v
 			}
 		}
 		if bias := l.vectors[name+".bias"]; bias != nil {
@@ -348,16 +348,16 @@ func (h *Host) linear(l hostLayer, x []float32, rows int, names ...string) ([][]
 }
 
 // normed is nn.RMSNorm of rows as wide as the weight.
-func (h *Host) normed(x, weight []float32) []float32 {
-	y, n := h.scratch.Floats(len(x)), len(weight)
+func (d *CPUDecoder) normed(x, weight []float32) []float32 {
+	y, n := d.scratch.Floats(len(x)), len(weight)
 	for from := 0; from < len(x); from += n {
 		var sum float32
 		for _, v := range x[from : from+n] {
 			sum += v * v
 		}
-		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+h.config.Epsilon))
+		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+d.config.Epsilon))
 		for j, w := range weight {
-			if h.config.PlusOne {
+			if d.config.PlusOne {
 				w++
 			}
 			y[from+j] = x[from+j] * scale * w

@@ -12,42 +12,42 @@ import (
 	"gorqa/tensor/tape"
 )
 
-// host is the memory of a decoder whose steps are taken in the host's memory.
-type host struct {
+// onCPU is the memory of a decoder whose steps are taken in the host's memory.
+type onCPU struct {
 	*Generator
-	host       *llama.Host
-	all, spare []llama.Past // made so far; of rows that have left
+	decoder    *llama.CPUDecoder
+	all, spare []llama.KVCaches // made so far; of rows that were evicted
 }
 
-func (d *host) full() bool { return false }
+func (d *onCPU) full() bool { return false }
 
-func (d *host) free() error {
+func (d *onCPU) free() error {
 	for _, p := range d.all {
 		p.Free()
 	}
 	return nil
 }
 
-func (d *host) leave(r *row) {
-	r.past.Truncate(0)
-	d.spare, r.past = append(d.spare, r.past), nil
+func (d *onCPU) evict(r *row) {
+	r.caches.Truncate(0)
+	d.spare, r.caches = append(d.spare, r.caches), nil
 }
 
-func (d *host) join(ctx context.Context, _, joining []*row) error {
-	for _, r := range joining {
+func (d *onCPU) admit(ctx context.Context, _, admitted []*row) error {
+	for _, r := range admitted {
 		if last := len(d.spare) - 1; last >= 0 {
-			r.past, d.spare = d.spare[last], d.spare[:last]
+			r.caches, d.spare = d.spare[last], d.spare[:last]
 		} else {
-			past, err := d.host.Past()
+			caches, err := d.decoder.NewKVCaches()
 			if err != nil {
 				return err
 			}
-			r.past = past
-			d.all = append(d.all, r.past)
+			r.caches = caches
+			d.all = append(d.all, r.caches)
 		}
 	}
-	for _, pack := range d.prefills(joining) {
-		if err := d.prefill(ctx, pack, joining); err != nil {
+	for _, pack := range d.prefills(admitted) {
+		if err := d.prefill(ctx, pack, admitted); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (d *host) join(ctx context.Context, _, joining []*row) error {
 }
 
 // prefill runs a pack through the layers and keeps what its rows will attend to.
-func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (err error) {
+func (d *onCPU) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	x, err := d.model.Embed(t, pack.Tokens)
@@ -85,11 +85,11 @@ func (d *host) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (e
 	return nil
 }
 
-// keep adds a layer's keys and values [S, N, C] to the pasts of a pack's rows.
+// keep adds a layer's keys and values [S, N, C] to the caches of a pack's rows.
 func keep(pack *batch.Decoder, rows []*row, layer int, k, v *tape.Value) error {
 	for i, index := range pack.Rows {
 		r := rows[index]
-		if err := r.past.Add(layer, k, v, pack.Paths[i][:r.cached()]); err != nil {
+		if err := r.caches.Add(layer, k, v, pack.Paths[i][:r.cached()]); err != nil {
 			return err
 		}
 	}
@@ -102,22 +102,22 @@ const tokensAtOnce = 24
 
 // steps takes each row one token further, and over as many of its draft's tokens as are
 // those that the model gives itself.
-func (d *host) steps(rows []*row) ([][]int32, error) {
-	tokens, pasts := make([][]int32, len(rows)), make([]llama.Past, len(rows))
+func (d *onCPU) steps(rows []*row) ([][]int32, error) {
+	tokens, caches := make([][]int32, len(rows)), make([]llama.KVCaches, len(rows))
 	room := tokensAtOnce - len(rows)
 	for i, r := range rows {
 		draft := r.draft(room)
 		room -= len(draft)
-		tokens[i], pasts[i] = slices.Concat(r.tokens[r.cached():], draft), r.past
+		tokens[i], caches[i] = slices.Concat(r.tokens[r.cached():], draft), r.caches
 	}
-	logits, err := d.host.Step(tokens, pasts)
+	logits, err := d.decoder.Step(tokens, caches)
 	if err != nil {
 		return nil, err
 	}
 	next, v := make([][]int32, len(rows)), d.model.Config.Vocabulary
 	for i, r := range rows {
 		next[i] = r.agree(tokens[i][1:], logits[:len(tokens[i])*v])
-		r.past.Truncate(r.cached() + len(next[i]))
+		r.caches.Truncate(r.cached() + len(next[i]))
 		d.drafts.add(Drafts{1, len(next[i]), len(tokens[i]) - 1, len(next[i]) - 1})
 		logits = logits[len(tokens[i])*v:]
 	}
