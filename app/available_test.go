@@ -62,7 +62,7 @@ func TestHostMemory(t *testing.T) {
 	}
 }
 
-func TestAgainst(t *testing.T) {
+func TestForecastIsHeldAgainstAvailableMemory(t *testing.T) {
 	t.Parallel()
 	need := qa.Memory{Type: "llama", Weights: 1e6, Training: 20e9, Evaluation: 5e9, Setting: "max_seq_length"}
 	train, eval := config.DefaultTrain(config.SFT), config.DefaultTrain(config.SFT)

@@ -137,7 +137,7 @@ func matchProblems(t *testing.T, err error, want []string) {
 	}
 }
 
-func TestValidate(t *testing.T) {
+func TestValidateNamesEveryProblem(t *testing.T) {
 	keys := func([]string) []string { return []string{"eval_gen/f1/avg_f1_ans", "eval_loss"} }
 	tests := []struct {
 		name, why string
@@ -279,7 +279,7 @@ func TestSmallCommands(t *testing.T) {
 	}
 }
 
-func TestAsk(t *testing.T) {
+func TestAskTakesTheQuestionAsArgument(t *testing.T) {
 	c := DefaultAsk()
 	args := []string{"--model_name_or_path", "m", "--full_dataset_file_path", "d", "--eval_embedding_model", "e", "--do_sample", "what is it?"}
 	if _, err := Parse(&c, args); err != nil || c.Question != "what is it?" || !c.DoSample {
@@ -525,7 +525,7 @@ func TestTrainingArgumentsAreKnown(t *testing.T) {
 	}
 }
 
-func TestSteps(t *testing.T) {
+func TestStepsOfEpochsAndWarmup(t *testing.T) {
 	c := DefaultSchedule()
 	tests := []struct {
 		name, why   string

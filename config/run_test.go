@@ -9,7 +9,7 @@ import (
 )
 
 // ask and eval take a run's folder for its settings and its model.
-func TestRun(t *testing.T) {
+func TestRunFolderGivesSettingsAndModel(t *testing.T) {
 	t.Chdir(t.TempDir())
 	train := originalTrain()
 	train.AdapterNameOrPath = "an/adapter"

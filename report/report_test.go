@@ -337,7 +337,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func TestShort(t *testing.T) {
+func TestShortDurations(t *testing.T) {
 	tests := map[time.Duration]string{
 		0: "0ms", 850 * time.Millisecond: "850ms", 1250 * time.Millisecond: "1.3s", 12 * time.Second: "12s",
 		185 * time.Second: "3m05s", 130 * time.Minute: "2h10m",

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestRead(t *testing.T) {
+func TestReadRefusesWhatIsNoModelFile(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name, text string) {

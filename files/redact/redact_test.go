@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestText(t *testing.T) {
+func TestTextHidesSecretsAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, why string

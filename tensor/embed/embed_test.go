@@ -170,7 +170,7 @@ func TestPool(t *testing.T) {
 	}
 }
 
-func TestPacks(t *testing.T) {
+func TestPacksTakeTheLongestThatFits(t *testing.T) {
 	rows := func(lengths ...int) [][]int32 {
 		var ids [][]int32
 		for _, n := range lengths {
@@ -204,7 +204,7 @@ func TestPacks(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestVectorsRefuseEmptyAndLongRows(t *testing.T) {
 	r, c := encoder(t, false)
 	m, err := New(r, c, DefaultOptions())
 	if err != nil {

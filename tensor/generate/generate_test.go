@@ -404,7 +404,7 @@ func testErrors(t *testing.T, g *Generator) {
 	}
 }
 
-func TestOrder(t *testing.T) {
+func TestOrderIsLongestFirstAndPrefixesTogether(t *testing.T) {
 	ps := [][]int32{{1}, {5, 5, 5, 1}, {2, 2, 2}, {5, 5, 5, 2, 2, 2}, {7, 7, 7, 7, 7}}
 	if d := cmp.Diff([]int{1, 3, 4, 2, 0}, order(ps)); d != "" {
 		t.Errorf("longest first, those that share a prefix together, -expected +got:\n%s", d)

@@ -9,9 +9,9 @@ import (
 	"gorqa/internal/golden"
 )
 
-// TestDraw compares frequencies of draws with the distribution that
+// TestDrawsFollowTransformersDistribution compares frequencies of draws with the distribution that
 // transformers' warpers leave of the same logits.
-func TestDraw(t *testing.T) {
+func TestDrawsFollowTransformersDistribution(t *testing.T) {
 	logits := []float32{1, 3, 0, 2, -2, 2.5} // softmax: .0641 .4740 .0236 .1744 .0032 .2875 (sum 1.027 before rounding)
 	soft := func(temperature float64, ids ...int) []float64 {
 		p, sum := make([]float64, len(logits)), 0.0

@@ -170,7 +170,7 @@ func TestVerifyOlder(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestResumeIsRefusedWhereTheOriginDiffers(t *testing.T) {
 	was := Origin{
 		Training: Facts{"seed": {Value: "42"}, "rows": {Value: "3 rows of a", Hash: "1234567890abcdef"}, "gone": {Value: "1"}},
 		Scoring:  Facts{"metric": {Value: "loss"}},
@@ -217,7 +217,7 @@ func TestCheck(t *testing.T) {
 }
 
 // A moment has the weight's dimensions, and values that Adam can have made.
-func TestMoment(t *testing.T) {
+func TestMomentsThatAdamCannotHaveMadeAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), momentsFile)
 	tensor := func(name string, shape []int, values ...float32) weights.Tensor {
 		return weights.Tensor{Name: name, DType: weights.F32, Shape: shape, Data: func() (any, error) { return values, nil }}
@@ -281,7 +281,7 @@ type scored struct {
 
 func (s scored) Evaluate(context.Context, int) (float64, error) { return s.score, nil }
 
-func TestDue(t *testing.T) {
+func TestDueCountsStepsAndTheEndOnce(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
 		due       Due

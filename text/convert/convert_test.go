@@ -106,7 +106,7 @@ func TestUnanswerable(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
+func TestProblemsAreNamedByLine(t *testing.T) {
 	tests := []struct {
 		name, format, data string
 		want               []string
@@ -148,7 +148,7 @@ func TestProblems(t *testing.T) {
 }
 
 // A row without a passage gets the best that holds its answer word for word.
-func TestMatch(t *testing.T) {
+func TestMatchGivesThePassageThatHoldsTheAnswer(t *testing.T) {
 	docs := []dataset.Document{{Content: "Tea takes four minutes, a kettle boils."}, {Content: "The kettle boils in three minutes."}, {Content: "Thirty-three minutes of kettle."}}
 	rows := []dataset.Example{
 		{Question: "How long does the kettle boil?", GoldAnswer: "Three minutes"},
@@ -162,7 +162,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWrittenRowsReadBackAndStay(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	s, err := Read(t.Context(), "testdata/hotpotqa.json", Options{Format: Auto})
 	if err != nil {

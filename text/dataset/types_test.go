@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestText(t *testing.T) {
+func TestTextNamesSourceAndTitle(t *testing.T) {
 	for _, tt := range []struct {
 		name, why string
 		doc       dataset.Document
@@ -34,7 +34,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestKey(t *testing.T) {
+func TestKeyIsSourceAndContent(t *testing.T) {
 	base := dataset.Document{Content: "c", Metadata: map[string]any{"source": "s"}}
 	for _, tt := range []struct {
 		name, why string
@@ -52,7 +52,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestOverlap(t *testing.T) {
+func TestOverlapIgnoresCaseAndSpace(t *testing.T) {
 	a := []dataset.Example{{Question: "One?", GoldAnswer: "1"}, {Question: "Two?", GoldAnswer: "2"}, {Question: "one?", GoldAnswer: "3"}}
 	b := []dataset.Example{{Question: "Three?"}, {Question: " one? ", GoldAnswer: "x"}, {Question: "TWO?", GoldAnswer: "2"}, {Question: "Two?"}}
 	want := []dataset.Shared{{A: 0, B: 1, Question: "One?"}, {A: 1, B: 2, Question: "Two?", SameAnswer: true}}

@@ -39,7 +39,7 @@ func all(s *demodata.Set) []dataset.Example {
 	return append(append(append([]dataset.Example{}, s.Train...), s.Eval...), s.Test...)
 }
 
-func TestSizes(t *testing.T) {
+func TestSetHasTheRowsAskedForAndShortPassages(t *testing.T) {
 	s := set(t)
 	opt := demodata.DefaultOptions()
 	got := []int{len(s.Train), len(s.Eval), len(s.Test), len(s.Documents)}
@@ -146,7 +146,7 @@ func TestNoLeaks(t *testing.T) {
 	}
 }
 
-func TestDeterministic(t *testing.T) {
+func TestSeedDecidesTheRows(t *testing.T) {
 	root, err := demodata.Goroot(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWrittenRowsReadBack(t *testing.T) {
 	s := set(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	for range 2 { // the second time over the first

@@ -62,7 +62,7 @@ func long() File {
 	}}
 }
 
-func TestChunk(t *testing.T) {
+func TestChunksOverlapBySentences(t *testing.T) {
 	docs, err := Chunk(long(), ChunkOptions{Size: 40, Overlap: 12, Tokens: words})
 	if err != nil {
 		t.Fatal(err)

@@ -98,7 +98,7 @@ func TestJSONL(t *testing.T) {
 
 // An archive's files go by their names; one that leads out of it is a name too, and
 // what it names on the disk is not touched.
-func TestZip(t *testing.T) {
+func TestZipTouchesNothingOnDisk(t *testing.T) {
 	files, s := readAll(t, DefaultLimits(), "testdata/guide.zip")
 	var sources []string
 	for _, f := range files {
@@ -138,7 +138,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 }
 
 // Limits hold whatever a file says of itself: here they are low, and the input harmless.
-func TestLimits(t *testing.T) {
+func TestLimitsHoldWhateverAFileSays(t *testing.T) {
 	dir := t.TempDir()
 	var archive bytes.Buffer
 	z := zip.NewWriter(&archive)
@@ -188,7 +188,7 @@ func TestLimits(t *testing.T) {
 }
 
 // Links in a folder are not followed: a loop ends, and nothing is read twice.
-func TestLinks(t *testing.T) {
+func TestLinksAreNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.txt"), "A sentence.")
 	for name, to := range map[string]string{"loop": ".", "again.txt": "a.txt", "gone.txt": "nothing"} {
@@ -235,7 +235,7 @@ func TestMarkdownNestedTooDeeply(t *testing.T) {
 	}
 }
 
-func TestStopped(t *testing.T) {
+func TestReadStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := Read(ctx, []string{"testdata"}, DefaultLimits(), nil, func(File) error { return nil }); err == nil {

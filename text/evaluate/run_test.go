@@ -64,7 +64,7 @@ func doc(content string) dataset.Document {
 	return dataset.Document{Content: content, Metadata: map[string]any{"source": "s"}}
 }
 
-func TestRun(t *testing.T) {
+func TestRunScoresEveryKindOfContext(t *testing.T) {
 	docs := []dataset.Document{
 		doc("one two three four five six seven eight nine ten"), // 0
 		doc("one two three four five six seven eight"),          // 1: likely 0

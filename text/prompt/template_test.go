@@ -74,7 +74,7 @@ func TestDefaultWordingIsTheReferenceRuns(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestTemplateFillsItsPlaceholders(t *testing.T) {
 	f := prompt.DefaultFormat()
 	in := prompt.Input{Passages: []string{"P1", "P2"}, Question: "Q", History: []dataset.Turn{{Speaker: "USER", Message: "H"}}}
 	for _, tc := range []struct {

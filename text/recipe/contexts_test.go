@@ -580,7 +580,7 @@ func ExampleBuildContexts() {
 	// retrieved 2 Returns are free.
 }
 
-func TestWithin(t *testing.T) {
+func TestWithinLowersToThePassagesThatThereAre(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
 		opt, want ContextOptions

@@ -451,7 +451,7 @@ func TestBM25Unspaced(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
+func TestWordsOfManyScripts(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, why, text string

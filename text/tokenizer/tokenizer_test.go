@@ -70,7 +70,7 @@ func TestIDsAndTokens(t *testing.T) {
 	}
 }
 
-func TestLoad(t *testing.T) {
+func TestLoadTakesSpecialTokensFromConfig(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := tokenizer.Load(dir); err == nil || !strings.Contains(err.Error(), "no tokenizer.json, spiece.model or tokenizer.model found") {
 		t.Errorf("an empty folder: %v", err)
@@ -120,7 +120,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func TestConcurrent(t *testing.T) {
+func TestEncodesAlikeFromManyGoroutines(t *testing.T) {
 	alone := load(t, "smollm2")
 	tok, err := tokenizer.Parse(alone.JSON()) // nothing cached yet
 	if err != nil {

@@ -168,7 +168,7 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-func TestName(t *testing.T) {
+func TestNameOfTensorsThatOthersWrote(t *testing.T) {
 	for _, test := range []struct{ name, tensor, want, why string }{
 		{"plain", "encoder.layer.0.output.dense.bias", "encoder.layer.0.output.dense.bias", "BertModel's own"},
 		{"prefixed", "bert.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight", "written by a model with a head"},

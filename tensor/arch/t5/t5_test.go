@@ -263,9 +263,9 @@ func terms(packs []*batch.FiD) (n int) {
 	return n
 }
 
-// TestTables shows that lookup tables learn at their own rate, ten times the
+// TestTablesLearnAtTheirOwnRate shows that lookup tables learn at their own rate, ten times the
 // others' here, and nothing else does.
-func TestTables(t *testing.T) {
+func TestTablesLearnAtTheirOwnRate(t *testing.T) {
 	moved := func(tables float64) map[string][]float32 {
 		m, r := load(t, tiny[0].name, false)
 		packs := alone().Pack(single(t, golden.Load(t, filepath.Join("testdata", tiny[0].name))))

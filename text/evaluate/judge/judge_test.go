@@ -249,7 +249,7 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-func TestOptions(t *testing.T) {
+func TestOptionsNameEveryProblem(t *testing.T) {
 	opt := DefaultOptions("")
 	opt.BaseURL, opt.Concurrency, opt.Retries, opt.Timeout = "localhost", 0, -1, 0
 	_, err := New(opt)
