@@ -130,7 +130,7 @@ func Pullback(outs, douts, ins []*Node) []*Node {
 }
 
 // dot is DotGeneral that leaves the accumulator to the backend: GoMLX's
-// default f32 accumulator makes the gradient of half types run in f32.
+// default f32 accumulator makes the gradient of 16-bit types run in f32.
 func dot(a, b *Node, contractA, batchA, contractB, batchB []int) *Node {
 	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General(contractA, batchA, contractB, batchB)
 }
