@@ -83,12 +83,13 @@ func (x *evaluation) serving(c config.Serve) serve.Options {
 	}
 	if x.passages != nil && x.passages.Embedder() != nil {
 		o.EmbedderName = filepath.Base(c.EvalEmbeddingModel)
-		o.Embed = func(ctx context.Context, texts []string, questions bool) ([][]float32, error) {
+		o.Embed = func(ctx context.Context, texts []string, questions bool) ([][]float32, int, error) {
 			kind := retrieve.Passage
 			if questions {
 				kind = retrieve.Query
 			}
-			return x.passages.Embedder().Embed(ctx, texts, kind)
+			vectors, err := x.passages.Embedder().Embed(ctx, texts, kind)
+			return vectors, x.passages.Embedder().Tokens(texts, kind), err
 		}
 	}
 	return o

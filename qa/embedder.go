@@ -79,6 +79,23 @@ func (x *Embedder) Width() int { return x.model.Width() }
 // Embed returns the vectors of texts, each behind its prompt and cut to the
 // model's length as sentence-transformers does.
 func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind) ([][]float32, error) {
+	ids := x.rows(texts, kind)
+	if err := x.tokenizer.Err(); err != nil {
+		return nil, fmt.Errorf("embedding model: %w", err)
+	}
+	return x.model.Vectors(ctx, ids)
+}
+
+// Tokens counts what Embed reads of texts.
+func (x *Embedder) Tokens(texts []string, kind retrieve.Kind) (n int) {
+	for _, row := range x.rows(texts, kind) {
+		n += len(row)
+	}
+	return n
+}
+
+// rows are the tokens of texts as the model reads them.
+func (x *Embedder) rows(texts []string, kind retrieve.Kind) [][]int32 {
 	prompt := x.settings.PassagePrompt
 	if kind == retrieve.Query {
 		prompt = x.settings.QueryPrompt
@@ -87,10 +104,7 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 	for i, text := range texts {
 		ids[i] = cutRow(x.encode(prompt+text), x.before, x.after, x.maxTokens, x.settings.CutBefore)
 	}
-	if err := x.tokenizer.Err(); err != nil {
-		return nil, fmt.Errorf("embedding model: %w", err)
-	}
-	return x.model.Vectors(ctx, ids)
+	return ids
 }
 
 // cutRow takes tokens out of a row that has more than most, from its end or its beginning;

@@ -10,8 +10,12 @@ import (
 	"net/http"
 )
 
-// maxTexts is how many texts a request of embeddings may have, as OpenAI's.
-const maxTexts = 2048
+// maxTexts is how many texts a request of embeddings may have, as OpenAI's; portion is
+// how many of them are embedded between two steps of the answers under way.
+const (
+	maxTexts = 2048
+	portion  = 64
+)
 
 // embed is POST /v1/embeddings. Texts are embedded as passages, with "input_type":
 // "query" as questions, where the model has a prompt of its own for these.
@@ -49,10 +53,12 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("input", "input: %d texts found; 1 to %d expected", len(texts), maxTexts)
 	}
 	j := newJob(r.Context().Done(), client(r))
-	var vectors [][]float32
-	j.do = func(ctx context.Context) (err error) {
-		vectors, err = s.o.Embed(ctx, texts, c.InputType == "query")
-		return err
+	vectors, tokens := make([][]float32, 0, len(texts)), 0
+	j.do = func(ctx context.Context) (more bool, err error) {
+		next := texts[len(vectors):min(len(vectors)+portion, len(texts))]
+		some, n, err := s.o.Embed(ctx, next, c.InputType == "query")
+		vectors, tokens = append(vectors, some...), tokens+n
+		return len(vectors) < len(texts), err
 	}
 	if err := s.enqueue(j); err != nil {
 		return err
@@ -67,7 +73,7 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request) error {
 			data[i]["embedding"] = packed(v)
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "model": s.o.EmbedderName, "data": data, "usage": map[string]int{"prompt_tokens": 0, "total_tokens": 0}})
+	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "model": s.o.EmbedderName, "data": data, "usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
 	return nil
 }
 

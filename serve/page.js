@@ -17,13 +17,28 @@
     try { localStorage.setItem(store, JSON.stringify(messages)); } catch { /* a private window keeps nothing */ }
   };
 
+  // kept are the turns of the last visit: questions and answers in turn, the latter with
+  // their passages. What another version kept is left out.
+  const kept = () => {
+    try {
+      const all = JSON.parse(localStorage.getItem(store));
+      const right = all.every((m, i) => m.role === ["user", "assistant"][i % 2] && typeof m.content === "string" && (i % 2 === 0 || Array.isArray(m.citations)));
+      return right && all.length % 2 === 0 ? all : [];
+    } catch { return []; }
+  };
+
   const addTurn = (role, text) => {
     const turn = element("li", undefined, role);
     const p = element("p", text);
     turn.append(p);
     $("turns").append(turn);
-    turn.scrollIntoView({ block: "end" });
+    follow(turn, true);
     return { turn, p };
+  };
+
+  // follow keeps the end of the conversation in view, unless the reader has gone up.
+  const follow = (turn, always) => {
+    if (always || turn.getBoundingClientRect().bottom < innerHeight + 100) turn.scrollIntoView({ block: "end" });
   };
 
   // Runs of at least so many words that a passage shares with the answer are marked.
@@ -70,29 +85,65 @@
     });
   };
 
+  const button = (text, label, pressed, press) => {
+    const b = element("button", text);
+    b.type = "button";
+    b.setAttribute("aria-label", label);
+    b.setAttribute("aria-pressed", String(pressed));
+    b.addEventListener("click", () => press(b));
+    return b;
+  };
+
+  const press = (buttons, pressed) => buttons.forEach((b) => b.setAttribute("aria-pressed", String(b === pressed)));
+
+  const fail = (turn, message) => {
+    const p = element("p", message, "error");
+    p.setAttribute("role", "alert");
+    turn.append(p);
+    follow(turn, true);
+  };
+
+  // failure is what a response that is not as it should be says.
+  const failure = async (response) => {
+    try { return (await response.json()).error.message; } catch { return `The server replied with status ${response.status}.`; }
+  };
+
   const headers = () => {
     const h = { "Content-Type": "application/json" };
     if (body.key === "true") h.Authorization = "Bearer " + $("key").value;
     return h;
   };
 
-  const addThumbs = (turn, question, answer, citations) => {
-    if (body.feedback !== "true") return;
+  // addTools adds what can be done with the answer messages[at]: its passages, thumbs.
+  const addTools = (turn, at) => {
     const tools = element("div", undefined, "tools");
-    const buttons = [["👍", "Good answer", "up"], ["👎", "Bad answer", "down"]].map(([sign, label, rating]) => {
-      const b = element("button", sign);
-      b.type = "button";
-      b.setAttribute("aria-label", label);
-      b.setAttribute("aria-pressed", "false");
-      b.addEventListener("click", async () => {
-        const sent = await fetch("/feedback", { method: "POST", headers: headers(), body: JSON.stringify({ rating, question, answer, documents: citations.map((c) => c.document), history: messages.slice(0, -2) }) });
-        if (sent.ok) buttons.forEach((x) => x.setAttribute("aria-pressed", String(x === b)));
-      });
-      return b;
-    });
-    tools.append(...buttons);
+    const { content: answer, citations } = messages[at];
+    if (citations.length > 0) {
+      tools.append(button("Passages", "Show the passages of this answer", true, (b) => {
+        press(document.querySelectorAll(".of"), b);
+        showPassages(citations, answer);
+        $("passages").scrollIntoView({ block: "nearest" });
+      }));
+      tools.lastChild.className = "of";
+      press(document.querySelectorAll(".of"), tools.lastChild);
+    }
+    if (body.feedback === "true") tools.append(...thumbs(turn, at));
     turn.append(tools);
   };
+
+  const thumbs = (turn, at) => {
+    const sent = JSON.stringify({ question: messages[at - 1].content, answer: messages[at].content, documents: messages[at].citations.map((c) => c.document), history: turnsOf(messages.slice(0, at - 1)) });
+    const buttons = [["👍", "Good answer", "up"], ["👎", "Bad answer", "down"]].map(([sign, label, rating]) => button(sign, label, false, async (b) => {
+      try {
+        const response = await fetch("/feedback", { method: "POST", headers: headers(), body: JSON.stringify({ rating, ...JSON.parse(sent) }) });
+        if (!response.ok) throw new Error(await failure(response));
+        press(buttons, b);
+      } catch (error) { fail(turn, error.message); }
+    }));
+    return buttons;
+  };
+
+  const turnsOf = (all) => all.map(({ role, content }) => ({ role, content }));
 
   // events gives the objects of a stream of server-sent events.
   async function* events(response) {
@@ -112,49 +163,60 @@
     }
   }
 
+  // reply streams the answer to messages, and calls show with it and its passages so far.
+  const reply = async (all, signal, show) => {
+    const retrieve = $("retrieve");
+    const response = await fetch("/v1/chat/completions", {
+      method: "POST", headers: headers(), signal,
+      body: JSON.stringify({ messages: turnsOf(all), stream: true, temperature: Number($("temperature").value), max_tokens: Number($("tokens").value), retrieval: retrieve && !retrieve.checked ? "none" : "auto" }),
+    });
+    if (!response.ok) throw new Error(await failure(response));
+    for await (const event of events(response)) {
+      if (event.error) throw new Error(event.error.message);
+      show(event.choices[0]?.delta?.content ?? "", event.citations);
+    }
+  };
+
   const ask = async (question) => {
+    const all = messages; // New chat begins others
     addTurn("user", question);
     const { turn, p } = addTurn("assistant", "");
     turn.setAttribute("aria-busy", "true");
-    messages.push({ role: "user", content: question });
     running = new AbortController();
-    $("send").hidden = true;
-    $("stop").hidden = false;
+    const { signal } = running;
+    asks(true);
     let answer = "";
     let citations = [];
     try {
-      const retrieve = $("retrieve");
-      const response = await fetch("/v1/chat/completions", {
-        method: "POST", headers: headers(), signal: running.signal,
-        body: JSON.stringify({ messages, stream: true, temperature: Number($("temperature").value), max_tokens: Number($("tokens").value), retrieval: retrieve && !retrieve.checked ? "none" : "auto" }),
-      });
-      if (!response.ok) throw new Error((await response.json()).error.message);
-      for await (const event of events(response)) {
-        if (event.error) throw new Error(event.error.message);
-        if (event.citations) {
-          citations = event.citations;
-          showPassages(citations, "");
-        }
-        answer += event.choices[0]?.delta?.content ?? "";
+      await reply([...all, { role: "user", content: question }], signal, (text, found) => {
+        if (found) showPassages(citations = found, "");
+        answer += text;
         p.textContent = answer;
-        turn.scrollIntoView({ block: "end" });
-      }
+        follow(turn, false);
+      });
+      if (!answer) fail(turn, "The model had nothing to say.");
     } catch (error) {
-      if (error.name !== "AbortError") turn.append(element("p", error.message, "error"));
+      if (!signal.aborted) fail(turn, error.message);
     }
+    if (messages !== all) return;
     turn.removeAttribute("aria-busy");
     if (answer) {
-      messages.push({ role: "assistant", content: answer });
+      all.push({ role: "user", content: question }, { role: "assistant", content: answer, citations });
       showPassages(citations, answer);
-      addThumbs(turn, question, answer, citations);
+      addTools(turn, all.length - 1);
+      follow(turn, true);
       keep();
-    } else {
-      messages.pop();
+    } else if (!$("question").value.trim()) {
+      $("question").value = question;
     }
-    running = null;
-    $("send").hidden = false;
-    $("stop").hidden = true;
-    $("question").focus();
+    asks(false);
+  };
+
+  const asks = (now) => {
+    if (!now) running = null;
+    $("send").hidden = now;
+    $("stop").hidden = !now;
+    $("question").focus({ preventScroll: true });
   };
 
   $("ask").addEventListener("submit", (event) => {
@@ -177,11 +239,14 @@
     keep();
     $("turns").replaceChildren();
     showPassages([], "");
-    $("question").focus();
+    asks(false);
   });
-  try {
-    messages = JSON.parse(localStorage.getItem(store) || "[]");
-    messages.forEach((m) => addTurn(m.role, m.content));
-  } catch { messages = []; }
-  $("question").focus();
+
+  messages = kept();
+  messages.forEach((m, i) => {
+    const { turn } = addTurn(m.role, m.content);
+    if (i % 2 === 1) addTools(turn, i);
+  });
+  if (messages.length > 0) showPassages(messages.at(-1).citations, messages.at(-1).content);
+  $("question").focus({ preventScroll: true });
 })();

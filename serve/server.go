@@ -35,8 +35,9 @@ type Options struct {
 
 	// Retrieve finds the passages of questions, best first; nil without documents.
 	Retrieve func(ctx context.Context, queries []evaluate.Query) ([][]Citation, error)
-	// Embed gives the vectors of texts, of questions or of passages; nil for none.
-	Embed        func(ctx context.Context, texts []string, questions bool) ([][]float32, error)
+	// Embed gives the vectors of texts, of questions or of passages, and the tokens that
+	// were read; nil for none.
+	Embed        func(ctx context.Context, texts []string, questions bool) (vectors [][]float32, tokens int, err error)
 	EmbedderName string
 
 	Generation qa.GenerationOptions // where a request says nothing
@@ -124,7 +125,11 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &apiError{http.StatusNotFound, "invalid_request_error", "", "unknown_url", fmt.Sprintf("%s %s is not served; expected POST /v1/chat/completions, /v1/completions or /v1/embeddings, or GET /v1/models", r.Method, r.URL.Path)})
 	})
-	return s.counted(mux)
+	foreign := http.NewCrossOriginProtection() // another site's page, in the browser of one who may ask
+	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, &apiError{http.StatusForbidden, "invalid_request_error", "", "cross_origin", "a browser sent this for a page of another site; ask from the page at /, or from a program"})
+	}))
+	return s.counted(foreign.Handler(mux))
 }
 
 // admit looks at the key and whether anything is still begun.

@@ -15,8 +15,8 @@ type job struct {
 	gone   <-chan struct{} // closed when the client has gone, or the request takes too long
 	client string
 
-	do       func(ctx context.Context) error // another use of the model, alone; nil for an answer
-	text     string                          // that is to be continued, where it is no question
+	do       func(ctx context.Context) (more bool, err error) // a portion of another use of a model; nil for an answer
+	text     string                                           // that is to be continued, where it is no question
 	query    evaluate.Query
 	retrieve bool
 	options  qa.GenerationOptions
@@ -115,6 +115,9 @@ func withoutPart(text, stop string) string {
 	return text
 }
 
+// maxOther is how many other uses are begun before one of them is over.
+const maxOther = 16
+
 // worker has the model.
 type worker struct {
 	o       Options
@@ -122,6 +125,7 @@ type worker struct {
 	metrics *metrics
 	stream  qa.Stream
 	under   []*job // whose answers are under way
+	other   []*job // of other uses, which get a portion a step in turn
 }
 
 // run takes jobs until the context ends.
@@ -131,12 +135,15 @@ func (w *worker) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.stream.Close()) }()
 	for {
-		if w.stream.Len() == 0 && w.queue.len() == 0 {
+		if w.stream.Len() == 0 && w.queue.len() == 0 && len(w.other) == 0 {
 			if err := w.queue.wait(ctx); err != nil {
 				return nil
 			}
 		}
-		w.begin(ctx, w.queue.take(w.o.Batch-w.stream.Len()))
+		if len(w.other) < maxOther {
+			w.begin(ctx, w.queue.take(w.o.Batch-w.stream.Len()))
+		}
+		w.portion(ctx)
 		w.metrics.running.Set(float64(w.stream.Len()))
 		if err := w.stream.Step(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -218,8 +225,7 @@ func (w *worker) ask(ctx context.Context, j *job) {
 	var tokens int
 	switch {
 	case j.do != nil:
-		err = j.do(ctx)
-		j.change(func(s *state) { s.said.Ended, s.err = true, err })
+		w.other = append(w.other, j)
 		return
 	case j.text != "":
 		tokens, err = w.stream.Continue(j.text, j.options, j.said)
@@ -234,4 +240,21 @@ func (w *worker) ask(ctx context.Context, j *job) {
 	j.promptTokens = tokens
 	j.mu.Unlock()
 	w.under = append(w.under, j)
+}
+
+// portion does a part of the other use that has waited longest.
+func (w *worker) portion(ctx context.Context) {
+	if len(w.other) == 0 {
+		return
+	}
+	j := w.other[0]
+	w.other = w.other[1:]
+	if j.left() {
+		return
+	}
+	if more, err := j.do(ctx); more && err == nil {
+		w.other = append(w.other, j)
+	} else {
+		j.change(func(s *state) { s.said.Ended, s.err = true, err })
+	}
 }

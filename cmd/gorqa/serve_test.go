@@ -145,8 +145,8 @@ func TestServeAnswersAsAskDoes(t *testing.T) {
 	})
 	t.Run("embeddings", func(t *testing.T) {
 		e, err := client.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "all-MiniLM-L6-v2", Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: questions[:3]}})
-		if err != nil || len(e.Data) != 3 || len(e.Data[2].Embedding) != 384 {
-			t.Errorf("%v; expected three vectors of 384", err)
+		if err != nil || len(e.Data) != 3 || len(e.Data[2].Embedding) != 384 || e.Usage.PromptTokens < 3*3 {
+			t.Errorf("%v, %+v; expected three vectors of 384, and their tokens counted", err, e.Usage)
 		}
 	})
 	t.Run("refused", func(t *testing.T) { refused(t, s) })
@@ -246,7 +246,18 @@ func refused(t *testing.T, s *served) {
 			}
 		})
 	}
-	response, err := http.Post(s.url+"/v1/chat/completions", "application/json", strings.NewReader("{}"))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/feedback", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", "http://elsewhere.example")
+	r.Header.Set("Authorization", "Bearer secret")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil || response.StatusCode != http.StatusForbidden {
+		t.Errorf("from another site's page: %v, %v; expected 403", response, err)
+	}
+	_ = response.Body.Close()
+	response, err = http.Post(s.url+"/v1/chat/completions", "application/json", strings.NewReader("{}"))
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("without a key: %v, %v; expected 401", response, err)
 	}
