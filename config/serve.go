@@ -47,7 +47,7 @@ func (c *Serve) declare(s *set) {
 	s.integer(&c.MaxWaiting, "max_waiting", "requests that wait for their turn; more are refused")
 	s.number(&c.TimeoutSeconds, "request_timeout", "seconds a request may take")
 	s.number(&c.GraceSeconds, "grace", "seconds that answers under way have when the server is to end")
-	s.text(&c.FeedbackFile, "feedback_file", "FILE", "what people think of answers, from the page's thumbs, is added here, .jsonl")
+	s.text(&c.FeedbackFile, "feedback_file", "FILE", "what people think of answers, from the page's buttons, is added here, .jsonl")
 	c.Model.declare(s)
 	c.declareAdapter(s)
 	s.alias("model_name_or_path", "qa_model_name_or_path")

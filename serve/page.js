@@ -114,7 +114,7 @@
     return h;
   };
 
-  // addTools adds what can be done with the answer messages[at]: its passages, thumbs.
+  // addTools adds what can be done with the answer messages[at]: its passages, and what one thinks of it.
   const addTools = (turn, at) => {
     const tools = element("div", undefined, "tools");
     const { content: answer, citations } = messages[at];
@@ -127,13 +127,13 @@
       tools.lastChild.className = "of";
       press(document.querySelectorAll(".of"), tools.lastChild);
     }
-    if (body.feedback === "true") tools.append(...thumbs(turn, at));
+    if (body.feedback === "true") tools.append(...ratings(turn, at));
     turn.append(tools);
   };
 
-  const thumbs = (turn, at) => {
+  const ratings = (turn, at) => {
     const sent = JSON.stringify({ question: messages[at - 1].content, answer: messages[at].content, documents: messages[at].citations.map((c) => c.document), history: turnsOf(messages.slice(0, at - 1)) });
-    const buttons = [["👍", "Good answer", "up"], ["👎", "Bad answer", "down"]].map(([sign, label, rating]) => button(sign, label, false, async (b) => {
+    const buttons = [["Good", "Good answer", "up"], ["Bad", "Bad answer", "down"]].map(([sign, label, rating]) => button(sign, label, false, async (b) => {
       try {
         const response = await fetch("/feedback", { method: "POST", headers: headers(), body: JSON.stringify({ rating, ...JSON.parse(sent) }) });
         if (!response.ok) throw new Error(await failure(response));
