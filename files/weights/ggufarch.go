@@ -18,10 +18,17 @@ type ggufArch struct {
 
 // layer is what a part of a layer is called elsewhere, "" of a strange one.
 func (a ggufArch) layer(part string) string {
-	if name := map[string]string{"post_attention_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm", "post_ffw_norm": "post_feedforward_layernorm"}[part]; a.around && name != "" {
+	if name := ggufAround[part]; a.around && name != "" {
 		return name
 	}
 	return ggufLayer[part]
+}
+
+// ggufAround is in ggufLayer's place for norms before and behind a layer's parts.
+var ggufAround = map[string]string{
+	"post_attention_norm": "post_attention_layernorm",
+	"ffn_norm":            "pre_feedforward_layernorm",
+	"post_ffw_norm":       "post_feedforward_layernorm",
 }
 
 var ggufArchs = map[string]ggufArch{

@@ -34,7 +34,7 @@ func (m *Model) ConvertGGUF(ctx context.Context, path string, g GGUF) (notes []s
 		return nil, fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
 	}
 	e := &ggufExport{model: m, GGUF: g}
-	if err := json.Unmarshal(config, &e.config); err != nil {
+	if err := e.read(config); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(m.path, configName), err)
 	}
 	var known bool
@@ -57,7 +57,7 @@ func (m *Model) ConvertGGUF(ctx context.Context, path string, g GGUF) (notes []s
 
 // ggufWritten are llama.cpp's names of the architectures that are written, by model
 // type: a mistral is a llama to it.
-var ggufWritten = map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+var ggufWritten = map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3"}
 
 // ggufExport gathers what a GGUF file says, and what is wrong.
 type ggufExport struct {
@@ -83,6 +83,7 @@ type ggufExport struct {
 		UseWindow *bool    `json:"use_sliding_window"`
 		BOS       any      `json:"bos_token_id"`
 		Pad       any      `json:"pad_token_id"`
+		gemma3Config
 	}
 	notes    []string
 	problems []error
@@ -119,6 +120,9 @@ func (e *ggufExport) heads() (heads, kvHeads, width int) {
 func (e *ggufExport) keys() []ggufKey {
 	c, arch := e.config, e.arch+"."
 	heads, kvHeads, width := e.heads()
+	if e.arch == "gemma3" {
+		c.Act = "" // another key has it
+	}
 	if c.Act != "" && c.Act != "silu" {
 		e.bad("hidden_act %q; expected silu, which is all that llama.cpp computes for a %s model", c.Act, e.arch)
 	}
@@ -151,7 +155,10 @@ func (e *ggufExport) keys() []ggufKey {
 	if c.HeadDim != nil {
 		keys = append(keys, ggufKey{arch + "attention.key_length", ggufCount(width)}, ggufKey{arch + "attention.value_length", ggufCount(width)})
 	}
-	if e.arch == "llama" {
+	switch e.arch {
+	case "gemma3":
+		keys = append(keys, e.gemma3Keys()...)
+	case "llama":
 		keys = append(keys, ggufKey{arch + "vocab_size", ggufCount(c.Vocab)}, ggufKey{arch + "rope.dimension_count", ggufCount(width)})
 	}
 	if slides := c.Type == "mistral" || c.UseWindow != nil && *c.UseWindow && c.Type != "llama"; slides && c.Window != nil && *c.Window < c.Context {
@@ -213,9 +220,9 @@ func (e *ggufExport) sizeLabel() string {
 	return ""
 }
 
-// ggufFrom are llama.cpp's names of the tensors outside the layers and of the parts of
+// from are llama.cpp's names of the tensors outside the layers and of the parts of
 // one, by their Hugging Face names.
-func ggufFrom(hf string) (name, part string) {
+func (a ggufArch) from(hf string) (name, part string) {
 	for gguf, own := range ggufNames {
 		if own == hf {
 			return gguf, strings.TrimSuffix(gguf, ".weight")
@@ -227,9 +234,11 @@ func ggufFrom(hf string) (name, part string) {
 	if !ok || !found || dot < 0 {
 		return "", ""
 	}
-	for gguf, own := range ggufLayer {
-		if own == rest[:dot] {
-			return "blk." + layer + "." + gguf + rest[dot:], gguf
+	for _, parts := range []map[string]string{ggufAround, ggufLayer} {
+		for gguf := range parts {
+			if a.layer(gguf) == rest[:dot] {
+				return "blk." + layer + "." + gguf + rest[dot:], gguf
+			}
 		}
 	}
 	return "", ""
@@ -247,7 +256,7 @@ func (e *ggufExport) tensors() []ggufOut {
 			continue // computed by everybody
 		}
 		t := e.model.tensors[hf]
-		name, part := ggufFrom(hf)
+		name, part := ggufArchs[e.arch].from(hf)
 		if name == "" || !ggufBlock.MatchString(name) && ggufNames[name] == "" {
 			strange = append(strange, hf)
 			continue
@@ -259,23 +268,14 @@ func (e *ggufExport) tensors() []ggufOut {
 			e.bad("tensor %q has shape %v; expected %v, as config.json says", hf, t.shape, want)
 			continue
 		}
-		out := ggufOut{name: name, number: e.number, shape: t.shape, values: t.read}
+		out := ggufOut{name: name, number: e.number, shape: t.shape}
 		if len(t.shape) < 2 {
 			out.number, _ = ggufNumber(F32)
 		} else if e.DType == Q8_0 && t.shape[len(t.shape)-1]%32 != 0 {
 			out.number, _ = ggufNumber(F16)
 			wide = append(wide, hf)
 		}
-		rotary := map[string]int{"attn_q": heads, "attn_k": kvHeads}[part]
-		if e.arch == "llama" && rotary > 0 {
-			out.values = func() ([]float32, error) {
-				values, err := t.read()
-				if err == nil {
-					values = permute(values, t.shape[0], rotary)
-				}
-				return values, err
-			}
-		}
+		out.values = e.rewritten(hf, t, map[string]int{"attn_q": heads, "attn_k": kvHeads}[part])
 		list = append(list, out)
 	}
 	if width%2 != 0 || len(layers) != sizes.layers || !layers[strconv.Itoa(sizes.layers-1)] {
@@ -294,6 +294,26 @@ func (e *ggufExport) tensors() []ggufOut {
 		list = append(list, e.ropeFactors())
 	}
 	return list
+}
+
+// rewritten reads a tensor as llama.cpp has it; rotary is how many heads of it turn.
+func (e *ggufExport) rewritten(hf string, t tensor, rotary int) func() ([]float32, error) {
+	switch {
+	case ggufArchs[e.arch].gemma && strings.HasSuffix(hf, "norm.weight"):
+		return func() ([]float32, error) {
+			values, err := t.read()
+			return plus(1, slices.Clone(values)), err
+		}
+	case e.arch == "llama" && rotary > 0:
+		return func() ([]float32, error) {
+			values, err := t.read()
+			if err == nil {
+				values = permute(values, t.shape[0], rotary)
+			}
+			return values, err
+		}
+	}
+	return t.read
 }
 
 // ropeFactors is the tensor that says by what Llama 3 divides each frequency.

@@ -162,7 +162,7 @@ func TestGGUFRefused(t *testing.T) {
 		return m
 	}
 	for _, c := range []struct{ name, why, config, want string }{
-		{"family", "llama.cpp would not know the tensors", `{"model_type": "t5"}`, `model_type "t5" is not written as GGUF; expected one of llama, mistral, qwen2, qwen3`},
+		{"family", "llama.cpp would not know the tensors", `{"model_type": "t5"}`, `model_type "t5" is not written as GGUF; expected one of gemma3_text, llama, mistral, qwen2, qwen3`},
 		{"activation", "llama.cpp computes silu whatever is said", `{"hidden_act": "gelu"}`, `hidden_act "gelu"; expected silu`},
 		{"rope", "llama.cpp would leave it out", `{"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}`, `rope_type "dynamic"; expected default, linear, yarn or llama3`},
 		{"shape", "a file that says one thing and holds another", `{"num_key_value_heads": 4}`, `self_attn.k_proj.weight" has shape [32 64]; expected [64 64]`},
@@ -196,6 +196,42 @@ func TestGGUFRefused(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left after an error: %v, %v", left, err)
+	}
+}
+
+// A Gemma 3 that llama.cpp would compute otherwise is refused.
+func TestGGUFGemmaRefused(t *testing.T) {
+	for _, c := range []struct{ name, why, key, value, want string }{
+		{"scale", "27B alone has another one", "query_pre_attn_scalar", `12`, "query_pre_attn_scalar 12; expected 16 (head_dim)"},
+		{"gate", "hidden_act is not what counts", "hidden_activation", `"silu"`, `hidden_activation "silu"; expected gelu_pytorch_tanh`},
+		{"cap", "Gemma 2 has it", "final_logit_softcapping", `30.0`, "final_logit_softcapping or use_bidirectional_attention is set"},
+		{"embedder", "EmbeddingGemma sees both sides", "use_bidirectional_attention", `true`, "use_bidirectional_attention is set"},
+		{"windows", "each sixth layer is whole there", "sliding_window_pattern", `2`, "layer 1 has a sliding window: false; expected one in all layers but each sixth"},
+		{"rope", "its layers with windows are not scaled", "rope_scaling", `{"rope_type": "yarn", "factor": 2.0}`, `rope_type "yarn"; expected default or linear`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := openGGUF(t.Context(), "testdata/tiny-gemma3-q8_0.gguf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			var fields map[string]json.RawMessage
+			if err := json.Unmarshal(m.config, &fields); err != nil {
+				t.Fatal(err)
+			}
+			fields[c.key] = json.RawMessage(c.value)
+			if m.config, err = json.Marshal(fields); err != nil {
+				t.Fatal(err)
+			}
+			parsed, err := tokenizer.ParseFiles(m.Files())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = m.ConvertGGUF(t.Context(), filepath.Join(t.TempDir(), "model.gguf"), GGUF{DType: F32, Vocabulary: vocabularyOf(parsed), Files: m.Files()})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: error %v; want %q", c.why, err, c.want)
+			}
+		})
 	}
 }
 

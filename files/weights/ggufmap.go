@@ -125,9 +125,7 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufS
 				values = unpermute(values, t.shape[0], rotaryHeads)
 			}
 			if err == nil && arch.gemma && strings.HasSuffix(hf, "norm.weight") {
-				for i := range values {
-					values[i]--
-				}
+				plus(-1, values)
 			}
 			return values, err
 		}}
