@@ -23,8 +23,11 @@ type checks struct {
 	c config.Train
 
 	// command is set where a command runs the checks for itself: it has taken its
-	// folder and read its rows, and loads the embedding model itself.
+	// folder and read its rows, tells what is to be known itself, and loads the
+	// embedding model itself.
 	command bool
+	// read are the rows of a command, by the setting that names their file.
+	read map[string][]dataset.Example
 	// index says that vectors will be written, be they there or not.
 	index bool
 	// noEngine says that nothing is computed.
@@ -45,7 +48,7 @@ func newChecks(ctx context.Context, c config.Train, show *report.Run) *checks {
 	return &checks{
 		c: c,
 		session: session{
-			hub: c.Hub, show: show,
+			hub: c.Hub, show: show, located: map[string]string{},
 			documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
 		},
 	}
@@ -86,13 +89,14 @@ func (d *checks) retrieves() bool {
 
 // checked runs the checks for a command that has no report yet, on the console
 // alone: what is wrong leaves nothing behind.
-func checked(ctx context.Context, c config.Train, s Streams) (_ *checks, err error) {
+func checked(ctx context.Context, c config.Train, read map[string][]dataset.Example, s Streams) (_ *checks, err error) {
 	show, err := report.Open("", report.Options{Console: s.Err, Plain: c.DisableTqdm})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	d := newChecks(ctx, c, show)
+	d.read = read
 	return d, d.run(ctx)
 }
 
@@ -102,6 +106,7 @@ func answering(e config.Eval) config.Train {
 	c.DoTrain, c.DoEval = false, false
 	c.Model, c.Prompt, c.Scoring, c.Database, c.History = e.Model, e.Prompt, e.Scoring, e.Database, e.History
 	c.Generation, c.Hub, c.Engine, c.Seed = e.Generation, e.Hub, e.Engine, e.Seed
+	c.TestFile, c.OnOverflow = e.TestFile, e.OnOverflow
 	if !c.Retrieves() {
 		c.Database = config.DefaultDatabase()
 	}

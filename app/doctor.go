@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorqa/config"
 	"gorqa/qa"
@@ -212,10 +213,13 @@ func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
 // rows reads a file of rows, and looks whether they fit.
 func (d *checks) rows(ctx context.Context, name, path string) (string, error) {
-	if path == "" || d.command {
+	if path == "" || d.command && len(d.read[name]) == 0 {
 		return "", nil
 	}
-	examples, warning, err := readExamples(ctx, path, d.c.OnBadRows == "skip")
+	examples, warning, err := d.read[name], "", error(nil)
+	if !d.command {
+		examples, warning, err = readExamples(ctx, path, d.c.OnBadRows == "skip")
+	}
 	if err != nil {
 		return "", err
 	}
@@ -229,7 +233,7 @@ func (d *checks) rows(ctx context.Context, name, path string) (string, error) {
 	if examples, warning, err = qa.CheckSpeakers(template, path, examples, d.c.OnBadRows == "skip"); err != nil {
 		return "", err
 	}
-	if warning != "" {
+	if warning != "" && !d.command {
 		d.show.Warn("%s", warning)
 	}
 	if err := d.fit(name, path, examples); err != nil {
@@ -245,17 +249,25 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 		return nil
 	}
 	var err error
-	if d.c.DoTrain && name != "test_file" {
-		err = d.text.Fits(examples, qa.GoldContexts(examples))
-	}
 	var over *recipe.Overflow
-	if errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
-		d.show.Warn("%s: %v; they are left out", path, over)
-		err = nil
+	skipped := func(err error) bool {
+		return errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples)
 	}
-	if err == nil && name != "train_file" {
-		if err = d.text.Room(examples, d.c.EvalMaxNewTokens); errors.As(err, &over) && d.c.OnOverflow == "skip" && len(over.Rows) < len(examples) {
-			d.show.Warn("%s: %v; they are left out of the answers", path, over)
+	if name != "train_file" {
+		if err = d.text.Room(examples, d.c.EvalMaxNewTokens); skipped(err) {
+			d.leftOut("%s: %v; they are left out of the answers", path, over)
+			err = nil
+		} else if errors.As(err, &over) {
+			return fmt.Errorf("%s: questions to answer: %w", path, err)
+		}
+	}
+	if err == nil && d.c.DoTrain && name != "test_file" {
+		contexts := qa.GoldContexts(examples)
+		if d.command { // passages never make a row too long, and are looked at as they are encoded
+			contexts = make([]recipe.Context, len(examples))
+		}
+		if err = d.text.Fits(examples, contexts); skipped(err) {
+			d.leftOut("%s: %v; they are left out", path, over)
 			err = nil
 		}
 	}
@@ -263,6 +275,13 @@ func (d *checks) fit(name, path string, examples []dataset.Example) error {
 		return qa.InFile(path, examples, err)
 	}
 	return nil
+}
+
+// leftOut warns of rows that are left out, which a command does once it leaves them.
+func (d *checks) leftOut(format string, args ...any) {
+	if !d.command {
+		d.show.Warn(format, args...)
+	}
 }
 
 func (d *checks) documentFile(context.Context) (string, error) {
@@ -281,9 +300,38 @@ func (d *checks) documentFile(context.Context) (string, error) {
 	return fmt.Sprintf("%s: %d documents", d.c.FullDatasetFilePath, len(docs)), nil
 }
 
+// embedders looks at the embedding models that a command will load once it has the
+// generator: whether they are there and of a kind that is known.
+func (d *checks) embedders(ctx context.Context) error {
+	var names []string
+	if (d.index || d.c.Retrieves()) && d.c.EvalRetriever != config.BM25 && d.c.EvalRetriever != config.OpenAI {
+		names = append(names, d.c.EvalEmbeddingModel)
+	}
+	if d.c.Augments() && d.c.Embeds() {
+		names = append(names, d.c.EmbeddingModel)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if name == "" {
+			continue
+		}
+		folder, err := d.locateNamed(ctx, name)
+		if err == nil {
+			_, err = qa.OpenPassageTokens(ctx, folder, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // embedding loads the embedding model as an evaluation would.
 func (d *checks) embedding(ctx context.Context) (_ string, err error) {
-	if d.c.EvalEmbeddingModel == "" || d.c.EvalRetriever == config.BM25 || d.c.EvalRetriever == config.OpenAI || d.device.Engine == nil || d.command {
+	if d.command {
+		return "", d.embedders(ctx)
+	}
+	if d.c.EvalEmbeddingModel == "" || d.c.EvalRetriever == config.BM25 || d.c.EvalRetriever == config.OpenAI || d.device.Engine == nil {
 		return "", nil
 	}
 	folder, err := d.locateNamed(ctx, d.c.EvalEmbeddingModel)

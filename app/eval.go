@@ -28,7 +28,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	ready, err := checked(ctx, answering(c), s)
+	ready, err := checked(ctx, answering(c), map[string][]dataset.Example{"test_file": examples}, s)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,21 @@ func (s session) locateNamed(ctx context.Context, name string) (string, error) {
 }
 
 // locateModel finds a model on the disk: a path as it is, a model that fetch
-// knows by name, or a hub id from the hub's cache or the hub.
+// knows by name, or a hub id from the hub's cache or the hub. The hub is asked once.
 func (s session) locateModel(ctx context.Context, m config.Model) (string, error) {
+	key := m.ModelNameOrPath + "@" + m.ModelRevision
+	if folder, found := s.located[key]; found {
+		return folder, nil
+	}
+	folder, err := s.findModel(ctx, m)
+	if err == nil && s.located != nil {
+		s.located[key] = folder
+	}
+	return folder, err
+}
+
+// findModel is locateModel for a model that was not found before.
+func (s session) findModel(ctx context.Context, m config.Model) (string, error) {
 	name := m.ModelNameOrPath
 	if modelfile.Exists(name) {
 		return name, nil

@@ -13,4 +13,5 @@ type session struct {
 	hub       config.Hub                         // where models come from that do not lie here
 	documents func() ([]dataset.Document, error) // reads them once
 	show      *report.Run
+	located   map[string]string // where models were found, by name and revision; nil where each is asked for once
 }

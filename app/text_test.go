@@ -135,3 +135,21 @@ func TestFidBoundsAreTheSettings(t *testing.T) {
 		t.Errorf("settings: %d passages, %d tokens; fid.json: %d, %d; the same expected", config.MostRows, config.MostTokens, qa.MostPassages, qa.MostTokens)
 	}
 }
+
+// The hub is asked for a model once in a command.
+func TestLocateModelOnce(t *testing.T) {
+	folder := t.TempDir()
+	s := session{located: map[string]string{}, show: quiet(t)}
+	for range 2 {
+		got, err := s.locateNamed(t.Context(), folder)
+		if err != nil || got != folder {
+			t.Fatal(got, err)
+		}
+		if err := os.RemoveAll(folder); err != nil { // asked again, nothing would be found
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.locateModel(t.Context(), config.Model{ModelNameOrPath: folder, ModelRevision: "other"}); err == nil {
+		t.Error("another revision is the same")
+	}
+}

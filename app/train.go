@@ -57,7 +57,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err := r.originate(ctx, begin); err != nil {
 		return err
 	}
-	ready, err := checked(ctx, c, s)
+	ready, err := checked(ctx, c, map[string][]dataset.Example{"train_file": r.training, "eval_file": r.eval, "test_file": r.testing}, s)
 	if err != nil {
 		return err
 	}
