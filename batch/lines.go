@@ -1,5 +1,7 @@
 package batch
 
+import "fmt"
+
 // Pack is rows of ids that stand one behind the other in Size positions, and the
 // rectangle of Tall rows of Wide tokens in which each has a line of its own. Sizes
 // above what the rows need are for few shapes; what stands behind the rows means
@@ -8,6 +10,38 @@ type Pack struct {
 	Rows             [][]int32
 	Kinds            [][]int32 // token types of the rows, nil for zeros
 	Size, Tall, Wide int
+}
+
+// Check reports rows that an encoder of so many positions and ids cannot run, or that
+// the pack has no room for.
+func (p Pack) Check(positions, vocabulary int) error {
+	tokens := 0
+	for i, row := range p.Rows {
+		if n := len(row); n == 0 || n > p.Wide || n > positions {
+			return fmt.Errorf("row %d has %d tokens; the pack is %d wide and the model has %d positions; truncate the rows", i, n, p.Wide, positions)
+		}
+		for _, id := range row {
+			if id < 0 || int(id) >= vocabulary {
+				return fmt.Errorf("token id %d; the model has ids 0 to %d; use the model's own tokenizer", id, vocabulary-1)
+			}
+		}
+		tokens += len(row)
+	}
+	if len(p.Rows) == 0 || len(p.Rows) > p.Tall || tokens > p.Size {
+		return fmt.Errorf("%d rows with %d tokens; expected 1 to %d with at most %d", len(p.Rows), tokens, p.Tall, p.Size)
+	}
+	return nil
+}
+
+// Places are those of each row's tokens in it, from 0.
+func (p Pack) Places() [][]int32 {
+	places := make([][]int32, len(p.Rows))
+	for i, row := range p.Rows {
+		for j := range row {
+			places[i] = append(places[i], int32(j))
+		}
+	}
+	return places
 }
 
 // Flat lays what rows have for their tokens one behind the other, zeros behind it.

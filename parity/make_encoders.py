@@ -1,11 +1,12 @@
 """Embeds texts with sentence-transformers, by tiny models of each family of encoders.
 
-    python parity/make_encoders.py [--texts N --out FILE]
+    python parity/make_encoders.py [--only NAME ...] [--texts N --out FILE]
 
 writes qa/testdata/encoders/NAME (random weights, a tokenizer of the family's kind
 and sentence-transformers' module folders) and encoders.json beside them. With --out the
 models stay as they are and the vectors of N texts go to FILE, which
-GORQA_ENCODERS=FILE go test ./qa -run TestEncoderFamilies compares.
+GORQA_ENCODERS=FILE go test ./qa -run TestEncoderFamilies compares. Tokenizers are not
+trained the same twice: --only makes some models anew and leaves the others.
 """
 import argparse
 import json
@@ -160,13 +161,46 @@ def families():
     small = dict(vocab_size=len(t), d_model=24, d_kv=8, d_ff=40, num_layers=2, num_heads=3, pad_token_id=t.pad_token_id, eos_token_id=t.eos_token_id)
     yield "t5", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="relu")), [pooled("mean"), dense(24, 16, torch.nn.Identity(), False), st.Normalize()], {}, {}
     yield "t5-gated", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="gated-gelu", relative_attention_max_distance=20)), [pooled("mean")], {}, {}
+    yield from decoders_of()
 
 
-def make():
-    shutil.rmtree(FOLDER, ignore_errors=True)
+def decoder(tokenizer, **more):
+    return dict(vocab_size=len(tokenizer), hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                num_key_value_heads=2, head_dim=8, max_position_embeddings=64, initializer_range=0.3, pad_token_id=tokenizer.pad_token_id,
+                bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id) | more
+
+
+def decoders_of():
+    """Decoders as embedders: rows padded on either side, one closing token."""
+    instruct = {"query": "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", "document": ""}
+    t = bpe(before=False, side="left", length=64)
+    yield "qwen3", t, T.Qwen3Model(T.Qwen3Config(**decoder(t))), [pooled("lasttoken"), st.Normalize()], instruct, {"truncate_dim": 20}
+    yield "qwen3-right", bpe(before=False, length=64), T.Qwen3Model(T.Qwen3Config(**decoder(
+        t, is_causal=False, use_sliding_window=True, sliding_window=3, layer_types=["sliding_attention", "full_attention", "sliding_attention"]))), [
+        pooled("mean"), dense(24, 24, torch.nn.Tanh())], {}, {}
+    t = bpe(side="left", length=48)
+    yield "qwen2", t, T.Qwen2Model(T.Qwen2Config(**decoder(t, hidden_size=32))), [pooled("weightedmean", 32)], {}, {}
+    t = unigram(length=64)
+    yield "mistral", t, T.MistralModel(T.MistralConfig(**decoder(t, sliding_window=6))), [
+        pooled("lasttoken"), st.Normalize()], {"web_search_query": "Instruct: find\nQuery: "}, {}
+    yield "llama", t, T.LlamaModel(T.LlamaConfig(**decoder(t, max_position_embeddings=32, rope_parameters={
+        "rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}))), [
+        pooled("lasttoken")], {}, {}
+    t = unigram("<bos>", "<eos>", length=64)
+    yield "gemma3_text", t, T.Gemma3TextModel(T.Gemma3TextConfig(**decoder(
+        t, use_bidirectional_attention=True, sliding_window=9, query_pre_attn_scalar=10,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"]))), [
+        pooled("mean"), dense(24, 40, torch.nn.Identity(), False), dense(40, 24, torch.nn.Identity(), False), st.Normalize()], {
+        "query": "task: search result | query: ", "document": "title: none | text: "}, {"truncate_dim": 16}
+
+
+def make(only):
     torch.manual_seed(0)
     for name, tokenizer, model, behind, prompts, other in families():
+        if only and name not in only:
+            continue
         folder = FOLDER / name
+        shutil.rmtree(folder, ignore_errors=True)
         plain = FOLDER / "plain"
         spread(model).save_pretrained(plain)
         tokenizer.save_pretrained(plain)
@@ -175,8 +209,11 @@ def make():
         shutil.rmtree(plain)
 
 
+    if only and "nomic_bert" not in only:
+        return
     # transformers saves a nomic_bert under the names of Nomic's own code; here are its own.
     native = FOLDER / "nomic_bert-native"
+    shutil.rmtree(native, ignore_errors=True)
     shutil.copytree(FOLDER / "nomic_bert", native)
     tensors = {k: v.contiguous() for k, v in T.AutoModel.from_pretrained(native).state_dict().items()}
     safetensors.torch.save_file(tensors, native / "model.safetensors", {"format": "pt"})
@@ -197,9 +234,10 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--texts", type=int, default=16)
     p.add_argument("--out")
+    p.add_argument("--only", nargs="+", default=[])
     a = p.parse_args()
     if not a.out:
-        make()
+        make(a.only)
     head = golden.header("parity/make_encoders.py", 0, {"vector": [1e-5, 1e-5]}, {"texts": texts(a.texts), "models": embed(a.texts)})
     head["versions"]["sentence_transformers"] = sentence_transformers.__version__
     with open(a.out or ROOT / "encoders.json", "w", encoding="utf-8") as f:

@@ -227,7 +227,7 @@ func TestOpenEmbedderErrors(t *testing.T) {
 	e := enginetest.Open(t)
 	for _, test := range []struct{ name, why, folder, want string }{
 		{"missing", "no such folder", t.TempDir() + "/none", "none"},
-		{"decoder", "not an encoder", "../tensor/arch/llama/testdata/llama", `model_type is "llama"`},
+		{"decoder", "nothing says how its states are pooled", "../tensor/arch/llama/testdata/llama", "a decoder without modules.json"},
 		{"no tokenizer", "texts cannot be read", "../tensor/arch/bert/testdata/bert", "tokenizer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

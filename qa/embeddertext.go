@@ -35,6 +35,8 @@ func (x *embedderText) open(ctx context.Context, folder, model string) (_ *weigh
 	}
 	if shape, err = encoderOf(source.Config()); err != nil {
 		err = fmt.Errorf("embedding model %s: %w", folder, err)
+	} else if shape.needsModules && x.settings.Plain {
+		err = fmt.Errorf("embedding model %s: a decoder without modules.json; expected it to say how the states of tokens become a vector; choose an embedding model, or save it with sentence-transformers", folder)
 	} else {
 		err = x.load(folder, at, shape)
 	}

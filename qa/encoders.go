@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/arch/t5"
 	"gorqa/tensor/embed"
 	"gorqa/tensor/tape"
@@ -32,6 +33,8 @@ type encoderShape struct {
 	// other says whether a tensor, by that name, is known and not needed.
 	other func(name string) bool
 	open  func(bf16 bool) embed.Encoder
+	// needsModules says that a folder without modules.json does not tell how states are pooled.
+	needsModules bool
 }
 
 // encoders lists all of them.
@@ -39,6 +42,7 @@ func encoders() []encoderFamily {
 	return []encoderFamily{
 		{bert.Known(), bertEncoder},
 		{t5.Known(), t5Encoder},
+		{[]string{"gemma3_text", "llama", "mistral", "qwen2", "qwen3"}, decoderEncoder},
 	}
 }
 
@@ -104,5 +108,25 @@ func t5Encoder(config []byte) (encoderShape, error) {
 		part:  func(string) (string, int, int) { return "", 0, 0 },
 		other: func(name string) bool { return strings.HasPrefix(name, "decoder.") || name == "lm_head.weight" },
 		open:  func(bf16 bool) embed.Encoder { return t5.NewEncoder(c, bf16) },
+	}, nil
+}
+
+// decoderEncoder is a decoder as Qwen3-Embedding, e5-mistral and EmbeddingGemma have it.
+func decoderEncoder(config []byte) (encoderShape, error) {
+	c, err := llama.ParseEncoder(config)
+	if err != nil {
+		return encoderShape{}, err
+	}
+	return encoderShape{
+		vocabulary: c.Vocabulary, width: c.Width, positions: c.MaxLength, weights: c.Weights(), needsModules: true,
+		name: func(tensor string) string {
+			if strings.HasPrefix(tensor, "model.") {
+				return tensor
+			}
+			return "model." + tensor // as it is called where the model was saved without a head
+		},
+		part:  func(string) (string, int, int) { return "", 0, 0 },
+		other: func(name string) bool { return name == "model.lm_head.weight" },
+		open:  func(bf16 bool) embed.Encoder { return llama.NewEncoder(c, bf16) },
 	}, nil
 }

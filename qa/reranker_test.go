@@ -63,6 +63,7 @@ func TestOpenRerankerErrors(t *testing.T) {
 		change          map[string]map[string]any // of files
 		want            string
 	}{
+		{"decoder", "its head is another one", "encoders/qwen3", map[string]map[string]any{"config.json": {"architectures": []string{"Qwen3ForSequenceClassification"}, "num_labels": 1}}, `model_type is "qwen3"; expected one of bert`},
 		{"embedder", "it has no head", "encoders/roberta", nil, "ForSequenceClassification"},
 		{"labels", "which of them is the score", "rerankers/bert", map[string]map[string]any{"config.json": {"id2label": map[string]string{"0": "no", "1": "yes"}}}, "2 labels (id2label); expected one"},
 		{"activation", "another function", "rerankers/bert", map[string]map[string]any{"config.json": {"sentence_transformers": map[string]string{"activation_fn": "torch.nn.modules.activation.Softmax"}}}, "Softmax"},

@@ -17,6 +17,7 @@ import (
 
 // Settings are what a model's folder says about text and vectors.
 type Settings struct {
+	Plain   bool   // there is no modules.json
 	Encoder string // the folder of the encoder and its tokenizer, "" for the model's own
 	Pooling []Pooling
 	Steps   []Step // what is done with pooled vectors; the folder of one with weights is its Path
@@ -60,6 +61,7 @@ func ReadSettings(folder, name string) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
+	s.Plain = !found
 	var errs []error
 	withoutPrompt := ""
 	if found {
@@ -304,11 +306,12 @@ func exists(path string) bool {
 }
 
 // isE5 says whether the last part of a model's name has "e5" for a word, as
-// intfloat/e5-base-v2 and intfloat/multilingual-e5-small do.
+// intfloat/e5-base-v2 and intfloat/multilingual-e5-small do, but not e5-mistral and what
+// else follows instructions: their questions go behind other words.
 func isE5(name string) bool {
 	base := strings.ToLower(filepath.Base(filepath.ToSlash(name)))
 	words := strings.FieldsFunc(base, func(r rune) bool { return r == '-' || r == '_' || r == '.' })
-	return slices.Contains(words, "e5")
+	return slices.Contains(words, "e5") && !slices.Contains(words, "instruct") && !slices.Contains(words, "mistral")
 }
 
 // maxSettings bounds one of the files, in bytes; a tokenizer_config.json with many

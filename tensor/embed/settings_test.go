@@ -69,6 +69,7 @@ func TestReadSettings(t *testing.T) {
 			`"pooling_mode_mean_tokens":true,"pooling_mode_mean_sqrt_len_tokens":true,"pooling_mode_weightedmean_tokens":true,"pooling_mode_lasttoken":true}`},
 			Settings{Similarity: ByCosine, Pooling: poolings, Steps: unit}},
 		{"e5", "its prompts are in no file", "intfloat/e5-base-v2", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, QueryPrompt: "query: ", PassagePrompt: "passage: "}},
+		{"e5 that follows instructions", "its questions go behind other words", "intfloat/e5-mistral-7b-instruct", nil, Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit}},
 		{"e5 with prompts", "the folder's own come first", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"document":"P: "}}`},
 			Settings{Similarity: ByCosine, Pooling: []Pooling{Mean}, Steps: unit, PassagePrompt: "P: "}},
 		{"e5 saved again", "empty prompts are none", "e5-small", map[string]string{"config_sentence_transformers.json": `{"prompts":{"query":"","document":""}}`},
@@ -118,6 +119,7 @@ func TestReadSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			test.want.Plain = test.files["modules.json"] == ""
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", test.why, diff)
 			}

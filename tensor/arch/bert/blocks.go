@@ -2,10 +2,8 @@ package bert
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive // graph code reads as formulas
 
 	"gorqa/tensor/nn"
@@ -110,32 +108,11 @@ func (m *Model) attentionBlock(window int) *tape.Block {
 	return &tape.Block{
 		Name: fmt.Sprintf("bert attention %d", window), Outputs: 1,
 		Forward: func(_ *nn.Weights, in []*Node) (out, kept []*Node) {
-			at, lengths, back := in[3], in[4], in[5]
-			b, s, h, c := at.Shape().Dimensions[0], at.Shape().Dimensions[1], in[0].Shape().Dimensions[1], in[0].Shape().Dimensions[2]
-			heads := func(x *Node) *Node { // [B, H, S, C]
-				return TransposeAllAxes(Gather(x, InsertAxes(at, -1)), 0, 2, 1, 3)
-			}
-			scores := ConvertDType(dot(heads(in[0]), heads(in[1]), 3), dtypes.Float32) // [B, H, S, S]
-			shape, g := scores.Shape(), scores.Graph()
-			scores = MulScalar(scores, 1/math.Sqrt(float64(c)))
+			r := nn.Packed{At: in[3], Lengths: in[4], Back: in[5], Window: window}
 			if len(in) > 6 {
-				scores = Add(scores, BroadcastToDims(InsertAxes(in[6], 0), shape.Dimensions...))
+				r.Bias = in[6]
 			}
-			hidden := Scalar(g, dtypes.Float32, -1e9)
-			key := Iota(g, shapes.Make(dtypes.Int32, b, 1, 1, s), 3)
-			seen := LessThan(key, BroadcastToShape(Reshape(lengths, b, 1, 1, 1), key.Shape()))
-			scores = Where(BroadcastToDims(seen, shape.Dimensions...), scores, hidden)
-			if window > 0 {
-				square := shapes.Make(dtypes.Int32, 1, 1, s, s)
-				near := LessOrEqual(Abs(Sub(Iota(g, square, 2), Iota(g, square, 3))), Scalar(g, dtypes.Int32, window))
-				scores = Where(BroadcastToDims(near, shape.Dimensions...), scores, hidden)
-			}
-			p := Exp(Sub(scores, BroadcastToDims(ReduceAndKeep(scores, ReduceMax, -1), shape.Dimensions...)))
-			sum := ReduceAndKeep(p, ReduceSum, -1) // [B, H, S, 1]
-			o := ConvertDType(dot(ConvertDType(p, m.dtype), heads(in[2]), 2), dtypes.Float32)
-			o = Div(o, BroadcastToDims(sum, b, h, s, c))
-			o = Reshape(TransposeAllAxes(ConvertDType(o, m.dtype), 0, 2, 1, 3), b*s, h, c)
-			return []*Node{Gather(o, InsertAxes(back, -1))}, nil
+			return []*Node{r.Attention(in[0], in[1], in[2])}, nil
 		},
 	}
 }
@@ -172,12 +149,6 @@ func (m *Model) feed(w *nn.Weights, x *Node) *Node {
 		y = act(y)
 	}
 	return nn.Linear(w, "outer", y)
-}
-
-// dot sums the last axis of a [B, H, ., .] against the given axis of b, with the
-// accumulator left to the backend.
-func dot(a, b *Node, axis int) *Node {
-	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General([]int{3}, []int{0, 1}, []int{axis}, []int{0, 1})
 }
 
 func (m *Model) norm(w *nn.Weights, name string, x *Node) *Node {

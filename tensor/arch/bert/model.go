@@ -143,14 +143,7 @@ func (m *Model) places(rows [][]int32) [][]int32 {
 func (m *Model) share(t *tape.Tape, p batch.Pack) (sh shared, err error) {
 	sh = shared{pack: p, natively: t.OnHost() && !m.graphs && m.Config.Buckets == 0}
 	if len(m.angles) > 0 {
-		order := make([][]int32, len(p.Rows))
-		for i, row := range p.Rows {
-			order[i] = make([]int32, len(row))
-			for j := range row {
-				order[i][j] = int32(j)
-			}
-		}
-		if sh.places, err = t.Ints(p.Flat(order), p.Size); err != nil {
+		if sh.places, err = t.Ints(p.Flat(p.Places()), p.Size); err != nil {
 			return sh, err
 		}
 	}
@@ -178,20 +171,8 @@ func (m *Model) share(t *tape.Tape, p batch.Pack) (sh shared, err error) {
 
 // check reports what Hidden cannot run.
 func (m *Model) check(p batch.Pack) error {
-	tokens := 0
-	for i, row := range p.Rows {
-		if n := len(row); n == 0 || n > p.Wide || n > m.Config.Positions {
-			return fmt.Errorf("%s: row %d has %d tokens; the pack is %d wide and the model has %d positions; truncate the rows", m.Config.Type, i, n, p.Wide, m.Config.Positions)
-		}
-		for _, id := range row {
-			if id < 0 || int(id) >= m.Config.Vocabulary {
-				return fmt.Errorf("%s: token id %d; the model has ids 0 to %d; use the model's own tokenizer", m.Config.Type, id, m.Config.Vocabulary-1)
-			}
-		}
-		tokens += len(row)
-	}
-	if len(p.Rows) == 0 || len(p.Rows) > p.Tall || tokens > p.Size {
-		return fmt.Errorf("%s: %d rows with %d tokens; expected 1 to %d with at most %d", m.Config.Type, len(p.Rows), tokens, p.Tall, p.Size)
+	if err := p.Check(m.Config.Positions, m.Config.Vocabulary); err != nil {
+		return fmt.Errorf("%s: %w", m.Config.Type, err)
 	}
 	for i, row := range p.Kinds {
 		for _, kind := range row {

@@ -48,6 +48,7 @@ type Config struct {
 	Scales     Scales
 	LogitCap   float64 // logits stay within ± it; 0 for none
 	Slide      []int   // sliding window of each layer, 0 for none
+	BothWays   bool    // tokens see those behind them too, less than Slide away
 	MaxLength  int     // positions that the model is right for
 }
 
@@ -126,7 +127,8 @@ type hfConfig struct {
 	ScoreScalar   setting[float64] `json:"query_pre_attn_scalar"`
 	ScoreCap      setting[float64] `json:"attn_logit_softcapping"`
 	LogitCap      setting[float64] `json:"final_logit_softcapping"`
-	Bidirectional bool             `json:"use_bidirectional_attention"`
+	Bidirectional bool             `json:"use_bidirectional_attention"` // of Gemma 3
+	Causal        setting[bool]    `json:"is_causal"`
 
 	EmbeddingScale setting[float64] `json:"embedding_multiplier"`
 	ResidualScale  setting[float64] `json:"residual_multiplier"`
@@ -137,7 +139,17 @@ type hfConfig struct {
 // ParseConfig reads a config.json as transformers 5.23 does, of all spellings of
 // a setting. All problems are reported together. Whether the head is the embedding
 // is for the weights to say: a caller whose weights show otherwise sets Tied.
-func ParseConfig(data []byte) (Config, error) {
+func ParseConfig(data []byte) (Config, error) { return parse(data, false) }
+
+// ParseEncoder is ParseConfig for an Encoder: tokens may see those behind them, and
+// there is no head.
+func ParseEncoder(data []byte) (Config, error) {
+	c, err := parse(data, true)
+	c.Tied = true
+	return c, err
+}
+
+func parse(data []byte, encoder bool) (Config, error) {
 	var h hfConfig
 	if err := json.Unmarshal(data, &h); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
@@ -156,7 +168,7 @@ func ParseConfig(data []byte) (Config, error) {
 	share := h.HiddenSize / max(h.Heads, 1)
 	c.HeadWidth = h.HeadDim.or(cmp.Or(f.headWidth, share), share)
 	problems := h.sizes(c)
-	problems = append(problems, h.scales(f, &c), h.ropes(f, &c))
+	problems = append(problems, h.scales(f, &c), h.ropes(f, &c), h.ways(f, encoder, &c))
 	if err := errors.Join(problems...); err != nil {
 		return Config{}, err
 	}
@@ -166,6 +178,11 @@ func ParseConfig(data []byte) (Config, error) {
 	}
 	if c.Slide, err = h.slides(f, c.Still); err != nil {
 		return Config{}, err
+	}
+	if c.BothWays {
+		if err := h.slideBothWays(c.Slide); err != nil {
+			return Config{}, err
+		}
 	}
 	if err := tape.CheckSize(c.Weights()); err != nil {
 		return Config{}, err
@@ -227,9 +244,6 @@ func (h hfConfig) scales(f family, c *Config) error {
 			return missing
 		}
 		return v
-	}
-	if h.Bidirectional {
-		problems = append(problems, errors.New("config.json: use_bidirectional_attention is true, that of an embedder; expected a generator, whose tokens see those before them"))
 	}
 	if f.gemma {
 		c.Scales.Embedding = math.Sqrt(float64(c.Width))

@@ -147,6 +147,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"cap of gemma3_text", "5 does not look at it", "gemma3_text", `,"attn_logit_softcapping":50`, "attn_logit_softcapping is 50"},
 		{"scalar of gemma3_text", "no scale", "gemma3_text", `,"query_pre_attn_scalar":0`, "query_pre_attn_scalar is 0"},
 		{"both ways", "an embedder", "gemma3_text", `,"use_bidirectional_attention":true`, "use_bidirectional_attention is true"},
+		{"not causal", "an embedder", "qwen3", `,"is_causal":false`, "is_causal is false"},
 		{"two local thetas", "which one?", "gemma3_text", `,"rope_local_base_freq":1e3,"rope_parameters":{"sliding_attention":{"rope_theta":1e4}}`, "rope_theta is 1000 in one place and 10000 in another"},
 		{"no_rope_layers", "which layer is meant?", "smollm3", `,"no_rope_layers":[1]`, "no_rope_layers names 1 layers; expected 4"},
 		{"theta of olmo3", "5 and 4 take others for layers with a window", "olmo3", `,"rope_theta":1e4`, "which transformers 5 takes for 500000 and 4 for 10000"},

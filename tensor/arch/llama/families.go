@@ -167,3 +167,40 @@ func (h hfConfig) still(f family) ([]bool, error) {
 	}
 	return out, nil
 }
+
+// ways says whether tokens see those behind them, as only an embedder's may. Gemma 3 has
+// a key of its own for that, transformers one for all.
+func (h hfConfig) ways(f family, encoder bool, c *Config) error {
+	causal := h.Causal.or(true, false)
+	c.BothWays = h.Bidirectional || !causal
+	key := "use_bidirectional_attention is true"
+	if !causal {
+		key = "is_causal is false"
+	}
+	switch {
+	case !c.BothWays:
+		return nil
+	case !encoder:
+		return fmt.Errorf("config.json: %s, that of an embedder; expected a generator, whose tokens see those before them", key)
+	case h.Bidirectional && f.slideTheta == 0 || h.Bidirectional && !causal:
+		return fmt.Errorf("config.json: use_bidirectional_attention is true in a %s whose is_causal is %t; expected it in a gemma3_text without the other key: in others transformers does not look at it", h.ModelType, causal)
+	}
+	return nil
+}
+
+// slideBothWays turns windows into those of an encoder whose tokens see both ways: with
+// Gemma 3's key half of a window lies on each side, else a whole one.
+func (h hfConfig) slideBothWays(slide []int) error {
+	for i, window := range slide {
+		switch {
+		case window == 0:
+		case !h.Bidirectional:
+			slide[i] = window + 1
+		case window == 1:
+			return errors.New("config.json: sliding_window is 1; expected at least 2, a token on each side")
+		default:
+			slide[i] = window/2 + 1
+		}
+	}
+	return nil
+}

@@ -98,6 +98,11 @@ func (m *Model) Hidden(t *tape.Tape, b *batch.Decoder, places []int32) (x *tape.
 	if err != nil {
 		return nil, nil, err
 	}
+	return m.run(t, x, shared, places)
+}
+
+// run is Hidden from the embeddings x [S, D] on.
+func (m *Model) run(t *tape.Tape, x *tape.Value, shared Shared, places []int32) (_ *tape.Value, at []int32, err error) {
 	at = places
 	for i := range m.Config.Layers {
 		var only []int32
@@ -187,12 +192,8 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 	if err != nil {
 		return shared, err
 	}
-	for _, block := range m.angles {
-		angles, err := t.Call(block, positions)
-		if err != nil {
-			return shared, err
-		}
-		shared.angles = append(shared.angles, angles)
+	if shared.angles, err = m.turns(t, positions); err != nil {
+		return shared, err
 	}
 	attention := func(slide int) tape.Part { return m.native(b, slide) }
 	if !t.OnHost() || m.graphs {
@@ -212,6 +213,18 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 		}
 	}
 	return shared, nil
+}
+
+// turns gives the rotary angles of positions [S], of each of Config.ropeKinds.
+func (m *Model) turns(t *tape.Tape, positions *tape.Value) (all [][]*tape.Value, err error) {
+	for _, block := range m.angles {
+		angles, err := t.Call(block, positions)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, angles)
+	}
+	return all, nil
 }
 
 // native is attention over a micro-batch's trees in the host's memory.

@@ -35,20 +35,8 @@ func (e Encoder) Positions() int { return mostTokens }
 
 // Hidden runs a pack through the encoder to the states [P, D] of its positions.
 func (e Encoder) Hidden(t *tape.Tape, p batch.Pack) (*tape.Value, error) {
-	tokens := 0
-	for i, row := range p.Rows {
-		if len(row) == 0 || len(row) > p.Wide {
-			return nil, fmt.Errorf("t5: row %d has %d tokens; expected 1 to %d, as the pack is wide", i, len(row), p.Wide)
-		}
-		for _, id := range row {
-			if id < 0 || int(id) >= e.model.Config.Vocabulary {
-				return nil, fmt.Errorf("t5: token id %d; the model has ids 0 to %d; use the model's own tokenizer", id, e.model.Config.Vocabulary-1)
-			}
-		}
-		tokens += len(row)
-	}
-	if len(p.Rows) == 0 || len(p.Rows) > p.Tall || tokens > p.Size {
-		return nil, fmt.Errorf("t5: %d rows with %d tokens; expected 1 to %d with at most %d", len(p.Rows), tokens, p.Tall, p.Size)
+	if err := p.Check(mostTokens, e.model.Config.Vocabulary); err != nil {
+		return nil, fmt.Errorf("t5: %w", err)
 	}
 	words, err := e.model.Embed(t, p.Flat(p.Rows))
 	if err != nil {
@@ -62,6 +50,10 @@ func (e Encoder) Hidden(t *tape.Tape, p batch.Pack) (*tape.Value, error) {
 	lengths := p.Lengths()
 	for line, n := range lengths {
 		fill(at[line*p.Wide+int(n) : (line+1)*p.Wide])
+	}
+	tokens := 0
+	for _, row := range p.Rows {
+		tokens += len(row)
 	}
 	fill(back[tokens:])
 	states, err := e.model.encodeGroup(t, batch.Passages{Width: p.Wide, Lengths: lengths}, words, at, bias)
