@@ -112,10 +112,13 @@ func (f Format) instructs(turns []dataset.Turn, i int) bool {
 	return i > 0 || !slices.ContainsFunc(later, f.system) || slices.ContainsFunc(later, func(t dataset.Turn) bool { return f.assistant(t) && !f.system(t) })
 }
 
-// check refuses turns that are not clear.
+// check refuses turns of speakers that are not known. A history may have lost its
+// first turns here, so whether "system" answers in it is not asked again.
 func (f Format) check(turns []dataset.Turn) error {
-	for _, u := range f.unclear(turns) {
-		return fmt.Errorf("turn %d of the history is by %s; expected %s; %s", u.Turn, u.Found, u.Expected, u.Do)
+	for i, t := range turns {
+		if _, known := f.speaker(t.Speaker); !known {
+			return fmt.Errorf("turn %d of the history is by %q; expected %s", i, clip(t.Speaker), f.speakers())
+		}
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func TestSystemSpeaks(t *testing.T) {
 		if diff := cmp.Diff(tc.unclear, got); diff != "" {
 			t.Errorf("%s (%s): unclear turns (-want +got)\n%s", tc.name, tc.why, diff)
 		}
-		if _, err := text.Render(prompt.Input{Question: "y", History: history}); (err == nil) != (tc.unclear == nil) {
+		if _, err := text.Standalone(history[len(history)-1:], "y"); err != nil { // what is left of a long one
 			t.Errorf("%s (%s): error %v", tc.name, tc.why, err)
 		}
 	}
