@@ -426,6 +426,6 @@ func (s *Server) streamed(ctx context.Context, w http.ResponseWriter, j *job, h 
 			return last, nil
 		}
 	}
-	_, err = fmt.Fprint(w, "data: [DONE]\n\n")
+	_, _ = fmt.Fprint(w, "data: [DONE]\n\n") // the client may have gone
 	return last, nil
 }

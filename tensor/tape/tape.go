@@ -146,7 +146,7 @@ func (t *Tape) KeptBytes() (n int64) {
 		}
 	}
 	for x := range held {
-		n += int64(x.Shape().Memory())
+		n += int64(x.Shape().ByteSize())
 	}
 	return n
 }

@@ -63,12 +63,11 @@ func enough(part *html.Node, whole int) bool {
 
 // htmlWriter makes blocks of a tree of HTML.
 type htmlWriter struct {
-	web     bool // navigation is left out
-	blocks  []Block
-	line    strings.Builder // of the paragraph that is open
-	kind    Kind
-	level   int // of lists
-	quoting int
+	web    bool // navigation is left out
+	blocks []Block
+	line   strings.Builder // of the paragraph that is open
+	kind   Kind
+	level  int // of lists
 }
 
 // walk goes through a node and what is in it. The parser bounds the depth.

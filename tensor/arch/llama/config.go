@@ -346,10 +346,8 @@ func (c Config) linears() []linear {
 	return slices.Concat(first, []linear{{"self_attn.o_proj", c.Width, q, c.OutBias}}, gates, []linear{{"mlp.down_proj", c.Width, c.Inner, c.MLPBias}})
 }
 
-// rope are the rotary positions of layer i, which turn nothing where it has none.
-func (c Config) rope(i int) nn.Rope { return c.ropeKinds()[c.ropeKind(i)] }
-
-// ropeKind is the place of layer i's rotary positions in ropeKinds, the different ones.
+// ropeKind is the place of layer i's rotary positions, which turn nothing where it has
+// none, in ropeKinds, the different ones.
 func (c Config) ropeKind(i int) int {
 	switch {
 	case c.Still != nil && c.Still[i], c.SlideRope != nil && c.Slide[i] > 0:

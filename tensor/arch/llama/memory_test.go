@@ -59,7 +59,7 @@ func TestCacheBytesAreTwiceTheKeysAndValues(t *testing.T) {
 			if x, k, v, err = model.Prefill(tp, layer, x, shared); err != nil {
 				t.Fatal(err)
 			}
-			got += int64(k.Tensor.Shape().Memory() + v.Tensor.Shape().Memory())
+			got += int64(k.Tensor.Shape().ByteSize() + v.Tensor.Shape().ByteSize())
 		}
 		if err := tp.Free(); err != nil {
 			t.Fatal(err)

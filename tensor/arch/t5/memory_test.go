@@ -61,7 +61,7 @@ func TestCacheBytesAreKeysAndValuesOfTheStates(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					got += int64(k.Tensor.Shape().Memory() + v.Tensor.Shape().Memory())
+					got += int64(k.Tensor.Shape().ByteSize() + v.Tensor.Shape().ByteSize())
 				}
 				if err := tp.Free(); err != nil {
 					t.Fatal(err)
