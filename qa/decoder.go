@@ -129,7 +129,7 @@ func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Opt
 func (d *decoder) spoken(answer []int32, opt generate.Options) string {
 	text := recipe.Trim(d.Encoder.Tokenizer.Decode(answer, true), d.Encoder.Template.Stops())
 	if opt.Ended != nil && len(answer) == opt.MaxNewTokens {
-		text = withoutPart(text, d.Encoder.Template.Stops()[0])
+		text = WithoutPart(text, d.Encoder.Template.Stops()[0])
 	}
 	return text
 }

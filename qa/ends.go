@@ -93,8 +93,9 @@ func spells(t *tokenizer.Tokenizer, stop string) func(answer []int32) bool {
 	}
 }
 
-// withoutPart drops the beginning of a stop text that ends a text which was cut.
-func withoutPart(text, stop string) string {
+// WithoutPart drops the beginning of a stop text that ends a text which was cut, or which
+// goes on, with the white space before it.
+func WithoutPart(text, stop string) string {
 	for n := min(len(stop)-1, len(text)); n > 0; n-- {
 		if strings.HasSuffix(text, stop[:n]) {
 			return strings.TrimSpace(text[:len(text)-n])

@@ -221,7 +221,7 @@ func TestWithoutPart(t *testing.T) {
 	for _, c := range []struct{ text, stop, want string }{
 		{"Yes. ##", "###", "Yes."}, {"Yes. </s", "</s>", "Yes."}, {"Yes.", "###", "Yes."}, {"", "###", ""}, {"#", "#", "#"}, {"##", "###", ""},
 	} {
-		if got := withoutPart(c.text, c.stop); got != c.want {
+		if got := WithoutPart(c.text, c.stop); got != c.want {
 			t.Errorf("%q without a part of %q: %q; %q expected", c.text, c.stop, got, c.want)
 		}
 	}

@@ -98,7 +98,7 @@ func TestStopsAtText(t *testing.T) {
 			}
 			before, _, _ := strings.Cut(tokens.Decode(whole[i][:want], true), stop)
 			if want == most { // nothing spelt it whole
-				before = withoutPart(before, stop)
+				before = WithoutPart(before, stop)
 			}
 			if texts[i] != strings.TrimSpace(before) {
 				t.Errorf("batches of %d: answer %d is %q; %q expected, what stands before %q", rows, i, texts[i], before, stop)

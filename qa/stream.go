@@ -92,7 +92,7 @@ func (s *decoderStream) add(ids []int32, o GenerationOptions, said func(Said) bo
 func (s *decoderStream) settled(text string) string {
 	text = strings.TrimRight(text, "\uFFFD")
 	for _, stop := range s.Encoder.Template.Stops() {
-		text = withoutPart(text, stop)
+		text = WithoutPart(text, stop)
 	}
 	return strings.TrimSpace(text)
 }

@@ -98,21 +98,11 @@ func (j *job) said(now qa.Said) bool {
 	}
 	if !now.Ended {
 		for _, stop := range j.stops {
-			now.Text = withoutPart(now.Text, stop)
+			now.Text = qa.WithoutPart(now.Text, stop)
 		}
 	}
 	j.change(func(s *state) { s.said = now })
 	return !now.Ended
-}
-
-// withoutPart drops what may be the beginning of a text that ends an answer.
-func withoutPart(text, stop string) string {
-	for n := min(len(stop)-1, len(text)); n > 0; n-- {
-		if strings.HasSuffix(text, stop[:n]) {
-			return text[:len(text)-n]
-		}
-	}
-	return text
 }
 
 // maxOther is how many other uses are begun before one of them is over.

@@ -149,17 +149,8 @@ func TestPage(t *testing.T) {
 		t.Skip("starts a browser")
 	}
 	chromium(t)
-	dir := t.TempDir()
-	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
-		t.Fatal(err)
-	}
-	smallData(t, dir)
+	dir, common := toServe(t)
 	addDocument(t, filepath.Join(dir, demodata.DocumentsFile), rogue)
-	common := []string{
-		"--model_name_or_path", filepath.Join(dir, "model"), "--sep_sys", "<|im_end|>",
-		"--full_dataset_file_path", filepath.Join(dir, demodata.DocumentsFile), "--full_dataset_index_path", filepath.Join(dir, "index"),
-		"--eval_embedding_model", "all-MiniLM-L6-v2", "--eval_max_new_tokens", "24", "--bf16", "false", "--eval_k", "2",
-	}
 	questions := append(questionsOf(t, dir)[:1], rogue)
 	want := asked(t, questions, common)
 	feedback := filepath.Join(dir, "feedback.jsonl")

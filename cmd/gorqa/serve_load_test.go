@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
-
-	"gorqa/text/demodata"
 )
 
 // TestServeUnderLoad: 64 clients for as long as GORQA_TEST_LOAD says (such as 5m), one
@@ -26,16 +23,7 @@ func TestServeUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Skip("GORQA_TEST_LOAD=5m runs it")
 	}
-	dir := t.TempDir()
-	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
-		t.Fatal(err)
-	}
-	smallData(t, dir)
-	common := []string{
-		"--model_name_or_path", filepath.Join(dir, "model"), "--sep_sys", "<|im_end|>",
-		"--full_dataset_file_path", filepath.Join(dir, demodata.DocumentsFile), "--full_dataset_index_path", filepath.Join(dir, "index"),
-		"--eval_embedding_model", "all-MiniLM-L6-v2", "--eval_max_new_tokens", "24", "--bf16", "false", "--eval_k", "2",
-	}
+	dir, common := toServe(t)
 	questions := questionsOf(t, dir)
 	want := asked(t, questions, common)
 	s := startServer(t, append(common, "--served_model_name", "small")...)

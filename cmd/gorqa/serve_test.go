@@ -104,6 +104,21 @@ func questionsOf(t *testing.T, dir string) (all []string) {
 	return all
 }
 
+// toServe makes a small model and data, and the arguments by which they are asked.
+func toServe(t *testing.T) (dir string, args []string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	smallData(t, dir)
+	return dir, []string{
+		"--model_name_or_path", filepath.Join(dir, "model"), "--sep_sys", "<|im_end|>",
+		"--full_dataset_file_path", filepath.Join(dir, demodata.DocumentsFile), "--full_dataset_index_path", filepath.Join(dir, "index"),
+		"--eval_embedding_model", "all-MiniLM-L6-v2", "--eval_max_new_tokens", "24", "--bf16", "false", "--eval_k", "2",
+	}
+}
+
 // TestServeAnswersAsAskDoes: the official client gets, whole and streamed, the answers
 // of gorqa ask, whatever else runs in the batch and whoever drops out of it; citations,
 // embeddings and errors come as documented; SIGTERM lets what is under way end.
@@ -111,16 +126,7 @@ func TestServeAnswersAsAskDoes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes and trains nothing, but takes seconds")
 	}
-	dir := t.TempDir()
-	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
-		t.Fatal(err)
-	}
-	smallData(t, dir)
-	common := []string{
-		"--model_name_or_path", filepath.Join(dir, "model"), "--sep_sys", "<|im_end|>",
-		"--full_dataset_file_path", filepath.Join(dir, demodata.DocumentsFile), "--full_dataset_index_path", filepath.Join(dir, "index"),
-		"--eval_embedding_model", "all-MiniLM-L6-v2", "--eval_max_new_tokens", "24", "--bf16", "false", "--eval_k", "2",
-	}
+	dir, common := toServe(t)
 	questions := questionsOf(t, dir)[:12]
 	want := asked(t, questions, common)
 	s := startServer(t, append(common, "--api_key", "secret", "--served_model_name", "small", "--feedback_file", filepath.Join(dir, "feedback.jsonl"))...)
