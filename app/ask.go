@@ -32,10 +32,7 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	scoring := config.DefaultScoring()
 	scoring.PerDeviceEvalBatchSize = 1
-	ready := newChecks(ctx, answering(config.Eval{
-		Model: c.Model, Prompt: c.Prompt, Scoring: scoring, Database: c.Database, History: c.History,
-		Generation: c.Generation, Hub: c.Hub, Engine: c.Engine, Seed: c.Seed,
-	}), show)
+	ready := newChecks(ctx, answering(c.Answering, scoring, c.Seed), show)
 	if err := ready.run(ctx); err != nil {
 		return err
 	}

@@ -101,12 +101,10 @@ func checked(ctx context.Context, c config.Train, read map[string][]dataset.Exam
 }
 
 // answering is the settings of a run that only answers.
-func answering(e config.Eval) config.Train {
+func answering(a config.Answering, scoring config.Scoring, seed int64) config.Train {
 	c := config.DefaultTrain("")
 	c.DoTrain, c.DoEval = false, false
-	c.Model, c.Prompt, c.Scoring, c.Database, c.History = e.Model, e.Prompt, e.Scoring, e.Database, e.History
-	c.Generation, c.Hub, c.Engine, c.Seed = e.Generation, e.Hub, e.Engine, e.Seed
-	c.TestFile, c.OnOverflow = e.TestFile, e.OnOverflow
+	c.Answering, c.Scoring, c.Seed = a, scoring, seed
 	if !c.Retrieves() {
 		c.Database = config.DefaultDatabase()
 	}

@@ -114,11 +114,11 @@ func choosing(c config.Contexts, words bool) config.Train {
 	if !words {
 		model = config.DefaultModel()
 	}
-	t := answering(config.Eval{
-		Model: model, Prompt: c.Prompt, Scoring: config.DefaultScoring(), Generation: config.DefaultGeneration(), History: c.History,
+	t := answering(config.Answering{
+		Model: model, Prompt: c.Prompt, Generation: config.DefaultGeneration(), History: c.History,
 		Database: config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath},
-		Hub:      c.Hub, Engine: c.Engine, Seed: c.Seed,
-	})
+		Hub:      c.Hub, Engine: c.Engine,
+	}, config.DefaultScoring(), c.Seed)
 	if c.RetrievalPool == config.Gold {
 		t.Database = config.DefaultDatabase()
 	}

@@ -28,7 +28,9 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	ready, err := checked(ctx, answering(c), map[string][]dataset.Example{"test_file": examples}, s)
+	settings := answering(c.Answering, c.Scoring, c.Seed)
+	settings.TestFile, settings.OnOverflow = c.TestFile, c.OnOverflow
+	ready, err := checked(ctx, settings, map[string][]dataset.Example{"test_file": examples}, s)
 	if err != nil {
 		return err
 	}

@@ -34,10 +34,7 @@ func Serve(ctx context.Context, c config.Serve, s Streams) (err error) {
 	if !c.Documents() {
 		scoring.EvalContexts = []string{string(evaluate.Gold)}
 	}
-	ready := newChecks(ctx, answering(config.Eval{
-		Model: c.Model, Prompt: c.Prompt, Scoring: scoring, Database: c.Database, History: c.History,
-		Generation: c.Generation, Hub: c.Hub, Engine: c.Engine, Seed: c.Seed,
-	}), show)
+	ready := newChecks(ctx, answering(c.Answering, scoring, c.Seed), show)
 	if err := ready.run(ctx); err != nil {
 		return err
 	}

@@ -7,13 +7,7 @@ import (
 
 // Serve is the settings of gorqa serve.
 type Serve struct {
-	Model
-	Prompt
-	Database
-	History string // Bare, Concat or Rephrase
-	Generation
-	Engine
-	Hub
+	Answering
 	Seed int64
 
 	Host            string
@@ -30,8 +24,7 @@ type Serve struct {
 // DefaultServe answers on this machine alone.
 func DefaultServe() Serve {
 	return Serve{
-		Model: DefaultModel(), Prompt: DefaultPrompt(), Database: DefaultDatabase(), History: Rephrase,
-		Generation: DefaultGeneration(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
+		Answering: DefaultAnswering(), Seed: DefaultSchedule().Seed,
 		Host: "127.0.0.1", Port: 8000, MaxNumSeqs: 8, MaxWaiting: 256, TimeoutSeconds: 600, GraceSeconds: 30,
 	}
 }
@@ -48,29 +41,15 @@ func (c *Serve) declare(s *set) {
 	s.number(&c.TimeoutSeconds, "request_timeout", "seconds a request may take")
 	s.number(&c.GraceSeconds, "grace", "seconds that answers under way have when the server is to end")
 	s.text(&c.FeedbackFile, "feedback_file", "FILE", "what people think of answers, from the page's buttons, is added here, .jsonl")
-	c.Model.declare(s)
-	c.declareAdapter(s)
-	s.alias("model_name_or_path", "qa_model_name_or_path")
+	c.declareModel(s)
 	c.Prompt.declare(s, "")
-	c.Database.declare(s)
-	shortRetriever(s)
-	declareHistory(s, &c.History)
-	c.Generation.declare(s)
-	s.seed(&c.Seed, "seed", "seed of the drawing of tokens")
-	c.Engine.declare(s)
-	c.Hub.declare(s)
-	s.foreign()
+	c.declareRest(s, &c.Seed)
 }
 
 // Validate implements Settings.
 func (c *Serve) Validate() error {
 	var p problems
-	c.Model.check(&p)
-	c.Prompt.check(&p)
-	if c.Documents() {
-		c.Database.check(&p, " (or neither documents nor index, for answers without)")
-	}
-	c.Generation.check(&p)
+	c.check(&p, c.Documents(), " (or neither documents nor index, for answers without)")
 	p.that(c.Host != "", "host: empty; an address to listen on expected, such as 127.0.0.1")
 	p.between(c.Port, 0, math.MaxUint16, "port")
 	p.between(c.MaxNumSeqs, 1, 1024, "max_num_seqs")

@@ -1,0 +1,31 @@
+package config
+
+// Fetch is the settings of gorqa fetch engine and gorqa fetch model.
+type Fetch struct {
+	Name     string // of the engine's variant or of the model; "" = list models
+	CacheDir string // "" = $GORQA_CACHE, else gorqa in the user's cache folder
+	Python   string // interpreter that has pip
+}
+
+// DefaultFetch uses the python3 of the path.
+func DefaultFetch() Fetch { return Fetch{Python: "python3"} }
+
+func (c *Fetch) declare(s *set) {
+	s.positional = &positional{names: []string{"[NAME]"}, take: func(args []string) {
+		if len(args) > 0 {
+			c.Name = args[0]
+		}
+	}}
+	s.section("Fetching")
+	s.text(&c.CacheDir, "cache_dir", "DIR", "cache folder, if not $GORQA_CACHE or gorqa in the user's cache folder")
+	s.text(&c.Python, "python", "PROGRAM", "Python that has pip, which only downloads")
+}
+
+// Validate implements Settings.
+func (c *Fetch) Validate() error {
+	var p problems
+	p.needed(c.Python, "python", "a Python interpreter")
+	return p.join()
+}
+
+func (c *Fetch) notices() []string { return nil }
