@@ -3,21 +3,22 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
 
 	"gorqa/config"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
-	"gorqa/text/evaluate"
 )
 
-// Ask answers a question, or each line of the standard input, from the
-// documents, and names the passages that the answer stands on. Each line stands
-// alone: it follows on the turns of the history, where there are any, and not on
-// other lines.
+// Ask answers a question, or each line of the standard input, from the documents, and
+// names the passages that the answer stands on. Each line stands alone: it follows on
+// the turns of the history, where there are any, and not on other lines. On a terminal
+// it is a chat, whose questions follow on each other.
 func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	var history []dataset.Turn
 	if c.HistoryFile != "" {
@@ -48,61 +49,67 @@ func Ask(ctx context.Context, c config.Ask, s Streams) (err error) {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if c.Question != "" {
-		return x.ask(ctx, c.Question, history, s.Out)
+	a := &answerer{evaluation: x, how: generationOptions(c.Generation, 1, c.Seed), minScore: c.MinScore}
+	if in, out, ok := terminals(s); ok && c.Question == "" && !c.JSON {
+		return a.chat(ctx, in, out, history)
 	}
-	for input := range lines(ctx, s.In) {
-		if input.err != nil {
-			return input.err
+	return a.all(ctx, c, history, s)
+}
+
+// all answers the question, or each line of the input.
+func (x *answerer) all(ctx context.Context, c config.Ask, history []dataset.Turn, s Streams) error {
+	var none NoAnswer
+	ask := func(question string) error {
+		a, err := x.one(ctx, question, history, c.JSON, s.Out)
+		if none.Of++; err == nil && !a.Answered {
+			none.Questions++
 		}
-		if question := strings.TrimSpace(string(input.line)); question != "" {
-			if err := x.ask(ctx, question, history, s.Out); err != nil {
-				return err
+		return err
+	}
+	if c.Question != "" {
+		if err := ask(c.Question); err != nil {
+			return err
+		}
+	} else {
+		for input := range lines(ctx, s.In) {
+			if input.err != nil {
+				return input.err
+			}
+			if question := strings.TrimSpace(string(input.line)); question != "" {
+				if err := ask(question); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	return ctx.Err()
+	if err := ctx.Err(); err != nil || none.Questions == 0 {
+		return err
+	}
+	return none
 }
 
-// ask retrieves, answers, and writes the answer with its sources, and what they
-// were found by where that is not the question.
-func (x *evaluation) ask(ctx context.Context, question string, history []dataset.Turn, out io.Writer) error {
-	q := evaluate.Query{Question: question, History: history, Context: evaluate.Retrieved}
-	search, err := x.options.Searches(ctx, []evaluate.Query{q})
-	if err != nil {
-		return err
+// one answers a question and writes the answer.
+func (x *answerer) one(ctx context.Context, question string, history []dataset.Turn, asJSON bool, out io.Writer) (*answer, error) {
+	told := &growing{out: out}
+	if asJSON {
+		told.out = io.Discard
 	}
-	hits, err := x.retriever.TopK(ctx, search, x.options.TopK)
-	if err != nil {
-		return err
+	a, err := x.answer(ctx, question, history, told.take)
+	switch {
+	case err != nil:
+		return nil, err
+	case asJSON:
+		return a, a.writeJSON(out)
 	}
-	for _, h := range hits[0] {
-		q.Passages = append(q.Passages, x.retriever.Documents()[h.Index])
-	}
-	answers, err := x.generator.Generate(ctx, []evaluate.Query{q})
-	if err != nil {
-		return err
-	}
-	var sources strings.Builder
-	if search[0] != question {
-		fmt.Fprintf(&sources, "  (asked: %s)\n", line(search[0]))
-	}
-	for i, h := range hits[0] {
-		share := ""
-		if s := answers[0].Shares; s != nil {
-			share = fmt.Sprintf("%3.0f%% of the answer  ", 100*s[i])
-		}
-		fmt.Fprintf(&sources, "  [%d] %.3f  %s%s\n", i+1, h.Score, share, title(q.Passages[i].Text()))
-	}
-	_, err = io.WriteString(out, report.Clean(fmt.Sprintf("%s\n\nFrom:\n%s", answers[0].Text, sources.String())))
-	return err
+	_, err = io.WriteString(out, a.rest())
+	return a, err
 }
 
-// title is the first two lines of a passage, which name where it is from.
-func title(text string) string {
-	lines := strings.SplitN(text, "\n", 3)
-	if len(lines) > 2 {
-		lines = lines[:2]
+// terminals are the input and the output where both are one.
+func terminals(s Streams) (in, out *os.File, ok bool) {
+	in, isFile := s.In.(*os.File)
+	if out, ok = s.Out.(*os.File); !ok || !isFile {
+		return nil, nil, false
 	}
-	return strings.Join(lines, ", ")
+	return in, out, term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
 }

@@ -94,11 +94,7 @@ func (x *evaluation) serving(c config.Serve) serve.Options {
 
 // cite finds the passages of questions.
 func (x *evaluation) cite(ctx context.Context, queries []evaluate.Query) ([][]serve.Citation, error) {
-	search, err := x.options.Searches(ctx, queries)
-	if err != nil {
-		return nil, err
-	}
-	hits, err := x.retriever.TopK(ctx, search, x.options.TopK)
+	_, hits, err := x.find(ctx, queries)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ func TestAbsurdNumbersAreRefusedByFlag(t *testing.T) {
 	// What is no mistake: seeds, and -1 for "none" where the help says so.
 	fine := map[string]string{
 		"max_steps -1": "the epochs decide",
+		"min_score -1": "cosine's lowest",
 		"seed -1":      "any whole number is a seed", "data_seed -1": "the same",
 	}
 	for _, command := range []struct {

@@ -4,6 +4,8 @@ package config
 type Ask struct {
 	Question    string // "" = read questions from standard input
 	HistoryFile string // the turns before each question; "" = none
+	JSON        bool
+	MinScore    *float64 // that the best passage needs; nil: any that was found will do
 	Answering
 	Seed int64
 }
@@ -19,6 +21,10 @@ func (c *Ask) declare(s *set) {
 			c.Question = args[0]
 		}
 	}}
+	s.section("Answers")
+	s.boolean(&c.JSON, "json", "write a JSON object for each question: answer, answered, reason, citations with scores, tokens, seconds")
+	var score float64
+	pointer(s.number(&score, "min_score", "answer only where the best passage has this score; else say that there is no answer, and end with code 3, as where nothing is found. Scores are those shown beside passages: of dense and openai the similarity (cosine -1 to 1; euclidean and manhattan the distance with a minus, 0 at most), of bm25 a sum over shared words from 0 up, of hybrid 1/(60 + place) summed over two rankings, at most 0.033 and no measure of the passage itself, with a reranker its own score (0 to 1, or any number where its folder has no sigmoid)"), &score, &c.MinScore)
 	c.declareModel(s)
 	c.Prompt.declare(s, "")
 	c.declareRest(s, &c.Seed)
@@ -28,6 +34,9 @@ func (c *Ask) declare(s *set) {
 // Validate implements Settings.
 func (c *Ask) Validate() error {
 	var p problems
+	if c.MinScore != nil {
+		p.single(*c.MinScore, "min_score")
+	}
 	c.check(&p, true, "")
 	return p.join()
 }

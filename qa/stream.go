@@ -29,7 +29,8 @@ type Said struct {
 	Text   string // all of it; of one that has not ended, what no later token changes
 	Tokens int
 	Ended  bool
-	Cut    bool // it ended because it was as long as it may be
+	Cut    bool      // it ended because it was as long as it may be
+	Shares []float64 // of an ended one, as evaluate.Answer has them
 }
 
 // decoderStream is a decoder's.
@@ -77,8 +78,9 @@ func (s *decoderStream) add(ids []int32, o GenerationOptions, said func(Said) bo
 	if err != nil {
 		return err
 	}
+	number := s.asked
 	s.asked++
-	return s.batch.Add(generate.Request{Prompt: ids, Options: opt, Stream: s.asked, Took: func(answer []int32, ended bool) bool {
+	return s.batch.Add(generate.Request{Prompt: ids, Options: opt, Stream: number, Took: func(answer []int32, ended bool) bool {
 		text := s.spoken(answer, opt)
 		if !ended {
 			text = s.settled(text)
@@ -146,7 +148,7 @@ func (s *fidStream) Ask(q evaluate.Query, o GenerationOptions, said func(Said) b
 			return err
 		}
 		written := len(s.Encoder.Tokenizer.Encode(answers[0].Text, false))
-		said(Said{Text: answers[0].Text, Tokens: written, Ended: true, Cut: written >= o.MaxNewTokens})
+		said(Said{Text: answers[0].Text, Tokens: written, Ended: true, Cut: written >= o.MaxNewTokens, Shares: answers[0].Shares})
 		return s.Encoder.Tokenizer.Err()
 	})
 	return tokens, nil

@@ -168,13 +168,16 @@ training.`,
 // questions show what a model reads and says.
 func questions(streams app.Streams) []*cobra.Command {
 	return []*cobra.Command{
-		leaf(streams, "ask", "Ask a model a question",
+		leaf(streams, "ask", "Ask a model a question, or chat with it",
 			`Retrieves passages for a question and answers it from them. RUN, the folder of a
 run or of its checkpoint, gives the model, the documents and all settings. Without a
-question, each line of standard input is one, and stands alone. With --history FILE
-the question follows on earlier turns: a JSON array of {"speaker", "message"}, as
-chat_history in the data.`,
-			`gorqa ask runs/demo "What does package bytes do?"
+question it is a chat on a terminal, whose /help lists its commands; from a pipe each
+line is a question, and stands alone. With --history FILE the question follows on
+earlier turns: a JSON array of {"speaker", "message"}, as chat_history in the data.
+Where nothing is found, or nothing with --min_score, it says so and ends with code 3.`,
+			`gorqa ask runs/demo
+gorqa ask runs/demo "What does package bytes do?"
+gorqa ask runs/demo --json --min_score 0.3 "What does package bytes do?"
 gorqa ask runs/demo --history turns.json "And which package is for strings?"
 gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --eval_embedding_model all-MiniLM-L6-v2 "…"`,
 			config.DefaultAsk(), app.Ask),

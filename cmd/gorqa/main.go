@@ -3,8 +3,8 @@
 //
 // It turns a command line into settings, calls the one function of
 // app that does the work, and gives its error as an exit code: 0 for
-// success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C, 143 after SIGTERM,
-// 129 after SIGHUP.
+// success, 1 for a failure, 2 for wrong usage, 3 where ask found no answer, 130 after
+// Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 package main
 
 import (
@@ -27,6 +27,7 @@ const (
 	success    = 0
 	failure    = 1
 	wrongUsage = 2
+	noAnswer   = 3
 	stopped    = 128
 )
 
@@ -111,5 +112,8 @@ func run(ctx context.Context, args []string, streams app.Streams) int {
 		return stopped + int(by.Signal)
 	}
 	fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
+	if errors.As(err, new(app.NoAnswer)) {
+		return noAnswer
+	}
 	return failure
 }
