@@ -12,11 +12,17 @@ GORQA := bin/gorqa
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
 
 .PHONY: build
 build: ## build bin/gorqa
 	go build -o $(GORQA) ./cmd/gorqa
+
+MPICC ?= mpicc
+.PHONY: build-mpi
+build-mpi: ## build bin/gorqa for several processes, with the MPI of MPICC (mpicc unless given)
+	MPICC=$(MPICC) .ci/mpi-flags bin/mpi
+	go build -tags mpi -overlay bin/mpi/overlay.json -o $(GORQA) ./cmd/gorqa
 
 .PHONY: fetch
 fetch: build ## bring the engine and the two small models into the cache

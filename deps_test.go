@@ -36,7 +36,7 @@ var (
 	// tensorSide works on tensors, in layers: a package may import those of
 	// the layers before its own.
 	tensorSide = [][]string{
-		{"gorqa/engine/cpu", "gorqa/engine/hostalloc"},
+		{"gorqa/engine/cpu", "gorqa/engine/hostalloc", "gorqa/engine/world"},
 		{"gorqa/engine/xla"},
 		{"gorqa/tensor/nn"},
 		{"gorqa/tensor/tape"},
@@ -72,7 +72,7 @@ var (
 		"gorqa/config":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
 	}
 	programs  = []string{"gorqa/cmd/gorqa", "gorqa/bench/peer"}
-	forTests  = []string{"gorqa/internal/endpointtest", "gorqa/internal/enginetest", "gorqa/internal/golden"}
+	forTests  = []string{"gorqa/internal/endpointtest", "gorqa/internal/enginetest", "gorqa/internal/golden", "gorqa/internal/worldtest"}
 	engine    = []string{"github.com/gomlx/gomlx/...", "github.com/gomlx/compute/...", "github.com/gomlx/go-xla/..."}
 	everybody = []string{"gorqa/..."}
 )

@@ -62,7 +62,7 @@ func TestTokenize(t *testing.T) {
 			c.ModelNameOrPath = writeTokenizer(t, tinyBPE)
 			test.change(&c)
 			var out, talk bytes.Buffer
-			err := Tokenize(t.Context(), c, Streams{strings.NewReader(test.in), &out, &talk})
+			err := Tokenize(t.Context(), c, Streams{In: strings.NewReader(test.in), Out: &out, Err: &talk})
 			if diff := cmp.Diff(test.out, out.String()); diff != "" {
 				t.Errorf("%s: %s", test.why, diff)
 			}
@@ -81,7 +81,7 @@ func TestTokenizeStops(t *testing.T) {
 	cancel()
 	c := config.DefaultTokenize()
 	c.ModelNameOrPath = writeTokenizer(t, tinyBPE)
-	if err := Tokenize(ctx, c, Streams{strings.NewReader(`"a"`), &bytes.Buffer{}, &bytes.Buffer{}}); !errors.Is(err, context.Canceled) {
+	if err := Tokenize(ctx, c, Streams{In: strings.NewReader(`"a"`), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -295,6 +295,9 @@ func leaf[T any, P interface {
 		if help {
 			return cmd.Help()
 		}
+		if n := streams.World.Size(); n > 1 {
+			return usageError{fmt.Errorf("%s: %d processes found; one expected, since no command divides its work yet", cmd.CommandPath(), n)}
+		}
 		return work(cmd.Context(), settings, streams)
 	}
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {

@@ -8,17 +8,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"gorqa/app"
+	"gorqa/engine/world"
 	"gorqa/report"
 )
 
@@ -34,9 +37,31 @@ const (
 func main() {
 	console := stderr()
 	ctx, stop := untilSignal(console)
-	code := run(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: console})
+	code := onWorld(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: console})
 	stop()
 	os.Exit(code)
+}
+
+// onWorld does what args say together with the other processes that a launcher started, if
+// one did, and returns the exit code. Rank 0 alone speaks; what another one ends with,
+// it is told and says.
+func onWorld(ctx context.Context, args []string, streams app.Streams) int {
+	w, err := world.Open(world.Options{Console: streams.Err})
+	if err != nil {
+		fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
+		return failure
+	}
+	if w.Rank() > 0 {
+		streams.Out, streams.Err = io.Discard, io.Discard
+	}
+	streams.World = w
+	ctx, stop := w.Failed(ctx)
+	defer stop()
+	code, said := run(ctx, args, streams)
+	if said != "" {
+		fmt.Fprintln(streams.Err, said)
+	}
+	return w.Close(code, cmp.Or(strings.TrimPrefix(said, "gorqa: "), "stopped by a signal"))
 }
 
 // stderr is the standard error under another number: a write to number 2 that
@@ -89,8 +114,8 @@ func untilSignal(console io.Writer) (ctx context.Context, stop func()) {
 	}
 }
 
-// run does what args say and returns the exit code.
-func run(ctx context.Context, args []string, streams app.Streams) int {
+// run does what args say and returns the exit code, and what the user is to be told last.
+func run(ctx context.Context, args []string, streams app.Streams) (code int, said string) {
 	root := commands(streams)
 	root.SetArgs(args)
 	root.SetIn(streams.In)
@@ -99,21 +124,25 @@ func run(ctx context.Context, args []string, streams app.Streams) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
-		return success
+		return success, ""
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(streams.Err, "%s\nRun '%s --help' for how to use it.\n", report.Clean(err.Error()), cmd.CommandPath())
-		return wrongUsage
-	case ctx.Err() != nil:
-		if err.Error() != context.Canceled.Error() { // a longer one says how to go on
-			fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
+		return wrongUsage, fmt.Sprintf("%s\nRun '%s --help' for how to use it.", report.Clean(err.Error()), cmd.CommandPath())
+	}
+	var gone *world.Failure
+	if errors.As(context.Cause(ctx), &gone) || errors.As(err, &gone) {
+		return gone.Code, "gorqa: " + report.Clean(gone.Error())
+	}
+	said = "gorqa: " + report.Clean(err.Error())
+	if ctx.Err() == nil {
+		if errors.As(err, new(app.NoAnswer)) {
+			return noAnswer, said
 		}
-		var by bySignal
-		errors.As(context.Cause(ctx), &by)
-		return stopped + int(by.Signal)
+		return failure, said
 	}
-	fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
-	if errors.As(err, new(app.NoAnswer)) {
-		return noAnswer
+	if err.Error() == context.Canceled.Error() { // a longer one says how to go on
+		said = ""
 	}
-	return failure
+	var by bySignal
+	errors.As(context.Cause(ctx), &by)
+	return stopped + int(by.Signal), said
 }

@@ -1,0 +1,90 @@
+package world
+
+import "unsafe"
+
+// BlockValues is how many values a sum over processes is taken of at a time. Each block is
+// cut into as many parts as there are processes, of which rank r sums part r.
+const BlockValues = 4 << 20
+
+// Part gives the part of a block of n values that is a rank's: parts begin at multiples of
+// 16 values, as kernels like it.
+func (w *World) Part(n, rank int) (lo, hi int) {
+	size := w.Size()
+	each := (n + size - 1) / size
+	each = (each + 15) / 16 * 16
+	return min(rank*each, n), min((rank+1)*each, n)
+}
+
+// ReduceScatter sums up a block over all processes: what stands in this process's part of
+// x is the sum then, the rest is as it was. x has at most BlockValues values.
+//
+// The values of all processes are added in the order of ranks. MPI's own reductions are
+// only advised to do the same from call to call.
+func (w *World) ReduceScatter(x []float32) error {
+	if w == nil {
+		return nil
+	}
+	n := w.Size()
+	out, in := make([][]byte, n), make([][]byte, n)
+	lo, hi := w.Part(len(x), w.rank)
+	own := x[lo:hi]
+	room := make([]float32, n*len(own))
+	values := make([][]float32, n)
+	for rank := range n {
+		lo, hi := w.Part(len(x), rank)
+		out[rank] = bytesOf(x[lo:hi])
+		values[rank] = room[rank*len(own) : (rank+1)*len(own)]
+		in[rank] = bytesOf(values[rank])
+	}
+	if err := w.net.exchange(out, in); err != nil {
+		return err
+	}
+	copy(own, values[0])
+	for _, v := range values[1:] {
+		add(own, v)
+	}
+	return nil
+}
+
+// AllGather fills x everywhere with the parts that the processes have: part r of rank r.
+func (w *World) AllGather(x []float32) error {
+	if w == nil {
+		return nil
+	}
+	parts := make([][]byte, w.Size())
+	for rank := range parts {
+		lo, hi := w.Part(len(x), rank)
+		parts[rank] = bytesOf(x[lo:hi])
+	}
+	return w.net.spread(parts, false)
+}
+
+// AllReduce sums up x, of any length, over all processes, as ReduceScatter does.
+func (w *World) AllReduce(x []float32) error {
+	if w == nil {
+		return nil
+	}
+	for len(x) > 0 {
+		block := x[:min(BlockValues, len(x))]
+		if err := w.ReduceScatter(block); err != nil {
+			return err
+		}
+		if err := w.AllGather(block); err != nil {
+			return err
+		}
+		x = x[len(block):]
+	}
+	return nil
+}
+
+func add(sum, x []float32) {
+	for i, v := range x[:len(sum)] {
+		sum[i] += v
+	}
+}
+
+// bytesOf is the memory of values.
+func bytesOf[T float32 | uint16 | int16](x []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(zero)))
+}
