@@ -66,9 +66,10 @@ var (
 		"gorqa/files/redact":          nil,
 		"gorqa/files/weights":         {"gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
 		"gorqa/files/wheel":           {"gorqa/files/lock", "gorqa/files/modelfile", "gorqa/files/redact"},
+		"gorqa/files/webpage":         nil,
 		"gorqa/files/whole":           nil,
 		"gorqa/batch":                 nil,
-		"gorqa/report":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole"},
+		"gorqa/report":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/webpage", "gorqa/files/whole"},
 		"gorqa/config":                {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
 	}
 	programs  = []string{"gorqa/cmd/gorqa", "gorqa/bench/peer"}
@@ -219,6 +220,7 @@ func TestRecoverOnlyWhere(t *testing.T) {
 func TestFilesAreOpenedByModelfile(t *testing.T) {
 	allowed := map[string]string{
 		"app/available.go":             "what the system tells of itself, under /proc and /sys",
+		"app/machine.go":               "the same",
 		"app/memory.go":                "the same",
 		"app/serve.go":                 "feedback, which is written; regular files only",
 		"engine/xla/compiled.go":       "/proc, and regular files of the cache: the engine is below files",

@@ -24,7 +24,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	examples, _, err := readExamples(ctx, c.TestFile, false)
+	examples, skipped, _, err := readCounted(ctx, c.TestFile, false)
 	if err != nil {
 		return err
 	}
@@ -37,11 +37,19 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
-	show, err := report.Open(c.OutputDir, report.Options{Console: s.Err})
+	file, err := dataFile("test_file", c.TestFile, examples, skipped)
 	if err != nil {
 		return err
 	}
-	defer func() { err = end(show, err) }()
+	made, err := begin("eval", c.OutputDir, false, []data{file})
+	if err != nil {
+		return err
+	}
+	show, err := report.Open(c.OutputDir, report.Options{Console: s.Err, Page: func() (report.Page, error) { return pageOf([]string{c.OutputDir}) }})
+	if err != nil {
+		return err
+	}
+	defer func() { err = end(show, made, err) }()
 	if warning != "" {
 		show.Warn("%s", warning)
 	}
@@ -51,6 +59,9 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.close(), x.generator.Loaded().Params.Free()) }()
+	if err := made.opened(ready.device, x.generator, c.ModelNameOrPath, c.QuantBits()); err != nil {
+		return err
+	}
 	return x.test(ctx, c, examples)
 }
 

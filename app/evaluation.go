@@ -235,28 +235,34 @@ func (x *evaluation) close() error {
 // readExamples reads a file of rows; what is wrong with rows stops the command
 // unless they are to be left out, which the warning then says.
 func readExamples(ctx context.Context, path string, skip bool) (examples []dataset.Example, warning string, err error) {
+	examples, _, warning, err = readCounted(ctx, path, skip)
+	return examples, warning, err
+}
+
+// readCounted also says how many rows are left out.
+func readCounted(ctx context.Context, path string, skip bool) (examples []dataset.Example, skipped int, warning string, err error) {
 	if path == "" {
-		return nil, "", nil
+		return nil, 0, "", nil
 	}
 	if format := foreignRows(ctx, path); format != "" {
 		set, warning, err := readConverted(ctx, path, convert.Options{Format: format}, skip)
 		if err != nil {
-			return nil, "", err
+			return nil, 0, "", err
 		}
 		if len(set.Rows) == 0 {
-			return nil, "", fmt.Errorf("%s; rows with an answer expected", tellConverted(path, set, false))
+			return nil, 0, "", fmt.Errorf("%s; rows with an answer expected", tellConverted(path, set, false))
 		}
-		return set.Rows, strings.TrimSpace(tellConverted(path, set, false) + "\n" + warning), nil
+		return set.Rows, set.Unanswerable + set.Unanswered, strings.TrimSpace(tellConverted(path, set, false) + "\n" + warning), nil
 	}
 	examples, err = dataset.ReadExamples(ctx, path)
 	var bad *dataset.BadData
 	switch {
 	case !errors.As(err, &bad):
-		return examples, "", err
+		return examples, 0, "", err
 	case skip && len(examples) > 0:
-		return examples, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
+		return examples, bad.BadRows, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	}
-	return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
+	return nil, 0, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
 }
 
 // foreignRows is the format of a file of rows that are not gorqa's own, "" where that is

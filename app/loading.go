@@ -15,9 +15,11 @@ import (
 // read reads the data; all problems are reported together.
 func (r *run) read(ctx context.Context) (warnings []string, err error) {
 	var errs []error
+	r.skipped = map[string]int{}
 	load := func(path string) []dataset.Example {
-		examples, warning, err := readExamples(ctx, path, r.c.OnBadRows == "skip")
+		examples, skipped, warning, err := readCounted(ctx, path, r.c.OnBadRows == "skip")
 		errs = append(errs, err)
+		r.skipped[path] = skipped
 		if warning != "" {
 			warnings = append(warnings, warning)
 		}

@@ -66,18 +66,20 @@ func originOf(ctx context.Context, c *config.Train, training, eval []dataset.Exa
 	o.Training["rows of a step (per_device_train_batch_size × gradient_accumulation_steps)"] = train.Fact{Value: fmt.Sprint(c.RowsPerStep())}
 	o.Scoring["metric_for_best_model"] = train.Fact{Value: c.BestMetric()}
 	o.Scoring["greater_is_better"] = train.Fact{Value: fmt.Sprint(c.HigherWins())}
-	rows := func(examples []dataset.Example, path string) (train.Fact, error) {
-		h := sha256.New()
-		err := dataset.WriteExamples(h, examples)
-		return train.Fact{Value: fmt.Sprintf("%d rows of %s", len(examples), path), Hash: hex.EncodeToString(h.Sum(nil))}, err
-	}
 	var errs [2]error
-	o.Training["train_file"], errs[0] = rows(training, c.TrainFile)
-	o.Scoring["eval_file"], errs[1] = rows(eval, c.EvalFile)
+	o.Training["train_file"], errs[0] = rowsFact(training, c.TrainFile)
+	o.Scoring["eval_file"], errs[1] = rowsFact(eval, c.EvalFile)
 	if err := errors.Join(errs[:]...); err != nil {
 		return o, err
 	}
 	return o, addContents(ctx, o, c)
+}
+
+// rowsFact is what a file's rows hold.
+func rowsFact(examples []dataset.Example, path string) (train.Fact, error) {
+	h := sha256.New()
+	err := dataset.WriteExamples(h, examples)
+	return train.Fact{Value: fmt.Sprintf("%d rows of %s", len(examples), path), Hash: hex.EncodeToString(h.Sum(nil))}, err
 }
 
 // addContents adds what of files and folders a run reads, to what it trains by or

@@ -65,14 +65,10 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
-	r.show, err = report.Open(c.OutputDir, report.Options{
-		Console: s.Err, Plain: c.DisableTqdm, TensorBoard: c.TensorBoard(),
-		Resume: begin.checkpoint != "", ResumeStep: begin.state.Step,
-	})
-	if err != nil {
+	if err := r.openReport(begin, s); err != nil {
 		return err
 	}
-	defer func() { err = end(r.show, err) }()
+	defer func() { err = end(r.show, r.record, err) }()
 	for _, w := range append(begin.notes, warnings...) {
 		r.show.Warn("%s", w)
 	}
@@ -81,8 +77,30 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.record.opened(r.device, r.generator, c.ModelNameOrPath, c.QuantBits()); err != nil {
+		return err
+	}
+	return r.work(ctx, begin)
+}
+
+// openReport begins what is shown of the run and recorded of it.
+func (r *run) openReport(begin beginning, s Streams) (err error) {
+	resumes := begin.checkpoint != ""
+	if err := r.beginRecord(resumes); err != nil {
+		return err
+	}
+	r.show, err = report.Open(r.c.OutputDir, report.Options{
+		Console: s.Err, Plain: r.c.DisableTqdm, TensorBoard: r.c.TensorBoard(),
+		Resume: resumes, ResumeStep: begin.state.Step,
+		Page: func() (report.Page, error) { return pageOf([]string{r.c.OutputDir}) },
+	})
+	return err
+}
+
+// work trains and scores, as far as the settings ask for it.
+func (r *run) work(ctx context.Context, begin beginning) error {
 	switch {
-	case c.DoTrain:
+	case r.c.DoTrain:
 		if err := r.trainFrom(ctx, begin); err != nil {
 			return err
 		}
@@ -96,11 +114,11 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 
 // end closes a report whose log then has why its command ended before its time,
 // too: the console may be gone by then.
-func end(show *report.Run, err error) error {
+func end(show *report.Run, r *record, err error) error {
 	if err != nil {
 		show.Log("ended: %v", err)
 	}
-	return errors.Join(err, show.Close())
+	return errors.Join(err, r.end(err), show.Close())
 }
 
 const (
@@ -124,4 +142,6 @@ type run struct {
 	made                     train.Origin
 	from                     string // folder of the checkpoints that the run goes on from; "" for none
 	closers                  []func() error
+	skipped                  map[string]int // rows that are left out, by file
+	record                   *record
 }

@@ -185,7 +185,7 @@ func TestLinksAreReplaced(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(elsewhere, eventPrefix+"old"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(dir, Options{Resume: resume, ResumeStep: 1, TensorBoard: !resume})
+		r, err := Open(dir, Options{Resume: resume, ResumeStep: 1, TensorBoard: !resume, Page: func() (Page, error) { return Page{}, nil }})
 		if err != nil {
 			t.Fatal(err)
 		}

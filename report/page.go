@@ -2,60 +2,169 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"html/template"
-	"math"
+	"errors"
+	"io"
+	"io/fs"
 	"path/filepath"
-	"slices"
-	"strings"
+	"strconv"
 
 	"gorqa/files/modelfile"
+	"gorqa/files/webpage"
 	"gorqa/files/whole"
 )
 
 //go:embed page.html
 var pageText string
 
-// A curve is one figure over the steps, drawn as SVG: the page needs no
-// script, no network and no library.
-type curve struct {
-	Name   string
-	Last   string
-	Line   string // points of the polyline
-	Points []point
-	Grid   []tick
-	First  int // step at the left
-	End    int // step at the right
+//go:embed page.css
+var pageStyle string
+
+//go:embed page.js
+var pageScript string
+
+// Page is what report.html shows, from the top down: tables, curves, and rows to look
+// through.
+type Page struct {
+	Title  string
+	Facts  []Table // what was run, where, on what
+	Scores []Table
+	Folded []Table // shown on demand
+	Curves []Curve
+	Rows   Rows
 }
 
-type point struct {
-	X, Y string
-	Text string
+// Table is a table with its head, which may be left out.
+type Table struct {
+	Title, Note string
+	Head        []string
+	Rows        [][]string
 }
 
-type tick struct{ Y, Text string }
-
-// The drawing area of a curve in the units of its view box, 400 by 180.
-const (
-	left, right = 56.0, 392.0
-	top, bottom = 12.0, 156.0
-)
-
-type sample struct {
-	step  int
-	value float64
+// Curve is lines over the same steps, in one drawing.
+type Curve struct {
+	Title string `json:"title"`
+	Exact bool   `json:"exact,omitempty"` // never smoothed: nothing in it is chance
+	Lines []Line `json:"lines"`
 }
 
-// writePage draws every figure of MetricsFile.
-func writePage(dir string) error {
-	f, _, err := modelfile.Open(filepath.Join(dir, MetricsFile))
+// Line is one figure over the steps.
+type Line struct {
+	Name   string  `json:"name"`
+	Run    int     `json:"run"` // the colour
+	Dashed bool    `json:"dashed"`
+	Points []Point `json:"points"`
+}
+
+// Point is a figure at a step; its JSON is [step, value].
+type Point struct {
+	Step  int
+	Value float64
+}
+
+// MarshalJSON writes six digits, which is more than a drawing shows.
+func (p Point) MarshalJSON() ([]byte, error) {
+	return json.Marshal([]any{p.Step, digits(p.Value, 6)})
+}
+
+// digits is a figure in so many digits.
+func digits(x float64, n int) json.Number {
+	return json.Number(strconv.FormatFloat(x, 'g', n, 64))
+}
+
+// Rows are questions with what was answered.
+type Rows struct {
+	Answers  []string  `json:"answers"` // the names of each row's answers: before and after, or of the runs
+	Scores   []Score   `json:"scores"`  // of each answer
+	Passages []Passage `json:"passages"`
+	Rows     []Row     `json:"rows"`
+	All      int       `json:"all"` // how many rows there are, of which Rows may be the first ones
+}
+
+// Score is the key of a score and what people call it.
+type Score struct {
+	Key  string `json:"key"`
+	Name string `json:"name"`
+}
+
+// Passage is a text with what it is called.
+type Passage struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
+}
+
+// Row is a question.
+type Row struct {
+	Group    string   `json:"group"` // rows of one group can be shown alone
+	Question string   `json:"question"`
+	History  []string `json:"history,omitempty"`
+	Gold     string   `json:"gold"`
+	GoldDocs []int    `json:"gold_docs,omitempty"` // places in Passages
+	Answers  []Answer `json:"answers"`             // as many as names; one without text where there is none
+}
+
+// Answer is what was answered, from which passages.
+type Answer struct {
+	Text     string                 `json:"text"`
+	Missing  bool                   `json:"missing,omitempty"`
+	Passages []int                  `json:"passages,omitempty"`
+	Scores   map[string]json.Number `json:"scores,omitempty"`
+	Note     string                 `json:"note,omitempty"` // what a judge said, say
+}
+
+// NewAnswer rounds scores, which need no more digits here.
+func NewAnswer(text string, passages []int, scores map[string]float64, note string) Answer {
+	a := Answer{Text: text, Passages: passages, Note: note, Scores: map[string]json.Number{}}
+	for key, v := range scores {
+		a.Scores[key] = digits(v, 4)
+	}
+	return a
+}
+
+// WritePage writes the page as one file, which needs no network: the data that its
+// script draws is in it, compressed.
+func WritePage(path string, p Page) error {
+	data, err := packed(map[string]any{"curves": p.Curves, "rows": p.Rows})
 	if err != nil {
 		return err
 	}
+	page := webpage.Page{Text: pageText, Style: pageStyle, Script: pageScript}
+	return whole.File(path, func(w io.Writer) error {
+		return page.Write(w, map[string]any{"Page": p, "Data": data})
+	})
+}
+
+// packed is JSON, compressed, as base64.
+func packed(data any) (string, error) {
+	var out bytes.Buffer
+	text := base64.NewEncoder(base64.StdEncoding, &out)
+	zip, err := gzip.NewWriterLevel(text, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	encoder := json.NewEncoder(zip)
+	encoder.SetEscapeHTML(false) // no browser reads it before the script has unpacked it
+	if err := errors.Join(encoder.Encode(data), zip.Close(), text.Close()); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// ReadMetrics gives the figures of a run's MetricsFile over the steps, by name; none
+// where there is no such file.
+func ReadMetrics(dir string) (map[string][]Point, error) {
+	f, _, err := modelfile.Open(filepath.Join(dir, MetricsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
-	series := map[string][]sample{}
+	series := map[string][]Point{}
 	err = eachLine(f, func(line []byte) error {
 		var event map[string]any
 		if json.Unmarshal(line, &event) != nil {
@@ -64,75 +173,66 @@ func writePage(dir string) error {
 		step, _ := event["step"].(float64)
 		for name, value := range event {
 			if x, ok := value.(float64); ok && name != "step" && name != "epoch" {
-				series[name] = append(series[name], sample{int(step), x})
+				series[name] = append(series[name], Point{int(step), x})
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	for name, points := range series {
+		series[name] = thinned(points)
 	}
-	var groups [3]struct {
-		Title  string
-		Curves []curve
-	}
-	groups[0].Title, groups[1].Title, groups[2].Title = "Training", "Evaluation", "Test"
-	names := make([]string, 0, len(series))
-	for name := range series {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		g := 0
-		if strings.HasPrefix(name, "eval_") {
-			g = 1
-		} else if strings.HasPrefix(name, "test_") {
-			g = 2
-		}
-		groups[g].Curves = append(groups[g].Curves, draw(name, series[name]))
-	}
-	page, err := template.New("page").Parse(pageText)
-	if err != nil {
-		return err
-	}
-	where, err := filepath.Abs(dir)
-	if err != nil {
-		where = dir
-	}
-	var out bytes.Buffer
-	err = page.Execute(&out, map[string]any{"Title": filepath.Base(where), "Groups": groups[:]})
-	if err != nil {
-		return err
-	}
-	return whole.Bytes(filepath.Join(dir, PageFile), out.Bytes())
+	return series, err
 }
 
-// draw scales the samples into the drawing area.
-func draw(name string, samples []sample) curve {
-	c := curve{Name: name, Last: number(samples[len(samples)-1].value), First: samples[0].step, End: samples[0].step}
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, s := range samples {
-		c.First, c.End = min(c.First, s.step), max(c.End, s.step)
-		low, high = min(low, s.value), max(high, s.value)
+// mostPoints is as many as a drawing has room for.
+const mostPoints = 2000
+
+// thinned gives means of points that follow each other, where there are too many.
+func thinned(points []Point) []Point {
+	if len(points) <= mostPoints {
+		return points
 	}
-	if high-low < 1e-12*max(1, math.Abs(high)) { // flat
-		low, high = low-0.5*max(1e-9, math.Abs(low)), high+0.5*max(1e-9, math.Abs(high))
-	}
-	y := func(v float64) float64 { return bottom - (v-low)/(high-low)*(bottom-top) }
-	for i := range 4 {
-		v := low + (high-low)*float64(i)/3
-		c.Grid = append(c.Grid, tick{fmt.Sprintf("%.1f", y(v)), fmt.Sprintf("%.3g", v)})
-	}
-	var line strings.Builder
-	for _, s := range samples {
-		x := (left + right) / 2
-		if c.End > c.First {
-			x = left + (right-left)*float64(s.step-c.First)/float64(c.End-c.First)
+	out := make([]Point, mostPoints)
+	for i := range out {
+		from, to := i*len(points)/mostPoints, (i+1)*len(points)/mostPoints
+		sum := 0.0
+		for _, p := range points[from:to] {
+			sum += p.Value
 		}
-		p := point{fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y(s.value)), fmt.Sprintf("step %d: %s", s.step, number(s.value))}
-		c.Points = append(c.Points, p)
-		line.WriteString(p.X + "," + p.Y + " ")
+		out[i] = Point{points[to-1].Step, sum / float64(to-from)}
 	}
-	c.Line = strings.TrimSpace(line.String())
-	return c
+	return out
+}
+
+// ReadWarnings gives the warnings of a run's LogFile, each once.
+func ReadWarnings(dir string) (warnings []string, err error) {
+	f, _, err := modelfile.Open(filepath.Join(dir, LogFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	seen := map[string]bool{}
+	return warnings, eachLine(f, func(line []byte) error {
+		_, text, _ := bytes.Cut(line, []byte(" ")) // behind the time
+		if what, ok := bytes.CutPrefix(text, []byte(warningMark)); ok && !seen[string(what)] {
+			seen[string(what)] = true
+			warnings = append(warnings, string(what))
+		}
+		return nil
+	})
+}
+
+// pageInto makes the page of a run that is over; nil makes none.
+func (r *Run) pageInto() error {
+	if r.dir == "" || r.opt.Page == nil {
+		return nil
+	}
+	page, err := r.opt.Page()
+	if err != nil {
+		return err
+	}
+	return WritePage(filepath.Join(r.dir, PageFile), page)
 }

@@ -23,7 +23,7 @@ import (
 const (
 	LogFile     = "train.log"     // every line the console showed, with its time
 	MetricsFile = "metrics.jsonl" // one JSON object an event
-	PageFile    = "report.html"   // the curves of metrics.jsonl; made by Close
+	PageFile    = "report.html"   // what of the run is to be looked at; made by Close
 	EventsDir   = "runs"          // TensorBoard event files
 )
 
@@ -33,6 +33,9 @@ type Options struct {
 	Plain       bool      // lines instead of progress bars, on a terminal too
 	TensorBoard bool      // write event files
 	LogEvery    int       // steps from one line of training to the next; 0 = 1
+
+	// Page gives what PageFile shows, once the other files are whole; nil leaves none.
+	Page func() (Page, error)
 
 	// Resume goes on in the files of an earlier run, from which events beyond
 	// ResumeStep are dropped. Without it the files are started anew.
@@ -336,8 +339,11 @@ func (r *Run) Say(format string, args ...any) {
 func (r *Run) Warn(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.line("warning: "+fmt.Sprintf(format, args...), false)
+	r.line(warningMark+fmt.Sprintf(format, args...), false)
 }
+
+// warningMark begins the lines of warnings.
+const warningMark = "warning: "
 
 // LogEvery changes Options.LogEvery, where it depends on how long the run is.
 func (r *Run) LogEvery(steps int) {
@@ -359,10 +365,7 @@ func (r *Run) Close() error {
 	defer r.mu.Unlock()
 	r.screen.close()
 	err := r.closeFiles()
-	if r.dir != "" {
-		err = errors.Join(err, writePage(r.dir))
-	}
-	return errors.Join(r.err, err)
+	return errors.Join(r.err, err, r.pageInto())
 }
 
 func (r *Run) closeFiles() error {

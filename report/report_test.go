@@ -2,9 +2,12 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -307,33 +310,86 @@ func TestErrorsAreReturned(t *testing.T) {
 	}
 }
 
+// The page is one file that reaches no network, its tables are there without a script,
+// its curves and rows in its data; what looks like HTML is text.
 func TestPage(t *testing.T) {
 	dir := t.TempDir()
-	r, err := Open(dir, Options{})
+	var page Page
+	r, err := Open(dir, Options{Page: func() (Page, error) { return page, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	steps(t, r, 1, 3, 3)
-	scores := map[string]float64{"eval_loss": 2, "test_gen/<f1>": 0.5}
-	if err := r.Scores(3, scores); err != nil {
+	r.Warn("3 rows are <left> out")
+	r.Warn("3 rows are <left> out")
+	if err := r.Scores(3, map[string]float64{"eval_loss": 2}); err != nil {
 		t.Fatal(err)
+	}
+	metrics, err := ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]Point{"loss": {{1, 1}, {2, 2}, {3, 3}}, "eval_loss": {{3, 2}}}, map[string][]Point{"loss": metrics["loss"], "eval_loss": metrics["eval_loss"]}); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+	warnings, err := ReadWarnings(dir)
+	if diff := cmp.Diff([]string{"3 rows are <left> out"}, warnings); err != nil || diff != "" {
+		t.Errorf("warnings: %v (-want +got):\n%s", err, diff)
+	}
+	rogue := "<script>alert(1)</script>"
+	page = Page{
+		Title:  rogue,
+		Facts:  []Table{{Title: "Model", Rows: [][]string{{"name", rogue}}}},
+		Scores: []Table{{Title: "Test", Head: []string{"metric", "before"}, Rows: [][]string{{"F1", "0.5"}}, Note: "a note"}},
+		Curves: []Curve{{Title: "Loss", Lines: []Line{{Name: "train", Points: metrics["loss"]}}}},
+		Rows:   Rows{Answers: []string{"after"}, Passages: []Passage{{rogue, rogue}}, Rows: []Row{{Question: rogue, Answers: []Answer{NewAnswer(rogue, []int{0}, map[string]float64{"f1": 1. / 3}, "")}}}},
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	page := read(t, dir, PageFile)
-	for _, want := range []string{
-		"<h2>Training</h2>", "<h2>Evaluation</h2>", "<h2>Test</h2>", "<b>loss</b><span>last 3</span>", "<b>eval_loss</b>", "gen/&lt;f1&gt;",
-		`points="56.0,156.0 224.0,84.0 392.0,12.0"`, "<title>step 2: 2</title>",
-	} {
-		if !strings.Contains(page, want) {
+	text := read(t, dir, PageFile)
+	for _, want := range []string{"<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>", `<th scope="row">F1</th><td>0.5</td>`, "a note", "Content-Security-Policy", "default-src &#39;none&#39;"} {
+		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, not := range []string{"<script", "http://", "https://", "ZgotmplZ", "NaN"} {
-		if strings.Contains(page, not) {
-			t.Errorf("%s found: the page must be whole without a network", not)
+	for _, not := range []string{rogue, "ZgotmplZ", "NaN", " src=", "<link rel=\"stylesheet"} {
+		if strings.Contains(text, not) {
+			t.Errorf("%s found: the page must be whole without a network, and texts be texts", not)
 		}
+	}
+	want := `{"curves":[{"title":"Loss","lines":[{"name":"train","run":0,"dashed":false,"points":[[1,1],[2,2],[3,3]]}]}],` +
+		`"rows":{"answers":["after"],"scores":null,"passages":[{"title":"` + rogue + `","text":"` + rogue + `"}],"rows":[{"group":"","question":"` + rogue + `","gold":"","answers":[{"text":"` + rogue + `","passages":[0],"scores":{"f1":0.3333}}]}],"all":0}}`
+	if diff := cmp.Diff(want, unpacked(t, text)); diff != "" {
+		t.Errorf("data (-want +got):\n%s", diff)
+	}
+}
+
+// unpacked is the data of a page.
+func unpacked(t *testing.T, page string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(page, `id="data">"`)
+	data, _, _ := strings.Cut(rest, `"</script>`)
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// A long run has as many points as a drawing has room for, each the mean of its steps.
+func TestLongRunsAreThinned(t *testing.T) {
+	points := make([]Point, 3*mostPoints)
+	for i := range points {
+		points[i] = Point{i + 1, float64(i % 3)}
+	}
+	out := thinned(points)
+	if len(out) != mostPoints || out[0] != (Point{3, 1}) || out[mostPoints-1] != (Point{3 * mostPoints, 1}) {
+		t.Errorf("%d points from %v to %v; %d from {3 1} to {%d 1} expected", len(out), out[0], out[len(out)-1], mostPoints, 3*mostPoints)
 	}
 }
 
@@ -378,7 +434,7 @@ func FuzzKeepEvents(f *testing.F) {
 				t.Errorf("%q kept: %v", line, err)
 			}
 		}
-		if err := writePage(dir); err != nil {
+		if _, err := ReadMetrics(dir); err != nil {
 			t.Error(err)
 		}
 	})

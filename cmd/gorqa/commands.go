@@ -144,6 +144,15 @@ under several seeds: each row then has the mean of its scores.`,
 gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json
 gorqa compare runs/sft-1,runs/sft-2,runs/sft-3 runs/swr-1,runs/swr-2,runs/swr-3`,
 			config.DefaultCompare(), app.Compare),
+		leaf(streams, "report", "Make the page of a run, or one of several runs laid over each other",
+			`Writes report.html: what was run on what, the scores of the test set before and
+after with their intervals, the curves, and the answers, to search and sort. Of several
+runs, their curves in one drawing, their answers side by side, and the settings in
+which they differ. gorqa train and gorqa eval leave the page of their run by
+themselves. The page is one file, which needs no network.`,
+			`gorqa report runs/demo
+gorqa report runs/demo runs/demo-swr --output compared.html`,
+			config.DefaultReport(), app.Report),
 	}
 }
 

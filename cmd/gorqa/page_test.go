@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -331,25 +332,42 @@ func pageKeys(t *testing.T, ctx context.Context) {
 // axeVersion is of axe-core, which knows the rules of WCAG.
 const axeVersion = "4.14.1"
 
-// pageAxe: no rule of WCAG A or AA is broken, in light and dark, on a phone and a desk.
+// pageAxe: the chat with all its parts.
 func pageAxe(t *testing.T, ctx context.Context) {
-	dir := t.TempDir()
-	fetch := exec.CommandContext(t.Context(), "npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--prefix", dir, "axe-core@"+axeVersion)
-	if out, err := fetch.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "the chat page is NOT tested for accessibility: axe-core cannot be fetched by npm: %v %.200s\n", err, out)
-		t.Skip("no axe-core")
-	}
-	axe, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](string(axe)+"; true")); err != nil {
-		t.Fatal(err)
-	}
 	do(t, ctx, script(fmt.Sprintf(scripted, quoted(said("A quick brown fox jumps.")))), send("Now?"))
 	sees(t, ctx, "marks", settled+` && document.querySelector("#list mark")`)
 	do(t, ctx, chromedp.Click(chromedp.CSS(`.assistant:last-child [aria-label="Bad answer"]`)), set("key", "another"), send("An error?"))
 	sees(t, ctx, "an error", settled+` && document.querySelector("[role=alert]")`)
+	axe(t, ctx, "the chat page")
+}
+
+// axeScript fetches axe-core, once for all tests.
+var axeScript = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "gorqa-axe-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	out, err := exec.Command("npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--prefix", dir, "axe-core@"+axeVersion).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w %.200s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	return string(text), err
+})
+
+// axe: the page as it is breaks no rule of WCAG A or AA, in light and dark, on a phone
+// and a desk, where it is no wider than the window.
+func axe(t *testing.T, ctx context.Context, page string) {
+	t.Helper()
+	rules, err := axeScript()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s is NOT tested for accessibility: axe-core cannot be fetched by npm: %v\n", page, err)
+		t.Skip("no axe-core")
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](rules+"; true")); err != nil {
+		t.Fatal(err)
+	}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{390, 1280} {
 			t.Run(fmt.Sprint(scheme, width), func(t *testing.T) {

@@ -190,18 +190,24 @@ func (c *Comparison) bootstrap(opt CompareOptions) {
 		c.B += p.B.Scores[c.Metric] / n
 		deltas[i] = delta(p)
 	}
-	c.Delta = mean(deltas, func(i int) int { return i })
-	rng := rand.New(rand.NewPCG(opt.Seed, 0))
-	means := make([]float64, opt.Samples)
-	for s := range means {
-		means[s] = mean(deltas, func(int) int { return rng.IntN(len(deltas)) })
-	}
-	slices.Sort(means)
-	tail := (1 - opt.Level) / 2
-	c.Low, c.High = quantile(means, tail), quantile(means, 1-tail)
+	c.Delta, c.Low, c.High = opt.Interval(deltas)
 
 	c.Changed = slices.DeleteFunc(c.Changed, func(p Pair) bool { return delta(p) == 0 })
 	slices.SortStableFunc(c.Changed, func(x, y Pair) int { return cmp.Compare(math.Abs(delta(y)), math.Abs(delta(x))) })
+}
+
+// Interval is the mean of values, one at least, with its interval: the percentiles of
+// the bootstrap over them.
+func (o CompareOptions) Interval(values []float64) (middle, low, high float64) {
+	middle = mean(values, func(i int) int { return i })
+	rng := rand.New(rand.NewPCG(o.Seed, 0))
+	means := make([]float64, o.Samples)
+	for s := range means {
+		means[s] = mean(values, func(int) int { return rng.IntN(len(values)) })
+	}
+	slices.Sort(means)
+	tail := (1 - o.Level) / 2
+	return middle, quantile(means, tail), quantile(means, 1-tail)
 }
 
 // mean is that of as many values as there are, the i-th being values[pick(i)].
