@@ -1,5 +1,6 @@
-# make help lists what there is to do. Nothing here needs more than Go, make,
-# git and, to fetch the engine and the models, Python with pip.
+# make help lists what there is to do. Nothing here needs more than Go, make and
+# git; to fetch the engine and the models, the package index that pip is configured
+# with (PIP_INDEX_URL), or Python with pip where none is.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

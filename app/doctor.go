@@ -24,6 +24,7 @@ func Doctor(ctx context.Context, c config.Doctor, s Streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	d := &doctor{checks: newChecks(ctx, c.Train, show), out: s}
+	d.fetchesNothing = true
 	first, then := d.list()
 	for _, c := range append(then, first...) {
 		if c.name == "attention" && !d.attends() {
@@ -92,7 +93,7 @@ func (d *checks) engine(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	var err error
-	if d.device, err = openEngine(ctx, d.c.Engine, d.show); err != nil {
+	if d.device, err = d.openEngine(ctx, d.c.Engine); err != nil {
 		return "", err
 	}
 	precision := "f32"

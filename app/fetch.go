@@ -13,6 +13,9 @@ import (
 
 // FetchEngine brings the engine's plugin into the cache and writes its path.
 func FetchEngine(ctx context.Context, c config.Fetch, s Streams) error {
+	if err := deviceThere(c.Name); err != nil && !c.Force {
+		return fmt.Errorf("%w; nothing is fetched (--force fetches it all the same)", err)
+	}
 	return fetched(c, s, func(opt wheel.Options) (string, error) {
 		opt.Variant = c.Name
 		return wheel.Engine(ctx, opt)
@@ -40,7 +43,7 @@ func fetched(c config.Fetch, s Streams, get func(wheel.Options) (string, error))
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	progress, done := fetchProgress(show)
-	path, err := get(wheel.Options{Dir: c.CacheDir, Python: c.Python, Progress: progress})
+	path, err := get(wheel.Options{Dir: c.CacheDir, IndexURL: c.IndexURL, Python: c.Python, Progress: progress, Note: noted(show)})
 	done()
 	if err != nil {
 		return err
@@ -55,4 +58,9 @@ func fetchProgress(show *report.Run) (progress func(wheel.Progress), done func()
 	return func(p wheel.Progress) {
 		task.Set(fmt.Sprintf("%s, %s, MB", p.Name, p.Stage), int(p.Done>>20), int(p.Total>>20))
 	}, task.End
+}
+
+// noted tells notes.
+func noted(show *report.Run) func(string) {
+	return func(text string) { show.Say("%s", text) }
 }

