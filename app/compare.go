@@ -16,7 +16,7 @@ import (
 )
 
 // changeMetric orders the rows that changed.
-const changeMetric = "f1_ans"
+const changeMetric = evaluate.AnswerF1
 
 // Compare holds the predictions of runs against those of the first one.
 func Compare(ctx context.Context, c config.Compare, s Streams) error {
@@ -97,7 +97,7 @@ type rowName struct {
 
 type metricDiff struct {
 	Context    evaluate.Context `json:"context"`
-	Metric     string           `json:"metric"`
+	Metric     evaluate.Metric  `json:"metric"`
 	Rows       int              `json:"rows"`
 	First      float64          `json:"first"`
 	This       float64          `json:"this"`
@@ -131,7 +131,7 @@ func against(ctx context.Context, first, run []evaluate.Prediction, opt evaluate
 	d := runDiff{Missing: names(onlyFirst), Extra: names(onlyRun), Metrics: []metricDiff{}, Changed: []rowDiff{}}
 	metrics := evaluate.Metrics(pairs)
 	if len(metrics) == 0 {
-		metrics = []string{changeMetric} // says what is the matter
+		metrics = []evaluate.Metric{changeMetric} // says what is the matter
 	}
 	for _, metric := range metrics {
 		if err := ctx.Err(); err != nil {
@@ -194,7 +194,7 @@ func (c comparison) print(w io.Writer) error {
 				if m.Context != context {
 					continue
 				}
-				row := []string{m.Metric, fmt.Sprint(m.Rows), fmt.Sprintf("%.4f", m.First), fmt.Sprintf("%.4f", m.This), fmt.Sprintf("%+.4f", m.Difference), fmt.Sprintf("%+.4f to %+.4f", m.Low, m.High)}
+				row := []string{string(m.Metric), fmt.Sprint(m.Rows), fmt.Sprintf("%.4f", m.First), fmt.Sprintf("%.4f", m.This), fmt.Sprintf("%+.4f", m.Difference), fmt.Sprintf("%+.4f to %+.4f", m.Low, m.High)}
 				if m.apart() {
 					row = append(row, "*")
 				}

@@ -156,8 +156,8 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []dataset.
 		return nil, err
 	}
 	if d := x.generator.Drafts().Since(before); d.Tried > 0 {
-		r.Metrics[prefix+"_gen/drafts/avg_tokens_per_step"] = float64(d.Tokens) / float64(d.Steps)
-		r.Metrics[prefix+"_gen/drafts/avg_acceptance"] = float64(d.Confirmed) / float64(d.Tried)
+		r.Metrics[evaluate.Key{Prefix: prefix, Group: evaluate.Answers, Name: evaluate.TokensPerStep}] = float64(d.Tokens) / float64(d.Steps)
+		r.Metrics[evaluate.Key{Prefix: prefix, Group: evaluate.Answers, Name: evaluate.Acceptance}] = float64(d.Confirmed) / float64(d.Tried)
 	}
 	x.warnOfJudge(r.Predictions)
 	return r, nil
@@ -210,7 +210,7 @@ func (x *evaluation) loss(ctx context.Context, r qa.Rows) (float64, error) {
 func (x *evaluation) tell(title string, step int, r *evaluate.Report, predictions string) error {
 	table := r.Table()
 	x.show.Table(title, table[0], table[1:])
-	err := x.show.Scores(step, r.Metrics)
+	err := x.show.Scores(step, r.Metrics.ByName())
 	if predictions == "" {
 		return err
 	}

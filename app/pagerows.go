@@ -67,7 +67,7 @@ func scoresOf(runs []shownRun) (tables []report.Table, err error) {
 		for _, score := range scoresIn(all) {
 			row := []string{score.Name, ""}
 			for i, s := range all {
-				cells, rows, err := scoreCells(all[0], s, i, context, score.Key, opt)
+				cells, rows, err := scoreCells(all[0], s, i, context, evaluate.Metric(score.Key), opt)
 				if err != nil {
 					return nil, err
 				}
@@ -86,7 +86,7 @@ func scoresOf(runs []shownRun) (tables []report.Table, err error) {
 }
 
 // scoreCells are a side's mean and, but for the first side, its difference from that.
-func scoreCells(first, s side, at int, context evaluate.Context, key string, opt evaluate.CompareOptions) (cells []string, rows int, err error) {
+func scoreCells(first, s side, at int, context evaluate.Context, key evaluate.Metric, opt evaluate.CompareOptions) (cells []string, rows int, err error) {
 	var values []float64
 	for _, p := range s.predictions {
 		if v, ok := p.Scores[key]; ok && p.Context == context {
@@ -137,7 +137,7 @@ func contextsOf(all []side) (contexts []evaluate.Context) {
 
 // scoresIn are the headline scores that some row has.
 func scoresIn(all []side) []report.Score {
-	there := map[string]bool{}
+	there := map[evaluate.Metric]bool{}
 	for _, s := range all {
 		for _, p := range s.predictions {
 			for key := range p.Scores {
@@ -145,7 +145,7 @@ func scoresIn(all []side) []report.Score {
 			}
 		}
 	}
-	return slices.DeleteFunc(headline(), func(s report.Score) bool { return !there[s.Key] })
+	return slices.DeleteFunc(headline(), func(s report.Score) bool { return !there[evaluate.Metric(s.Key)] })
 }
 
 // mostRows are in a page: what a browser looks through at once, in a file of a few
@@ -233,7 +233,7 @@ func answerOf(p evaluate.Prediction, passages *passageList, shown []report.Score
 	}
 	scores := map[string]float64{}
 	for _, s := range shown {
-		if v, ok := p.Scores[s.Key]; ok {
+		if v, ok := p.Scores[evaluate.Metric(s.Key)]; ok {
 			scores[s.Key] = v
 		}
 	}

@@ -20,7 +20,7 @@ func (r *run) scoreUntrained(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.before = report.Metrics
+		r.before = report.Metrics.ByName()
 	}
 	return nil
 }
@@ -36,12 +36,12 @@ func (r *run) evaluate(ctx context.Context, step int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	report.Metrics["eval_loss"] = loss
+	report.Metrics[evaluate.Key{Prefix: "eval", Name: evaluate.Loss}] = loss
 	file := predictionsFile(r.c.Scoring, r.c.OutputDir, fmt.Sprintf("step-%d-eval-predictions.jsonl", step))
 	if err := r.evaluation.tell("Evaluation", step, report, file); err != nil {
 		return 0, err
 	}
-	score, ok := report.Metrics[r.c.BestMetric()]
+	score, ok := report.Metrics.ByName()[r.c.BestMetric()]
 	if !ok && r.c.KeepsBest() {
 		return 0, fmt.Errorf("metric_for_best_model %q is not among the evaluated keys; metrics.jsonl has them", r.c.MetricForBestModel)
 	}
@@ -63,7 +63,7 @@ func (r *run) test(ctx context.Context) error {
 			"test_gen/exact_match/avg_exact_match_ans", "test_gen/answer_stats/avg_num_words",
 			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans", "test_gen_none/f1/avg_f1_ans",
 		}
-		r.show.Compare("Test set before and after training", []string{"before", "after"}, []map[string]float64{r.before, report.Metrics}, keys)
+		r.show.Compare("Test set before and after training", []string{"before", "after"}, []map[string]float64{r.before, report.Metrics.ByName()}, keys)
 	}
 	return report.WriteMetrics(filepath.Join(r.c.OutputDir, scoreFile))
 }
@@ -76,7 +76,7 @@ func (r *run) score(ctx context.Context, title, predictions string) (*evaluate.R
 		return nil, err
 	}
 	if len(r.testRows.Terms) > 0 { // rows may all be too long to encode with their answers
-		if report.Metrics["test_loss"], err = r.evaluation.loss(ctx, r.testRows); err != nil {
+		if report.Metrics[evaluate.Key{Prefix: "test", Name: evaluate.Loss}], err = r.evaluation.loss(ctx, r.testRows); err != nil {
 			return nil, err
 		}
 	}

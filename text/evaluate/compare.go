@@ -84,7 +84,7 @@ func Average(runs [][]Prediction) ([]Prediction, error) {
 			return nil, fmt.Errorf("%q (%s) is not in each of the evaluations to average, the %d. lacks it or has it alone; expected evaluations of the same rows; evaluate all on one file", p.Question, p.Context, n+2)
 		}
 		for _, p := range pairs { // in the order of mean, whose scores they share
-			maps.DeleteFunc(p.A.Scores, func(metric string, _ float64) bool { _, ok := p.B.Scores[metric]; return !ok })
+			maps.DeleteFunc(p.A.Scores, func(metric Metric, _ float64) bool { _, ok := p.B.Scores[metric]; return !ok })
 			for metric, score := range p.B.Scores {
 				if sum, ok := p.A.Scores[metric]; ok {
 					p.A.Scores[metric] = sum + score
@@ -111,8 +111,8 @@ func (p Prediction) place() string {
 
 // Metrics are the keys of Prediction.Scores that both sides of some pair have,
 // in the order of Report.Table, others behind.
-func Metrics(pairs []Pair) []string {
-	there := map[string]bool{}
+func Metrics(pairs []Pair) []Metric {
+	there := map[Metric]bool{}
 	for _, p := range pairs {
 		for k := range p.A.Scores {
 			if _, ok := p.B.Scores[k]; ok {
@@ -120,11 +120,11 @@ func Metrics(pairs []Pair) []string {
 			}
 		}
 	}
-	var names []string
-	for _, m := range slices.Concat(retrievalMetrics, answerMetrics, []metric{judgeMetric}) {
-		if there[m.score] {
-			names = append(names, m.score)
-			delete(there, m.score)
+	var names []Metric
+	for _, l := range slices.Concat(retrievalMetrics, answerMetrics, []listed{judgeMetric}) {
+		if there[l.metric] {
+			names = append(names, l.metric)
+			delete(there, l.metric)
 		}
 	}
 	return append(names, slices.Sorted(maps.Keys(there))...)
@@ -132,7 +132,7 @@ func Metrics(pairs []Pair) []string {
 
 // Comparison is how two evaluations differ in one metric of one context.
 type Comparison struct {
-	Metric  string
+	Metric  Metric
 	Context Context
 	A, B    float64 // the means over the pairs
 	Delta   float64 // B - A
@@ -143,12 +143,11 @@ type Comparison struct {
 	Changed   []Pair // those whose score differs, the largest difference first
 }
 
-// Compare compares paired predictions in one metric, a key of
-// Prediction.Scores such as "f1_ans", for each context, in the order in which
+// Compare compares paired predictions in one metric, such as AnswerF1, for each context, in the order in which
 // they come. Pairs that lack the metric are left out; the interval is the
 // percentiles of the paired bootstrap (Efron 1979; Koehn 2004,
 // https://aclanthology.org/W04-3250).
-func Compare(pairs []Pair, metric string, opt CompareOptions) ([]Comparison, error) {
+func Compare(pairs []Pair, metric Metric, opt CompareOptions) ([]Comparison, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
@@ -170,12 +169,20 @@ func Compare(pairs []Pair, metric string, opt CompareOptions) ([]Comparison, err
 		comparisons[i].Changed = append(comparisons[i].Changed, p) // all for now
 	}
 	if len(comparisons) == 0 {
-		return nil, fmt.Errorf("comparison: no metric %q in both; expected one of their common ones (%s); correct the name, or evaluate both again", metric, strings.Join(Metrics(pairs), ", "))
+		return nil, fmt.Errorf("comparison: no metric %q in both; expected one of their common ones (%s); correct the name, or evaluate both again", metric, joined(Metrics(pairs)))
 	}
 	for i := range comparisons {
 		comparisons[i].bootstrap(opt)
 	}
 	return comparisons, nil
+}
+
+func joined(metrics []Metric) string {
+	names := make([]string, len(metrics))
+	for i, m := range metrics {
+		names[i] = string(m)
+	}
+	return strings.Join(names, ", ")
 }
 
 // bootstrap works out the figures from all pairs in Changed, of which it leaves

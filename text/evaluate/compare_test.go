@@ -18,13 +18,13 @@ import (
 func scored(c evaluate.Context, f1 ...float64) []evaluate.Prediction {
 	ps := make([]evaluate.Prediction, len(f1))
 	for i, v := range f1 {
-		ps[i] = evaluate.Prediction{Row: i, Context: c, Question: fmt.Sprint("q", i), Scores: map[string]float64{"f1_ans": v}}
+		ps[i] = evaluate.Prediction{Row: i, Context: c, Question: fmt.Sprint("q", i), Scores: evaluate.Scores{"f1_ans": v}}
 	}
 	return ps
 }
 
 // compare pairs and compares.
-func compare(a, b []evaluate.Prediction, metric string, opt evaluate.CompareOptions) ([]evaluate.Comparison, error) {
+func compare(a, b []evaluate.Prediction, metric evaluate.Metric, opt evaluate.CompareOptions) ([]evaluate.Comparison, error) {
 	pairs, _, _ := evaluate.Match(a, b)
 	return evaluate.Compare(pairs, metric, opt)
 }
@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 // Rows are paired by what was asked, wherever they stand in the files.
 func TestRowsArePairedByWhatWasAsked(t *testing.T) {
 	row := func(n int, question string, history ...string) evaluate.Prediction {
-		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: map[string]float64{"f1_ans": 1, fmt.Sprint("own", n): 1, "a": 1}}
+		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: evaluate.Scores{"f1_ans": 1, evaluate.Metric(fmt.Sprint("own", n)): 1, "a": 1}}
 		for _, m := range history {
 			p.History = append(p.History, dataset.Turn{Speaker: "USER", Message: m})
 		}
@@ -76,23 +76,23 @@ func TestRowsArePairedByWhatWasAsked(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"pairs": " 0-13 1-11 2-10", "a": " 3", "b": " 12 14 15"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"f1_ans", "a"}, evaluate.Metrics(pairs)); diff != "" {
+	if diff := cmp.Diff([]evaluate.Metric{"f1_ans", "a"}, evaluate.Metrics(pairs)); diff != "" {
 		t.Errorf("metrics of both (-want +got):\n%s", diff)
 	}
 }
 
 // Several evaluations of the same rows become one, with the mean of a row's scores.
 func TestAverageIsTheMeanOfARowsScores(t *testing.T) {
-	row := func(question string, scores map[string]float64) evaluate.Prediction {
+	row := func(question string, scores evaluate.Scores) evaluate.Prediction {
 		return evaluate.Prediction{Context: evaluate.Gold, Question: question, GeneratedAnswer: question, Scores: scores}
 	}
-	first := []evaluate.Prediction{row("a", map[string]float64{"f1_ans": 0.5, "judge": 1}), row("b", map[string]float64{"f1_ans": 0})}
-	second := []evaluate.Prediction{row("b", map[string]float64{"f1_ans": 1, "more": 3}), row("a", map[string]float64{"f1_ans": 0.25})}
+	first := []evaluate.Prediction{row("a", evaluate.Scores{"f1_ans": 0.5, "judge": 1}), row("b", evaluate.Scores{"f1_ans": 0})}
+	second := []evaluate.Prediction{row("b", evaluate.Scores{"f1_ans": 1, "more": 3}), row("a", evaluate.Scores{"f1_ans": 0.25})}
 	got, err := evaluate.Average([][]evaluate.Prediction{first, second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []evaluate.Prediction{row("a", map[string]float64{"f1_ans": 0.375}), row("b", map[string]float64{"f1_ans": 0.5})}
+	want := []evaluate.Prediction{row("a", evaluate.Scores{"f1_ans": 0.375}), row("b", evaluate.Scores{"f1_ans": 0.5})}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -140,7 +140,7 @@ func TestCompareErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, why string
 		b         []evaluate.Prediction
-		metric    string
+		metric    evaluate.Metric
 		opt       evaluate.CompareOptions
 		want      string
 	}{

@@ -4,7 +4,7 @@
 // of two such evaluations.
 //
 // The metrics carry LocalRQA's keys; Run lists them. A new one of texts is a function
-// in text.go, one of rankings in retrieval.go; beside it a name in the list of run.go
+// in text.go, one of rankings in retrieval.go; beside it a name in the list of metrics.go
 // that it belongs to. What a server decides stands in judge. The package must not know
 // prompts, tokens, models or the command line: what retrieves and what
 // generates is handed in.

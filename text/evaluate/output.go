@@ -86,14 +86,14 @@ func (r *Report) Table() [][]string {
 		header = append(header, string(c))
 	}
 	table := [][]string{header}
-	add := func(group, key string, digits int) {
-		line, some := []string{group + "/" + key}, false
+	add := func(group Group, name Name, digits int) {
+		line, some := []string{string(group) + "/" + string(name)}, false
 		for _, c := range r.contexts {
-			full := r.prefix + "_" + group
+			in := group
 			if c != Retrieved {
-				full += "_" + string(c)
+				in += "_" + Group(c)
 			}
-			v, ok := r.Metrics[full+"/"+key]
+			v, ok := r.Metrics[Key{r.prefix, in, name}]
 			if !ok {
 				line = append(line, "")
 				continue
@@ -106,21 +106,21 @@ func (r *Report) Table() [][]string {
 		}
 	}
 	for _, m := range retrievalMetrics {
-		if m.score != "likely_recall" { // a sum of two that are shown
-			add("retr", m.key(), 4)
+		if m.metric != LikelyRecall { // a sum of two that are shown
+			add(Retrieval, m.name(), 4)
 		}
 	}
 	for _, m := range answerMetrics {
-		if m.score == "num_words" {
-			add("gen", m.key(), 1)
+		if m.metric == Words {
+			add(Answers, m.name(), 1)
 			continue
 		}
-		add("gen", m.key(), 4)
+		add(Answers, m.name(), 4)
 	}
-	add("gen", judgeMetric.key(), 4)
-	add("gen", judgeMetric.family+"/failed", 0)
-	for _, group := range []string{"retr", "gen", "e2e"} {
-		add(group, "latency/avg_latency", 3)
+	add(Answers, judgeMetric.name(), 4)
+	add(Answers, FailedRows, 0)
+	for _, group := range []Group{Retrieval, Answers, EndToEnd} {
+		add(group, MeanLatency, 3)
 	}
 	return table
 }

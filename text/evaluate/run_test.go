@@ -89,7 +89,7 @@ func TestRunScoresEveryKindOfContext(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if diff := cmp.Diff(evaluate.Keys("eval", opt.Contexts), slices.Sorted(maps.Keys(report.Metrics))); diff != "" {
+	if diff := cmp.Diff(evaluate.Keys("eval", opt.Contexts), slices.Sorted(maps.Keys(report.Metrics.ByName()))); diff != "" {
 		t.Errorf("keys known beforehand (-) and metrics (+):\n%s", diff)
 	}
 	log3 := 1 / math.Log2(3)
@@ -130,7 +130,7 @@ func TestRunScoresEveryKindOfContext(t *testing.T) {
 	}
 	got := map[string]float64{}
 	for k := range want {
-		v, ok := report.Metrics[k]
+		v, ok := report.Metrics.ByName()[k]
 		if !ok {
 			t.Errorf("no metric %s", k)
 		}
@@ -140,11 +140,11 @@ func TestRunScoresEveryKindOfContext(t *testing.T) {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 	for _, k := range []string{"eval_retr/latency/avg_latency", "eval_gen/latency/total_latency", "eval_gen_none/latency/avg_latency", "eval_e2e/latency/avg_latency"} {
-		if v, ok := report.Metrics[k]; !ok || v < 0 {
+		if v, ok := report.Metrics.ByName()[k]; !ok || v < 0 {
 			t.Errorf("%s is %v, %v", k, v, ok)
 		}
 	}
-	if _, ok := report.Metrics["eval_gen_none/f1/avg_f1_retr_doc"]; ok {
+	if _, ok := report.Metrics.ByName()["eval_gen_none/f1/avg_f1_retr_doc"]; ok {
 		t.Error("the context none has scores against passages")
 	}
 	if want := "0/9 2/9 3/9 5/9 6/9 8/9 9/9"; strings.Join(steps, " ") != want {
@@ -195,7 +195,7 @@ func TestRunScoresEveryKindOfContext(t *testing.T) {
 	if err := json.Unmarshal(data, &scores); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(report.Metrics, scores); diff != "" {
+	if diff := cmp.Diff(report.Metrics.ByName(), scores); diff != "" {
 		t.Errorf("score.json (-want +got):\n%s", diff)
 	}
 	left, err := os.ReadDir(dir)
@@ -234,7 +234,7 @@ func TestRunRanks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for key, want := range test.want {
-			if got := report.Metrics["eval_retr/"+key]; math.Abs(got-want) > 1e-12 {
+			if got := report.Metrics.ByName()["eval_retr/"+key]; math.Abs(got-want) > 1e-12 {
 				t.Errorf("%s: %s is %v; want %v (%s)", test.name, key, got, want, test.why)
 			}
 		}
@@ -256,9 +256,9 @@ func TestRunLatency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := func(group string) float64 { return report.Metrics["eval_"+group+"/latency/total_latency"] }
+	total := func(group string) float64 { return report.Metrics.ByName()["eval_"+group+"/latency/total_latency"] }
 	for _, group := range []string{"retr", "gen", "e2e"} {
-		if avg := report.Metrics["eval_"+group+"/latency/avg_latency"]; math.Abs(3*avg-total(group)) > 1e-12 {
+		if avg := report.Metrics.ByName()["eval_"+group+"/latency/avg_latency"]; math.Abs(3*avg-total(group)) > 1e-12 {
 			t.Errorf("%s: %v s of each of 3 rows, %v s in all", group, avg, total(group))
 		}
 	}
@@ -276,7 +276,7 @@ func TestRunLeavesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := report.Metrics["eval_rows/left_out"]; n != 1 || len(report.Predictions) != 2 || report.Predictions[1].Row != 2 || report.Predictions[1].Question != "c" {
+	if n := report.Metrics.ByName()["eval_rows/left_out"]; n != 1 || len(report.Predictions) != 2 || report.Predictions[1].Row != 2 || report.Predictions[1].Question != "c" {
 		t.Errorf("%v left out, %+v", n, report.Predictions)
 	}
 	for _, out := range [][]int{{3}, {0, 1, 2}} {
@@ -349,7 +349,7 @@ func TestRunJudges(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]float64{}
-	for k, v := range report.Metrics {
+	for k, v := range report.Metrics.ByName() {
 		if strings.Contains(k, "gpt4eval") {
 			got[k] = v
 		}
@@ -429,7 +429,7 @@ func TestRunShuffled(t *testing.T) {
 			t.Errorf("row %d: shares %v of passages (-want +got):\n%s", row, p.Shares, diff)
 		}
 	}
-	if _, ok := report.Metrics["eval_gen_shuffled/f1/avg_f1_ans"]; !ok {
+	if _, ok := report.Metrics.ByName()["eval_gen_shuffled/f1/avg_f1_ans"]; !ok {
 		t.Errorf("no score in %v", report.Metrics)
 	}
 	if _, err := evaluate.Run(context.Background(), examples[:2], nil, sharing{}, opt); err == nil || !strings.Contains(err.Error(), "no row has other gold passages than row 0") {
@@ -445,10 +445,10 @@ func TestRunOnlyRetrieval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := report.Metrics["eval_retr/document_recall/recall4"]; got != 1 {
+	if got := report.Metrics.ByName()["eval_retr/document_recall/recall4"]; got != 1 {
 		t.Errorf("recall4 is %v, want 1", got)
 	}
-	for k := range report.Metrics {
+	for k := range report.Metrics.ByName() {
 		if !strings.HasPrefix(k, "eval_retr/") {
 			t.Errorf("without a generator there is a metric %s", k)
 		}
@@ -472,7 +472,7 @@ func TestNothingFound(t *testing.T) {
 		"eval_retr/document_accuracy/accuracy": 0.5, "eval_retr/document_recall/recall1": 0.5, "eval_retr/document_recall/recall4": 0.5,
 		"eval_retr/document_ndcg/ndcg": 0.5, "eval_retr/document_mrr/mrr": 0.5, "eval_gen/f1/avg_f1_ans": 0.5, "eval_gen/f1/avg_f1_retr_doc": 0.5, "eval_gen/rouge/avg_rougeL_retr_doc": 0.5,
 	} {
-		if got, ok := report.Metrics[key]; !ok || !golden.Near(got, want, 1e-12) {
+		if got, ok := report.Metrics.ByName()[key]; !ok || !golden.Near(got, want, 1e-12) {
 			t.Errorf("%s is %v, want %v", key, got, want)
 		}
 	}
@@ -586,7 +586,7 @@ func TestWriteIsWholeOrNot(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	bad := &evaluate.Report{Metrics: map[string]float64{"x": math.NaN()}}
+	bad := &evaluate.Report{Metrics: evaluate.Figures{{Name: evaluate.Loss}: math.NaN()}}
 	if err := bad.WriteMetrics(path); err == nil {
 		t.Error("NaN was written")
 	}
@@ -614,6 +614,6 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("recall %.0f, F1 %.2f\n", report.Metrics["eval_retr/document_recall/recall1"], report.Metrics["eval_gen/f1/avg_f1_ans"])
+	fmt.Printf("recall %.0f, F1 %.2f\n", report.Metrics.ByName()["eval_retr/document_recall/recall1"], report.Metrics.ByName()["eval_gen/f1/avg_f1_ans"])
 	// Output: recall 1, F1 0.33
 }
