@@ -94,6 +94,15 @@ that gorqa train takes. Rows without a passage are matched to the documents.`,
 		`gorqa data convert train-v2.0.json dev-v2.0.json --output squad
 gorqa data convert faq.csv --columns question=Q,answer=A --full_dataset_file_path documents.jsonl --output faq`,
 		config.DefaultDataConvert(), app.DataConvert))
+	data.AddCommand(leaf(streams, "qa", "Write questions and answers about passages with a language model",
+		`Has a model behind an OpenAI-compatible endpoint, or one on this machine, write
+questions about passages, keeps those that find their passage and whose answers it
+holds, and writes rows to train, evaluate and test with. No document stands in two
+of these files. Replies are kept, so that a command that was stopped goes on.`,
+		`gorqa data qa documents.jsonl --output_dir runs/qa --writer_model gpt-4o-mini --dry_run
+gorqa data qa documents.jsonl --output_dir runs/qa --writer_model gpt-4o-mini --max_questions 2000
+gorqa data qa documents.jsonl --output_dir runs/qa --model_name_or_path SmolLM2-135M-Instruct --embedding_model all-MiniLM-L6-v2`,
+		config.DefaultDataQA(), app.DataQA))
 	data.AddCommand(leaf(streams, "check", "Look a data set over before training on it",
 		`Tells of files of rows how long questions, answers and passages are, which rows are
 repeated, which questions and passages stand in two files (in nearly the same words,

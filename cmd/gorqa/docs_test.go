@@ -48,6 +48,9 @@ func small(args []string) []string {
 		more = append(more, "--train_file", "train.jsonl", "--eval_file", "eval.jsonl", "--test_file", "test.jsonl",
 			"--full_dataset_file_path", "documents.jsonl", "--full_dataset_index_path", "runs/godoc-index", "--eval_embedding_model", "all-MiniLM-L6-v2")
 	}
+	if strings.HasPrefix(line, "data qa documents.jsonl") {
+		more = append(more, "--max_questions", "8", "--found_among", "40")
+	}
 	if line == "data godoc --output_dir runs/godoc" {
 		more = append(more, "--train_rows", "12", "--eval_rows", "2", "--test_rows", "2", "--documents", "40")
 	}

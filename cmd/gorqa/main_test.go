@@ -28,6 +28,53 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gorqa": main, "documented": documented})
 }
 
+// writeQuestions is a chat model that asks for the last words of its first passage, as
+// models reply: after thoughts, in a fence; some replies are no good.
+func writeQuestions(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/refused") {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	var body struct{ Messages []struct{ Content string } }
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	time.Sleep(10 * time.Millisecond)
+	asked := body.Messages[len(body.Messages)-1].Content
+	_, passage, _ := strings.Cut(asked, "Content:\n")
+	passage, _, _ = strings.Cut(passage, "\n\n")
+	words := strings.Fields(strings.ReplaceAll(passage, `"`, ""))
+	n := len(words)
+	reply := fmt.Sprintf("<think>Let me see.</think>\n```json\n{\"questions\": [{\"question\": %q, \"answer\": %q}]}\n```", "In short: "+strings.Join(words[:n-3], " ")+" what?", strings.Join(words[n-3:], " "))
+	switch {
+	case n%7 == 0:
+		reply = "I'd rather not."
+	case n%5 == 0:
+		reply = `{"question": "What is said of it here, in a few words?", "answer": "Something else, which is not there."}`
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}, "usage": map[string]int{"prompt_tokens": 100, "completion_tokens": 20}})
+}
+
+// killAtReplies runs a program until a folder has so many replies, and kills it.
+func killAtReplies(folder string, n int, program string, args []string, dir string, env []string) error {
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if kept, _ := filepath.Glob(filepath.Join(folder, "*.json")); len(kept) >= n {
+			break
+		}
+	}
+	_ = cmd.Process.Kill()
+	if err := <-ended; err == nil {
+		return errors.New("it ended before it was killed")
+	}
+	return nil
+}
+
 // TestScripts runs testdata/script/*.txtar. "exits CODE PROGRAM ARGS" runs a
 // program that must end with that code; "models" makes the folder model, tiny
 // and with random weights, and puts the engine and the fetched models into the
@@ -100,6 +147,18 @@ func TestScripts(t *testing.T) {
 				}))
 				ts.Defer(server.Close)
 				ts.Setenv("OPENAI_BASE_URL", server.URL)
+			},
+			// writer starts an endpoint that writes questions.
+			"writer": func(ts *testscript.TestScript, _ bool, _ []string) {
+				server := httptest.NewServer(http.HandlerFunc(writeQuestions))
+				ts.Defer(server.Close)
+				ts.Setenv("OPENAI_BASE_URL", server.URL)
+			},
+			// killed N PROGRAM ARGS kills the program by SIGKILL once N replies are kept.
+			"killed": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				ts.Check(killAtReplies(filepath.Join(ts.Getenv("GORQA_CACHE"), "replies"), n, args[1], args[2:], ts.MkAbs("."), []string{"GORQA_CACHE=" + ts.Getenv("GORQA_CACHE"), "OPENAI_BASE_URL=" + ts.Getenv("OPENAI_BASE_URL"), "OPENAI_API_KEY=k"}))
 			},
 			// flip FILE flips a bit in its middle.
 			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -190,7 +249,7 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"report"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"data", "convert"}, {"data", "check"}, {"fetch", "engine"}, {"fetch", "model"}} {
+	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"report"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"data", "convert"}, {"data", "qa"}, {"data", "check"}, {"fetch", "engine"}, {"fetch", "model"}} {
 		if !strings.Contains(string(out), "\n  "+command[0]+" ") {
 			t.Errorf("%s is not in the help of gorqa", command[0])
 		}

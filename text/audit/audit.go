@@ -191,16 +191,13 @@ func lookAtRows(s Split, known map[string]bool, o Options) Rows {
 		if len(x.GoldDocs) == 0 {
 			r.WithoutGold++
 		}
-		holds, there := false, []string{}
 		for _, d := range x.GoldDocs {
 			passages = append(passages, o.Tokens(d.Text()))
-			holds = holds || convert.Holds(d, x.GoldAnswer)
-			there = append(there, retrieve.Words(d.Text())...)
 			if len(known) > 0 && !known[d.Key()] {
 				strange.add(func() string { return at(s.File, x, "%.60q", d.Content) })
 			}
 		}
-		if len(x.GoldDocs) > 0 && !holds && !mostly(retrieve.Words(x.GoldAnswer), there) {
+		if len(x.GoldDocs) > 0 && !Holds(x.GoldDocs, x.GoldAnswer) {
 			absent.add(func() string { return at(s.File, x, "%.80q", x.GoldAnswer) })
 		}
 		key := asked(x)
@@ -225,6 +222,19 @@ const (
 	shortAnswer = 8
 	mostWords   = 0.6
 )
+
+// Holds says whether an answer is in its passages: word for word in one of them, or, a
+// long one, by most of its words in all.
+func Holds(passages []dataset.Document, answer string) bool {
+	var there []string
+	for _, d := range passages {
+		if convert.Holds(d, answer) {
+			return true
+		}
+		there = append(there, retrieve.Words(d.Text())...)
+	}
+	return mostly(retrieve.Words(answer), there)
+}
 
 // mostly says whether the words of a long answer are there, for the most part.
 func mostly(answer, there []string) bool {

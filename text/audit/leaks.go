@@ -77,7 +77,7 @@ func nearQuestions(ctx context.Context, a, b Split, rest []int, bare []dataset.D
 	for n, j := range rest {
 		x := b.Rows[j]
 		for _, h := range hits[n] {
-			if before := a.Rows[h.Index]; jaccard(before.Question, x.Question) >= nearlySame {
+			if before := a.Rows[h.Index]; Alike(before.Question, x.Question) {
 				near.add(func() string {
 					return at(b.File, x, "%.60q; %s:%d: %.60q", x.Question, a.File, before.Line, before.Question)
 				})
@@ -87,6 +87,9 @@ func nearQuestions(ctx context.Context, a, b Split, rest []int, bare []dataset.D
 	}
 	return nil
 }
+
+// Alike says whether two questions are the same in nearly all of their words.
+func Alike(a, b string) bool { return jaccard(a, b) >= nearlySame }
 
 // jaccard is the share of the words of two texts that are in both; 0 for few words.
 func jaccard(a, b string) float64 {

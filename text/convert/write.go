@@ -37,6 +37,20 @@ func SplitOf(path string) string {
 	return TrainFile
 }
 
+// Held are the files of a data set in a folder, and an error where there are some and
+// they must not be written over.
+func Held(dir string, overwrite bool) (there []string, err error) {
+	for _, name := range []string{TrainFile, EvalFile, TestFile, DocumentsFile} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			there = append(there, name)
+		}
+	}
+	if len(there) > 0 && !overwrite {
+		return nil, fmt.Errorf("output: %s holds %s; a folder without them expected; choose another folder, or --overwrite_output_dir to write over them", dir, strings.Join(there, ", "))
+	}
+	return there, nil
+}
+
 // Write writes rows by their files and documents into a folder: all or nothing.
 func Write(dir string, rows map[string][]dataset.Example, docs []dataset.Document, overwrite bool) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -54,14 +68,9 @@ func Write(dir string, rows map[string][]dataset.Example, docs []dataset.Documen
 		files = append(files, DocumentsFile)
 		writers[DocumentsFile] = func(w io.Writer) error { return dataset.WriteDocuments(w, docs) }
 	}
-	var there []string
-	for _, name := range []string{TrainFile, EvalFile, TestFile, DocumentsFile} {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			there = append(there, name)
-		}
-	}
-	if len(there) > 0 && !overwrite {
-		return fmt.Errorf("output: %s holds %s; a folder without them expected; choose another folder, or --overwrite_output_dir to write over them", dir, strings.Join(there, ", "))
+	there, err := Held(dir, overwrite)
+	if err != nil {
+		return err
 	}
 	temp, err := whole.NewTemp(dir)
 	if err != nil {

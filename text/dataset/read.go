@@ -100,12 +100,13 @@ func readFile[T any](ctx context.Context, path string, read func(context.Context
 func readExamples(ctx context.Context, name string, r io.Reader) ([]Example, error) {
 	return readLines(ctx, name, r, func(c *checker, o object) Example {
 		return Example{
-			Question:    c.nonEmpty(o, "question", "question"),
-			GoldDocs:    c.documents(o, "gold_docs", "gold_docs", true),
-			GoldAnswer:  c.nonEmpty(o, "gold_answer", "gold_answer"),
-			History:     c.turns(o, "chat_history"),
-			HardNegDocs: c.documents(o, "hard_neg_docs", "hard_neg_docs", false),
-			Line:        c.line,
+			Question:     c.nonEmpty(o, "question", "question"),
+			GoldDocs:     c.documents(o, "gold_docs", "gold_docs", true),
+			GoldAnswer:   c.nonEmpty(o, "gold_answer", "gold_answer"),
+			History:      c.turns(o, "chat_history"),
+			HardNegDocs:  c.documents(o, "hard_neg_docs", "hard_neg_docs", false),
+			Unanswerable: c.flag(o, "unanswerable"),
+			Line:         c.line,
 		}
 	})
 }
@@ -385,6 +386,14 @@ func (c *checker) list(o object, key, path string, required bool) []object {
 		}
 	}
 	return objects
+}
+
+// flag reads a field that may be missing.
+func (c *checker) flag(o object, key string) (yes bool) {
+	if raw, ok := o[key]; ok && json.Unmarshal(raw, &yes) != nil {
+		c.add(c.line, key+" is "+kind(raw), "true or false", "correct it, or remove it")
+	}
+	return yes
 }
 
 func (c *checker) documents(o object, key, path string, required bool) []Document {

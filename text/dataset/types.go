@@ -37,7 +37,9 @@ type Example struct {
 	GoldAnswer  string     `json:"gold_answer"`   // the reference answer
 	History     []Turn     `json:"chat_history"`  // the turns before Question, oldest first
 	HardNegDocs []Document `json:"hard_neg_docs"` // passages that look related and lack the answer
-	Line        int        `json:"-"`             // of the file that it was read from, from 1; 0 for none
+	// Unanswerable says that no document holds an answer: GoldAnswer says so.
+	Unanswerable bool `json:"unanswerable,omitempty"`
+	Line         int  `json:"-"` // of the file that it was read from, from 1; 0 for none
 }
 
 // Text is the passage as prompts and embedders see it: Formatted or, where

@@ -174,7 +174,7 @@ func (c *chunker) pieces(kind Kind, text string, room int) []string {
 	var parts []string
 	switch kind {
 	case Paragraph, Item:
-		parts = sentences(text)
+		parts = Sentences(text)
 	case Code, Table:
 		if len(text) < 64*room && c.tokens(text) <= room {
 			return []string{text}

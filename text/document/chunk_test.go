@@ -33,7 +33,7 @@ func TestSentences(t *testing.T) {
 		{"水を入れる。沸かす！", []string{"水を入れる。", "沸かす！"}},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, sentences(tt.text)); diff != "" {
+		if diff := cmp.Diff(tt.want, Sentences(tt.text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.text, diff)
 		}
 	}

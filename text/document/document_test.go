@@ -249,3 +249,17 @@ func write(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A page that names no encoding and is valid UTF-8 is that, wherever its first character
+// beyond ASCII stands.
+func TestHTMLWithoutAnEncodingIsUTF8(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.html")
+	page := "<title>t</title><p>" + strings.Repeat("Plain words. ", 200) + "Käse — “fine”."
+	if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	files, s := readAll(t, DefaultLimits(), path)
+	if err := s.Err(); err != nil || len(files) != 1 || !strings.HasSuffix(files[0].Blocks[0].Text, "Käse — “fine”.") {
+		t.Errorf("%v: %+v", err, files)
+	}
+}

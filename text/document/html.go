@@ -3,8 +3,10 @@ package document
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"codeberg.org/readeck/go-readability/v2"
 	"golang.org/x/net/html"
@@ -19,7 +21,11 @@ const shortMain = 250
 // readHTML reads the main text of a page: what it marks as such, or what looks
 // like it, without navigation.
 func readHTML(source string, data []byte) (File, error) {
-	r, err := charset.NewReader(bytes.NewReader(data), "text/html")
+	var r io.Reader = bytes.NewReader(data)
+	var err error
+	if _, _, declared := charset.DetermineEncoding(data, "text/html"); declared || !utf8.Valid(data) {
+		r, err = charset.NewReader(r, "text/html") // which looks at the beginning alone, and takes what says nothing for Windows-1252
+	}
 	if err != nil {
 		return File{}, problem(source, fmt.Sprintf("text in an encoding that is not known (%v)", err), "UTF-8, or an encoding that browsers know", "save the page as UTF-8")
 	}

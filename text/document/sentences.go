@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// sentences divides a paragraph behind the marks that end a sentence. What stands
+// Sentences divides a paragraph behind the marks that end a sentence. What stands
 // between two of them is left at the end of the first.
-func sentences(text string) (list []string) {
+func Sentences(text string) (list []string) {
 	from := 0
 	for i, r := range text {
 		after := i + utf8.RuneLen(r)
