@@ -101,7 +101,7 @@ func (d *checks) engine(ctx context.Context) (string, error) {
 		precision = "bf16 over f32 weights"
 	}
 	found := fmt.Sprintf("%s, computing in %s", d.device.Engine.Describe(), precision)
-	if d.device.Engine.OnHost() {
+	if d.device.Native() {
 		isa, err := kernels()
 		if err != nil {
 			return "", err
@@ -173,7 +173,7 @@ func (d *checks) attention(context.Context) (string, error) {
 
 // attends says whether the model has causal attention that a GPU computes.
 func (d *checks) attends() bool {
-	if d.text == nil || d.device.Engine == nil || d.device.Engine.OnHost() {
+	if d.text == nil || d.device.Engine == nil || d.device.Native() {
 		return false
 	}
 	return d.text.Causal()

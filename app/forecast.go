@@ -61,7 +61,7 @@ func (d *doctor) tryStep(ctx context.Context, r *run) (string, error) {
 	last := job.steps[1]
 	each := last.Took.Seconds() * float64(tokens) / float64(len(r.rows.Tokens)) * float64(last.Rows) / float64(last.Tokens)
 	return fmt.Sprintf("%d steps of %d rows, about %.3g s each: %v, beside %v of compilation; peak memory so far %.1f GB",
-		c.total, c.plan.PerStep, each, seconds(each*float64(c.total)), (job.steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.device.Engine))), nil
+		c.total, c.plan.PerStep, each, seconds(each*float64(c.total)), (job.steps[0].Took - last.Took).Round(time.Second), gigabytes(peakMemory(d.device))), nil
 }
 
 // trial is a run that only ever takes its first step, and shows none.
@@ -111,7 +111,7 @@ func (d *doctor) tryAnswers(ctx context.Context, r *run) (string, error) {
 	evals, tests, early := r.evaluations()
 	late := evals*len(r.eval) + tests*len(r.testing) - early
 	return fmt.Sprintf("about %.3g s a row as the model answers now, %.3g if answers are as long as the gold ones: %d times %d rows and %d times %d test rows, %v, %d of the answers before training; peak memory so far %.1f GB",
-		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.device.Engine))), nil
+		now, gold, evals, len(r.eval), tests, len(r.testing), seconds(now*float64(early)+gold*float64(late)), early, gigabytes(peakMemory(d.device))), nil
 }
 
 // answer gives the seconds a row that an evaluation of the rows takes, all its

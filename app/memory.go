@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"os"
 
-	"gorqa/engine/xla"
+	"gorqa/qa"
 )
 
 // peakMemory is the most memory taken so far where the engine computes, in bytes: a
 // GPU's own, else the process's largest resident size; 0 where nobody tells.
-func peakMemory(e *xla.Engine) int64 {
-	if !e.OnHost() {
-		return e.PeakMemory()
+func peakMemory(d qa.Device) int64 {
+	if !d.Native() {
+		return d.Engine.PeakMemory()
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

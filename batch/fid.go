@@ -68,15 +68,6 @@ func DefaultFiDPacking() FiDPacking {
 	return FiDPacking{Capacity: 8192, Encode: 2048, Round: 64, Answers: 16, Terms: 64}
 }
 
-// FiDPackingFor is DefaultFiDPacking on the host, and larger with fewer shapes
-// on a GPU, as PackingFor.
-func FiDPackingFor(onHost bool) FiDPacking {
-	if onHost {
-		return DefaultFiDPacking()
-	}
-	return FiDPacking{Capacity: 16384, Encode: 8192, Round: 128, Answers: 32, Terms: 512}
-}
-
 // Validate reports every setting that cannot be.
 func (p FiDPacking) Validate() error {
 	var problems []error

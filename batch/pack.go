@@ -30,16 +30,6 @@ func DefaultPacking() Packing {
 	return Packing{Capacity: 1024, Round: 64, Terms: 64, Share: true}
 }
 
-// PackingFor is DefaultPacking on the host. A GPU is left idle by small
-// micro-batches, and its graphs take longer to compile: there they are larger, of
-// fewer shapes.
-func PackingFor(onHost bool) Packing {
-	if onHost {
-		return DefaultPacking()
-	}
-	return Packing{Capacity: 4096, Round: 512, Terms: 256, Share: true}
-}
-
 // Pack lays rows out as micro-batches that together hold every row once. Rows
 // that share a long prefix stand together as a tree.
 func (p Packing) Pack(rows []Row) []*Decoder { return slices.Collect(p.Each(rows)) }

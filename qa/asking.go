@@ -9,6 +9,7 @@ import (
 
 	"gorqa/batch"
 	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/device"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -38,7 +39,7 @@ type asking interface {
 
 	// sizes gives the positions of the longest row and of a full micro-batch, and those
 	// that are kept of a row that is answered.
-	sizes(o PromptOptions, onHost bool, passages, answer int) (row, batch, kept int)
+	sizes(o PromptOptions, d device.Profile, passages, answer int) (row, batch, kept int)
 }
 
 // Part is one of the texts that a model reads or learns of a row.
@@ -107,9 +108,9 @@ func (d decoderAsking) parts(x dataset.Example, c recipe.Context, asked bool, an
 	return []Part{{"Row", shown}}, err
 }
 
-func (d decoderAsking) sizes(o PromptOptions, onHost bool, _, answer int) (row, full, kept int) {
-	row = d.config.Within(o.MaxTokens)
-	return row, batch.PackingFor(onHost).Capacity, row + answer
+func (a decoderAsking) sizes(o PromptOptions, d device.Profile, _, answer int) (row, full, kept int) {
+	row = a.config.Within(o.MaxTokens)
+	return row, d.Decoder.Capacity, row + answer
 }
 
 // fidAsking is an encoder-decoder's: a row is a text for each passage, and an answer.
@@ -171,9 +172,9 @@ func (f *fidAsking) parts(x dataset.Example, c recipe.Context, asked bool, _ int
 	return parts, err
 }
 
-func (f *fidAsking) sizes(o PromptOptions, onHost bool, passages, _ int) (row, full, kept int) {
+func (f *fidAsking) sizes(o PromptOptions, d device.Profile, passages, _ int) (row, full, kept int) {
 	row = int(tape.Bytes(passages, cmp.Or(o.MaxPassageTokens, f.was.MaxTokens, maxPassageTokens)))
-	return row, batch.FiDPackingFor(onHost).Capacity, row
+	return row, d.FiD.Capacity, row
 }
 
 // length is a row's in full.

@@ -50,9 +50,10 @@ func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embed
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
 	x.unused = shape.unused(source)
-	opt := embed.OptionsFor(d.Engine.OnHost())
+	runner, opt := tape.NewRunner(d.Engine, x.params), embed.DefaultOptions()
+	opt.BatchTokens = runner.Device.EmbedTokens
 	opt.Pooling, opt.Steps, opt.Truncate = x.settings.Pooling, x.settings.Steps, x.settings.Truncate
-	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape.open(d.BF16), opt); err != nil {
+	if x.model, err = embed.New(runner, shape.open(d.BF16), opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedding model %s: %w", folder, err), x.params.Free())
 	}
 	precision := "f32"

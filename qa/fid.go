@@ -214,7 +214,7 @@ func (f *fid) say(a generate.Answer) string {
 
 func (f *fid) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {
 	all, err := f.ask.text.Rows(examples, contexts)
-	packing := batch.FiDPackingFor(f.Runner.Engine.OnHost())
+	packing := f.Runner.Device.FiD
 	packing.Start = int32(f.model.Config.Start)
 	about := func(r batch.FiDRow) (index, tokens, terms int) {
 		return r.Index, length(r), len(r.Answer)

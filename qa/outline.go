@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"gorqa/files/weights"
+	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 	"gorqa/text/dataset"
@@ -181,8 +182,12 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	for _, w := range matrices {
 		h.Adapter += w.Size()
 	}
-	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, tape.TermsPerCall(m.OnHost))
-	row, full, kept := o.asking.sizes(m.Prompt, m.OnHost, m.Passages, m.MaxNewTokens)
+	profile := device.GPU()
+	if m.OnHost {
+		profile = device.Host()
+	}
+	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, profile.TermsPerCall)
+	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
 	return Memory{
 		Type: s.name, Weights: int64(s.Parameters()), Setting: s.setting,

@@ -56,9 +56,10 @@ func OpenReranker(ctx context.Context, d Device, folder, model string) (_ *Reran
 	if err := loadEncoder(ctx, x.params, source, shape, content); err != nil {
 		return nil, errors.Join(fmt.Errorf("reranker %s: %w", folder, err), x.params.Free())
 	}
-	opt := embed.OptionsFor(d.Engine.OnHost())
+	runner, opt := tape.NewRunner(d.Engine, x.params), embed.DefaultOptions()
+	opt.BatchTokens = runner.Device.EmbedTokens
 	opt.Pooling, opt.Steps = []embed.Pooling{x.settings.Pooling}, x.settings.Steps
-	if x.model, err = embed.New(tape.NewRunner(d.Engine, x.params), shape.open(d.BF16), opt); err != nil {
+	if x.model, err = embed.New(runner, shape.open(d.BF16), opt); err != nil {
 		return nil, errors.Join(fmt.Errorf("reranker %s: %w", folder, err), x.params.Free())
 	}
 	precision := "f32"

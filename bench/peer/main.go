@@ -243,7 +243,7 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	}
 	adam := train.DefaultAdam()
 	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
-	job := &timed{model: m, packing: batch.PackingFor(e.OnHost()), rows: rows, a: a, started: time.Now()}
+	job := &timed{model: m, packing: r.Device.Decoder, rows: rows, a: a, started: time.Now()}
 	loop := train.Loop{
 		Runner: r, Job: job, StopAfter: a.Steps, Adam: adam,
 		Schedule: schedule.Schedule{Kind: "cosine", Peak: a.LearningRate, Warmup: a.WarmupSteps, Steps: max(a.TotalSteps, a.Steps+1)},

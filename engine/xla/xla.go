@@ -115,10 +115,6 @@ func setCUDA(plugin string) error {
 	return errors.Join(err, os.Setenv("GOPJRT_CUDA_CHECKS", "no"))
 }
 
-// OffloadsWeightGradGEMM says whether products that sum over the rows of both matrices are
-// best left to package cpu: on the host, but where oneDNN has AMX for them.
-func (e *Engine) OffloadsWeightGradGEMM() bool { return e.OnHost() && e.isa < cpu.AMX }
-
 // FastBF16 says whether the device multiplies bf16 matrices faster than f32:
 // on a CPU only with AVX512-BF16 or AMX.
 func (e *Engine) FastBF16() bool {

@@ -19,6 +19,7 @@ import (
 
 	"gorqa/batch"
 	"gorqa/engine/xla"
+	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -52,16 +53,7 @@ type Options struct {
 // DefaultOptions returns mean pooling, normalised, in batches of 1024 tokens: a
 // small encoder's activations then stay near the processor's cache.
 func DefaultOptions() Options {
-	return Options{Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}, BatchTokens: 1024}
-}
-
-// OptionsFor is DefaultOptions on the host, and larger batches on a GPU.
-func OptionsFor(onHost bool) Options {
-	opt := DefaultOptions()
-	if !onHost {
-		opt.BatchTokens = 8192
-	}
-	return opt
+	return Options{Pooling: []Pooling{Mean}, Steps: []Step{{Kind: Normalise}}, BatchTokens: device.Host().EmbedTokens}
 }
 
 // Validate reports settings that cannot be used.
@@ -209,11 +201,10 @@ func packs(ids [][]int32, budget int) []pack {
 const maxRows = 64
 
 // sizes gives the shape of a batch of so many tokens and rows, the longest of which
-// has that many. They are rounded up so that few shapes arise: on the host little, so
-// that a question costs little; elsewhere, where a shape takes seconds to compile and
-// small batches leave the device idle, to powers of two.
-func sizes(tokens, rows, longest int, onHost bool) batch.Pack {
-	if !onHost {
+// has that many. They are rounded up so that few shapes arise: little, so that a
+// question costs little, or, for fewer shapes, to powers of two.
+func sizes(tokens, rows, longest int, few bool) batch.Pack {
+	if few {
 		power := func(n, least int) int { return batch.PowerOfTwo(max(n, least)) }
 		return batch.Pack{Size: power(tokens, 1024), Tall: power(rows, 16), Wide: power(longest, 64)}
 	}
@@ -226,7 +217,7 @@ func sizes(tokens, rows, longest int, onHost bool) batch.Pack {
 
 // run embeds one batch and stores its vectors in out.
 func (m *Model) run(ids, kinds [][]int32, p pack, out [][]float32) (err error) {
-	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), !m.runner.InGraphs())
+	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), m.runner.Device.FewShapes)
 	for _, row := range p.rows {
 		in.Rows = append(in.Rows, ids[row])
 		if kinds != nil {

@@ -16,6 +16,7 @@ import (
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/tensor/arch/bert"
+	"gorqa/tensor/device"
 	"gorqa/tensor/tape"
 )
 
@@ -58,8 +59,7 @@ func TestVectorsParity(t *testing.T) {
 	}
 	rows := [][]int32{g.Ints(t, "ids.0"), g.Ints(t, "ids.1"), g.Ints(t, "ids.2")}
 	var got [][]float32
-	for _, graphs := range []bool{true, false} { // in a GPU's shapes, and in the host's
-		r.Graphs = graphs
+	for _, r.Device = range []device.Profile{device.GPU(), device.Of(r.Engine)} {
 		if got, err = m.Vectors(t.Context(), rows); err != nil {
 			t.Fatal(err)
 		}

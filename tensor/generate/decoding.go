@@ -48,23 +48,19 @@ func (d *graphs) full() bool { return d.place == recent }
 
 func (d *graphs) evict(*row) {}
 
-// batchFor is B for n rows: a power of two, at most the batch size, which a GPU
-// computes as fast.
+// batchFor is B for n rows: a power of two, at most the batch size, or, for fewer
+// shapes, always that.
 func (d *graphs) batchFor(n int) int {
-	if !d.runner.Engine.OnHost() {
+	if d.device.FewShapes {
 		return d.size
 	}
 	return min(batch.PowerOfTwo(n), d.size)
 }
 
-// lengthFor is P for n tokens: n rounded up to a multiple of 128, on a GPU of 512,
-// beyond eight times that to an eighth of a power of two.
+// lengthFor is P for n tokens: n rounded up to a multiple of CacheRound, beyond eight
+// times that to an eighth of a power of two.
 func (d *graphs) lengthFor(n int) int {
-	least := 128
-	if !d.runner.Engine.OnHost() {
-		least = 512
-	}
-	return batch.RoundUp(max(n, 1), max(least, batch.PowerOfTwo(n)/8))
+	return batch.RoundUp(max(n, 1), max(d.device.CacheRound, batch.PowerOfTwo(n)/8))
 }
 
 // admit moves what the cache holds for the rows under way to a cache that fits
@@ -225,13 +221,6 @@ func gatherPlaces(in []*Node) []*Node {
 	return []*Node{Gather(Reshape(all, n*m, c), InsertAxes(where, -1))}
 }
 
-// On a GPU a call costs as much as some twenty of its kernels, and a graph of all
-// layers takes long to compile; rows that end are noticed up to three steps late.
-const (
-	layersOnGPU = 6
-	aheadOnGPU  = 4
-)
-
 func (d *graphs) steps(rows []*row) (next [][]int32, err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
@@ -263,7 +252,7 @@ func (d *graphs) steps(rows []*row) (next [][]int32, err error) {
 		return next, err
 	}
 	var taken []*tape.Value
-	for range min(d.ahead, recent-d.place) {
+	for range min(d.device.StepsAhead, recent-d.place) {
 		x, err := d.step(t, s)
 		if err != nil {
 			return nil, err
@@ -296,8 +285,8 @@ func (d *graphs) step(t *tape.Tape, s state) (*tape.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	for from := 0; from < len(d.layers); from += d.group {
-		to := min(from+d.group, len(d.layers))
+	for from := 0; from < len(d.layers); from += d.device.LayersPerGraph {
+		to := min(from+d.device.LayersPerGraph, len(d.layers))
 		in := []*tape.Value{x, s.positions, s.first, s.place}
 		for _, c := range d.layers[from:to] {
 			in = append(in, held(c.oldK), held(c.oldV), held(c.recentK), held(c.recentV))

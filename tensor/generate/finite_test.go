@@ -60,7 +60,7 @@ func TestGenerateNoNumber(t *testing.T) {
 	for _, way := range []string{"host", "graphs"} {
 		for _, sample := range []*Sampling{nil, {Temperature: 1, TopP: 1}} {
 			g := New(m, r)
-			g.graphs = way == "graphs"
+			g.device.Native = g.device.Native && way != "graphs"
 			opt := DefaultOptions()
 			opt.MaxNewTokens, opt.Sample = 3, sample
 			if _, err := g.Generate(t.Context(), [][]int32{{1, 2, 3}}, opt); !errors.Is(err, errNoNumber) {

@@ -9,6 +9,7 @@ import (
 
 	"gorqa/batch"
 	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/device"
 	"gorqa/tensor/tape"
 )
 
@@ -17,9 +18,7 @@ import (
 type Generator struct {
 	model  *llama.Model
 	runner *tape.Runner
-	graphs bool // decode by graphs on the host too; for tests
-	group  int  // layers in one graph of a step
-	ahead  int  // greedy steps taken before their tokens are read
+	device device.Profile // the runner's
 	drafts Drafts
 }
 
@@ -47,11 +46,7 @@ func (g *Generator) Drafts() Drafts { return g.drafts }
 // New makes a generator on the runner's weights, which are read at every call:
 // after a training step it answers with the updated ones.
 func New(m *llama.Model, r *tape.Runner) *Generator {
-	g := &Generator{model: m, runner: r, group: 1, ahead: 1}
-	if !r.Engine.OnHost() { // whose calls cost more than what they compute
-		g.group, g.ahead = layersOnGPU, aheadOnGPU
-	}
-	return g
+	return &Generator{model: m, runner: r, device: r.Device}
 }
 
 // noNumber stands for the token where logits are no numbers, which any token would
@@ -109,7 +104,7 @@ func (g *Generator) prefills(rows []*row) []*batch.Decoder {
 		head := r.tokens[:max(1, r.cached())]
 		packed = append(packed, batch.Row{Tokens: head, From: len(head), Index: i})
 	}
-	return g.packing().Pack(packed)
+	return g.device.Prompts.Pack(packed)
 }
 
 // Generate answers the prompts, token ids, in their order. An answer ends
@@ -159,7 +154,7 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 
 // memory chooses how rows are decoded.
 func (g *Generator) memory(size int) (memory, error) {
-	if !g.graphs {
+	if g.device.Native {
 		if d, err := g.model.CPUDecoder(g.runner); d != nil || err != nil {
 			return &onCPU{Generator: g, decoder: d}, err
 		}
@@ -234,15 +229,4 @@ func order(prompts [][]int32) []int {
 	}
 	slices.SortStableFunc(groups, func(a, b []int) int { return longest(b) - longest(a) })
 	return slices.Concat(groups...)
-}
-
-// packing lays prompts out as micro-batches of few sizes; there are no loss
-// terms.
-func (g *Generator) packing() batch.Packing {
-	if !g.runner.Engine.OnHost() {
-		p := batch.PackingFor(false)
-		p.Round, p.Terms = p.Capacity/2, 1
-		return p
-	}
-	return batch.Packing{Capacity: 2048, Round: 64, Terms: 1, Share: true}
 }

@@ -15,6 +15,7 @@ import (
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 
@@ -164,9 +165,13 @@ func TestTinyModels(t *testing.T) {
 			g := New(m, r)
 			testEqualsForward(t, g, c.why)
 			t.Run("by graphs", func(t *testing.T) {
-				testEqualsForward(t, &Generator{model: m, runner: r, graphs: true, group: 1, ahead: 1}, c.why)
+				host := device.Host()
+				host.Native = false
+				testEqualsForward(t, &Generator{model: m, runner: r, device: host}, c.why)
 			})
-			byGraphs := &Generator{model: m, runner: r, graphs: true, group: 2, ahead: aheadOnGPU}
+			gpu := device.GPU()
+			gpu.LayersPerGraph = 2 // not all
+			byGraphs := &Generator{model: m, runner: r, device: gpu}
 			t.Run("by graphs, as on a GPU", func(t *testing.T) { testEqualsForward(t, byGraphs, c.why) })
 			if c.name != "llama" {
 				return

@@ -102,7 +102,7 @@ func (s *Seq2Seq) generate(ctx context.Context, rows [][][]int32, opt Beams) ([]
 	if 2*opt.Beams > c.Vocabulary {
 		return nil, fmt.Errorf("%d beams; expected at most half of the vocabulary of %d", opt.Beams, c.Vocabulary)
 	}
-	packing := batch.FiDPackingFor(s.runner.Engine.OnHost())
+	packing := s.runner.Device.FiD
 	packing.Start = int32(c.Start)
 	packed := make([]batch.FiDRow, len(rows))
 	size := func(r batch.FiDRow) int { return len(slices.Concat(r.Passages...)) }

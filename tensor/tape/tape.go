@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gorqa/engine/xla"
+	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -57,6 +58,7 @@ func (b *Block) Named(names ...string) Bound { return Bound{b, names} }
 // Runner compiles blocks and keeps them over many tapes.
 type Runner struct {
 	Engine  *xla.Engine
+	Device  device.Profile // the engine's
 	Params  *Params
 	Adapter nn.Adapter
 	Dropout float64 // part of the values that blocks drop while training
@@ -64,16 +66,12 @@ type Runner struct {
 	// Recompute has Checkpoint keep only inputs and outputs between the passes.
 	Recompute bool
 
-	// Graphs has gradients made and added up in the graphs on the host too, as they
-	// are on other devices; for tests.
-	Graphs bool
-
 	funcs map[*Block][]*compiled
 }
 
 // NewRunner makes a runner for the weights of one model.
 func NewRunner(e *xla.Engine, p *Params) *Runner {
-	return &Runner{Engine: e, Params: p, funcs: map[*Block][]*compiled{}}
+	return &Runner{Engine: e, Device: device.Of(e), Params: p, funcs: map[*Block][]*compiled{}}
 }
 
 // Value is an input or a result on a tape.
@@ -121,13 +119,16 @@ type Tape struct {
 	forgets bool // nothing is kept and recorded; Checkpoint runs it again
 }
 
-// OnHost says whether Native may be used.
-func (t *Tape) OnHost() bool { return t.runner.Engine.OnHost() }
+// RunsNative says whether Native may be used.
+func (t *Tape) RunsNative() bool { return t.runner.Device.Native }
+
+// FewShapes is the device's.
+func (t *Tape) FewShapes() bool { return t.runner.Device.FewShapes }
 
 // FusesCausal says whether nn.Causal is right for heads of that shape, which is tried
 // at the first call, and there is no native code for them.
 func (t *Tape) FusesCausal(heads, kvHeads, width int) bool {
-	return !t.OnHost() && nn.CheckCausal(t.runner.Engine, heads, kvHeads, width) == nil
+	return !t.RunsNative() && nn.CheckCausal(t.runner.Engine, heads, kvHeads, width) == nil
 }
 
 // New starts a tape; only a training tape has a backward pass.
@@ -296,11 +297,7 @@ func (r *call) compute() []*tensors.Tensor {
 }
 
 // outside says whether products that gradients are made of are left to Params.
-func (r *Runner) outside() bool { return r.Engine.OffloadsWeightGradGEMM() && !r.Graphs }
-
-// InGraphs says whether graphs add up gradients and move weights, as on devices
-// other than the host, or that is done in the host's memory.
-func (r *Runner) InGraphs() bool { return !r.Engine.OnHost() || r.Graphs }
+func (r *Runner) outside() bool { return r.Device.Native && r.Device.OffloadsWeightGradGEMM }
 
 // Backward is the backward pass from the sum of f32 scalars; it adds the
 // gradients of the trained weights to Params. A tape has one backward pass.
@@ -393,7 +390,7 @@ func (r *call) back(t *Tape, dOut []*tensors.Tensor) error {
 		i := slices.IndexFunc(r.weights, func(w binding) bool { return w.local == term.weight })
 		q := r.weights[i].param
 		switch {
-		case t.runner.InGraphs():
+		case !t.runner.Device.Native:
 			err = errors.Join(err, xla.Free(q.Grad))
 			q.Grad, results[term.d] = results[term.d], nil
 		case term.d >= 0:

@@ -1,20 +1,11 @@
 package tape
 
-// TermsPerCall bounds the loss terms of one call of a head, and so the logits held
-// at once, that number x V. A GPU takes more at once.
-func TermsPerCall(onHost bool) int {
-	if onHost {
-		return 128
-	}
-	return 512
-}
-
 // Terms runs a head over loss terms, a bounded number at a time. The head takes
 // states, sources [L] and targets [L] of i32 and weights [L] of f32, and gives
 // an f32 scalar; the loss is the sum of the returned scalars.
 func (t *Tape) Terms(head Bound, states *Value, sources, targets []int32, weights []float32) ([]*Value, error) {
 	var losses []*Value
-	most := TermsPerCall(t.OnHost())
+	most := t.runner.Device.TermsPerCall
 	for lo := 0; lo < len(sources); lo += most {
 		hi := min(lo+most, len(sources))
 		from, err := t.Ints(sources[lo:hi], hi-lo)

@@ -108,7 +108,7 @@ func (r *Runner) forward(rec *call, keep bool) (*compiled, error) {
 // the terms of the weights' gradients are made of, or their sums.
 func (r *Runner) backward(rec *call, carried []bool, summed []binding) (*compiled, error) {
 	v := rec.variant(backwards, func(p *Param) bool { return p.Trained })
-	v.inGraphs = r.InGraphs()
+	v.inGraphs = !r.Device.Native
 	for i, w := range rec.weights {
 		v.weights[i].summed = slices.Contains(summed, w)
 	}
@@ -231,7 +231,7 @@ func (r *Runner) named(names []string, in []*graph.Node) map[string]*graph.Node 
 // adds to.
 func (r *Runner) summed(rec *call) (summed []binding) {
 	for _, w := range rec.weights {
-		if r.InGraphs() && w.param.Trained && w.param.Grad != nil {
+		if !r.Device.Native && w.param.Trained && w.param.Grad != nil {
 			summed = append(summed, w)
 		}
 	}

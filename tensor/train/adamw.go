@@ -64,7 +64,7 @@ func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 		}
 		o.moments[q.Name] = &moment{mean, square}
 	}
-	if r.InGraphs() {
+	if !r.Device.Native {
 		o.groups = groups(r.Params.All())
 	}
 	return o, nil

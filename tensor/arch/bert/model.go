@@ -22,7 +22,6 @@ type Model struct {
 	before, after      []tape.Bound        // of each layer
 	angles             []tape.Bound        // of each layer, by the rotation; nil for none
 	attention          map[int]*tape.Block // by the window
-	graphs             bool                // attention as a graph on the host, too
 }
 
 // New makes the blocks of an encoder that computes in bf16 or f32. The
@@ -141,7 +140,7 @@ func (m *Model) places(rows [][]int32) [][]int32 {
 
 // share puts what all layers share on the tape.
 func (m *Model) share(t *tape.Tape, p batch.Pack) (sh shared, err error) {
-	sh = shared{pack: p, natively: t.OnHost() && !m.graphs && m.Config.Buckets == 0}
+	sh = shared{pack: p, natively: t.RunsNative() && m.Config.Buckets == 0}
 	if len(m.angles) > 0 {
 		if sh.places, err = t.Ints(p.Flat(p.Places()), p.Size); err != nil {
 			return sh, err

@@ -36,7 +36,7 @@ type cpuLayer struct {
 // CPUDecoder makes ready for Step; nil where the weights are not in the host's
 // memory, or held in fewer bits than its products take.
 func (m *Model) CPUDecoder(r *tape.Runner) (*CPUDecoder, error) {
-	if !r.Engine.OnHost() || m.graphs {
+	if !r.Device.Native {
 		return nil, nil
 	}
 	d := &CPUDecoder{config: m.Config, bf16: m.dtype == dtypes.BFloat16, adapter: r.Adapter, layers: make([]cpuLayer, m.Config.Layers)}

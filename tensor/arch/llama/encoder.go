@@ -98,7 +98,7 @@ func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
 	if shared.angles, err = e.model.turns(t, positions); err != nil {
 		return shared, err
 	}
-	if t.OnHost() && !e.model.graphs {
+	if t.RunsNative() {
 		for slide := range e.rows {
 			shared.attend[slide] = e.native(p, slide)
 		}

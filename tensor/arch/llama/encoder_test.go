@@ -45,7 +45,7 @@ func TestEncoderAsGraphs(t *testing.T) {
 			p := batch.Pack{Rows: [][]int32{long, {3, 4, 5}}, Size: 64, Tall: 2, Wide: 64}
 			host := states(p)
 			alone := states(batch.Pack{Rows: p.Rows[1:], Size: 32, Tall: 1, Wide: 32})
-			r.Graphs, e.model.graphs = true, true
+			r.Device.Native = false
 			graph := states(p)
 			for i, v := range host[:43*e.Width()] {
 				if math.Abs(float64(v-graph[i])) > 1e-4 {

@@ -129,7 +129,7 @@ func TestParity(t *testing.T) {
 				t.Fatal(err)
 			}
 			graphs := tape.NewRunner(runner.Engine, runner.Params)
-			graphs.Graphs = true
+			graphs.Device.Native = false
 			compareGradients(t, g, model, graphs, b)
 		})
 	}

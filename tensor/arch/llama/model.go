@@ -26,7 +26,6 @@ type Model struct {
 	before, after *tape.Block                   // a layer's two parts, around attention
 	attention     map[attentionKind]*tape.Block // as a graph
 	layers        map[attentionKind]*tape.Block // whole, with it
-	graphs        bool                          // attention is a graph on the host too; for tests
 	steps         []stepBlock
 }
 
@@ -196,7 +195,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 		return shared, err
 	}
 	attention := func(slide int) tape.Part { return m.native(b, slide) }
-	if !t.OnHost() || m.graphs {
+	if !t.RunsNative() {
 		reach, err := t.Ints(b.Reach, len(b.Reach))
 		if err != nil {
 			return shared, err

@@ -10,6 +10,7 @@ import (
 	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
+	"gorqa/tensor/device"
 	"gorqa/tensor/tape"
 )
 
@@ -77,7 +78,7 @@ func TestTreesEqualRows(t *testing.T) {
 			p.Share, p.Capacity = false, 1
 			want, wantGrads := gradients(t, m, r, p.Pack(rows))
 			p.Share, p.Capacity, p.Round = true, c.capacity, 128
-			r.Recompute, r.Graphs, m.graphs = c.recompute, c.graphs, c.graphs
+			r.Recompute, r.Device.Native = c.recompute, r.Device.Native && !c.graphs
 			got, gotGrads := gradients(t, m, r, p.Pack(rows))
 			golden.Compare(t, "loss", []float32{got}, []float32{want}, golden.Tolerance{Absolute: 1e-5, Relative: 1e-5})
 			for n, w := range wantGrads {
@@ -105,7 +106,7 @@ func TestRowAlone(t *testing.T) {
 			if name == "mistral" {
 				row.Tokens, row.From = row.Tokens[:8], 2 // within the sliding window
 			}
-			fused := batch.PackingFor(false).Pack([]batch.Row{row})[0]
+			fused := device.GPU().Decoder.Pack([]batch.Row{row})[0]
 			tree := *fused
 			tree.Paths = append(tree.Paths, tree.Paths[0])
 			if a, b := m.kind(r.New(true), fused, m.Config.Slide[0]), m.kind(r.New(true), &tree, m.Config.Slide[0]); !a.row || b.row {
@@ -131,7 +132,7 @@ func TestRowAlone(t *testing.T) {
 					}
 				}
 			}
-			long := batch.PackingFor(false).Pack([]batch.Row{{Tokens: slices.Repeat(row.Tokens, 9)}})[0]
+			long := device.GPU().Decoder.Pack([]batch.Row{{Tokens: slices.Repeat(row.Tokens, 9)}})[0]
 			if kind := m.kind(r.New(true), long, m.Config.Slide[0]); kind.row != (m.Config.Slide[0] == 0) {
 				t.Errorf("a row of %d tokens in a window of %d: %+v", len(long.Paths[0]), m.Config.Slide[0], kind)
 			}

@@ -151,7 +151,7 @@ func (m *Model) words(t *tape.Tape, b *batch.FiD) (*tape.Value, error) {
 		}
 	}
 	rounded := batch.RoundUp(len(all), idsRound)
-	if !t.OnHost() {
+	if t.FewShapes() {
 		rounded = batch.PowerOfTwo(rounded)
 	}
 	all = append(all, make([]int32, rounded-len(all))...)

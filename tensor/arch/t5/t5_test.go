@@ -176,7 +176,7 @@ func TestLadder(t *testing.T) {
 			t.Run("one passage", func(t *testing.T) { compare(t, g, run(t, m, r, alone().Pack(rows))) })
 			t.Run("one passage, gradients by graphs alone", func(t *testing.T) { // as on a GPU
 				graphs := tape.NewRunner(r.Engine, r.Params)
-				graphs.Graphs = true
+				graphs.Device.Native = false
 				compare(t, g, run(t, m, graphs, alone().Pack(rows)))
 			})
 			t.Run("FiD", func(t *testing.T) {
