@@ -1,6 +1,7 @@
 package qa
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,14 +99,16 @@ func (s TextSide) modelfile(gguf string) (text, note string, err error) {
 		note = "Modelfile: ollama's TEMPLATE cannot say what this chat template does, so it has none and ollama takes what it knows of this kind; llama.cpp renders the template itself"
 	}
 	var config struct {
-		Context int `json:"max_position_embeddings"`
+		Context  int `json:"max_position_embeddings"`
+		Original int `json:"original_max_position_embeddings"` // of Phi-3: beyond, all angles are others
 	}
 	if err := json.Unmarshal(s.Config, &config); err != nil {
 		return "", "", fmt.Errorf("%s: config.json: %w", s.Folder, err)
 	}
 	b.WriteString("PARAMETER temperature 0\n")
-	if config.Context > 0 {
-		fmt.Fprintf(&b, "PARAMETER num_ctx %d\n", min(config.Context, maxOllamaContext))
+	positions := min(config.Context, cmp.Or(config.Original, config.Context), maxOllamaContext)
+	if positions > 0 {
+		fmt.Fprintf(&b, "PARAMETER num_ctx %d\n", positions)
 	}
 	ends, err := s.Ends()
 	if err != nil {

@@ -313,7 +313,7 @@ func TestGGUFErrors(t *testing.T) {
 		{"half a block", "Q4_0 comes in blocks of 32", newGGUF(1, 0).tensor("t", 2, 0, 33), []string{"in blocks of 32 for Q4_0"}},
 		{"quantisation", "names those that are read", newGGUF(1, 0).tensor("t", 16, 0, 256), []string{"quantisation type IQ2_XXS", "Q4_1", "MXFP4"}},
 		{"quantisation of tomorrow", "names those that are read", newGGUF(1, 0).tensor("t", 99, 0, 256), []string{"quantisation type 99", "IQ4_XS"}},
-		{"architecture", "names those that are known", newGGUF(0, 1).key("general.architecture", "gptneox"), []string{`"gptneox"`, `"gemma" "gemma2" "gemma3" "llama" "mistral" "qwen2" "qwen3"`}},
+		{"architecture", "names those that are known", newGGUF(0, 1).key("general.architecture", "gptneox"), []string{`"gptneox"`, `"gemma" "gemma2" "gemma3" "granite" "llama" "mistral" "mistral3" "olmo2" "phi3" "qwen2" "qwen3" "smollm3"`}},
 		{"split", "one part of several", newGGUF(0, 2).key("general.architecture", "llama").text("split.count").u32(ggufU16).u16(3), []string{"one of 3 parts", "--merge"}},
 		{"experts", "a Mixtral", append(newGGUF(2, 1).key("general.architecture", "llama").tensor("blk.0.ffn_gate_exps.weight", 0, 0, 1).tensor("blk.1.ffn_gate_exps.weight", 0, 0, 1), make([]byte, 64)...), []string{"2 tensors are not those of a llama model", `"blk.0.ffn_gate_exps.weight"`}},
 		{"missing keys", "all problems together", newGGUF(0, 1).key("general.architecture", "llama"), []string{`"llama.embedding_length"`, `"llama.attention.head_count"`, `"token_embd.weight"`}},

@@ -57,7 +57,10 @@ func (m *Model) ConvertGGUF(ctx context.Context, path string, g GGUF) (notes []s
 
 // ggufWritten are llama.cpp's names of the architectures that are written, by model
 // type: a mistral is a llama to it.
-var ggufWritten = map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3"}
+var ggufWritten = map[string]string{
+	"llama": "llama", "mistral": "llama", "ministral": "llama", "ministral3": "mistral3", "qwen2": "qwen2", "qwen3": "qwen3",
+	"gemma": "gemma", "gemma2": "gemma2", "gemma3_text": "gemma3", "granite": "granite", "olmo2": "olmo2", "olmo3": "olmo2", "phi3": "phi3", "smollm3": "smollm3",
+}
 
 // ggufExport gathers what a GGUF file says, and what is wrong.
 type ggufExport struct {
@@ -83,21 +86,10 @@ type ggufExport struct {
 		UseWindow *bool    `json:"use_sliding_window"`
 		BOS       any      `json:"bos_token_id"`
 		Pad       any      `json:"pad_token_id"`
-		gemma3Config
+		familyConfig
 	}
 	notes    []string
 	problems []error
-}
-
-// ggufRope is how rotary positions are scaled.
-type ggufRope struct {
-	Type     string   `json:"rope_type"`
-	Factor   float64  `json:"factor"`
-	Low      *float64 `json:"low_freq_factor"`
-	High     *float64 `json:"high_freq_factor"`
-	Original *float64 `json:"original_max_position_embeddings"`
-	Fast     *float64 `json:"beta_fast"`
-	Slow     *float64 `json:"beta_slow"`
 }
 
 func (e *ggufExport) bad(format string, args ...any) {
@@ -120,18 +112,10 @@ func (e *ggufExport) heads() (heads, kvHeads, width int) {
 func (e *ggufExport) keys() []ggufKey {
 	c, arch := e.config, e.arch+"."
 	heads, kvHeads, width := e.heads()
-	if e.arch == "gemma3" {
-		c.Act = "" // another key has it
-	}
-	if c.Act != "" && c.Act != "silu" {
+	if ggufArchs[e.arch].gemma {
+		e.checkGELU()
+	} else if c.Act != "" && c.Act != "silu" {
 		e.bad("hidden_act %q; expected silu, which is all that llama.cpp computes for a %s model", c.Act, e.arch)
-	}
-	theta, eps := 10000.0, 1e-6
-	if c.Theta != nil {
-		theta = *c.Theta
-	}
-	if c.Eps != nil {
-		eps = *c.Eps
 	}
 	keys := []ggufKey{
 		{"general.architecture", ggufText(e.arch)},
@@ -147,51 +131,17 @@ func (e *ggufExport) keys() []ggufKey {
 	}
 	keys = append(keys, e.scaling(arch)...)
 	keys = append(keys,
-		ggufKey{arch + "rope.freq_base", ggufFloat(theta)},
-		ggufKey{arch + "attention.layer_norm_rms_epsilon", ggufFloat(eps)},
+		ggufKey{arch + "rope.freq_base", ggufFloat(*c.Theta)},
+		ggufKey{arch + "attention.layer_norm_rms_epsilon", ggufFloat(*c.Eps)},
 		ggufKey{"general.file_type", ggufCount(map[DType]int{F32: 0, F16: 1, Q8_0: 7, BF16: 32}[e.DType])},
 		ggufKey{"general.quantization_version", ggufCount(2)},
 	)
-	if c.HeadDim != nil {
+	if c.HeadDim != nil && (e.arch != "granite" || width*heads != c.Hidden) {
 		keys = append(keys, ggufKey{arch + "attention.key_length", ggufCount(width)}, ggufKey{arch + "attention.value_length", ggufCount(width)})
 	}
-	switch e.arch {
-	case "gemma3":
-		keys = append(keys, e.gemma3Keys()...)
-	case "llama":
-		keys = append(keys, ggufKey{arch + "vocab_size", ggufCount(c.Vocab)}, ggufKey{arch + "rope.dimension_count", ggufCount(width)})
-	}
-	if slides := c.Type == "mistral" || c.UseWindow != nil && *c.UseWindow && c.Type != "llama"; slides && c.Window != nil && *c.Window < c.Context {
-		e.notes = append(e.notes, fmt.Sprintf("llama.cpp has no sliding window for this model: texts of more than %d tokens are attended to whole", *c.Window))
-	}
-	return keys
-}
-
-// scaling are the keys of rotary positions' scaling; Llama 3's is a tensor.
-func (e *ggufExport) scaling(arch string) []ggufKey {
-	r := e.config.Rope
-	switch r.Type {
-	case "", "default", "llama3":
-		return nil
-	case "linear", "yarn":
-	default:
-		e.bad("rotary positions scaled by rope_type %q; expected default, linear, yarn or llama3, which GGUF files can say", r.Type)
-		return nil
-	}
-	keys := []ggufKey{{arch + "rope.scaling.type", ggufText(r.Type)}, {arch + "rope.scaling.factor", ggufFloat(r.Factor)}}
-	if r.Type == "linear" {
-		return keys
-	}
-	original := float64(e.config.Context)
-	if r.Original != nil {
-		original = *r.Original
-	}
-	keys = append(keys, ggufKey{arch + "rope.scaling.original_context_length", ggufCount(int(original))})
-	if r.Fast != nil {
-		keys = append(keys, ggufKey{arch + "rope.scaling.yarn_beta_fast", ggufFloat(*r.Fast)})
-	}
-	if r.Slow != nil {
-		keys = append(keys, ggufKey{arch + "rope.scaling.yarn_beta_slow", ggufFloat(*r.Slow)})
+	keys = append(keys, e.familyKeys(arch)...)
+	if window, has := e.windowLeftOut(); has && window < c.Context {
+		e.notes = append(e.notes, fmt.Sprintf("llama.cpp has no sliding window for this model: texts of more than %d tokens are attended to whole", window))
 	}
 	return keys
 }
@@ -234,7 +184,7 @@ func (a ggufArch) from(hf string) (name, part string) {
 	if !ok || !found || dot < 0 {
 		return "", ""
 	}
-	for _, parts := range []map[string]string{ggufAround, ggufLayer} {
+	for _, parts := range []map[string]string{ggufAround, ggufFused, ggufLayer} {
 		for gguf := range parts {
 			if a.layer(gguf) == rest[:dot] {
 				return "blk." + layer + "." + gguf + rest[dot:], gguf
@@ -247,7 +197,8 @@ func (a ggufArch) from(hf string) (name, part string) {
 // tensors are the model's, under llama.cpp's names, with its order of rows.
 func (e *ggufExport) tensors() []ggufOut {
 	heads, kvHeads, width := e.heads()
-	sizes := ggufSizes{e.config.Hidden, e.config.Inner, e.config.Layers, heads, kvHeads, width}
+	arch := ggufArchs[e.arch]
+	sizes := ggufSizes{e.config.Hidden, e.config.Inner, e.config.Layers, heads, kvHeads, width, arch.fused, arch.behind}
 	var list []ggufOut
 	var strange, wide []string
 	layers := map[string]bool{}
@@ -256,8 +207,8 @@ func (e *ggufExport) tensors() []ggufOut {
 			continue // computed by everybody
 		}
 		t := e.model.tensors[hf]
-		name, part := ggufArchs[e.arch].from(hf)
-		if name == "" || !ggufBlock.MatchString(name) && ggufNames[name] == "" {
+		name, part := arch.from(hf)
+		if name == "" || !ggufBlock.MatchString(name) && ggufNames[name] == "" || strings.HasSuffix(name, ".bias") && !arch.biases {
 			strange = append(strange, hf)
 			continue
 		}
@@ -290,8 +241,8 @@ func (e *ggufExport) tensors() []ggufOut {
 	if len(wide) > 0 {
 		e.notes = append(e.notes, fmt.Sprintf("%d matrices such as %s have rows that are not in blocks of 32: they are written in F16", len(wide), wide[0]))
 	}
-	if e.config.Rope.Type == "llama3" && len(e.problems) == 0 {
-		list = append(list, e.ropeFactors())
+	if len(e.problems) == 0 {
+		list = append(list, e.ropeTensors()...)
 	}
 	return list
 }
@@ -304,7 +255,7 @@ func (e *ggufExport) rewritten(hf string, t tensor, rotary int) func() ([]float3
 			values, err := t.read()
 			return plus(1, slices.Clone(values)), err
 		}
-	case e.arch == "llama" && rotary > 0:
+	case ggufArchs[e.arch].permuted && rotary > 0:
 		return func() ([]float32, error) {
 			values, err := t.read()
 			if err == nil {
@@ -314,35 +265,6 @@ func (e *ggufExport) rewritten(hf string, t tensor, rotary int) func() ([]float3
 		}
 	}
 	return t.read
-}
-
-// ropeFactors is the tensor that says by what Llama 3 divides each frequency.
-func (e *ggufExport) ropeFactors() ggufOut {
-	r := e.config.Rope
-	_, _, width := e.heads()
-	or := func(v *float64, missing float64) float64 {
-		if v != nil {
-			return *v
-		}
-		return missing
-	}
-	low, high, original := or(r.Low, 1), or(r.High, 4), or(r.Original, 8192)
-	theta := or(e.config.Theta, 10000)
-	factors := make([]float32, width/2)
-	for i := range factors {
-		wave := 2 * math.Pi * math.Pow(theta, float64(2*i)/float64(width))
-		switch {
-		case wave < original/high:
-			factors[i] = 1
-		case wave > original/low:
-			factors[i] = float32(r.Factor)
-		default:
-			smooth := (original/wave - low) / (high - low)
-			factors[i] = float32(1 / ((1-smooth)/r.Factor + smooth))
-		}
-	}
-	number, _ := ggufNumber(F32)
-	return ggufOut{name: ropeFactors, number: number, shape: []int{len(factors)}, values: func() ([]float32, error) { return factors, nil }}
 }
 
 // vocabulary are the keys of the tokenizer, of the chat template and of what ends an

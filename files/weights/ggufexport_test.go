@@ -162,7 +162,7 @@ func TestGGUFRefused(t *testing.T) {
 		return m
 	}
 	for _, c := range []struct{ name, why, config, want string }{
-		{"family", "llama.cpp would not know the tensors", `{"model_type": "t5"}`, `model_type "t5" is not written as GGUF; expected one of gemma3_text, llama, mistral, qwen2, qwen3`},
+		{"family", "llama.cpp would not know the tensors", `{"model_type": "t5"}`, `model_type "t5" is not written as GGUF; expected one of gemma, gemma2, gemma3_text, granite, llama, ministral, ministral3, mistral, olmo2, olmo3, phi3, qwen2, qwen3, smollm3`},
 		{"activation", "llama.cpp computes silu whatever is said", `{"hidden_act": "gelu"}`, `hidden_act "gelu"; expected silu`},
 		{"rope", "llama.cpp would leave it out", `{"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}`, `rope_type "dynamic"; expected default, linear, yarn or llama3`},
 		{"shape", "a file that says one thing and holds another", `{"num_key_value_heads": 4}`, `self_attn.k_proj.weight" has shape [32 64]; expected [64 64]`},

@@ -33,8 +33,13 @@ var ggufLayer = map[string]string{
 
 var ggufBlock = regexp.MustCompile(`^blk\.(\d+)\.(\w+)\.(weight|bias)$`)
 
-// ropeFactors is not a weight: llama.cpp keeps Llama 3's rope scaling in it.
-const ropeFactors = "rope_freqs.weight"
+// These are no weights: llama.cpp keeps Llama 3's rope scaling in the first, and what
+// Phi-3 divides the angles of short and of long texts by in the others.
+const (
+	ropeFactors  = "rope_freqs.weight"
+	shortFactors = "rope_factors_short.weight"
+	longFactors  = "rope_factors_long.weight"
+)
 
 // fromGGUF gives the model the names, the config and the tokenizer that a
 // Hugging Face folder would have.
@@ -52,7 +57,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 	k.prefix = name + "."
 	heads := k.count("attention.head_count")
 	kvHeads := k.countOr("attention.head_count_kv", heads)
-	sizes := k.sizes(heads, kvHeads)
+	sizes := k.sizes(arch, heads, kvHeads)
 
 	factors, problems := m.ggufTensors(f, k, arch, sizes, func(part string) int {
 		switch {
@@ -64,13 +69,7 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 		return 0
 	})
 	config := k.config(arch, sizes, m.tensors)
-	if factors != nil {
-		scaling, err := llama3Scaling(f, *factors, config)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		config["rope_scaling"] = scaling
-	}
+	problems = append(problems, k.ropeTensors(factors, config))
 	vocab := k.vocab()
 	if err := errors.Join(append(problems, k.problems...)...); err != nil {
 		return err
@@ -88,15 +87,16 @@ func (m *Model) fromGGUF(f *ggufFile) error {
 }
 
 // ggufTensors gives the model the file's tensors under their Hugging Face names,
-// and the factors of rotary frequencies, nil for none. permuted is how many heads'
+// and the factors of rotary frequencies by their own. permuted is how many heads'
 // rows llama.cpp has reordered in a part of a layer.
-func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufSizes, permuted func(part string) int) (factors *ggufTensor, problems []error) {
+func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufSizes, permuted func(part string) int) (factors map[string]ggufTensor, problems []error) {
 	sized := len(k.problems) == 0 // else every shape would be told, too
 	var strange []string
 	layers := map[string]bool{}
+	factors = map[string]ggufTensor{}
 	for _, t := range f.tensors {
-		if t.name == ropeFactors {
-			factors = &t
+		if t.name == ropeFactors || arch.fused && (t.name == shortFactors || t.name == longFactors) {
+			factors[t.name] = t
 			continue
 		}
 		hf, part := ggufNames[t.name], strings.TrimSuffix(t.name, ".weight")
@@ -168,12 +168,18 @@ func reorder(values []float32, rows, heads int, place func(half, i, j int) (to, 
 // ggufSizes are those that the metadata name.
 type ggufSizes struct {
 	hidden, inner, layers, heads, kvHeads, headDim int
+
+	fused   bool // see ggufArch
+	allHead bool // norms of queries and keys are of all heads together
 }
 
 // sizes reads them, and checks that they go together.
-func (k *ggufKeys) sizes(heads, kvHeads int) ggufSizes {
-	z := ggufSizes{hidden: k.count("embedding_length"), inner: k.count("feed_forward_length"), layers: k.count("block_count"), heads: heads, kvHeads: kvHeads}
-	z.headDim = k.countOr("rope.dimension_count", max(z.hidden/heads, 1))
+func (k *ggufKeys) sizes(arch ggufArch, heads, kvHeads int) ggufSizes {
+	z := ggufSizes{fused: arch.fused, allHead: arch.behind, hidden: k.count("embedding_length"), inner: k.count("feed_forward_length"), layers: k.count("block_count"), heads: heads, kvHeads: kvHeads}
+	z.headDim = max(z.hidden/heads, 1)
+	if !arch.fused { // where heads may turn in part
+		z.headDim = k.countOr("rope.dimension_count", z.headDim)
+	}
 	z.headDim = k.countOr("attention.key_length", z.headDim)
 	if len(k.problems) > 0 {
 		return z
@@ -189,13 +195,20 @@ func (k *ggufKeys) sizes(heads, kvHeads int) ggufSizes {
 
 // of is the shape of a tensor, outermost first, 0 for any size.
 func (z ggufSizes) of(part string, bias bool) []int {
+	q, kv, up, qNorm, kNorm := z.heads*z.headDim, z.kvHeads*z.headDim, z.inner, z.headDim, z.headDim
+	if z.fused {
+		up *= 2
+	}
+	if z.allHead {
+		qNorm, kNorm = q, kv
+	}
 	shape := map[string][]int{
 		"token_embd": {0, z.hidden}, "output": {0, z.hidden}, "output_norm": {z.hidden},
 		"post_attention_norm": {z.hidden}, "post_ffw_norm": {z.hidden},
-		"attn_norm": {z.hidden}, "ffn_norm": {z.hidden}, "attn_q_norm": {z.headDim}, "attn_k_norm": {z.headDim},
-		"attn_q": {z.heads * z.headDim, z.hidden}, "attn_k": {z.kvHeads * z.headDim, z.hidden}, "attn_v": {z.kvHeads * z.headDim, z.hidden},
-		"attn_output": {z.hidden, z.heads * z.headDim},
-		"ffn_gate":    {z.inner, z.hidden}, "ffn_up": {z.inner, z.hidden}, "ffn_down": {z.hidden, z.inner},
+		"attn_norm": {z.hidden}, "ffn_norm": {z.hidden}, "attn_q_norm": {qNorm}, "attn_k_norm": {kNorm},
+		"attn_q": {q, z.hidden}, "attn_k": {kv, z.hidden}, "attn_v": {kv, z.hidden}, "attn_qkv": {q + 2*kv, z.hidden},
+		"attn_output": {z.hidden, q},
+		"ffn_gate":    {z.inner, z.hidden}, "ffn_up": {up, z.hidden}, "ffn_down": {z.hidden, z.inner},
 	}[part]
 	if bias {
 		return shape[:1]
@@ -235,18 +248,10 @@ func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor)
 	if arch.headDim {
 		config["head_dim"] = z.headDim
 	}
-	if arch.modelType == "llama" {
-		_, bias := tensors["model.layers.0.self_attn.q_proj.bias"]
-		config["attention_bias"], config["mlp_bias"] = bias, false
-	}
-	if arch.modelType == "mistral" {
-		config["sliding_window"] = nil
-		if _, ok := k.file.meta[k.prefix+"attention.sliding_window"]; ok {
-			config["sliding_window"] = k.count("attention.sliding_window")
-		}
-	}
-	if arch.gemma {
-		k.gemmaConfig(arch, z, config)
+	if arch.biases && arch.modelType != "qwen2" {
+		_, attention := tensors["model.layers.0.self_attn.q_proj.bias"]
+		_, mlp := tensors["model.layers.0.mlp.up_proj.bias"]
+		config["attention_bias"], config["mlp_bias"] = attention, mlp
 	}
 	for _, id := range []struct{ config, key string }{{"bos_token_id", "bos"}, {"eos_token_id", "eos"}, {"pad_token_id", "padding"}} {
 		if n := k.tokenID(id.key); n >= 0 {
@@ -254,25 +259,6 @@ func (k *ggufKeys) config(arch ggufArch, z ggufSizes, tensors map[string]tensor)
 		}
 	}
 	k.ropeScaling(config)
+	k.familyConfig(arch, z, config)
 	return config
-}
-
-// ropeScaling adds how rotary positions are scaled.
-func (k *ggufKeys) ropeScaling(config map[string]any) {
-	switch kind := k.text(k.prefix+"rope.scaling.type", "none"); kind {
-	case "none":
-	case "linear", "yarn":
-		scaling := map[string]any{"rope_type": kind, "type": kind, "factor": k.number(k.prefix+"rope.scaling.factor", 1)}
-		if _, ok := k.file.meta[k.prefix+"rope.scaling.original_context_length"]; ok {
-			scaling["original_max_position_embeddings"] = k.count("rope.scaling.original_context_length")
-		}
-		for _, name := range []string{"beta_fast", "beta_slow"} {
-			if n := k.number(k.prefix+"rope.scaling.yarn_"+name, -1); n >= 0 {
-				scaling[name] = n
-			}
-		}
-		config["rope_scaling"] = scaling
-	default:
-		k.bad(k.prefix+"rope.scaling.type", `"none", "linear" or "yarn"`)
-	}
 }

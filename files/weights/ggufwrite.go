@@ -47,6 +47,14 @@ func ggufFlag(on bool) ggufValue {
 	return v
 }
 
+func ggufFlags(list []bool) ggufValue {
+	v := ggufValue{kind: ggufBool, array: true}
+	for _, on := range list {
+		v.raw = append(v.raw, ggufFlag(on).raw...)
+	}
+	return v
+}
+
 func ggufFloats(list []float32) ggufValue {
 	v := ggufValue{kind: ggufF32, array: true}
 	for _, f := range list {
