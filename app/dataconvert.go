@@ -107,7 +107,7 @@ func matchConverted(ctx context.Context, rows map[string][]dataset.Example, docs
 	defer progress.End()
 	for _, split := range []string{convert.TrainFile, convert.EvalFile, convert.TestFile} {
 		for _, r := range rows[split] {
-			if len(r.GoldDocs) == 0 {
+			if len(r.GoldDocs) == 0 && !r.Unanswerable {
 				bare++
 			}
 		}

@@ -238,7 +238,7 @@ func answerOf(p evaluate.Prediction, passages *passageList, shown []report.Score
 		}
 	}
 	given := p.RetrievedDocs
-	if p.Context == evaluate.Gold {
+	if p.Context == evaluate.Gold && !p.Unanswerable {
 		given = p.GoldDocs
 	}
 	return report.NewAnswer(p.GeneratedAnswer, passages.add(given), scores, note)

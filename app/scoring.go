@@ -61,6 +61,7 @@ func (r *run) test(ctx context.Context) error {
 		keys := []string{
 			"test_loss", "test_gen/f1/avg_f1_ans", "test_gen/rouge/avg_rougeL_ans", "test_gen/rouge/avg_rouge1_ans", "test_gen/bleu/avg_bleu_ans",
 			"test_gen/exact_match/avg_exact_match_ans", "test_gen/answer_stats/avg_num_words",
+			"test_gen/abstention/precision", "test_gen/abstention/recall",
 			"test_gen_gold/f1/avg_f1_ans", "test_gen_gold/rouge/avg_rougeL_ans", "test_gen_none/f1/avg_f1_ans",
 		}
 		r.show.Compare("Test set before and after training", []string{"before", "after"}, []map[string]float64{r.before, report.Metrics.ByName()}, keys)

@@ -182,7 +182,7 @@ func (r *run) plan() (recipe.Plan, error) {
 	numbers := map[string]int{}
 	for _, row := range r.rows.Index {
 		key := ""
-		for _, d := range r.training[row].GoldDocs {
+		for _, d := range r.training[row].Passages() {
 			key += d.Key()
 		}
 		if _, ok := numbers[key]; !ok {

@@ -59,13 +59,13 @@ func CheckDocuments(g Generator, file string, documents []dataset.Document) erro
 	return nil
 }
 
-// CheckGold looks for such tokens in the gold passages of rows.
+// CheckGold looks for such tokens in the passages that rows are answered from.
 func CheckGold(e *recipe.Encoder, examples []dataset.Example) error {
 	if e.Tokenizer.Size() <= e.Embeddings {
 		return nil
 	}
 	return recipe.Fitting(len(examples), func(i int) error {
-		for _, d := range examples[i].GoldDocs {
+		for _, d := range examples[i].Passages() {
 			if err := e.CheckText(d.Text()); err != nil {
 				return err
 			}

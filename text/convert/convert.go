@@ -75,11 +75,8 @@ type Set struct {
 	seen         map[string]bool
 }
 
-// row is what a format makes of a record: an example, and what it is judged by.
-type row struct {
-	dataset.Example
-	unanswerable bool
-}
+// row is what a format makes of a record.
+type row struct{ dataset.Example }
 
 // take puts a row into the set, with its passages.
 func (s *Set) take(r row, o Options) {
@@ -90,12 +87,13 @@ func (s *Set) take(r row, o Options) {
 	}
 	r.Question, r.GoldAnswer = strings.TrimSpace(r.Question), strings.TrimSpace(r.GoldAnswer)
 	switch {
-	case r.unanswerable:
+	case r.Unanswerable:
 		s.Unanswerable++
 		if o.Unanswerable == "" {
 			return
 		}
 		r.GoldAnswer = o.Unanswerable
+		r.GoldDocs, r.HardNegDocs = nil, slices.Concat(r.GoldDocs, r.HardNegDocs) // none holds an answer
 	case r.GoldAnswer == "":
 		s.Unanswered++
 		return

@@ -101,7 +101,7 @@ func TestColumns(t *testing.T) {
 // Unanswerable questions are left out, or have the answer that says so.
 func TestUnanswerable(t *testing.T) {
 	s, err := Read(t.Context(), "testdata/squad-dev.json", Options{Format: Auto, Unanswerable: "I do not know."})
-	if err != nil || len(s.Rows) != 2 || s.Rows[1].GoldAnswer != "I do not know." || len(s.Rows[1].GoldDocs) != 1 {
+	if err != nil || len(s.Rows) != 2 || s.Rows[1].GoldAnswer != "I do not know." || !s.Rows[1].Unanswerable || len(s.Rows[1].GoldDocs) != 0 || len(s.Rows[1].HardNegDocs) != 1 {
 		t.Errorf("%v: %v", err, tell(s.Rows))
 	}
 }

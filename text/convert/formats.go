@@ -146,7 +146,7 @@ func squadQuestion(title, context string, qa map[string]any) (r row, err error) 
 	}
 	impossible, _ := qa["is_impossible"].(bool)
 	if _, there := qa["answers"]; there && r.GoldAnswer == "" || impossible {
-		r.unanswerable, r.GoldAnswer = true, ""
+		r.Unanswerable, r.GoldAnswer = true, ""
 	}
 	return r, nil
 }
@@ -192,7 +192,7 @@ func naturalQuestions(f map[string]any, o Options, s *Set) ([]row, error) {
 			r.GoldAnswer = yes
 		}
 	}
-	r.unanswerable = len(r.GoldDocs) == 0 && r.GoldAnswer == ""
+	r.Unanswerable = len(r.GoldDocs) == 0 && r.GoldAnswer == ""
 	return []row{r}, nil
 }
 
@@ -350,7 +350,7 @@ func msmarcoRow(f map[string]any) (r row, err error) {
 	if strings.TrimSpace(r.Question) == "" {
 		return r, missing("query", "a question as text")
 	}
-	r.unanswerable = strings.HasPrefix(r.GoldAnswer, "No Answer Present")
+	r.Unanswerable = strings.HasPrefix(r.GoldAnswer, "No Answer Present")
 	for _, p := range zip(f["passages"]) {
 		d := passage("", str(p["passage_text"]))
 		if url := str(p["url"]); url != "" {

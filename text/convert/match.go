@@ -21,7 +21,7 @@ func Match(ctx context.Context, rows []dataset.Example, docs []dataset.Document,
 	}
 	var bare []int
 	for i, r := range rows {
-		if len(r.GoldDocs) == 0 && telling(r.GoldAnswer) {
+		if len(r.GoldDocs) == 0 && !r.Unanswerable && telling(r.GoldAnswer) {
 			bare = append(bare, i)
 		}
 	}

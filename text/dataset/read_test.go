@@ -46,6 +46,11 @@ func TestBadExamples(t *testing.T) {
 			},
 		},
 		{
+			name: "unanswerable", why: "a flag is no text",
+			data: `{"question":"q","gold_docs":[],"gold_answer":"a","unanswerable":"no"}`,
+			want: []string{`x.jsonl:1: unanswerable is a string ("no"); expected true or false; correct it, or remove it`},
+		},
+		{
 			name: "history", why: "a turn needs a speaker and a message",
 			data: `{"question":"q","gold_docs":[],"gold_answer":"a","chat_history":[{"message":"m"},{"speaker":"","message":"m"},"x",{"speaker":"s","message":"m","source_documents":1}]}`,
 			want: []string{
@@ -158,7 +163,7 @@ func TestLongLine(t *testing.T) {
 }
 
 func TestOptionalFields(t *testing.T) {
-	data := `{"question":"q","gold_docs":[{"page_content":"p","metadata":{"title":"T","n":12345678901234567890}}],"gold_answer":"a","extra":1,"chat_history":null}` + "\r\n\n" +
+	data := `{"question":"q","gold_docs":[{"page_content":"p","metadata":{"title":"T","n":12345678901234567890}}],"gold_answer":"a","extra":1,"chat_history":null,"unanswerable":true}` + "\r\n\n" +
 		`{"question":"q","gold_docs":[],"gold_answer":"a","hard_neg_docs":[{"page_content":"","fmt_content":"F","metadata":null}],"chat_history":[{"speaker":"USER","message":""}]}` + "\n"
 	got, err := readExamples(context.Background(), "x.jsonl", strings.NewReader(data))
 	if err != nil {
@@ -168,7 +173,7 @@ func TestOptionalFields(t *testing.T) {
 	if err := WriteExamples(&b, got); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"question":"q","gold_docs":[{"page_content":"p","fmt_content":"","metadata":{"n":12345678901234567890,"title":"T"}}],"gold_answer":"a","chat_history":[],"hard_neg_docs":[]}
+	want := `{"question":"q","gold_docs":[{"page_content":"p","fmt_content":"","metadata":{"n":12345678901234567890,"title":"T"}}],"gold_answer":"a","chat_history":[],"hard_neg_docs":[],"unanswerable":true}
 {"question":"q","gold_docs":[],"gold_answer":"a","chat_history":[{"speaker":"USER","message":"","source_documents":[]}],"hard_neg_docs":[{"page_content":"","fmt_content":"F","metadata":{}}]}
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {

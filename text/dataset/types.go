@@ -42,6 +42,15 @@ type Example struct {
 	Line         int  `json:"-"` // of the file that it was read from, from 1; 0 for none
 }
 
+// Passages are those that the question is answered from: the gold ones or, where it is
+// unanswerable, those that look related.
+func (x Example) Passages() []Document {
+	if x.Unanswerable && len(x.GoldDocs) == 0 {
+		return x.HardNegDocs
+	}
+	return x.GoldDocs
+}
+
 // Text is the passage as prompts and embedders see it: Formatted or, where
 // that is empty, the metadata's source and title, each where present, and the
 // content:

@@ -121,7 +121,7 @@ func Metrics(pairs []Pair) []Metric {
 		}
 	}
 	var names []Metric
-	for _, l := range slices.Concat(retrievalMetrics, answerMetrics, []listed{judgeMetric}) {
+	for _, l := range slices.Concat(retrievalMetrics, answerMetrics, []listed{abstentionMetric, judgeMetric}) {
 		if there[l.metric] {
 			names = append(names, l.metric)
 			delete(there, l.metric)

@@ -26,7 +26,8 @@ const (
 	AnswerExactMatch Metric = "exact_match_ans"
 	BrevityPenalty   Metric = "brevity_pen_ans"
 	Words            Metric = "num_words"
-	Judged           Metric = "gpt4eval_acc" // 1 where the judge found the answer right, 0 where wrong
+	Abstention       Metric = "abstention_accuracy" // 1 where an answer abstains from an unanswerable question, or answers another
+	Judged           Metric = "gpt4eval_acc"        // 1 where the judge found the answer right, 0 where wrong
 )
 
 // texts are the metrics of an answer against another text.
@@ -63,7 +64,8 @@ var (
 		{"bleu", toPassage.bleu},
 		{"answer_stats", Words},
 	}
-	judgeMetric = listed{"gpt4eval", Judged}
+	abstentionMetric = listed{"abstention", Abstention}
+	judgeMetric      = listed{"gpt4eval", Judged}
 )
 
 // name is the metric's in a Key: of its mean over the rows, which LocalRQA's keys say
@@ -103,6 +105,11 @@ const (
 	TotalLatency Name = "latency/total_latency"
 	JudgedRows   Name = "gpt4eval/judged"
 	FailedRows   Name = "gpt4eval/failed"
+
+	AbstentionPrecision Name = "abstention/precision"
+	AbstentionRecall    Name = "abstention/recall"
+	UnanswerableRows    Name = "abstention/unanswerable"
+	AbstainedRows       Name = "abstention/abstained"
 
 	TokensPerStep Name = "drafts/avg_tokens_per_step" // of answers with drafts
 	Acceptance    Name = "drafts/avg_acceptance"      // of drafted tokens

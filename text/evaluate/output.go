@@ -117,6 +117,9 @@ func (r *Report) Table() [][]string {
 		}
 		add(Answers, m.name(), 4)
 	}
+	add(Answers, AbstentionPrecision, 4)
+	add(Answers, AbstentionRecall, 4)
+	add(Answers, abstentionMetric.name(), 4)
 	add(Answers, judgeMetric.name(), 4)
 	add(Answers, FailedRows, 0)
 	for _, group := range []Group{Retrieval, Answers, EndToEnd} {

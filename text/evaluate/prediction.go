@@ -19,9 +19,10 @@ type Prediction struct {
 	History         []dataset.Turn `json:"chat_history,omitempty"`
 	Search          string         `json:"search,omitempty"` // what the retriever was asked, where that is not the question
 	GoldAnswer      string         `json:"gold_answer"`
+	Unanswerable    bool           `json:"unanswerable,omitempty"` // no document holds an answer
 	GeneratedAnswer string         `json:"generated_answer"`
 	GoldDocs        []Passage      `json:"gold_docs"`
-	RetrievedDocs   []Passage      `json:"retrieved_docs"`   // what was found, in context Retrieved; in Shuffled what was given in its place
+	RetrievedDocs   []Passage      `json:"retrieved_docs"`   // what was found, in context Retrieved; in Shuffled, and in Gold of unanswerable ones, what was given in its place
 	Shares          []float64      `json:"shares,omitempty"` // Answer.Shares
 	Judged          *Verdict       `json:"judged,omitempty"`
 	Scores          Scores         `json:"scores"`

@@ -30,6 +30,7 @@ import (
 //	eval_gen/rouge/                 avg_rouge1_ans, avg_rouge1_retr_doc, the same for rouge2 and rougeL
 //	eval_gen/bleu/                  avg_bleu_ans, avg_bleu_retr_doc, avg_brevity_pen_ans
 //	eval_gen/answer_stats/          avg_num_words, total_num_words
+//	eval_gen/abstention/            precision, recall, avg_abstention_accuracy, unanswerable, abstained; where some rows are unanswerable
 //	eval_gen/gpt4eval/              gpt4eval_acc, judged, failed
 //	eval_gen/latency/               avg_latency, total_latency
 //	eval_e2e/latency/               avg_latency, total_latency
@@ -40,6 +41,11 @@ import (
 // keys of generation under eval_gen_none and so on, without _retr_doc in None.
 // gpt4eval_acc is the share of correct answers among the judged ones; judged and
 // failed say how many got a verdict and how many the judge failed on.
+//
+// An answer abstains where it begins with the gold answer of an unanswerable row.
+// Precision is the share of unanswerable questions among those where it does, recall the
+// share of answers that abstain among those to unanswerable questions; without any such
+// answer there is no precision.
 //
 // A retrieved passage is the gold one where source and content are equal, and
 // likely is where it holds more than 0.7 of the gold one's words, counted as in
@@ -173,12 +179,15 @@ func (r *run) ask(c Context) ([]Query, []Prediction) {
 	predictions := make([]Prediction, len(r.examples))
 	queries := make([]Query, len(r.examples))
 	for i, ex := range r.examples {
-		p := Prediction{Row: r.rows[i], Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Scores: Scores{}}
+		p := Prediction{Row: r.rows[i], Context: c, Question: ex.Question, History: ex.History, GoldAnswer: ex.GoldAnswer, Unanswerable: ex.Unanswerable, Scores: Scores{}}
 		p.GoldDocs = passages(ex.GoldDocs)
 		q := Query{Question: ex.Question, History: ex.History, Context: c}
 		switch c {
 		case Gold:
-			q.Passages = ex.GoldDocs
+			q.Passages = ex.Passages()
+			if ex.Unanswerable {
+				p.RetrievedDocs = passages(q.Passages)
+			}
 		case Retrieved:
 			p.RetrievedDocs = r.retrieved[i]
 			if r.searches[i] != ex.Question {

@@ -70,8 +70,48 @@ func (r *run) scoreAnswers(queries []Query, predictions []Prediction, took time.
 	}
 	group := predictions[0].Context.group()
 	r.average(group, predictions, answerMetrics)
+	r.scoreAbstention(group, predictions)
 	r.report.Metrics[Key{r.opt.Prefix, group, TotalWords}] = total
 	r.latency(group, took)
+}
+
+// scoreAbstention scores whether answers abstain where they should, in data where they
+// should somewhere.
+func (r *run) scoreAbstention(group Group, predictions []Prediction) {
+	ways := map[string]bool{} // of saying that there is no answer
+	unanswerable := 0.0
+	for _, p := range predictions {
+		if p.Unanswerable {
+			ways[strings.Join(normalize(p.GoldAnswer), " ")+" "] = true
+			unanswerable++
+		}
+	}
+	delete(ways, " ")
+	if unanswerable == 0 {
+		return
+	}
+	abstained, rightly := 0.0, 0.0
+	for _, p := range predictions {
+		answer, abstains := strings.Join(normalize(p.GeneratedAnswer), " ")+" ", false
+		for way := range ways {
+			abstains = abstains || strings.HasPrefix(answer, way)
+		}
+		p.Scores[Abstention] = 0
+		if abstains == p.Unanswerable {
+			p.Scores[Abstention] = 1
+		}
+		if abstains {
+			abstained++
+			rightly += p.Scores[Abstention]
+		}
+	}
+	key := func(name Name) Key { return Key{r.opt.Prefix, group, name} }
+	r.report.Metrics[key(UnanswerableRows)], r.report.Metrics[key(AbstainedRows)] = unanswerable, abstained
+	r.report.Metrics[key(AbstentionRecall)] = rightly / unanswerable
+	if abstained > 0 {
+		r.report.Metrics[key(AbstentionPrecision)] = rightly / abstained
+	}
+	r.average(group, predictions, []listed{abstentionMetric})
 }
 
 // judge has the answers judged.

@@ -37,11 +37,16 @@ type Context struct {
 	Answer   string    `json:"answer,omitempty"` // the target in place of the row's own; "" for that
 }
 
-// GoldContext is SFT's: the row's gold passages alone.
+// GoldContext is SFT's: the row's gold passages alone, or those that look related where
+// no passage answers it.
 func GoldContext(row int, x dataset.Example) Context {
 	c := Context{Row: row}
-	for _, d := range x.GoldDocs {
-		c.Passages = append(c.Passages, Passage{ID: d.Key(), From: Gold, Document: d})
+	from := Gold
+	if x.Unanswerable && len(x.GoldDocs) == 0 {
+		from = HardNegative
+	}
+	for _, d := range x.Passages() {
+		c.Passages = append(c.Passages, Passage{ID: d.Key(), From: from, Document: d})
 	}
 	return c
 }

@@ -580,6 +580,20 @@ func ExampleBuildContexts() {
 	// retrieved 2 Returns are free.
 }
 
+// SFT learns to abstain from passages that look related.
+func TestGoldContextOfAnUnanswerableRow(t *testing.T) {
+	near := dataset.Document{Content: "near"}
+	x := dataset.Example{Question: "q", GoldAnswer: "none", Unanswerable: true, HardNegDocs: []dataset.Document{near}}
+	want := Context{Row: 2, Passages: []Passage{{ID: near.Key(), From: HardNegative, Document: near}}}
+	if diff := cmp.Diff(want, GoldContext(2, x)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	x.Unanswerable = false
+	if c := GoldContext(2, x); len(c.Passages) != 0 {
+		t.Errorf("%+v: hard negatives of a row that has an answer", c)
+	}
+}
+
 func TestWithinLowersToThePassagesThatThereAre(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
