@@ -89,6 +89,16 @@ func (x *evaluation) serving(c config.Serve) serve.Options {
 			return vectors, x.passages.Embedder().Tokens(texts, kind), err
 		}
 	}
+	if x.passages != nil && x.passages.Reranker() != nil {
+		o.RerankerName = filepath.Base(c.Reranker)
+		o.Rerank = func(ctx context.Context, query string, passages []string) ([]float32, int, error) {
+			pairs := make([]retrieve.Pair, len(passages))
+			for i, p := range passages {
+				pairs[i] = retrieve.Pair{Query: query, Passage: p}
+			}
+			return x.passages.Reranker().ScoreCounted(ctx, pairs)
+		}
+	}
 	return o
 }
 

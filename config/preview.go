@@ -15,6 +15,7 @@ type Preview struct {
 func DefaultPreview() Preview { return Preview{Train: DefaultTrain(""), Line: 1} }
 
 func (c *Preview) declare(s *set) {
+	s.positional = &positional{names: []string{"[RUN]"}, run: true}
 	s.section("Row")
 	s.text(&c.Split, "split", "train|eval|test", "file to take the row from: train_file, eval_file or test_file (if not given, the first of them that is)")
 	s.integer(&c.Line, "line", "line of the row in its file")

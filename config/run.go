@@ -51,6 +51,11 @@ func (r *aRun) use(s *set, flags []assignment) error {
 		}
 	}
 	values := map[string]string{"model_name_or_path": r.folder, "adapter_name_or_path": ""}
+	for _, fresh := range []string{"config_name", "tokenizer_name"} { // what it was made of
+		if st := s.lookup(fresh); st != nil && st.off == "" {
+			values[fresh] = ""
+		}
+	}
 	if s.lookup("output_dir") != nil {
 		values["output_dir"] = filepath.Join(r.folder, "eval")
 	}

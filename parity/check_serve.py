@@ -6,7 +6,7 @@ LangChain's ChatOpenAI. It starts nothing.
     gorqa serve RUN --port 8000 &
     python check_serve.py http://127.0.0.1:8000 [KEY] [--question Q]
 
-Checked: models, an answer whole and streamed (the same text), usage, citations, stop, max_tokens, several
+Checked: models, an answer whole and streamed (the same text), usage, citations, stop, max_tokens, logprobs, several
 turns, completions, embeddings as base64 and as numbers (the same vectors), errors as the client's
 exceptions, LangChain's invoke, stream and batch."""
 import argparse
@@ -53,6 +53,9 @@ def answers(client, model, question):
     check("retrieval none", not hasattr(none, "citations"), none.choices[0].message.content)
     turns = client.chat.completions.create(model=model, messages=user + [{"role": "assistant", "content": text}, {"role": "user", "content": "And what else?"}])
     check("several turns", turns.usage.prompt_tokens > usage.prompt_tokens // 2, turns.choices[0].message.content)
+    likely = ask(max_tokens=8, logprobs=True, top_logprobs=2)
+    tokens = likely.choices[0].logprobs.content
+    check("logprobs", len(tokens) == likely.usage.completion_tokens and all(t.top_logprobs[0].token == t.token and t.top_logprobs[1].logprob <= t.logprob < 0 for t in tokens), [(t.token, round(t.logprob, 3)) for t in tokens])
     plain = client.completions.create(model=model, prompt="Once upon a time", max_tokens=4)
     check("completions", plain.usage.completion_tokens <= 4, plain.choices[0].text)
     return text
@@ -73,7 +76,6 @@ def errors(client, url, model, key):
     user = [{"role": "user", "content": "How?"}]
     ask = lambda **more: client.chat.completions.create(**{"model": model, "messages": user} | more)
     raises("another model", openai.NotFoundError, "gpt-4o", lambda: ask(model="gpt-4o"))
-    raises("logprobs", openai.BadRequestError, "logprobs", lambda: ask(logprobs=True))
     raises("tools", openai.BadRequestError, "tools", lambda: ask(tools=[{"type": "function", "function": {"name": "f"}}]))
     raises("temperature", openai.BadRequestError, "temperature", lambda: ask(temperature=3))
     raises("no question", openai.BadRequestError, "messages", lambda: ask(messages=[]))

@@ -88,13 +88,16 @@ func (d decoderAsking) room(examples []dataset.Example, answer int) error {
 	})
 }
 
+// roomForAnswer is what gives a decoder's prompt more room.
+const roomForAnswer = "max_seq_length, or lower eval_max_new_tokens"
+
 // prompt is what a question is asked by, with room for an answer of so many tokens
 // behind it.
 func (d decoderAsking) prompt(q evaluate.Query, answer int) ([]int32, error) {
 	ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-answer)
 	var long *recipe.TooLong
 	if errors.As(err, &long) {
-		long.Setting = "max_seq_length, or lower eval_max_new_tokens"
+		long.Setting = roomForAnswer
 	}
 	return ids, err
 }

@@ -60,6 +60,8 @@ type GenerationOptions struct {
 	Seed              int64
 	Beams             int // of an encoder-decoder; 1: greedily
 	Drafts            int // tokens at most that a decoder looks up in what a row holds
+	LogProbs          bool
+	TopLogProbs       int // likeliest tokens besides, where LogProbs are asked for
 }
 
 // Model is what every generator has.

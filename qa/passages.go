@@ -79,6 +79,9 @@ func (p *Passages) Close() error {
 // Embedder is the model that texts are embedded by here, nil for none.
 func (p *Passages) Embedder() *Embedder { return p.models }
 
+// Reranker is what puts the passages found in order anew, nil for nothing.
+func (p *Passages) Reranker() *Reranker { return p.reranker }
+
 // CheckTexts refuses texts of a file with tokens that a model has no embedding for.
 func (p *Passages) CheckTexts(file, what string, n int, text func(i int) string) error {
 	if p.models != nil {

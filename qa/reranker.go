@@ -75,28 +75,34 @@ func (x *Reranker) Name() string { return x.name }
 
 // Score returns how well each passage answers its question, as CrossEncoder.predict does.
 func (x *Reranker) Score(ctx context.Context, pairs []retrieve.Pair) ([]float32, error) {
+	scores, _, err := x.ScoreCounted(ctx, pairs)
+	return scores, err
+}
+
+// ScoreCounted is Score, with how many tokens were read.
+func (x *Reranker) ScoreCounted(ctx context.Context, pairs []retrieve.Pair) (scores []float32, tokens int, err error) {
 	ids, kinds := make([][]int32, len(pairs)), make([][]int32, len(pairs))
 	for i, p := range pairs {
-		var err error
 		if x.settings.LowerCase {
 			p.Query, p.Passage = strings.ToLower(p.Query), strings.ToLower(p.Passage)
 		}
 		if ids[i], kinds[i], err = x.tokenizer.EncodePair(p.Query, p.Passage, x.settings.MaxTokens, x.settings.CutBefore); err != nil {
-			return nil, fmt.Errorf("reranker: %w", err)
+			return nil, 0, fmt.Errorf("reranker: %w", err)
 		}
+		tokens += len(ids[i])
 	}
 	if err := x.tokenizer.Err(); err != nil {
-		return nil, fmt.Errorf("reranker: %w", err)
+		return nil, 0, fmt.Errorf("reranker: %w", err)
 	}
 	vectors, err := x.model.VectorsOf(ctx, ids, kinds)
 	if err != nil {
-		return nil, fmt.Errorf("reranker: %w", err)
+		return nil, 0, fmt.Errorf("reranker: %w", err)
 	}
-	scores := make([]float32, len(pairs))
+	scores = make([]float32, len(pairs))
 	for i, v := range vectors {
 		scores[i] = v[0]
 	}
-	return scores, nil
+	return scores, tokens, nil
 }
 
 // Close frees the device's memory.

@@ -3,11 +3,11 @@ package qa
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"gorqa/tensor/generate"
 	"gorqa/text/evaluate"
+	"gorqa/text/recipe"
 )
 
 // Stream answers questions that come and go, as they are written. It is not safe for
@@ -31,6 +31,8 @@ type Said struct {
 	Ended  bool
 	Cut    bool      // it ended because it was as long as it may be
 	Shares []float64 // of an ended one, as evaluate.Answer has them
+	// LogProbs are of each of the Tokens, where they are asked for.
+	LogProbs []LogProbs
 }
 
 // decoderStream is a decoder's.
@@ -68,7 +70,7 @@ func (s *decoderStream) Continue(text string, o GenerationOptions, said func(Sai
 		return 0, err
 	}
 	if most := s.Encoder.MaxTokens; len(ids)+o.MaxNewTokens > most {
-		return 0, fmt.Errorf("a prompt of %d tokens with room for %d more; expected at most %d together; shorten it or ask for fewer", len(ids), o.MaxNewTokens, most)
+		return 0, &recipe.TooLong{Tokens: len(ids), Limit: most - o.MaxNewTokens, Of: "of the prompt", Setting: roomForAnswer}
 	}
 	return len(ids), s.add(ids, o, said)
 }
@@ -80,12 +82,24 @@ func (s *decoderStream) add(ids []int32, o GenerationOptions, said func(Said) bo
 	}
 	number := s.asked
 	s.asked++
-	return s.batch.Add(generate.Request{Prompt: ids, Options: opt, Stream: number, Took: func(answer []int32, ended bool) bool {
+	var probabilities []LogProbs
+	var logits func(int32, []float32)
+	if o.LogProbs {
+		before := ids[len(ids)-1]
+		logits = func(token int32, logits []float32) {
+			probabilities = append(probabilities, logProbs(s.Encoder.Tokenizer, before, token, logits, o.TopLogProbs))
+			before = token
+		}
+	}
+	return s.batch.Add(generate.Request{Prompt: ids, Options: opt, Stream: number, Logits: logits, Took: func(answer []int32, ended bool) bool {
 		text := s.spoken(answer, opt)
 		if !ended {
 			text = s.settled(text)
 		}
-		return said(Said{Text: text, Tokens: len(answer), Ended: ended, Cut: ended && len(answer) == opt.MaxNewTokens})
+		return said(Said{
+			Text: text, Tokens: len(answer), Ended: ended, Cut: ended && len(answer) == opt.MaxNewTokens,
+			LogProbs: probabilities[:min(len(answer), len(probabilities))],
+		})
 	}})
 }
 
@@ -124,6 +138,9 @@ func (s *fidStream) Ask(q evaluate.Query, o GenerationOptions, said func(Said) b
 	passages, err := s.ask.text.Passages(q.Question, q.History, q.Passages)
 	if err != nil {
 		return 0, err
+	}
+	if o.LogProbs {
+		return 0, errors.New("logprobs: found with an encoder-decoder, which gives none; leave it out")
 	}
 	tokens := 0
 	for _, p := range passages {

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,7 +31,8 @@ type sampling struct {
 
 	N                *int            `json:"n"`
 	BestOf           *int            `json:"best_of"`
-	Logprobs         json.RawMessage `json:"logprobs"`
+	Logprobs         json.RawMessage `json:"logprobs"` // a chat's is a boolean, with top_logprobs; else a number
+	TopLogprobs      *int            `json:"top_logprobs"`
 	LogitBias        map[string]any  `json:"logit_bias"`
 	FrequencyPenalty float64         `json:"frequency_penalty"`
 	PresencePenalty  float64         `json:"presence_penalty"`
@@ -54,7 +54,6 @@ func (c *sampling) check() error {
 	}{
 		{c.N != nil && *c.N != 1, "n", "several answers", "1"},
 		{c.BestOf != nil && *c.BestOf != 1, "best_of", "several answers", "1"},
-		{len(c.Logprobs) > 0 && string(c.Logprobs) != "null" && string(c.Logprobs) != "false", "logprobs", string(c.Logprobs), "none"},
 		{len(c.LogitBias) > 0, "logit_bias", "a bias", "none"},
 		{c.FrequencyPenalty != 0, "frequency_penalty", fmt.Sprint(c.FrequencyPenalty), "0"},
 		{c.PresencePenalty != 0, "presence_penalty", fmt.Sprint(c.PresencePenalty), "0"},
@@ -70,16 +69,25 @@ func (c *sampling) check() error {
 	return nil
 }
 
+// most is how long the answer may be, and the field that says it.
+func (c *sampling) most() (field string, most *int) {
+	switch {
+	case c.MaxCompletionTokens != nil:
+		return "max_completion_tokens", c.MaxCompletionTokens
+	case c.MaxTokens != nil:
+		return "max_tokens", c.MaxTokens
+	}
+	return "", nil
+}
+
 // options are the server's where a request says nothing. A temperature above 0 draws,
 // 0 is greedy.
 func (c *sampling) options(o qa.GenerationOptions) (qa.GenerationOptions, error) {
-	for _, most := range []*int{c.MaxTokens, c.MaxCompletionTokens} {
-		if most != nil {
-			if *most < 1 {
-				return o, badRequest("max_tokens", "max_tokens: %d found; 1 or more expected", *most)
-			}
-			o.MaxNewTokens = *most
+	if field, most := c.most(); most != nil {
+		if *most < 1 {
+			return o, badRequest(field, "%s: %d found; 1 or more expected", field, *most)
 		}
+		o.MaxNewTokens = *most
 	}
 	if c.Temperature != nil {
 		if !(*c.Temperature >= 0 && *c.Temperature <= 2) {
@@ -142,6 +150,7 @@ func (s *Server) job(r *http.Request, c *sampling) (*job, error) {
 	if j.options, err = c.options(s.o.Generation); err != nil {
 		return nil, err
 	}
+	j.tokensField, _ = c.most()
 	j.stops, err = c.stops()
 	return j, err
 }
@@ -230,6 +239,9 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return badRequest("retrieval", "retrieval: %q found; none or auto expected", c.Retrieval)
 	}
+	if err := c.chatLogprobs(&j.options); err != nil {
+		return err
+	}
 	if j.query, err = c.query(j.retrieve); err != nil {
 		return err
 	}
@@ -249,6 +261,9 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := c.textLogprobs(&j.options); err != nil {
+		return err
+	}
 	var several []string
 	if json.Unmarshal(c.Prompt, &j.text) != nil {
 		if json.Unmarshal(c.Prompt, &several) != nil || len(several) != 1 {
@@ -260,48 +275,6 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("prompt", "prompt: an empty text found; one to continue expected")
 	}
 	return s.answer(r.Context(), w, j, textShape(s.o.Name), c.sampling)
-}
-
-// shape is how an endpoint writes answers.
-type shape struct {
-	id, model, whole, part string // whole and part name the objects
-	created                int64
-	message                func(text string) map[string]any // of a whole choice
-	delta                  func(text string, first bool) map[string]any
-}
-
-func chatShape(model string) shape {
-	return shape{
-		id: "chatcmpl-" + rand.Text(), model: model, whole: "chat.completion", part: "chat.completion.chunk", created: time.Now().Unix(),
-		message: func(text string) map[string]any {
-			return map[string]any{"message": map[string]any{"role": "assistant", "content": text, "refusal": nil}}
-		},
-		delta: func(text string, first bool) map[string]any {
-			d := map[string]any{"content": text}
-			if first {
-				d["role"] = "assistant"
-			}
-			return map[string]any{"delta": d}
-		},
-	}
-}
-
-func textShape(model string) shape {
-	text := func(text string) map[string]any { return map[string]any{"text": text} }
-	return shape{
-		id: "cmpl-" + rand.Text(), model: model, whole: "text_completion", part: "text_completion", created: time.Now().Unix(),
-		message: text, delta: func(t string, _ bool) map[string]any { return text(t) },
-	}
-}
-
-// object is an answer or a part of one, choice nil for none.
-func (h shape) object(name string, choice map[string]any, finish any) map[string]any {
-	choices := []any{}
-	if choice != nil {
-		choice["index"], choice["finish_reason"], choice["logprobs"] = 0, finish, nil
-		choices = append(choices, choice)
-	}
-	return map[string]any{"id": h.id, "object": name, "created": h.created, "model": h.model, "choices": choices}
 }
 
 // finish says why an answer ended.
@@ -348,7 +321,11 @@ func (s *Server) answer(ctx context.Context, w http.ResponseWriter, j *job, h sh
 	s.metrics.written.Add(float64(usage["completion_tokens"]))
 	s.metrics.seconds.Observe(time.Since(began).Seconds())
 	if !c.Stream {
-		o := h.object(h.whole, h.message(last.said.Text), finish(last.said))
+		var logprobs any
+		if j.options.LogProbs {
+			logprobs = h.logprobs(last.said.LogProbs, 0)
+		}
+		o := h.object(h.whole, h.message(last.said.Text), finish(last.said), logprobs)
 		o["usage"] = usage
 		if last.found {
 			o["citations"] = cited(last.citations)
@@ -383,7 +360,7 @@ func events(w http.ResponseWriter) func(content any) error {
 // is a plain one; later ones are events.
 func (s *Server) streamed(ctx context.Context, w http.ResponseWriter, j *job, h shape, usage bool, began time.Time) (last state, err error) {
 	send := events(w)
-	sent, first := "", true
+	sent, first, told := "", true, 0
 	for {
 		last, err = j.next(ctx)
 		if err != nil {
@@ -403,7 +380,11 @@ func (s *Server) streamed(ctx context.Context, w http.ResponseWriter, j *job, h 
 		if sent == "" && delta != "" {
 			s.metrics.first.Observe(time.Since(began).Seconds())
 		}
-		part := h.object(h.part, h.delta(delta, first), nil)
+		var logprobs any
+		if j.options.LogProbs {
+			logprobs, told = h.logprobs(last.said.LogProbs, told), len(last.said.LogProbs)
+		}
+		part := h.object(h.part, h.delta(delta, first), nil, logprobs)
 		if first && last.found {
 			part["citations"] = cited(last.citations)
 		}
@@ -415,12 +396,12 @@ func (s *Server) streamed(ctx context.Context, w http.ResponseWriter, j *job, h 
 			break
 		}
 	}
-	end := h.object(h.part, h.delta("", false), finish(last.said))
+	end := h.object(h.part, h.delta("", false), finish(last.said), nil)
 	if err := send(end); err != nil {
 		return last, nil
 	}
 	if usage {
-		o := h.object(h.part, nil, nil)
+		o := h.object(h.part, nil, nil, nil)
 		o["usage"] = j.usage(last.said)
 		if err := send(o); err != nil {
 			return last, nil

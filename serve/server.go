@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -39,6 +40,10 @@ type Options struct {
 	// were read; nil for none.
 	Embed        func(ctx context.Context, texts []string, questions bool) (vectors [][]float32, tokens int, err error)
 	EmbedderName string
+	// Rerank gives the scores of passages for a question, and the tokens that were read;
+	// nil for none.
+	Rerank       func(ctx context.Context, query string, passages []string) (scores []float32, tokens int, err error)
+	RerankerName string
 
 	Generation qa.GenerationOptions // where a request says nothing
 	Key        string               // that clients must send, "" for none
@@ -116,6 +121,7 @@ func (s *Server) handler() http.Handler {
 	api("POST /v1/chat/completions", s.chat)
 	api("POST /v1/completions", s.complete)
 	api("POST /v1/embeddings", s.embed)
+	api("POST /v1/rerank", s.rerank)
 	api("GET /v1/models", s.models)
 	api("GET /v1/models/{model...}", s.model)
 	api("POST /feedback", s.feedback)
@@ -123,7 +129,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, &apiError{http.StatusNotFound, "invalid_request_error", "", "unknown_url", fmt.Sprintf("%s %s is not served; expected POST /v1/chat/completions, /v1/completions or /v1/embeddings, or GET /v1/models", r.Method, r.URL.Path)})
+		writeError(w, &apiError{http.StatusNotFound, "invalid_request_error", "", "unknown_url", fmt.Sprintf("%s %s is not served; expected POST /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/rerank, or GET /v1/models", r.Method, r.URL.Path)})
 	})
 	foreign := http.NewCrossOriginProtection() // another site's page, in the browser of one who may ask
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -187,10 +193,21 @@ func (s *Server) entry(name string) map[string]any {
 	return map[string]any{"id": name, "object": "model", "created": s.started.Unix(), "owned_by": "gorqa"}
 }
 
+// others are the models beside the one that answers.
+func (s *Server) others() (names []string) {
+	if s.o.Embed != nil {
+		names = append(names, s.o.EmbedderName)
+	}
+	if s.o.Rerank != nil {
+		names = append(names, s.o.RerankerName)
+	}
+	return names
+}
+
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 	list := []map[string]any{s.entry(s.o.Name)}
-	if s.o.Embed != nil {
-		list = append(list, s.entry(s.o.EmbedderName))
+	for _, other := range s.others() {
+		list = append(list, s.entry(other))
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": list})
 	return nil
@@ -198,7 +215,7 @@ func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("model")
-	if name != s.o.Name && (s.o.Embed == nil || name != s.o.EmbedderName) {
+	if name != s.o.Name && !slices.Contains(s.others(), name) {
 		return s.unknown(name, s.o.Name)
 	}
 	writeJSON(w, http.StatusOK, s.entry(name))

@@ -8,6 +8,7 @@ import (
 
 	"gorqa/qa"
 	"gorqa/text/evaluate"
+	"gorqa/text/recipe"
 )
 
 // job is one thing that the worker is asked.
@@ -21,6 +22,8 @@ type job struct {
 	retrieve bool
 	options  qa.GenerationOptions
 	stops    []string // texts that end the answer, beside the prompt's own
+
+	tokensField string // of the request, that says how long the answer may be; "" where none does
 
 	mu           sync.Mutex
 	state        state
@@ -223,13 +226,27 @@ func (w *worker) ask(ctx context.Context, j *job) {
 		tokens, err = w.stream.Ask(j.query, j.options, j.said)
 	}
 	if err != nil {
-		j.fail(badRequest("messages", "%v", err))
+		j.fail(j.refused(err))
 		return
 	}
 	j.mu.Lock()
 	j.promptTokens = tokens
 	j.mu.Unlock()
 	w.under = append(w.under, j)
+}
+
+// refused is the error of a question that is not asked: in the request's own words where
+// it and its answer have no room.
+func (j *job) refused(err error) error {
+	what := "messages"
+	if j.text != "" {
+		what = "prompt"
+	}
+	var long *recipe.TooLong
+	if j.tokensField == "" || !errors.As(err, &long) || long.Limit >= long.Tokens {
+		return badRequest(what, "%v", err)
+	}
+	return badRequest(j.tokensField, "%s: %d found, with %d tokens %s in %s; expected at most %d together, the server's max_seq_length: lower %[1]s or send less", j.tokensField, j.options.MaxNewTokens, long.Tokens, long.Of, what, long.Limit+j.options.MaxNewTokens)
 }
 
 // portion does a part of the other use that has waited longest.

@@ -204,8 +204,8 @@ gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --
 			config.DefaultAsk(), app.Ask),
 		leaf(streams, "serve", "Answer questions over HTTP, as OpenAI's API does, and on a page",
 			`Serves a model at /v1/chat/completions (streamed too), /v1/completions and
-/v1/models, its embedding model at /v1/embeddings, a page to chat on at /, /healthz,
-and /metrics for Prometheus. RUN, the folder of a run or of its checkpoint, gives the
+/v1/models, its embedding model at /v1/embeddings, its reranker at
+/v1/rerank, a page to chat on at /, /healthz, and /metrics for Prometheus. RUN, the folder of a run or of its checkpoint, gives the
 model, the documents and all settings, as in gorqa ask. Each answer carries the
 passages that it was given as citations; "retrieval": "none" in a request leaves them
 out. Ctrl-C or SIGTERM ends it once the answers under way are written.`,
@@ -214,11 +214,12 @@ gorqa serve runs/demo --host 0.0.0.0 --port 8080 --feedback_file feedback.jsonl
 gorqa serve --model_name_or_path SmolLM2-135M-Instruct`,
 			config.DefaultServe(), app.Serve),
 		leaf(streams, "prompt", "Show a row as it is trained, token by token",
-			`Takes the settings of gorqa train (sft, swr or fid) and writes a row as they make
-it of its gold passages: the text, each token with its id and what it stands for,
+			`Takes the settings of gorqa train (sft, swr or fid), or the folder of a RUN with
+them, and writes a row as they make it of its gold passages: the text, each token with its id and what it stands for,
 a star where it is learnt, and what ends an answer. With --asked the prompt as a
 question is asked with it. No engine is opened.`,
-			`gorqa prompt --config examples/sft-demo.yaml --line 3
+			`gorqa prompt runs/demo --split test
+gorqa prompt --config examples/sft-demo.yaml --line 3
 gorqa prompt --model_name_or_path SmolLM2-135M-Instruct --test_file test_w_qa.jsonl --asked --json
 gorqa prompt --model_name_or_path SmolLM2-135M-Instruct --question "How do I join two paths?"`,
 			config.DefaultPreview(), app.Prompt),

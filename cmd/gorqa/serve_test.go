@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -70,11 +71,16 @@ func startServer(t *testing.T, args ...string) *served {
 
 // answered posts a question, and gives the object that came back.
 func (s *served) answered(ctx context.Context, body map[string]any) (status int, reply map[string]any, err error) {
+	return s.posted(ctx, "/v1/chat/completions", body)
+}
+
+// posted posts a request, and gives the object that came back.
+func (s *served) posted(ctx context.Context, path string, body map[string]any) (status int, reply map[string]any, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return 0, nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/chat/completions", strings.NewReader(string(data)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, strings.NewReader(string(data)))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -155,6 +161,7 @@ func TestServeAnswersAsAskDoes(t *testing.T) {
 			t.Errorf("%v, %+v; expected three vectors of 384, and their tokens counted", err, e.Usage)
 		}
 	})
+	t.Run("logprobs", func(t *testing.T) { logprobs(t, client, questions[0]) })
 	t.Run("refused", func(t *testing.T) { refused(t, s) })
 	t.Run("page", func(t *testing.T) {
 		for path, part := range map[string]string{"/": "<title>small", "/healthz": `"ok"`, "/metrics": "gorqa_generated_tokens_total"} {
@@ -224,6 +231,93 @@ func together(t *testing.T, client openai.Client, questions, want []string) {
 	wait.Wait()
 }
 
+// logprobs: each token of an answer has its probability, which a greedy answer's first of
+// the likeliest shares; streamed they are the same. (That they are a full forward pass's
+// is tested where they are made.)
+func logprobs(t *testing.T, client openai.Client, question string) {
+	params := openai.ChatCompletionNewParams{
+		Model: "small", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage(question)}, Logprobs: openai.Bool(true), TopLogprobs: openai.Int(3), MaxTokens: openai.Int(6),
+	}
+	a, err := client.Chat.Completions.New(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := a.Choices[0].Logprobs.Content
+	if int64(len(whole)) != a.Usage.CompletionTokens {
+		t.Errorf("%d tokens with probabilities; expected all %d", len(whole), a.Usage.CompletionTokens)
+	}
+	text := ""
+	for _, token := range whole {
+		text += token.Token
+		if len(token.TopLogprobs) != 3 || token.TopLogprobs[0].Logprob != token.Logprob || token.TopLogprobs[1].Logprob > token.Logprob || !(token.Logprob < 0) {
+			t.Errorf("%+v; expected the likeliest of three", token)
+		}
+	}
+	if strings.TrimSpace(text) != a.Choices[0].Message.Content {
+		t.Errorf("tokens read %q; expected %q", text, a.Choices[0].Message.Content)
+	}
+	stream := client.Chat.Completions.NewStreaming(t.Context(), params)
+	at := 0
+	for stream.Next() {
+		for _, c := range stream.Current().Choices {
+			for _, token := range c.Logprobs.Content {
+				if at < len(whole) && (token.Token != whole[at].Token || math.Abs(token.Logprob-whole[at].Logprob) > 1e-5) {
+					t.Errorf("streamed token %d: %+v; expected %+v", at, token, whole[at])
+				}
+				at++
+			}
+		}
+	}
+	if stream.Err() != nil || at != len(whole) {
+		t.Errorf("%d tokens streamed, %v; expected %d", at, stream.Err(), len(whole))
+	}
+	c, err := client.Completions.New(t.Context(), openai.CompletionNewParams{Model: "small", Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("Go")}, MaxTokens: openai.Int(4), Logprobs: openai.Int(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Choices[0].Logprobs; int64(len(l.Tokens)) != c.Usage.CompletionTokens || len(l.TokenLogprobs) != len(l.Tokens) || len(l.TextOffset) != len(l.Tokens) || len(l.TopLogprobs) == 0 || l.TopLogprobs[0][l.Tokens[0]] != l.TokenLogprobs[0] {
+		t.Errorf("%+v; expected the probability of each token among the likeliest", l)
+	}
+}
+
+// TestServeReranks: passages come best first, with the score that each has alone.
+func TestServeReranks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process")
+	}
+	reranker, err := filepath.Abs("../../qa/testdata/rerankers/bert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, common := toServe(t)
+	s := startServer(t, append(common, "--eval_retriever", "bm25", "--reranker", reranker)...)
+	if got := fetched(t, s.url+"/v1/models"); !strings.Contains(got, `"id":"bert"`) {
+		t.Errorf("%s; expected the reranker among the models", got)
+	}
+	documents := []any{"Go is a language.", map[string]string{"text": "The sky is blue."}, "A map holds keys and values."}
+	status, reply, err := s.posted(t.Context(), "/v1/rerank", map[string]any{"query": "What does a map hold?", "documents": documents, "top_n": 2, "return_documents": true})
+	results, _ := reply["results"].([]any)
+	if err != nil || status != http.StatusOK || len(results) != 2 {
+		t.Fatalf("%d %v, %v; expected two results", status, reply, err)
+	}
+	last := math.Inf(1)
+	for _, r := range results {
+		r := r.(map[string]any)
+		score := r["relevance_score"].(float64)
+		_, alone, err := s.posted(t.Context(), "/v1/rerank", map[string]any{"query": "What does a map hold?", "documents": []any{r["document"]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one := alone["results"].([]any)[0].(map[string]any)["relevance_score"].(float64); math.Abs(one-score) > 1e-5 || score > last {
+			t.Errorf("%v scores %v after %v, alone %v", r, score, last, one)
+		}
+		last = score
+	}
+	if status, reply, _ := s.posted(t.Context(), "/v1/rerank", map[string]any{"query": "What?", "documents": []any{3}}); status != http.StatusBadRequest {
+		t.Errorf("%d %v; expected 400", status, reply)
+	}
+}
+
 // refused: what would change the answer and is not served is an error that names it.
 func refused(t *testing.T, s *served) {
 	user := map[string]string{"role": "user", "content": "How?"}
@@ -241,7 +335,10 @@ func refused(t *testing.T, s *served) {
 		{"several", "one answer a request", map[string]any{"messages": []any{user}, "n": 2}, 400, "n: several"},
 		{"tools", "none are called", map[string]any{"messages": []any{user}, "tools": []any{map[string]any{}}}, 400, "tools"},
 		{"temperature", "out of range", map[string]any{"messages": []any{user}, "temperature": 3}, 400, "temperature: 3"},
-		{"tokens", "leave no room for the prompt", map[string]any{"messages": []any{user}, "max_tokens": 1 << 30}, 400, "tokens"},
+		{"tokens", "leave no room for the prompt", map[string]any{"messages": []any{user}, "max_tokens": 1 << 30}, 400, "max_tokens: 1073741824 found, with "},
+		{"tokens by their other name", "the request's own field is named", map[string]any{"messages": []any{user}, "max_completion_tokens": 4000}, 400, "max_completion_tokens: 4000 found, with "},
+		{"likely tokens", "OpenAI's needs both", map[string]any{"messages": []any{user}, "top_logprobs": 2}, 400, "top_logprobs: 2 found without logprobs"},
+		{"too many likely tokens", "at most 20", map[string]any{"messages": []any{user}, "logprobs": true, "top_logprobs": 21}, 400, "top_logprobs: 21"},
 		{"type", "a text for a number", map[string]any{"messages": []any{user}, "max_tokens": "many"}, 400, "max_tokens"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -140,6 +140,9 @@ func (r *row) agree(draft []int32, logits []float32) (next []int32) {
 	for i := range 1 + len(draft) {
 		of := logits[i*v : (i+1)*v]
 		next = append(next, r.choose(of))
+		if r.Logits != nil && next[i] != noNumber {
+			r.Logits(next[i], of)
+		}
 		if i < len(draft) && next[i] != draft[i] {
 			break
 		}

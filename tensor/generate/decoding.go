@@ -240,7 +240,7 @@ func (d *graphs) steps(rows []*row) (next [][]int32, err error) {
 		}
 	}
 	next = make([][]int32, len(rows))
-	if slices.ContainsFunc(rows, func(r *row) bool { return r.Sample != nil }) {
+	if slices.ContainsFunc(rows, func(r *row) bool { return r.Sample != nil || r.Logits != nil }) {
 		x, err := d.step(t, s)
 		if err != nil {
 			return nil, err
@@ -333,7 +333,10 @@ func (d *graphs) draw(t *tape.Tape, rows []*row, x *tape.Value) ([]int32, error)
 	return next, xla.View(logits.Tensor, func(all []float32) error {
 		v := len(all) / d.batch
 		for i, r := range rows {
-			next[i] = r.choose(all[r.slot*v : (r.slot+1)*v])
+			of := all[r.slot*v : (r.slot+1)*v]
+			if next[i] = r.choose(of); r.Logits != nil && next[i] != noNumber {
+				r.Logits(next[i], of)
+			}
 		}
 		return nil
 	})

@@ -61,6 +61,11 @@ type Request struct {
 	Options     // but for BatchSize and Progress
 	Stream  int // of the random numbers that Sample draws by
 
+	// Logits is given the logits [V] that each token of the answer was chosen by, in order,
+	// before Took has the token; and those of tokens behind a stop sequence that comes
+	// within a step. They hold until it returns. May be nil.
+	Logits func(token int32, logits []float32)
+
 	// Took is given the whole answer so far after every step that took it further, and
 	// whether it has ended; false ends it there. The slice holds until Took returns.
 	Took func(answer []int32, ended bool) (goOn bool)

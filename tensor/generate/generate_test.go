@@ -3,6 +3,7 @@ package generate
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -91,6 +92,28 @@ func placeFor(t testing.TB, config []byte, bf16 bool, read func(name string) ([]
 // answer is what repeated forward passes would build token by token.
 func forward(t *testing.T, m *llama.Model, r *tape.Runner, prompts, answers [][]int32, sample *Sampling) [][]int32 {
 	t.Helper()
+	want := make([][]int32, len(prompts))
+	for row, lines := range forwardLogits(t, m, r, prompts, answers) {
+		want[row] = []int32{}
+		var numbers *rand.Rand
+		if sample != nil {
+			numbers = sample.stream(row)
+		}
+		for _, line := range lines {
+			next := int32(slices.Index(line, slices.Max(line)))
+			if sample != nil {
+				next = sample.draw(line, numbers)
+			}
+			want[row] = append(want[row], next)
+		}
+	}
+	return want
+}
+
+// forwardLogits are the logits [V] that each token of the answers is chosen by, by one
+// full forward pass.
+func forwardLogits(t *testing.T, m *llama.Model, r *tape.Runner, prompts, answers [][]int32) [][][]float32 {
+	t.Helper()
 	packing := batch.Packing{Capacity: 1 << 20, Round: 256, Terms: 1}
 	var rows []batch.Row
 	for i, p := range prompts {
@@ -115,24 +138,14 @@ func forward(t *testing.T, m *llama.Model, r *tape.Runner, prompts, answers [][]
 	if err := tp.Free(); err != nil {
 		t.Fatal(err)
 	}
-	want := make([][]int32, len(prompts))
+	all := make([][][]float32, len(prompts))
 	for _, row := range b.Rows {
-		want[row] = []int32{}
-		var numbers *rand.Rand
-		if sample != nil {
-			numbers = sample.stream(row)
-		}
 		for range answers[row] {
-			line := logits[:m.Config.Vocabulary]
+			all[row] = append(all[row], logits[:m.Config.Vocabulary])
 			logits = logits[m.Config.Vocabulary:]
-			next := int32(slices.Index(line, slices.Max(line)))
-			if sample != nil {
-				next = sample.draw(line, numbers)
-			}
-			want[row] = append(want[row], next)
 		}
 	}
-	return want
+	return all
 }
 
 // prompts are ragged, some on shared prefixes, one a prefix of another, one of
@@ -245,6 +258,54 @@ func TestDecodesInBF16(t *testing.T) {
 	t.Logf("%d of %d tokens equal", same, total)
 	if total != 160 || 10*same < 9*total {
 		t.Errorf("%d of %d tokens are those of a full forward pass; expected 160 and at least 9 of 10", same, total)
+	}
+}
+
+// TestLogitsAreThoseOfAFullPass: what an answer's tokens were chosen by is what a full
+// forward pass gives, in the host's memory with drafts and by graphs.
+func TestLogitsAreThoseOfAFullPass(t *testing.T) {
+	for _, name := range []string{"llama", "gemma2"} {
+		m, r := load(t, name, false)
+		ps := prompts(m.Config.Vocabulary)[:4]
+		for _, graphs := range []bool{false, true} {
+			g := New(m, r)
+			g.device.Native = g.device.Native && !graphs
+			b, err := g.NewBatch(3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, said := make([][][]float32, len(ps)), make([][]int32, len(ps))
+			for i, p := range ps {
+				opt := Options{MaxNewTokens: 24, BatchSize: 3, Drafts: 10}
+				if err := b.Add(Request{
+					Prompt: p, Options: opt,
+					Logits: func(_ int32, logits []float32) { got[i] = append(got[i], slices.Clone(logits)) },
+					Took:   func(answer []int32, ended bool) bool { said[i] = slices.Clone(answer); return true },
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for b.Len() > 0 {
+				if err := b.Step(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := b.Free(); err != nil {
+				t.Fatal(err)
+			}
+			worst := 0.0
+			for i, lines := range forwardLogits(t, m, r, ps, said) {
+				for k, want := range lines {
+					a, _ := LogProbs(got[i][k], said[i][k], 0)
+					b, _ := LogProbs(want, said[i][k], 0)
+					worst = max(worst, math.Abs(a-b))
+				}
+			}
+			if !(worst <= 1e-5) {
+				t.Errorf("%s, graphs %v: log-probabilities differ by %g from those of a full pass; at most 1e-5 expected", name, graphs, worst)
+			}
+			t.Logf("%s, graphs %v: %g", name, graphs, worst)
+		}
 	}
 }
 
