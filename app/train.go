@@ -101,11 +101,14 @@ func (r *run) openReport(begin beginning, s Streams) (err error) {
 func (r *run) work(ctx context.Context, begin beginning) error {
 	switch {
 	case r.c.DoTrain:
-		if err := r.trainFrom(ctx, begin); err != nil {
+		if err := r.takeUp(begin); err != nil {
+			return err
+		}
+		if err := r.train(ctx, begin.checkpoint); err != nil {
 			return err
 		}
 	case len(r.eval) > 0:
-		if _, err := r.evaluate(ctx, 0); err != nil {
+		if _, err := r.Evaluate(ctx, 0); err != nil {
 			return err
 		}
 	}

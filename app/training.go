@@ -14,7 +14,7 @@ import (
 	"gorqa/text/recipe"
 )
 
-// course is a run's way through the loop.
+// course is a run's way through the loop, a train.Job.
 type course struct {
 	*run
 	plan  recipe.Plan
@@ -29,8 +29,8 @@ func (r *run) course() (course, error) {
 	return course{r, plan, r.c.TotalSteps(plan.StepsPerEpoch())}, nil
 }
 
-// trainFrom trains from where the run begins.
-func (r *run) trainFrom(ctx context.Context, b beginning) error {
+// takeUp makes ready to train from where the run begins.
+func (r *run) takeUp(b beginning) error {
 	for _, dir := range b.replaced {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
@@ -39,7 +39,7 @@ func (r *run) trainFrom(ctx context.Context, b beginning) error {
 	if b.checkpoint != "" {
 		r.from = filepath.Dir(b.checkpoint)
 	}
-	return r.train(ctx, b.checkpoint)
+	return nil
 }
 
 // train runs the loop and saves the model that it hands over.
@@ -157,11 +157,6 @@ func (c course) Done(s train.Step) error {
 		Step: s.Number, Steps: c.total, Epoch: s.Epoch, Loss: s.Loss, LearningRate: s.Rate, GradNorm: s.GradNorm,
 		Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(c.device),
 	})
-}
-
-// Evaluate implements train.Job.
-func (c course) Evaluate(ctx context.Context, step int) (float64, error) {
-	return c.evaluate(ctx, step)
 }
 
 // Save implements train.Job.
