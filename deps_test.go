@@ -27,7 +27,7 @@ var (
 	wings = [][]string{
 		{"gorqa/cmd/...", "gorqa/bench/..."},
 		{"gorqa/app"},
-		{"gorqa/serve"},
+		{"gorqa/review", "gorqa/serve"},
 		{"gorqa/config", "gorqa/qa"},
 		{"gorqa/text/...", "gorqa/tensor/..."},
 		{"gorqa/files/...", "gorqa/batch", "gorqa/report"},
@@ -51,6 +51,7 @@ var (
 		"gorqa/text/demodata":            {"gorqa/text/dataset", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/document":            {"gorqa/text/dataset", "gorqa/files/modelfile"},
 		"gorqa/text/evaluate":            {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/modelfile", "gorqa/files/whole"},
+		"gorqa/text/evaluate/human":      {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/modelfile"},
 		"gorqa/text/evaluate/judge":      {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint", "gorqa/files/endpoint/chatmodel", "gorqa/files/replies"},
 		"gorqa/text/jinja":               nil,
 		"gorqa/text/prompt":              {"gorqa/text/dataset", "gorqa/text/jinja"},
@@ -74,6 +75,7 @@ var (
 		"gorqa/files/webpage":            nil,
 		"gorqa/files/whole":              nil,
 		"gorqa/batch":                    nil,
+		"gorqa/review":                   {"gorqa/files/webpage", "gorqa/text/evaluate", "gorqa/text/evaluate/human"},
 		"gorqa/report":                   {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/webpage", "gorqa/files/whole"},
 		"gorqa/config":                   {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
 	}
@@ -235,6 +237,7 @@ func TestFilesAreOpenedByModelfile(t *testing.T) {
 		"files/whole/whole.go":         "what it makes itself, and folders",
 		"files/wheel/unpack.go":        "a new file, which is written",
 		"report/appendfile.go":         "a new file or a regular one, which is written",
+		"text/evaluate/human/file.go":  "annotations, which are written; regular files only",
 	}
 	opens := []string{"Open", "OpenFile", "ReadFile", "DirFS", "OpenInRoot", "OpenRoot"}
 	found := map[string]bool{}

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/modelfile"
 	"gorqa/report"
 	"gorqa/text/evaluate"
+	"gorqa/text/evaluate/human"
 )
 
 // changeMetric orders the rows that changed.
@@ -21,9 +22,12 @@ const changeMetric = evaluate.AnswerF1
 // Compare holds the predictions of runs against those of the first one.
 func Compare(ctx context.Context, c config.Compare, s Streams) error {
 	all := make([][]evaluate.Prediction, len(c.Runs))
+	said, err := annotationsOf(c)
+	if err != nil {
+		return err
+	}
 	for i, run := range c.Runs {
-		var err error
-		if all[i], err = readRun(run); err != nil {
+		if all[i], err = readRun(run, said); err != nil {
 			return err
 		}
 	}
@@ -36,6 +40,9 @@ func Compare(ctx context.Context, c config.Compare, s Streams) error {
 			return fmt.Errorf("%s and %s: %w", c.Runs[0], run, err)
 		}
 		r.Run = run
+		if r.Preferred, err = preferred(all[0], all[i+1], said, opt); err != nil {
+			return err
+		}
 		out.Runs = append(out.Runs, r)
 	}
 	if c.JSON {
@@ -49,27 +56,69 @@ func Compare(ctx context.Context, c config.Compare, s Streams) error {
 
 // readRun reads the predictions of a run, or of several with commas between, of which
 // each row then has its mean scores.
-func readRun(run string) ([]evaluate.Prediction, error) {
-	paths := []string{run}
-	if _, err := os.Stat(run); err != nil {
-		paths = strings.Split(run, ",")
-	}
+func readRun(run string, said []human.Annotation) ([]evaluate.Prediction, error) {
 	var runs [][]evaluate.Prediction
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			path = filepath.Join(path, predictionsName)
-		}
-		predictions, err := evaluate.ReadPredictions(path)
+	for _, path := range partsOf(run) {
+		predictions, err := evaluate.ReadPredictions(predictionsPath(path))
 		if err != nil {
 			return nil, err
 		}
-		runs = append(runs, predictions)
+		runs = append(runs, human.Score(predictions, said))
 	}
 	mean, err := evaluate.Average(runs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", run, err)
 	}
 	return mean, nil
+}
+
+// partsOf are the runs that stand for one.
+func partsOf(run string) []string {
+	if _, err := os.Stat(run); err != nil {
+		return strings.Split(run, ",")
+	}
+	return []string{run}
+}
+
+// annotationsOf are what people said of the answers of runs: those beside their
+// predictions, and those of the files that are named.
+func annotationsOf(c config.Compare) (all []human.Annotation, err error) {
+	paths := slices.Clone(c.Annotations)
+	for _, run := range c.Runs {
+		for _, part := range partsOf(run) {
+			if path := annotationsBeside(part); !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	for i, path := range paths {
+		if i < len(c.Annotations) && !modelfile.Exists(path) {
+			return nil, fmt.Errorf("annotations: %s is not there; a file of gorqa review expected", path)
+		}
+		said, err := human.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, said...)
+	}
+	return all, nil
+}
+
+// preferred is how often people prefer a run's answers to the first one's; nil where
+// nobody was asked.
+func preferred(first, run []evaluate.Prediction, all []human.Annotation, opt evaluate.CompareOptions) (*human.Wins, error) {
+	if !slices.ContainsFunc(all, func(a human.Annotation) bool { return a.Other != nil }) {
+		return nil, nil
+	}
+	items, err := human.Items([]human.Source{{Predictions: first}, {Predictions: run}})
+	if err != nil {
+		return nil, err
+	}
+	said, _ := human.Match(items, all)
+	if w, ok := human.WinRate(said.Values(len(items), human.Preference), opt); ok {
+		return &w, nil
+	}
+	return nil, nil
 }
 
 // comparison is what gorqa compare --json writes.
@@ -83,11 +132,12 @@ type comparison struct {
 
 // runDiff is one run against the first one.
 type runDiff struct {
-	Run     string       `json:"run"`
-	Missing []rowName    `json:"missing"` // rows of the first run that this one lacks
-	Extra   []rowName    `json:"extra"`   // rows that the first run lacks
-	Metrics []metricDiff `json:"metrics"`
-	Changed []rowDiff    `json:"changed"`
+	Run       string       `json:"run"`
+	Missing   []rowName    `json:"missing"` // rows of the first run that this one lacks
+	Extra     []rowName    `json:"extra"`   // rows that the first run lacks
+	Metrics   []metricDiff `json:"metrics"`
+	Preferred *human.Wins  `json:"preferred,omitempty"` // by people who saw both
+	Changed   []rowDiff    `json:"changed"`
 }
 
 type rowName struct {
@@ -206,6 +256,9 @@ func (c comparison) print(w io.Writer) error {
 					d.print(&out, c.First, r.Run)
 				}
 			}
+		}
+		if r.Preferred != nil {
+			out.WriteString("\n" + report.Format(winHead(fmt.Sprintf("%g%% interval", 100*c.Level)), [][]string{winRow(*r.Preferred)}))
 		}
 		fmt.Fprintln(&out)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gorqa/report"
 	"gorqa/text/evaluate"
+	"gorqa/text/evaluate/human"
 )
 
 // shownRun is a run as its folder tells of it.
@@ -68,7 +69,11 @@ func readShown(dir string) (r shownRun, err error) {
 	}
 	r.before, errs[4] = predictions(beforeName)
 	r.after, errs[5] = predictions(predictionsName)
-	return r, errors.Join(errs[:]...)
+	said, err := human.Read(filepath.Join(dir, annotationsName))
+	if len(said) > 0 {
+		r.before, r.after = human.Score(r.before, said), human.Score(r.after, said)
+	}
+	return r, errors.Join(append(errs[:], err)...)
 }
 
 // table is a table of facts, a column a run; rows that say nothing are left out.

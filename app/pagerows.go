@@ -3,12 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"gorqa/report"
-	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
+	"gorqa/text/evaluate/human"
 )
 
 // headline are the scores that pages show, and what people call them. Others that rows
@@ -145,7 +146,13 @@ func scoresIn(all []side) []report.Score {
 			}
 		}
 	}
-	return slices.DeleteFunc(headline(), func(s report.Score) bool { return !there[evaluate.Metric(s.Key)] })
+	found := slices.DeleteFunc(headline(), func(s report.Score) bool { return !there[evaluate.Metric(s.Key)] })
+	for _, metric := range slices.Sorted(maps.Keys(there)) {
+		if scale, ok := strings.CutPrefix(string(metric), human.ScorePrefix); ok {
+			found = append(found, report.Score{Key: string(metric), Name: scale + ", by people"})
+		}
+	}
+	return found
 }
 
 // mostRows are in a page: what a browser looks through at once, in a file of a few
@@ -160,7 +167,7 @@ type passageList struct {
 
 func (l *passageList) add(docs []evaluate.Passage) (places []int) {
 	for _, d := range docs {
-		p := report.Passage{Title: titleOf(d.Document), Text: d.Content}
+		p := report.Passage{Title: d.Title(), Text: d.Content}
 		i, ok := l.at[p]
 		if !ok {
 			i = len(l.all)
@@ -170,20 +177,6 @@ func (l *passageList) add(docs []evaluate.Passage) (places []int) {
 		places = append(places, i)
 	}
 	return places
-}
-
-// titleOf is what a passage is called: by its title, its source or its beginning.
-func titleOf(d dataset.Document) string {
-	for _, key := range []string{"title", "source"} {
-		if name, ok := d.Metadata[key].(string); ok && name != "" {
-			return name
-		}
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(d.Content), "\n")
-	if runes := []rune(first); len(runes) > 80 {
-		return string(runes[:80]) + "…"
-	}
-	return first
 }
 
 // rowsOf are the rows of the test set with all sides' answers.
@@ -237,9 +230,5 @@ func answerOf(p evaluate.Prediction, passages *passageList, shown []report.Score
 			scores[s.Key] = v
 		}
 	}
-	given := p.RetrievedDocs
-	if p.Context == evaluate.Gold && !p.Unanswerable {
-		given = p.GoldDocs
-	}
-	return report.NewAnswer(p.GeneratedAnswer, passages.add(given), scores, note)
+	return report.NewAnswer(p.GeneratedAnswer, passages.add(p.Given()), scores, note)
 }

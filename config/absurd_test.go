@@ -30,6 +30,8 @@ func TestAbsurdNumbersAreRefusedByFlag(t *testing.T) {
 		{"doctor", func() Settings { return new(DefaultDoctor()) }, training},
 		{"eval", func() Settings { return new(DefaultEval()) }, slices.Concat(model, passages, []string{"--test_file", "t", "--output_dir", "o"})},
 		{"compare", func() Settings { return new(DefaultCompare()) }, []string{"a", "b"}},
+		{"review", func() Settings { return new(DefaultReview()) }, []string{"a", "b"}},
+		{"report", func() Settings { return new(DefaultReport()) }, []string{"a", "b"}},
 		{"index", func() Settings { return new(DefaultIndex()) }, append(slices.Clone(passages), "--full_dataset_index_path", "i")},
 		{"contexts", func() Settings { return new(DefaultContexts()) }, []string{"--full_dataset_file_path", "d", "--train_file", "t", "--embedding_model", "e"}},
 		{"ask", func() Settings { return new(DefaultAsk()) }, slices.Concat(model, passages, []string{"why?"})},

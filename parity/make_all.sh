@@ -31,6 +31,7 @@ $python parity/make_jinja.py
 $python parity/make_chat.py
 $python parity/make_thinking.py
 $python parity/make_events.py
+$python parity/make_agreement.py
 $python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
 mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
 $python parity/make_localrqa_args.py

@@ -1,19 +1,12 @@
-"use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
-  const element = (name, text, className) => {
-    const e = document.createElement(name);
-    if (text !== undefined) e.textContent = text;
-    if (className) e.className = className;
-    return e;
-  };
   const drawing = (name, attributes, text) => {
     const e = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
     if (text !== undefined) e.textContent = text;
     return e;
   };
-  const figure = (x) => Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(2) : String(Number(x.toPrecision(4)));
+  const figure = (x, digits = 4) => Math.abs(x) >= 1e5 || (x !== 0 && Math.abs(x) < 1e-3) ? x.toExponential(2) : String(Number(x.toPrecision(digits)));
   const colours = 6;
 
   const unpacked = async () => {
@@ -134,7 +127,7 @@
     const columns = [
       { name: "Question", key: (r) => r.question.toLowerCase() },
       { name: "Gold", wide: true, key: (r) => r.gold.toLowerCase(), text: (r) => r.gold },
-      ...data.answers.map((name, i) => ({ name: several ? `Answer ${name}` : "Answer", wide: i < data.answers.length - 1, key: (r) => r.answers[i].text.toLowerCase(), text: (r) => r.answers[i].text })),
+      ...data.answers.map((name, i) => ({ name: several ? `Answer ${name}` : "Answer", wide: true, key: (r) => r.answers[i].text.toLowerCase(), text: (r) => r.answers[i].text })),
       ...data.answers.map((name, i) => ({ name: several ? `Score ${name}` : "Score", figure: true, wide: several && i < data.answers.length - 1, key: (r) => score(r, i) })),
       ...(several ? [{ name: "Change", figure: true, signed: true, key: change }] : []),
     ];
@@ -151,10 +144,12 @@
       });
     };
     const part = (title, ...texts) => [element("h3", title), ...texts.map((t) => element("p", t))];
-    const passage = (p, row) => {
+    const passage = (p, row, answer) => {
       const d = element("details");
       const { title, text } = data.passages[p];
-      d.append(element("summary", (row.gold_docs?.includes(p) ? "gold: " : "") + title), element("p", text));
+      const shown = element("p");
+      shown.append(marked(text, answer));
+      d.append(element("summary", (row.gold_docs?.includes(p) ? "gold: " : "") + title), shown);
       return d;
     };
     const details = (row) => {
@@ -170,12 +165,12 @@
         if (a.note) box.append(...part("Judge", a.note));
         const scores = data.scores.filter((s) => a.scores?.[s.key] !== undefined);
         if (scores.length > 0) box.append(...part("Scores", scores.map((s) => `${s.name} ${figure(a.scores[s.key])}`).join(" · ")));
-        if (a.passages?.length > 0) box.append(element("h3", "Passages"), ...a.passages.map((p) => passage(p, row)));
+        if (a.passages?.length > 0) box.append(element("h3", "Passages"), ...a.passages.map((p) => passage(p, row, a.text)));
         answers.append(box);
       });
       cell.append(answers);
       const other = (row.gold_docs ?? []).filter((p) => !row.answers.some((a) => a.passages?.includes(p)));
-      if (other.length > 0) cell.append(element("h3", "Gold passages"), ...other.map((p) => passage(p, row)));
+      if (other.length > 0) cell.append(element("h3", "Gold passages"), ...other.map((p) => passage(p, row, row.gold)));
       const line = element("tr", undefined, "full");
       line.id = `full${row.at}`;
       line.append(cell);
@@ -184,7 +179,7 @@
     const line = (row) => {
       const tr = element("tr");
       columns.forEach((c, i) => {
-        const td = element("td", undefined, c.wide ? "wide" : "");
+        const td = element("td", undefined, [c.wide && "wide", c.figure && "figure"].filter(Boolean).join(" "));
         if (i === 0) {
           const open = element("button", undefined, "open");
           open.type = "button";
@@ -198,7 +193,7 @@
           td.append(open);
         } else if (c.figure) {
           const v = c.key(row);
-          td.textContent = v === undefined ? "–" : (c.signed && v > 0 ? "+" : "") + figure(v);
+          td.textContent = v === undefined ? "–" : (c.signed && v > 0 ? "+" : "") + figure(v, 3);
         } else td.append(element("span", c.text(row), "short"));
         tr.append(td);
       });

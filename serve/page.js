@@ -1,17 +1,9 @@
-"use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
   const body = document.body.dataset;
   const store = "gorqa:" + body.model;
   let messages = [];
   let running = null;
-
-  const element = (name, text, className) => {
-    const e = document.createElement(name);
-    if (text !== undefined) e.textContent = text;
-    if (className) e.className = className;
-    return e;
-  };
 
   const keep = () => {
     try { localStorage.setItem(store, JSON.stringify(messages)); } catch { /* a private window keeps nothing */ }
@@ -39,32 +31,6 @@
   // follow keeps the end of the conversation in view, unless the reader has gone up.
   const follow = (turn, always) => {
     if (always || turn.getBoundingClientRect().bottom < innerHeight + 100) turn.scrollIntoView({ block: "end" });
-  };
-
-  // Runs of at least so many words that a passage shares with the answer are marked.
-  const run = 4;
-  const words = (text) => [...text.matchAll(/[\p{L}\p{N}]+/gu)].map((m) => ({ at: m.index, end: m.index + m[0].length, word: m[0].toLowerCase() }));
-  const marked = (passage, answer) => {
-    const known = new Set();
-    const said = words(answer);
-    for (let i = 0; i + run <= said.length; i++) known.add(said.slice(i, i + run).map((w) => w.word).join(" "));
-    const all = words(passage);
-    const shared = new Array(all.length).fill(false);
-    for (let i = 0; i + run <= all.length; i++) {
-      if (known.has(all.slice(i, i + run).map((w) => w.word).join(" "))) shared.fill(true, i, i + run);
-    }
-    const out = document.createDocumentFragment();
-    let at = 0;
-    for (let i = 0; i < all.length; i++) {
-      if (!shared[i]) continue;
-      let last = i;
-      while (last + 1 < all.length && shared[last + 1]) last++;
-      out.append(passage.slice(at, all[i].at), element("mark", passage.slice(all[i].at, all[last].end)));
-      at = all[last].end;
-      i = last;
-    }
-    out.append(passage.slice(at));
-    return out;
   };
 
   const showPassages = (citations, answer) => {

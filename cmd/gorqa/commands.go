@@ -156,6 +156,19 @@ under several seeds: each row then has the mean of its scores.`,
 gorqa compare runs/demo/test-predictions-before.jsonl runs/demo --json
 gorqa compare runs/sft-1,runs/sft-2,runs/sft-3 runs/swr-1,runs/swr-2,runs/swr-3`,
 			config.DefaultCompare(), app.Compare),
+		leaf(streams, "review", "Have people judge answers, on a page",
+			`Shows the answers of a run (an output folder, or a file of predictions) one at a time
+with their passages, the gold answer folded away, to be rated as correct, faithful and
+complete, or by scales of your own. Of several runs, each answer stands beside the first
+run's, and people say which is better without knowing which is which. Judgements are
+added to annotations.jsonl after each click, under each rater's name. --summary shows
+how far raters agree (Krippendorff's alpha), mean ratings and win rates; gorqa compare
+shows them beside the other scores. Ctrl-C or SIGTERM ends it.`,
+			`gorqa review runs/demo
+gorqa review runs/untouched runs/demo --eval_contexts retrieved --include_idx 0-49
+gorqa review runs/demo --scales scales.yaml --annotations runs/demo/tone.jsonl
+gorqa review runs/untouched runs/demo --summary`,
+			config.DefaultReview(), app.Review),
 		leaf(streams, "report", "Make the page of a run, or one of several runs laid over each other",
 			`Writes report.html: what was run on what, the scores of the test set before and
 after with their intervals, the curves, and the answers, to search and sort. Of several

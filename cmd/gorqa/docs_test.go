@@ -25,6 +25,7 @@ var onlyParsed = []struct{ begins, why string }{
 	{"train sft --config examples/sft-demo.yaml --backend xla:cuda13", "needs a GPU"},
 	{"fetch engine cuda13", "2 GB"},
 	{"serve ", "serve_test.go starts servers, which end only when told"},
+	{"review ", "review_page_test.go starts its servers, and asks for their summaries"},
 	{"fetch model SmolLM2-135M-Instruct", "fetch.txtar has it"},
 	{"convert documents.pkl", "convert.txtar has it"},
 }

@@ -249,7 +249,7 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"report"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"data", "convert"}, {"data", "qa"}, {"data", "check"}, {"fetch", "engine"}, {"fetch", "model"}} {
+	for _, command := range [][]string{{"train", "sft"}, {"train", "swr"}, {"train", "fid"}, {"contexts"}, {"eval"}, {"compare"}, {"report"}, {"review"}, {"index"}, {"ask"}, {"prompt"}, {"tokenize"}, {"convert"}, {"merge"}, {"doctor"}, {"version"}, {"data", "godoc"}, {"data", "docs"}, {"data", "convert"}, {"data", "qa"}, {"data", "check"}, {"fetch", "engine"}, {"fetch", "model"}} {
 		if !strings.Contains(string(out), "\n  "+command[0]+" ") {
 			t.Errorf("%s is not in the help of gorqa", command[0])
 		}

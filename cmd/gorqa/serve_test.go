@@ -35,11 +35,17 @@ type served struct {
 
 func startServer(t *testing.T, args ...string) *served {
 	t.Helper()
+	return listening(t, "serve", args...)
+}
+
+// listening starts a command that answers over HTTP, and gives it once it does.
+func listening(t *testing.T, command string, args ...string) *served {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, append([]string{"serve", "--port", "0"}, args...)...)
+	cmd := exec.Command(self, append([]string{command, "--port", "0"}, args...)...)
 	cmd.Args[0] = "gorqa"
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

@@ -17,8 +17,12 @@ import (
 //go:embed style.css
 var style string
 
+//go:embed marked.js
+var marked string
+
 // Page is the parts of a page: a template of html/template, which is given Style, Script
-// and Policy beside its own data, and the style and the script that are its own.
+// and Policy beside its own data, and the style and the script that are its own. The
+// script finds element and marked, which pages share.
 type Page struct{ Text, Style, Script string }
 
 // hash names a text in a content security policy.
@@ -29,18 +33,21 @@ func hash(text string) string {
 
 // policy lets the page's own style and script act, and whatever connect allows.
 func (p Page) policy(connect string) string {
-	return "default-src 'none'; " + connect + "img-src data:; base-uri 'none'; form-action 'none'; style-src " + hash(p.look()) + "; script-src " + hash(p.Script)
+	return "default-src 'none'; " + connect + "img-src data:; base-uri 'none'; form-action 'none'; style-src " + hash(p.look()) + "; script-src " + hash(p.acts())
 }
 
 // look is the style that all pages share, and then the page's own.
 func (p Page) look() string { return style + p.Style }
+
+// acts is the script that all pages share, and then the page's own.
+func (p Page) acts() string { return marked + p.Script }
 
 func (p Page) execute(w io.Writer, data map[string]any, policy string) error {
 	t, err := template.New("page").Parse(p.Text)
 	if err != nil {
 		return err
 	}
-	all := map[string]any{"Style": template.CSS(p.look()), "Script": template.JS(p.Script), "Policy": policy}
+	all := map[string]any{"Style": template.CSS(p.look()), "Script": template.JS(p.acts()), "Policy": policy}
 	for name, value := range data {
 		all[name] = value
 	}

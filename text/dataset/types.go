@@ -77,6 +77,20 @@ func (d Document) Text() string {
 	return strings.TrimFunc(b.String(), isSpace)
 }
 
+// Title is what people call the passage: its title, its source, or how it begins.
+func (d Document) Title() string {
+	for _, key := range []string{"title", "source"} {
+		if name, ok := d.Metadata[key].(string); ok && name != "" {
+			return name
+		}
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(d.Content), "\n")
+	if runes := []rune(first); len(runes) > 80 {
+		return string(runes[:80]) + "…"
+	}
+	return first
+}
+
 // Key identifies the passage by its source and content, which is when the
 // original calls two passages the same: 32 hexadecimal digits of a SHA-256.
 // Equal passages of two sources have different keys.

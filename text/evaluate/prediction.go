@@ -38,3 +38,14 @@ type Report struct {
 	prefix   string
 	contexts []Context
 }
+
+// Given are the passages that the answer was given.
+func (p Prediction) Given() []Passage {
+	switch {
+	case p.Context == None:
+		return nil
+	case p.Context == Gold && !p.Unanswerable:
+		return p.GoldDocs
+	}
+	return p.RetrievedDocs
+}
