@@ -2,7 +2,7 @@
 
     python make_lora.py [MODEL ...]
 
-Writes ../tensor/arch/llama/testdata/MODEL/lora (plain, rank 4, every linear layer) and llama/rslora
+Writes ../tensor/arch/llama/testdata/MODEL/lora (plain, rank 4, every linear layer) of every family with layers of its own and llama/rslora
 (rsLoRA, rank 2, three kinds of layers): the adapter as peft saves it (adapter_config.json,
 adapter_model.safetensors) and golden.json + golden.safetensors with logits, loss, the gradient
 of every A and B, ten AdamW steps, and the merged weights. A and B start as random values, so
@@ -82,13 +82,23 @@ def make(model_name, name, seed, **config):
     golden.write(folder, "golden", header, arrays)
 
 
+PLAIN = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
 ADAPTERS = {
     "llama": [
-        ("lora", 70, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}),
+        ("lora", 70, PLAIN),
         ("rslora", 80, {"r": 2, "lora_alpha": 3, "use_rslora": True, "target_modules": ["q_proj", "v_proj", "down_proj"]}),
     ],
-    "gemma3_text": [("lora", 90, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"})],
-    "phi3": [("lora", 100, {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"})],
+    "gemma3_text": [("lora", 90, PLAIN)],
+    "phi3": [("lora", 100, PLAIN)],
+    "gemma": [("lora", 110, PLAIN)],
+    "gemma2": [("lora", 120, PLAIN)],
+    "olmo2": [("lora", 130, PLAIN)],
+    "olmo3": [("lora", 140, PLAIN)],
+    "granite": [("lora", 150, PLAIN)],
+    "smollm3": [("lora", 160, PLAIN)],
+    "ministral3": [("lora", 170, PLAIN)],
+    "qwen2": [("lora", 180, PLAIN)],
+    "qwen3": [("lora", 190, PLAIN)],
 }
 
 

@@ -75,7 +75,7 @@ func TestAdapter(t *testing.T) {
 
 // Merge gives peft's merge_and_unload.
 func TestMergeEqualsPEFTs(t *testing.T) {
-	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora"} {
+	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora", "gemma2/lora", "olmo2/lora", "granite/lora"} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(tinyModels, filepath.FromSlash(name))
 			base, err := Open(t.Context(), filepath.Dir(folder))
