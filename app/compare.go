@@ -46,12 +46,17 @@ func Compare(ctx context.Context, c config.Compare, s Streams) error {
 		out.Runs = append(out.Runs, r)
 	}
 	if c.JSON {
-		enc := json.NewEncoder(&report.CleanJSON{Out: s.Out})
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(out)
+		return writeObject(s.Out, out)
 	}
 	return out.print(s.Out)
+}
+
+// writeObject writes a command's result for machines.
+func writeObject(out io.Writer, result any) error {
+	enc := json.NewEncoder(&report.CleanJSON{Out: out})
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(result)
 }
 
 // readRun reads the predictions of a run, or of several with commas between, of which

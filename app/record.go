@@ -86,7 +86,7 @@ func (r *record) opened(d qa.Device, g qa.Generator, name string, bits int) erro
 
 // end writes how long the run took and, where it ended before its time, why.
 func (r *record) end(err error) error {
-	if r == nil || r.Model.Name == "" { // nothing was opened
+	if r == nil || r.Model.Parameters == 0 { // nothing was opened
 		return nil
 	}
 	now := time.Now().UTC()

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -162,10 +161,7 @@ func summarise(items []human.Item, said human.Said, others int, scales []human.S
 		}
 	}
 	if c.JSON {
-		enc := json.NewEncoder(&report.CleanJSON{Out: s.Out})
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(sum)
+		return writeObject(s.Out, sum)
 	}
 	_, err := io.WriteString(s.Out, report.Clean(sum.text()))
 	return err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -77,7 +78,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.record.opened(r.device, r.generator, c.ModelNameOrPath, c.QuantBits()); err != nil {
+	if err := r.record.opened(r.device, r.generator, cmp.Or(c.ModelNameOrPath, "of random weights, "+c.ConfigName), c.QuantBits()); err != nil {
 		return err
 	}
 	return r.work(ctx, begin)

@@ -38,7 +38,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	fmt.Fprintln(os.Stderr, "the chat page is NOT tested: no chromium found; install it (Debian: apt install chromium)")
+	fmt.Fprintf(os.Stderr, "%s: the page is NOT tested: no chromium found; install it (Debian: apt install chromium)\n", t.Name())
 	t.Skip("no chromium found")
 	return ""
 }
