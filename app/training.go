@@ -70,7 +70,13 @@ func (r *run) train(ctx context.Context, resume string) error {
 	if err != nil {
 		return err
 	}
-	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != c.total {
+	last := c.total
+	if loop.EndsEarly() && r.done > 0 && r.done < c.total {
+		last = r.done
+		step, score, _ := loop.Best()
+		r.show.Say("Early stopping after step %d of %d: %s was best at step %d (%.4g), and got no better in %d evaluations", r.done, c.total, r.c.BestMetric(), step, score, r.c.EarlyStoppingPatience)
+	}
+	if step, score, ok := loop.Best(); ok && r.c.KeepsBest() && step != last {
 		if err := r.takeBest(ctx, step, score); err != nil {
 			return err
 		}
@@ -119,13 +125,14 @@ func (c course) loop() *train.Loop {
 			Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Epsilon: s.AdamEpsilon,
 			WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, Tables: s.TableRate(),
 		},
-		Schedule: s.Rates(s.LearningRate, c.total),
-		Seed:     s.Seed,
-		Made:     c.made,
-		Scores:   s.Evaluates(),
-		EvalAt:   c.evalAt(),
-		SaveAt:   c.due(s.SaveStrategy, s.SaveSteps),
-		Saves:    train.Saves{Dir: s.OutputDir, Limit: s.SaveTotalLimit, Greater: s.HigherWins()},
+		Schedule:  s.Rates(s.LearningRate, c.total),
+		Seed:      s.Seed,
+		Made:      c.made,
+		Scores:    s.Evaluates(),
+		EvalAt:    c.evalAt(),
+		SaveAt:    c.due(s.SaveStrategy, s.SaveSteps),
+		EarlyStop: train.EarlyStop{Patience: s.EarlyStoppingPatience, Threshold: s.EarlyStoppingThreshold},
+		Saves:     train.Saves{Dir: s.OutputDir, Limit: s.SaveTotalLimit, Greater: s.HigherWins()},
 	}
 }
 

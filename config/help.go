@@ -13,7 +13,7 @@ func Usage(s Settings) string {
 	return ""
 }
 
-// Names are the names of a command's settings, for completion.
+// Names are the names of a command's settings.
 func Names(s Settings) []string {
 	var names []string
 	for _, st := range newSet(s).settings {

@@ -37,7 +37,18 @@ type assignment struct {
 // included. All of them are wrong usage. A command that works on a run takes its
 // settings and its model from the run's folder.
 func Parse(s Settings, args []string) (notices []string, err error) {
+	notices, _, err = ParseCommand(s, args)
+	return notices, err
+}
+
+// ParseCommand is Parse, which also says whether the console is to be quiet.
+func ParseCommand(s Settings, args []string) (notices []string, quiet bool, err error) {
 	set := newSet(s)
+	notices, err = set.parse(s, args)
+	return notices, set.quiet, err
+}
+
+func (set *set) parse(s Settings, args []string) (notices []string, err error) {
 	file := ""
 	if len(args) == 1 && isSettingsFile(args[0]) && (set.positional == nil || set.positional.required == 0) {
 		file, args = args[0], nil

@@ -56,7 +56,8 @@ type set struct {
 	aliases    map[string]string
 	group      string
 	positional *positional
-	config     string                                 // the --config file
+	config     string // the --config file
+	quiet      bool
 	settle     func()                                 // sets what follows from other settings; nil for nothing
 	later      []func() (notices []string, err error) // what needs all settings that were given
 }
@@ -86,7 +87,8 @@ func newSet(s Settings) *set {
 	if len(set.settings) == 0 {
 		return set
 	}
-	set.section("Settings file")
+	set.section("Settings file and console")
+	set.boolean(&set.quiet, "quiet", "write warnings and errors alone to the console, no progress and no notes").secret = true
 	set.text(&set.config, "config", "FILE", "YAML or JSON file of settings; flags win over it (a lone .yaml, .yml or .json argument is taken for one too)").secret = true
 	return set
 }

@@ -17,6 +17,7 @@ type Train struct {
 	Optimiser
 	Schedule
 	Saving
+	EarlyStopping
 	Scoring
 	Passages // SwR's and FiD's
 	Logging
@@ -55,6 +56,7 @@ func (c *Train) declare(s *set) {
 	c.Optimiser.declare(s, c.Recipe)
 	c.Schedule.declare(s)
 	c.Saving.declare(s)
+	c.EarlyStopping.declare(s)
 	c.Scoring.declare(s)
 	c.Database.declare(s)
 	if c.Recipe == SFT {
@@ -121,6 +123,7 @@ func (c *Train) check(p *problems) {
 	c.Optimiser.check(p)
 	c.Schedule.check(p, max(c.LearningRate, 0))
 	c.Saving.check(p)
+	c.EarlyStopping.check(p, c.Evaluates(), c.MetricForBestModel)
 	c.Scoring.check(p)
 	retrieves := c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain)
 	if retrieves {

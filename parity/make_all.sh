@@ -35,6 +35,8 @@ $python parity/make_agreement.py
 $python parity/make_training_arguments.py > config/testdata/training_arguments.json.new
 mv config/testdata/training_arguments.json.new config/testdata/training_arguments.json
 $python parity/make_localrqa_args.py
+$python parity/make_early_stopping.py > tensor/train/testdata/early_stopping.json.new
+mv tensor/train/testdata/early_stopping.json.new tensor/train/testdata/early_stopping.json
 $python parity/make_schedules.py > tensor/train/schedule/testdata/schedules.json.new
 mv tensor/train/schedule/testdata/schedules.json.new tensor/train/schedule/testdata/schedules.json
 $python parity/make_tokenizer_unicode.py

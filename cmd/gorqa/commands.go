@@ -120,17 +120,27 @@ func fetching(streams app.Streams) *cobra.Command {
 come from the package index that pip is configured with (pip.conf, PIP_INDEX_URL, and
 PIP_FIND_LINKS for a folder of them); no Python is needed. Where no index is
 configured pip is asked. A download that breaks off goes on the next time.`)
+	names := func(c *cobra.Command, list ...string) *cobra.Command {
+		flags := c.ValidArgsFunction
+		c.ValidArgsFunction = func(c *cobra.Command, before []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(before) == 0 && !strings.HasPrefix(typed, "-") {
+				return list, cobra.ShellCompDirectiveNoFileComp
+			}
+			return flags(c, before, typed)
+		}
+		return c
+	}
 	fetch.AddCommand(
-		leaf(streams, "engine", "Fetch the engine: cpu (the default), cuda12 or cuda13",
+		names(leaf(streams, "engine", "Fetch the engine: cpu (the default), cuda12 or cuda13",
 			`Fetches the PJRT plugin that computes and writes its path. A second time it
 only writes the path.`,
 			"gorqa fetch engine\ngorqa fetch engine cuda12",
-			config.DefaultFetch(), app.FetchEngine),
-		leaf(streams, "model", "Fetch a small model, or list those that there are",
+			config.DefaultFetch(), app.FetchEngine), "cpu", "cuda12", "cuda13"),
+		names(leaf(streams, "model", "Fetch a small model, or list those that there are",
 			`Fetches a model by name and writes its path. Its name also stands for it
 wherever a model is asked for. Without a name the models are listed.`,
 			"gorqa fetch model\ngorqa fetch model SmolLM2-135M-Instruct",
-			config.DefaultFetch(), app.FetchModel))
+			config.DefaultFetch(), app.FetchModel), app.ModelNames()...))
 	return fetch
 }
 
@@ -309,9 +319,12 @@ func leaf[T any, P interface {
 	config.Settings
 }](streams app.Streams, name, short, long, example string, defaults T, work func(context.Context, T, app.Streams) error) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Long: long, Example: example, DisableFlagParsing: true}
-	settings, help := defaults, false
+	settings, help, console := defaults, false, streams
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		notices, err := config.Parse(P(&settings), args)
+		notices, quiet, err := config.ParseCommand(P(&settings), args)
+		if quiet {
+			console.Err = report.Quiet{Out: streams.Err}
+		}
 		if help = errors.Is(err, config.ErrHelp); help {
 			return nil
 		}
@@ -319,7 +332,7 @@ func leaf[T any, P interface {
 			err = errors.Join(err, unknown)
 		}
 		for _, notice := range notices {
-			fmt.Fprintf(streams.Err, "note: %s\n", report.Clean(notice))
+			fmt.Fprintf(console.Err, "note: %s\n", report.Clean(notice))
 		}
 		if err != nil {
 			return usageError{fmt.Errorf("%s:\n%w", cmd.CommandPath(), err)}
@@ -333,7 +346,7 @@ func leaf[T any, P interface {
 		if n := streams.World.Size(); n > 1 {
 			return usageError{fmt.Errorf("%s: %d processes found; one expected, since no command divides its work yet", cmd.CommandPath(), n)}
 		}
-		return work(cmd.Context(), settings, streams)
+		return work(cmd.Context(), settings, console)
 	}
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		settings := defaults
@@ -341,18 +354,27 @@ func leaf[T any, P interface {
 		fmt.Fprintf(streams.Out, "%s\n\n%s\n\nUsage:\n  %s\n", cmd.Short, cmd.Long, usage)
 		fmt.Fprintf(streams.Out, "\nExamples:\n  %s\n%s", strings.ReplaceAll(cmd.Example, "\n", "\n  "), config.Help(P(&settings), columns(streams.Out)))
 	})
-	cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	cmd.ValidArgsFunction = func(_ *cobra.Command, before []string, typed string) ([]string, cobra.ShellCompDirective) {
 		settings := defaults
-		if !strings.HasPrefix(typed, "-") {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		var names []string
-		for _, n := range config.Names(P(&settings)) {
-			names = append(names, "--"+n)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return completed(config.Complete(P(&settings), before, typed))
 	}
 	return cmd
+}
+
+// completed is a completion as cobra takes it.
+func completed(c config.Completion) ([]string, cobra.ShellCompDirective) {
+	if c.Model {
+		c.Values = append(c.Values, app.ModelNames()...)
+	}
+	switch {
+	case len(c.Endings) > 0:
+		return c.Endings, cobra.ShellCompDirectiveFilterFileExt
+	case c.Folders:
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	case c.Files:
+		return c.Values, cobra.ShellCompDirectiveDefault
+	}
+	return c.Values, cobra.ShellCompDirectiveNoFileComp
 }
 
 // columns is the width of a terminal, or 80.

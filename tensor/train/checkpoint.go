@@ -34,6 +34,7 @@ type State struct {
 	Epoch     float64           `json:"epoch"`
 	BestStep  int               `json:"best_global_step"` // 0 before the first evaluation
 	BestScore float64           `json:"best_metric"`
+	Waited    int               `json:"early_stopping_patience_counter,omitempty"` // evaluations that brought nothing, see EarlyStop
 	Schedule  schedule.Schedule `json:"schedule"`
 	Rows      []int             `json:"rows"`              // of the last step: a resumed run must meet the same ones
 	Made      *Origin           `json:"made_of,omitempty"` // nil in checkpoints of older versions

@@ -94,6 +94,8 @@ type Loop struct {
 	Made           Origin // of the run, kept in its checkpoints and compared with the one it goes on from
 	Scores         bool   // the run compares scores with that one's best
 
+	EarlyStop EarlyStop
+
 	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
 	optimiser *Optimiser
@@ -163,6 +165,9 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 				return &Interrupted{Step: number, Checkpoint: dir}
 			}
 		}
+		if l.EvalAt.At(number, l.Schedule.Steps) && l.EndsEarly() {
+			return nil
+		}
 	}
 	return nil
 }
@@ -173,14 +178,21 @@ func (l *Loop) Best() (step int, score float64, ok bool) {
 	return l.state.BestStep, l.state.BestScore, l.state.BestStep > 0
 }
 
-// evaluate scores the weights and remembers the best.
+// evaluate scores the weights.
 func (l *Loop) evaluate(ctx context.Context, number int) error {
 	score, err := l.Job.Evaluate(ctx, number)
 	if err != nil {
 		return err
 	}
+	l.take(number, score)
+	return nil
+}
+
+// take remembers a step's score.
+func (l *Loop) take(number int, score float64) {
+	l.wait(score)
 	if !finite(score) {
-		return nil
+		return
 	}
 	better := score > l.state.BestScore
 	if !l.Saves.Greater {
@@ -189,7 +201,6 @@ func (l *Loop) evaluate(ctx context.Context, number int) error {
 	if l.state.BestStep == 0 || better {
 		l.state.BestStep, l.state.BestScore = number, score
 	}
-	return nil
 }
 
 // step does one optimiser step: gradients over its micro-batches, then the
