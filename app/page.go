@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +35,10 @@ func pageOf(folders []string) (report.Page, error) {
 		if runs[i], err = readShown(dir); err != nil {
 			return report.Page{}, err
 		}
-		names[i] = runs[i].name
+	}
+	nameApart(runs, folders)
+	for i, r := range runs {
+		names[i] = r.name
 	}
 	p := report.Page{Title: strings.Join(names, ", ")}
 	p.Facts = facts(runs)
@@ -48,32 +52,51 @@ func pageOf(folders []string) (report.Page, error) {
 	return p, nil
 }
 
+// nameApart names runs by their folders, or, where two have the same name, by the paths
+// that they were asked for by.
+func nameApart(runs []shownRun, folders []string) {
+	for i, dir := range folders {
+		where, err := filepath.Abs(dir)
+		if err != nil {
+			where = dir
+		}
+		if runs[i].name = filepath.Base(where); runs[i].name == "eval" {
+			runs[i].name = filepath.Join(filepath.Base(filepath.Dir(where)), "eval")
+		}
+	}
+	for i := range runs {
+		for j := range runs[:i] {
+			if runs[i].name == runs[j].name {
+				runs[i].name, runs[j].name = folders[i], folders[j]
+			}
+		}
+	}
+}
+
 // readShown reads what a folder holds of a run; what is missing is not shown.
 func readShown(dir string) (r shownRun, err error) {
-	where, err := filepath.Abs(dir)
-	if err != nil {
-		where = dir
-	}
-	r.name = filepath.Base(where)
-	var errs [6]error
+	var errs [7]error
 	r.record, errs[0] = readRecord(dir)
 	r.settings, errs[1] = readSettings(filepath.Join(dir, argsFile))
 	r.metrics, errs[2] = report.ReadMetrics(dir)
 	r.warnings, errs[3] = report.ReadWarnings(dir)
-	predictions := func(name string) ([]evaluate.Prediction, error) {
-		found, err := evaluate.ReadPredictions(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		return found, err
-	}
-	r.before, errs[4] = predictions(beforeName)
-	r.after, errs[5] = predictions(predictionsName)
+	r.before, errs[4] = r.predictions(filepath.Join(dir, beforeName))
+	r.after, errs[5] = r.predictions(filepath.Join(dir, predictionsName))
 	said, err := human.Read(filepath.Join(dir, annotationsName))
-	if len(said) > 0 {
+	if errs[6] = err; len(said) > 0 {
 		r.before, r.after = human.Score(r.before, said), human.Score(r.after, said)
 	}
-	return r, errors.Join(append(errs[:], err)...)
+	return r, errors.Join(errs[:]...)
+}
+
+// predictions reads a file of the run's; none where it is not there, or is of another run
+// that had its folder before.
+func (r shownRun) predictions(path string) ([]evaluate.Prediction, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && r.record != nil && info.ModTime().Before(r.record.Began.Add(-time.Minute)) {
+		return nil, nil
+	}
+	return evaluate.ReadPredictions(path)
 }
 
 // table is a table of facts, a column a run; rows that say nothing are left out.
@@ -149,8 +172,12 @@ func facts(runs []shownRun) []report.Table {
 	}
 	var said [][]string
 	for _, r := range runs {
-		for _, w := range r.warnings {
-			said = append(said, []string{r.name, w})
+		for i, w := range r.warnings {
+			name := r.name
+			if len(runs) == 1 {
+				name = fmt.Sprint(i + 1)
+			}
+			said = append(said, []string{name, w})
 		}
 	}
 	tables = append(tables, report.Table{Title: "Warnings", Rows: said})

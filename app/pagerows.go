@@ -44,8 +44,9 @@ func sides(runs []shownRun) (all []side) {
 	return all
 }
 
-// pageSamples are the bootstrap's: fewer than compare's, which is asked for it.
-const pageSamples = 2000
+// pageSamples are the bootstrap's for so many rows: fewer than compare's, which is asked
+// for it, and so few that a page takes seconds.
+func pageSamples(rows int) int { return max(200, min(2000, 2_000_000/max(1, rows))) }
 
 // scoresOf are the means of each context with their intervals, and how they differ from
 // the first side's.
@@ -55,7 +56,7 @@ func scoresOf(runs []shownRun) (tables []report.Table, err error) {
 		return nil, nil
 	}
 	opt := evaluate.DefaultCompareOptions()
-	opt.Samples = pageSamples
+	opt.Samples = pageSamples(len(all[0].predictions))
 	head := []string{"score", "rows"}
 	for i, s := range all {
 		head = append(head, s.name)

@@ -29,7 +29,8 @@ type record struct {
 	Machine machine     `json:"machine"`
 
 	path    string
-	earlier float64 // seconds of the parts of a run that this one goes on from
+	from    time.Time // this part of the run
+	earlier float64   // seconds of the parts before it
 }
 
 type modelRecord struct {
@@ -48,16 +49,18 @@ type data struct {
 	Hash    string `json:"sha256"` // of the rows that are taken
 }
 
-// begin makes the record of a run in a folder; one that goes on there adds to its time.
+// begin makes the record of a run in a folder; one that goes on there keeps its beginning
+// and adds to its time.
 func begin(command, dir string, resumes bool, files []data) (*record, error) {
-	r := &record{Command: command, Began: time.Now().UTC(), Data: files, path: filepath.Join(dir, recordFile)}
+	now := time.Now().UTC()
+	r := &record{Command: command, Began: now, from: now, Data: files, path: filepath.Join(dir, recordFile)}
 	if resumes {
 		before, err := readRecord(dir)
 		if err != nil {
 			return nil, err
 		}
 		if before != nil {
-			r.earlier = before.Seconds
+			r.Began, r.earlier = before.Began, before.Seconds
 		}
 	}
 	return r, nil
@@ -98,7 +101,7 @@ func (r *record) end(err error) error {
 }
 
 func (r *record) write() error {
-	r.Seconds = r.earlier + time.Since(r.Began).Seconds()
+	r.Seconds = r.earlier + time.Since(r.from).Seconds()
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -225,14 +226,16 @@ func ReadWarnings(dir string) (warnings []string, err error) {
 	})
 }
 
-// pageInto makes the page of a run that is over; nil makes none.
+// pageInto makes the page of a run that is over. Where there is nothing to make it of,
+// that is a warning: the run is done.
 func (r *Run) pageInto() error {
 	if r.dir == "" || r.opt.Page == nil {
 		return nil
 	}
 	page, err := r.opt.Page()
 	if err != nil {
-		return err
+		r.line(warningMark+fmt.Sprintf("%s cannot be made: %v", PageFile, err), false)
+		return nil
 	}
 	return WritePage(filepath.Join(r.dir, PageFile), page)
 }

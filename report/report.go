@@ -34,7 +34,7 @@ type Options struct {
 	TensorBoard bool      // write event files
 	LogEvery    int       // steps from one line of training to the next; 0 = 1
 
-	// Page gives what PageFile shows, once the other files are whole; nil leaves none.
+	// Page gives what PageFile shows, at the end; nil leaves none.
 	Page func() (Page, error)
 
 	// Resume goes on in the files of an earlier run, from which events beyond
@@ -364,8 +364,8 @@ func (r *Run) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.screen.close()
-	err := r.closeFiles()
-	return errors.Join(r.err, err, r.pageInto())
+	err := r.pageInto()
+	return errors.Join(r.err, err, r.closeFiles())
 }
 
 func (r *Run) closeFiles() error {

@@ -365,6 +365,21 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// A page that cannot be made is a warning: the run is done.
+func TestPageThatCannotBeMade(t *testing.T) {
+	dir := t.TempDir()
+	r, err := Open(dir, Options{Page: func() (Page, error) { return Page{}, errors.New("damaged") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if log := read(t, dir, LogFile); !strings.Contains(log, "warning: report.html cannot be made: damaged") {
+		t.Errorf("%q lacks the warning", log)
+	}
+}
+
 // unpacked is the data of a page.
 func unpacked(t *testing.T, page string) string {
 	t.Helper()
