@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -13,10 +14,10 @@ import (
 
 // beginning is where a run begins.
 type beginning struct {
-	checkpoint string      // to go on from, "" for a new run
-	state      train.State // of that
-	replaced   []string    // checkpoints to remove, since this run makes its own
-	notes      []string    // what the user should know
+	Checkpoint string      // to go on from, "" for a new run
+	State      train.State // of that
+	Replaced   []string    // checkpoints to remove, since this run makes its own
+	Notes      []string    // what the user should know
 }
 
 // whereToStart finds the checkpoint to go on from, and guards the output folder:
@@ -38,7 +39,7 @@ func whereToStart(ctx context.Context, c config.Train) (b beginning, err error) 
 	if n := len(h.checkpoints); last && n > 0 {
 		folder = h.checkpoints[n-1]
 	} else if last {
-		b.notes = append(b.notes, fmt.Sprintf("%s holds no checkpoint to go on from; the run starts anew", c.OutputDir))
+		b.Notes = append(b.Notes, fmt.Sprintf("%s holds no checkpoint to go on from; the run starts anew", c.OutputDir))
 	}
 	at := slices.IndexFunc(h.checkpoints, func(c string) bool { return folder != "" && sameFile(c, folder) })
 	what, later := h.run(), h.checkpoints
@@ -53,36 +54,41 @@ func whereToStart(ctx context.Context, c config.Train) (b beginning, err error) 
 		return b, fmt.Errorf("output_dir: %s holds %s; a new folder expected, or --resume_from_checkpoint true to go on from its last checkpoint, or --overwrite_output_dir to write over what is there", c.OutputDir, what)
 	}
 	if c.DoTrain {
-		b.replaced = later
+		b.Replaced = later
 	}
 	if folder == "" {
 		return b, nil
 	}
-	b.checkpoint = folder
+	b.Checkpoint = folder
 	note, err := train.Verify(ctx, folder)
 	if err != nil {
 		return b, err
 	}
 	if note != "" {
-		b.notes = append(b.notes, note)
+		b.Notes = append(b.Notes, note)
 	}
-	if b.state, err = train.ReadState(folder); err != nil {
+	if b.State, err = train.ReadState(folder); err != nil {
 		return b, err
 	}
-	if best := b.state.BestStep; best > 0 && c.KeepsBest() && bestFolder(best, c.OutputDir, filepath.Dir(folder)) == "" {
-		b.notes = append(b.notes, fmt.Sprintf("the best checkpoint so far, of step %d (%s %.4g), is gone; unless a later one is better, the model of the last step is handed over", best, c.BestMetric(), b.state.BestScore))
+	if best := b.State.BestStep; best > 0 && c.KeepsBest() && bestFolder(best, c.OutputDir, filepath.Dir(folder)) == "" {
+		b.Notes = append(b.Notes, fmt.Sprintf("the best checkpoint so far, of step %d (%s %.4g), is gone; unless a later one is better, the model of the last step is handed over", best, c.BestMetric(), b.State.BestScore))
 	}
 	return b, nil
 }
 
 // originate says what a training is made of, and refuses a checkpoint that is made of
-// something else.
-func (r *run) originate(ctx context.Context, b beginning) (err error) {
+// something else, and processes that are given something else beside these facts.
+func (r *run) originate(ctx context.Context, b beginning, given train.Facts) (err error) {
 	if !r.c.DoTrain {
-		return nil
+		return agree(r.world, given)
 	}
-	if r.made, err = originOf(ctx, &r.c, r.training, r.eval); err != nil {
+	if r.made, err = originOf(ctx, &r.c, r.world.Size(), r.training, r.eval); err != nil {
 		return err
 	}
-	return b.state.Check(b.checkpoint, r.made, r.c.Evaluates())
+	maps.Copy(given, r.made.Training)
+	maps.Copy(given, r.made.Scoring)
+	if err := agree(r.world, given); err != nil {
+		return err
+	}
+	return b.State.Check(b.Checkpoint, r.made, r.c.Evaluates())
 }

@@ -93,7 +93,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.encode(ctx, follow); err != nil {
 		return err
 	}
-	if len(r.evaluated()) == 0 {
+	if len(r.evaluated()) == 0 || r.world.Rank() > 0 { // rank 0 evaluates
 		return nil
 	}
 	r.evaluation, err = r.openEvaluation(ctx, r.generator, r.c.Scoring, r.c.Database, follow)

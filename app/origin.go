@@ -28,10 +28,10 @@ var freeSettings = []string{
 	"model_name_or_path", "model_revision", "adapter_name_or_path", "config_name", "tokenizer_name", "embedding_model",
 	"train_file", "eval_file", "test_file", "on_bad_rows", "on_overflow", "full_dataset_file_path", "full_dataset_index_path", "eval_embedding_model",
 	"cache_dir", "offline", "backend", "gradient_checkpointing", "optim",
-	"per_device_train_batch_size", "gradient_accumulation_steps", // their product stays
+	"per_device_train_batch_size", "gradient_accumulation_steps", // their product with the processes stays
 	"per_device_eval_batch_size", "prompt_lookup_num_tokens", "do_train", "do_eval", "eval_strategy", "eval_steps", "eval_on_start", "test_on_start",
 	"output_dir", "overwrite_output_dir", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "load_best_model_at_end",
-	"logging_steps", "report_to", "disable_tqdm", "write_predictions", "gen_gpt4eval", "judge_model",
+	"logging_steps", "log_all_ranks", "ddp_timeout", "report_to", "disable_tqdm", "write_predictions", "gen_gpt4eval", "judge_model",
 }
 
 // scoreSettings decide what an evaluation's scores are, and not the weights.
@@ -41,7 +41,7 @@ var scoreSettings = []string{
 
 // originOf is what a run is made of, as far as it is known before anything is
 // loaded: settings, rows, documents and the models that lie on this disk.
-func originOf(ctx context.Context, c *config.Train, training, eval []dataset.Example) (train.Origin, error) {
+func originOf(ctx context.Context, c *config.Train, processes int, training, eval []dataset.Example) (train.Origin, error) {
 	o := train.Origin{Training: train.Facts{}, Scoring: train.Facts{}}
 	data, err := config.Resolved(c)
 	if err != nil {
@@ -63,7 +63,7 @@ func originOf(ctx context.Context, c *config.Train, training, eval []dataset.Exa
 		}
 	}
 	o.Training["recipe"] = train.Fact{Value: c.Recipe}
-	o.Training["rows of a step (per_device_train_batch_size × gradient_accumulation_steps)"] = train.Fact{Value: fmt.Sprint(c.RowsPerStep())}
+	o.Training["rows of a step (per_device_train_batch_size × gradient_accumulation_steps × processes)"] = train.Fact{Value: fmt.Sprint(c.RowsPerStep() * processes)}
 	o.Scoring["metric_for_best_model"] = train.Fact{Value: c.BestMetric()}
 	o.Scoring["greater_is_better"] = train.Fact{Value: fmt.Sprint(c.HigherWins())}
 	var errs [2]error

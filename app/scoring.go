@@ -11,7 +11,7 @@ import (
 // scoreUntrained scores the model before its training, as far as the settings ask for.
 func (r *run) scoreUntrained(ctx context.Context) error {
 	if r.c.EvalOnStart && len(r.eval) > 0 {
-		if _, err := r.Evaluate(ctx, 0); err != nil {
+		if _, err := r.evaluate(ctx, 0); err != nil {
 			return err
 		}
 	}
@@ -25,9 +25,9 @@ func (r *run) scoreUntrained(ctx context.Context) error {
 	return nil
 }
 
-// Evaluate scores the validation set: the loss, then retrieval and answers. It
-// returns the score that the best checkpoint is chosen by, as train.Job wants it.
-func (r *run) Evaluate(ctx context.Context, step int) (float64, error) {
+// evaluate scores the validation set: the loss, then retrieval and answers. It
+// returns the score that the best checkpoint is chosen by.
+func (r *run) evaluate(ctx context.Context, step int) (float64, error) {
 	loss, err := r.evaluation.loss(ctx, r.evalRows)
 	if err != nil {
 		return 0, err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
+	"gorqa/engine/world"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/train"
@@ -36,26 +37,28 @@ func metricKeys(contexts []string) []string {
 // Train trains a generator, evaluates it end to end on the way and at the end,
 // and hands over the model in the output folder.
 func Train(ctx context.Context, c config.Train, s Streams) (err error) {
-	release, err := takeFolder(c.OutputDir)
+	s.World.Bound(c.Wait())
+	facts, err := given(ctx, s.World, &c)
 	if err != nil {
 		return err
 	}
+	output := c.OutputDir
+	begin, release, err := takeOutput(ctx, s.World, &c)
 	defer func() { err = errors.Join(err, release()) }()
-	begin, err := whereToStart(ctx, c)
 	if err != nil {
 		return err
 	}
-	if begin.checkpoint != "" && c.ChatDate == "" { // the prompts stay as they were
-		if c.ChatDate, err = qa.TrainedDate(begin.checkpoint); err != nil {
+	if begin.Checkpoint != "" && c.ChatDate == "" { // the prompts stay as they were
+		if c.ChatDate, err = qa.TrainedDate(begin.Checkpoint); err != nil {
 			return err
 		}
 	}
-	r := &run{c: c}
+	r := &run{c: c, world: s.World}
 	warnings, err := r.read(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.originate(ctx, begin); err != nil {
+	if err := r.originate(ctx, begin, facts); err != nil {
 		return err
 	}
 	ready, err := checked(ctx, c, map[string][]dataset.Example{"train_file": r.training, "eval_file": r.eval, "test_file": r.testing}, s)
@@ -66,11 +69,11 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
-	if err := r.openReport(begin, s); err != nil {
+	if err := r.openReport(begin, logFolder(s.World, &c, output), s); err != nil {
 		return err
 	}
 	defer func() { err = end(r.show, r.record, err) }()
-	for _, w := range append(begin.notes, warnings...) {
+	for _, w := range append(begin.Notes, warnings...) {
 		r.show.Warn("%s", w)
 	}
 	r.show.Say("%d training, %d evaluation and %d test rows", len(r.training), len(r.eval), len(r.testing))
@@ -84,16 +87,16 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	return r.work(ctx, begin)
 }
 
-// openReport begins what is shown of the run and recorded of it.
-func (r *run) openReport(begin beginning, s Streams) (err error) {
-	resumes := begin.checkpoint != ""
+// openReport begins what is shown of the run, in a folder, and recorded of it.
+func (r *run) openReport(begin beginning, folder string, s Streams) (err error) {
+	resumes := begin.Checkpoint != ""
 	if err := r.beginRecord(resumes); err != nil {
 		return err
 	}
-	r.show, err = report.Open(r.c.OutputDir, report.Options{
+	r.show, err = report.Open(folder, report.Options{
 		Console: s.Err, Plain: r.c.DisableTqdm, TensorBoard: r.c.TensorBoard(),
-		Resume: resumes, ResumeStep: begin.state.Step,
-		Page: func() (report.Page, error) { return pageOf([]string{r.c.OutputDir}) },
+		Resume: resumes, ResumeStep: begin.State.Step,
+		Page: func() (report.Page, error) { return pageOf([]string{folder}) },
 	})
 	return err
 }
@@ -105,13 +108,16 @@ func (r *run) work(ctx context.Context, begin beginning) error {
 		if err := r.takeUp(begin); err != nil {
 			return err
 		}
-		if err := r.train(ctx, begin.checkpoint); err != nil {
+		if err := r.train(ctx, begin.Checkpoint); err != nil {
 			return err
 		}
 	case len(r.eval) > 0:
 		if _, err := r.Evaluate(ctx, 0); err != nil {
 			return err
 		}
+	}
+	if r.world.Rank() > 0 { // rank 0 tests
+		return nil
 	}
 	return r.test(ctx)
 }
@@ -136,6 +142,7 @@ const (
 // run is one training run.
 type run struct {
 	session
+	world                    *world.World // the processes that the run goes on
 	c                        config.Train
 	training, eval, testing  []dataset.Example
 	generator                qa.Generator

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"gorqa/config"
+	"gorqa/engine/world"
 	"gorqa/files/modelfile"
 	"gorqa/report"
 	"gorqa/tensor/train"
@@ -31,13 +32,13 @@ func (r *run) course() (course, error) {
 
 // takeUp makes ready to train from where the run begins.
 func (r *run) takeUp(b beginning) error {
-	for _, dir := range b.replaced {
+	for _, dir := range b.Replaced { // none but at rank 0
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
 	}
-	if b.checkpoint != "" {
-		r.from = filepath.Dir(b.checkpoint)
+	if b.Checkpoint != "" {
+		r.from = filepath.Dir(b.Checkpoint)
 	}
 	return nil
 }
@@ -53,10 +54,14 @@ func (r *run) train(ctx context.Context, resume string) error {
 	if err != nil {
 		return err
 	}
-	r.made.Training["tokens of the rows"] = tokensOf(r.rows)
+	tokens := tokensOf(r.rows)
+	r.made.Training["tokens of the rows"] = tokens
+	if err := agree(r.world, train.Facts{"tokens of the rows": tokens}); err != nil {
+		return err
+	}
 	r.show.LogEvery(config.Every(r.c.LoggingSteps, c.total))
 	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", c.plan.Rows, c.plan.StepsPerEpoch(), c.plan.PerStep, c.total)
-	if resume == "" {
+	if resume == "" && r.world.Rank() == 0 { // the others wait at the first step
 		if err := r.scoreUntrained(ctx); err != nil {
 			return err
 		}
@@ -81,6 +86,9 @@ func (r *run) train(ctx context.Context, resume string) error {
 			return err
 		}
 	}
+	if r.world.Rank() > 0 {
+		return nil
+	}
 	if err := r.generator.Save(ctx, r.c.OutputDir); err != nil {
 		return err
 	}
@@ -91,14 +99,18 @@ func (r *run) train(ctx context.Context, resume string) error {
 // takeBest loads the weights of the best checkpoint. Where that is gone or
 // damaged, those of the last step stay, and a warning says so.
 func (r *run) takeBest(ctx context.Context, step int, score float64) error {
-	best := bestFolder(step, r.c.OutputDir, r.from)
-	if best == "" {
-		r.show.Warn("the best checkpoint, of step %d (%s %.4g), is gone; the model of the last step is handed over", step, r.c.BestMetric(), score)
-		return nil
-	}
-	if _, err := train.Verify(ctx, best); err != nil {
-		r.show.Warn("the best checkpoint, of step %d (%s %.4g), cannot be taken: %v; the model of the last step is handed over", step, r.c.BestMetric(), score, err)
-		return nil
+	best, err := world.Decide(r.world, func() (string, error) {
+		best := bestFolder(step, r.c.OutputDir, r.from)
+		if best == "" {
+			r.show.Warn("the best checkpoint, of step %d (%s %.4g), is gone; the model of the last step is handed over", step, r.c.BestMetric(), score)
+		} else if _, err := train.Verify(ctx, best); err != nil {
+			r.show.Warn("the best checkpoint, of step %d (%s %.4g), cannot be taken: %v; the model of the last step is handed over", step, r.c.BestMetric(), score, err)
+			best = ""
+		}
+		return best, nil
+	})
+	if best == "" || err != nil {
+		return err
 	}
 	r.show.Say("Taking the best checkpoint, step %d (%s %.4g)", step, r.c.BestMetric(), score)
 	r.done = step
@@ -127,6 +139,7 @@ func (c course) loop() *train.Loop {
 		},
 		Schedule:  s.Rates(s.LearningRate, c.total),
 		Seed:      s.Seed,
+		World:     c.world,
 		Made:      c.made,
 		Scores:    s.Evaluates(),
 		EvalAt:    c.evalAt(),
@@ -155,7 +168,9 @@ func (c course) due(strategy string, every float64) train.Due {
 }
 
 // Work implements train.Job.
-func (c course) Work(step int) (train.Work, error) { return c.rows.Work(c.plan, step), nil }
+func (c course) Work(step int) (train.Work, error) {
+	return c.rows.Work(c.plan, step, c.world.Rank(), c.world.Size()), nil
+}
 
 // Done implements train.Job: it shows the step.
 func (c course) Done(s train.Step) error {
@@ -174,7 +189,7 @@ func (r *run) plan() (recipe.Plan, error) {
 	if len(r.rows.Index) == 0 {
 		return recipe.Plan{}, fmt.Errorf("%s: no rows to train on", r.c.TrainFile)
 	}
-	p := recipe.Plan{Rows: len(r.rows.Index), PerStep: r.c.RowsPerStep(), Seed: r.c.Seed}
+	p := recipe.Plan{Rows: len(r.rows.Index), PerStep: r.c.RowsPerStep() * r.world.Size(), Seed: r.c.Seed}
 	if r.c.DataSeed != nil {
 		p.Seed = *r.c.DataSeed
 	}

@@ -21,6 +21,7 @@ type Train struct {
 	Scoring
 	Passages // SwR's and FiD's
 	Logging
+	Processes
 
 	// Keys are those of an evaluation in the contexts, which the best checkpoint
 	// can be chosen by; nil, they are not known.
@@ -39,7 +40,7 @@ func DefaultTrain(recipe string) Train {
 	return Train{
 		Recipe: recipe, Answering: DefaultAnswering(), LoRA: DefaultLoRA(), Data: DefaultData(),
 		Optimiser: DefaultOptimiser(), Schedule: DefaultSchedule(), Saving: DefaultSaving(),
-		Scoring: DefaultScoring(), Passages: DefaultPassages(), Logging: DefaultLogging(),
+		Scoring: DefaultScoring(), Passages: DefaultPassages(), Logging: DefaultLogging(), Processes: DefaultProcesses(),
 	}
 }
 
@@ -81,6 +82,7 @@ func (c *Train) declare(s *set) {
 	c.Engine.declare(s)
 	c.Hub.declare(s)
 	c.Logging.declare(s)
+	c.Processes.declare(s)
 	s.foreign()
 }
 
@@ -124,6 +126,7 @@ func (c *Train) check(p *problems) {
 	c.Schedule.check(p, max(c.LearningRate, 0))
 	c.Saving.check(p)
 	c.EarlyStopping.check(p, c.Evaluates(), c.MetricForBestModel)
+	c.Processes.check(p)
 	c.Scoring.check(p)
 	retrieves := c.Retrieves() && (c.Evaluates() || c.TestFile != "" || !c.DoTrain)
 	if retrieves {

@@ -137,7 +137,7 @@ func (d *decoder) spoken(answer []int32, opt generate.Options) string {
 func (d *decoder) Encode(examples []dataset.Example, contexts []recipe.Context) (Rows, error) {
 	all, err := d.Encoder.Rows(examples, contexts)
 	about := func(r batch.Row) (index, tokens, terms int) { return r.Index, len(r.Tokens), r.Terms() }
-	return newRows(all, about, d.Runner.Device.Decoder.Each, func(b *batch.Decoder) int { return len(b.Rows) }, d.model.Loss), err
+	return newRows(all, about, d.Runner.Device.Decoder, func(b *batch.Decoder) int { return len(b.Rows) }, d.model.Loss), err
 }
 
 // Save writes what is trained, with the prompt's template beside it.

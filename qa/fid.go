@@ -219,7 +219,7 @@ func (f *fid) Encode(examples []dataset.Example, contexts []recipe.Context) (Row
 	about := func(r batch.FiDRow) (index, tokens, terms int) {
 		return r.Index, length(r), len(r.Answer)
 	}
-	return newRows(all, about, packing.Each, func(b *batch.FiD) int { return len(b.Rows) }, f.model.Loss), err
+	return newRows(all, about, packing, func(b *batch.FiD) int { return len(b.Rows) }, f.model.Loss), err
 }
 
 // Save writes a Hugging Face folder, with fid.json beside the model.

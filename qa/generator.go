@@ -184,14 +184,16 @@ func (b *Model) describeRest(show *report.Run) {
 type Rows struct {
 	Index, Tokens, Terms []int                                               // of each: where in the data file, how long in full, label tokens
 	Pack                 func(places []int) iter.Seq2[int, train.MicroBatch] // micro-batches, with how many rows each has
+	Divide               func(places []int, processes int) [][]int           // places for each, of about as many tokens
 	Hash                 string                                              // of all that they hold
 }
 
-// Work is what a step of the plan is made of.
-func (r Rows) Work(plan recipe.Plan, step int) train.Work {
+// Work is what a step of the plan is made of, with the batches of one of so many
+// processes.
+func (r Rows) Work(plan recipe.Plan, step, rank, processes int) train.Work {
 	places, epoch := plan.Step(step)
 	w := train.Work{Epoch: epoch}
-	for _, b := range r.Pack(places) {
+	for _, b := range r.Pack(r.Divide(places, processes)[rank]) {
 		w.Batches = append(w.Batches, b)
 	}
 	for _, place := range places {
@@ -202,20 +204,39 @@ func (r Rows) Work(plan recipe.Plan, step int) train.Work {
 	return w
 }
 
+// packing lays rows out as micro-batches, and deals them out to processes.
+type packing[R, B any] interface {
+	Each(rows []R) iter.Seq[B]
+	Divide(rows []R, processes int) [][]int
+}
+
 // newRows hides the kinds of rows (R) and micro-batches (B) behind functions.
-func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), pack func([]R) iter.Seq[B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) Rows {
+func newRows[R, B any](all []R, about func(R) (index, tokens, terms int), packing packing[R, B], size func(B) int, loss func(*tape.Tape, B) ([]*tape.Value, error)) Rows {
 	out := Rows{Hash: hashOf(all)}
 	for _, r := range all {
 		index, tokens, terms := about(r)
 		out.Index, out.Tokens, out.Terms = append(out.Index, index), append(out.Tokens, tokens), append(out.Terms, terms)
 	}
-	out.Pack = func(places []int) iter.Seq2[int, train.MicroBatch] {
+	choose := func(places []int) []R {
 		chosen := make([]R, len(places))
 		for i, place := range places {
 			chosen[i] = all[place]
 		}
+		return chosen
+	}
+	out.Divide = func(places []int, processes int) [][]int {
+		shares := packing.Divide(choose(places), processes)
+		for _, share := range shares {
+			for i, at := range share {
+				share[i] = places[at]
+			}
+		}
+		return shares
+	}
+	out.Pack = func(places []int) iter.Seq2[int, train.MicroBatch] {
+		chosen := choose(places)
 		return func(yield func(int, train.MicroBatch) bool) {
-			for b := range pack(chosen) {
+			for b := range packing.Each(chosen) {
 				if !yield(size(b), train.MicroBatches(loss, []B{b})[0]) {
 					return
 				}

@@ -343,8 +343,8 @@ func leaf[T any, P interface {
 		if help {
 			return cmd.Help()
 		}
-		if n := streams.World.Size(); n > 1 {
-			return usageError{fmt.Errorf("%s: %d processes found; one expected, since no command divides its work yet", cmd.CommandPath(), n)}
+		if n := streams.World.Size(); n > 1 && !strings.HasPrefix(cmd.CommandPath(), "gorqa train ") {
+			return usageError{fmt.Errorf("%s: %d processes found; one expected, since only gorqa train divides its work", cmd.CommandPath(), n)}
 		}
 		return work(cmd.Context(), settings, console)
 	}

@@ -111,7 +111,7 @@ func parseState(data []byte) (s State, err error) {
 }
 
 // save writes the checkpoint of the current step, which is whole or not there,
-// and removes those that are over the limit.
+// and removes those that are over the limit; of several processes, rank 0 does.
 func (l *Loop) save(ctx context.Context) (string, error) {
 	work, err := l.Job.Work(l.state.Step)
 	if err != nil {
@@ -119,6 +119,9 @@ func (l *Loop) save(ctx context.Context) (string, error) {
 	}
 	l.state.Schedule, l.state.Rows, l.state.Made = l.Schedule, work.Rows, &l.Made
 	final := l.Saves.Name(l.state.Step)
+	if l.World.Rank() > 0 {
+		return final, nil
+	}
 	if err := os.MkdirAll(l.Saves.Dir, 0o777); err != nil {
 		return "", err
 	}

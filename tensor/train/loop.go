@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"gorqa/engine/world"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train/schedule"
 )
@@ -34,7 +35,8 @@ type modelBatch[B any] struct {
 
 func (m modelBatch[B]) Loss(t *tape.Tape) ([]*tape.Value, error) { return m.loss(t, m.batch) }
 
-// Work is what one optimiser step is made of.
+// Work is what one optimiser step is made of: the batches of this process, and figures
+// of all processes.
 type Work struct {
 	Batches []MicroBatch
 	Terms   int     // label tokens in all batches
@@ -63,9 +65,10 @@ type Job interface {
 	Work(step int) (Work, error)
 	// Done is told of each step.
 	Done(Step) error
-	// Evaluate gives the score that the best checkpoint is chosen by.
+	// Evaluate gives the score that the best checkpoint is chosen by, the same in all
+	// processes. It is called in each.
 	Evaluate(ctx context.Context, step int) (score float64, err error)
-	// Save writes the weights of the runner into an empty folder.
+	// Save writes the weights of the runner into an empty folder. Rank 0 alone calls it.
 	Save(ctx context.Context, dir string) error
 }
 
@@ -98,6 +101,8 @@ type Loop struct {
 
 	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
+	World *world.World // the processes that share each step; nil for this one alone
+
 	optimiser *Optimiser
 	state     State
 }
@@ -126,7 +131,8 @@ func (e *Interrupted) Error() string {
 
 // Run trains up to Schedule.Steps, from the checkpoint in resume where that is
 // not empty. When ctx is cancelled it finishes the step, saves and returns an
-// *Interrupted.
+// *Interrupted. What processes could see at different times, such as a signal, they
+// decide together.
 func (l *Loop) Run(ctx context.Context, resume string) error {
 	if err := l.Schedule.Validate(); err != nil {
 		return err
@@ -150,18 +156,25 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 		if err := l.Job.Done(step); err != nil || number == l.StopAfter {
 			return err
 		}
-		if ctx.Err() == nil && l.EvalAt.At(number, l.Schedule.Steps) {
-			if err := l.evaluate(ctx, number); err != nil && ctx.Err() == nil {
+		stop, err := l.World.Any(ctx.Err() != nil)
+		if err != nil {
+			return err
+		}
+		if !stop && l.EvalAt.At(number, l.Schedule.Steps) {
+			if err := l.evaluate(ctx, number); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+			if stop, err = l.World.Any(ctx.Err() != nil); err != nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil || l.SaveAt.At(number, l.Schedule.Steps) {
+		if stop || l.SaveAt.At(number, l.Schedule.Steps) {
 			// The checkpoint that a stop asks for is written all the same.
 			dir, err := l.save(context.WithoutCancel(ctx))
 			if err != nil {
 				return err
 			}
-			if ctx.Err() != nil {
+			if stop {
 				return &Interrupted{Step: number, Checkpoint: dir}
 			}
 		}
@@ -212,13 +225,20 @@ func (l *Loop) step(number int) (Step, error) {
 		return Step{}, err
 	}
 	var sum float64
-	seeds := rand.NewPCG(uint64(l.Seed), uint64(number))
+	// Other processes drop other values; those of rank 0 are as if it were alone.
+	seeds := rand.NewPCG(uint64(l.Seed), uint64(number)|uint64(l.World.Rank())<<40)
 	for _, b := range work.Batches {
 		loss, err := l.gradients(b, seeds.Uint64())
 		if err != nil {
 			return Step{}, fmt.Errorf("step %d, rows %v: %w", number, work.Rows, err)
 		}
 		sum += loss
+	}
+	if sum, err = l.World.Sum(sum); err != nil {
+		return Step{}, err
+	}
+	if err := l.sumGradients(); err != nil {
+		return Step{}, err
 	}
 	norm, err := l.optimiser.Norm(work.Terms)
 	if err != nil {

@@ -30,8 +30,8 @@ func (f Fact) String() string {
 	return fmt.Sprintf("%s (content %.12s)", f.Value, f.Hash)
 }
 
-// same says whether two facts are one.
-func (f Fact) same(g Fact) bool {
+// Same says whether two facts are one.
+func (f Fact) Same(g Fact) bool {
 	if f.Hash != "" || g.Hash != "" {
 		return f.Hash == g.Hash
 	}
@@ -59,7 +59,7 @@ func (s State) Check(checkpoint string, now Origin, scores bool) error {
 	e := &OtherRun{Checkpoint: checkpoint}
 	compare := func(was, is Facts) {
 		for _, name := range slices.Sorted(maps.Keys(was)) {
-			if f, both := is[name]; both && !was[name].same(f) {
+			if f, both := is[name]; both && !was[name].Same(f) {
 				e.Differences = append(e.Differences, fmt.Sprintf("%s: was %v, is %v", name, was[name], f))
 			}
 		}

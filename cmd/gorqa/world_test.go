@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gorqa/files/weights"
+	"gorqa/internal/worldtest"
+	"gorqa/text/demodata"
+)
+
+// tinyT5 is the configuration of an encoder-decoder with SmolLM2's tokenizer.
+const tinyT5 = `{"model_type": "t5", "vocab_size": 49152, "d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 2, "num_decoder_layers": 1, "num_heads": 2,
+ "relative_attention_num_buckets": 8, "relative_attention_max_distance": 16, "feed_forward_proj": "gated-gelu", "dropout_rate": 0.0,
+ "tie_word_embeddings": false, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 2}`
+
+// worldRun is a training of ten steps that processes share.
+type worldRun struct {
+	name, why string
+	args      []string
+	file      string // what it leaves
+}
+
+func worldRuns(dir string) []worldRun {
+	data := []string{"--train_file", filepath.Join(dir, demodata.TrainFile), "--do_eval", "false", "--load_best_model_at_end", "false",
+		"--max_steps", "10", "--learning_rate", "1e-2", "--save_steps", "5", "--logging_steps", "1", "--weight_decay", "0.1", "--bf16", "false"}
+	sft := append([]string{"train", "sft", "--model_name_or_path", filepath.Join(dir, "model"), "--sep_sys", "<|im_end|>"}, data...)
+	return []worldRun{
+		{"full", "every weight of a decoder", sft, "model.safetensors"},
+		{"LoRA", "an adapter alone", append(sft, "--use_peft", "true", "--lora_r", "4", "--lora_dropout", "0"), "adapter_model.safetensors"},
+		{"FiD", "rows of passages", append([]string{"train", "fid", "--config_name", filepath.Join(dir, "t5.json"), "--tokenizer_name", filepath.Join(dir, "model")}, data...), "model.safetensors"},
+	}
+}
+
+// worldData makes the model and the rows that worldRuns train on.
+func worldData(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := smallModel(t.Context(), filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	smallData(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "t5.json"), []byte(tinyT5), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Two and three processes train as one does: losses, gradient norms and weights.
+func TestProcessesTrainAsOne(t *testing.T) {
+	dir := worldData(t)
+	worldtest.Each(t, func(t *testing.T, m worldtest.MPI) {
+		program := m.Build(t, ".", false)
+		for i, run := range worldRuns(dir) {
+			if i > 0 && m.Name != "openmpi" {
+				break // the rest is ours, whatever moves the bytes
+			}
+			t.Run(run.name, func(t *testing.T) {
+				train := func(name string, processes, rows int) string {
+					out := filepath.Join(t.TempDir(), name)
+					m.Run(t, processes, program, append(run.args, "--output_dir", out, "--per_device_train_batch_size", fmt.Sprint(rows))...)
+					return out
+				}
+				one, two := train("one", 1, 6), train("two", 2, 3)
+				sameRun(t, run, one, two)
+				if run.name != "full" || m.Name != "openmpi" {
+					return
+				}
+				sameRun(t, run, one, train("three", 3, 2))
+				a, errA := os.ReadFile(filepath.Join(two, run.file))
+				b, errB := os.ReadFile(filepath.Join(train("again", 2, 3), run.file))
+				if errA != nil || errB != nil || !bytes.Equal(a, b) {
+					t.Errorf("two runs of two processes differ: %v %v", errA, errB)
+				}
+			})
+		}
+	})
+}
+
+// sameRun holds steps and weights of two runs against each other.
+func sameRun(t *testing.T, run worldRun, a, b string) {
+	t.Helper()
+	near := func(what string, x, y float64) {
+		if !(math.Abs(x-y) <= 1e-5*max(1, math.Abs(x))) {
+			t.Errorf("%s: %s: %v and %v: %s", filepath.Base(b), what, x, y, run.why)
+		}
+	}
+	x, y := stepsOf(t, a), stepsOf(t, b)
+	if len(x) != 10 || len(y) != 10 {
+		t.Fatalf("%d and %d steps; 10 expected", len(x), len(y))
+	}
+	for i := range x {
+		for _, key := range []string{"loss", "grad_norm", "learning_rate"} {
+			near(fmt.Sprintf("step %d, %s", i+1, key), x[i][key], y[i][key])
+		}
+	}
+	f, err := weights.ReadSafetensors(filepath.Join(a, run.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	g, err := weights.ReadSafetensors(filepath.Join(b, run.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for _, name := range f.Names() {
+		v, errV := f.Float32(name)
+		w, errW := g.Float32(name)
+		if errV != nil || errW != nil || len(v) != len(w) {
+			t.Fatalf("%s: %v %v", name, errV, errW)
+		}
+		worst := 0
+		for i := range v {
+			if math.Abs(float64(v[i]-w[i])) > math.Abs(float64(v[worst]-w[worst])) {
+				worst = i
+			}
+		}
+		near(name, float64(v[worst]), float64(w[worst]))
+	}
+}
+
+// stepsOf reads the steps that a run left in metrics.jsonl.
+func stepsOf(t *testing.T, out string) (steps []map[string]float64) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(out, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var all map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &all); err != nil {
+			t.Fatal(err)
+		}
+		step := map[string]float64{}
+		for key, v := range all {
+			if n, ok := v.(float64); ok {
+				step[key] = n
+			}
+		}
+		if _, ok := step["loss"]; ok {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
