@@ -109,12 +109,12 @@ def spread(model):
     return model.eval()
 
 
-def pooled(mode, width=24):
-    return st.Pooling(width, pooling_mode=mode)
+def pooled(mode, width=24, prompt=True):
+    return st.Pooling(width, pooling_mode=mode, include_prompt=prompt)
 
 
-def dense(width, to, act, bias=True):
-    return st.Dense(width, to, bias=bias, activation_function=act)
+def dense(width, to, act, bias=True, residual=False):
+    return st.Dense(width, to, bias=bias, activation_function=act, use_residual=residual)
 
 
 def normed(width):
@@ -161,6 +161,10 @@ def families():
     small = dict(vocab_size=len(t), d_model=24, d_kv=8, d_ff=40, num_layers=2, num_heads=3, pad_token_id=t.pad_token_id, eos_token_id=t.eos_token_id)
     yield "t5", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="relu")), [pooled("mean"), dense(24, 16, torch.nn.Identity(), False), st.Normalize()], {}, {}
     yield "t5-gated", t, T.T5EncoderModel(T.T5Config(**small, feed_forward_proj="gated-gelu", relative_attention_max_distance=20)), [pooled("mean")], {}, {}
+    t = wordpiece(length=30)
+    yield "bert-behind-prompts", t, T.BertModel(T.BertConfig(**sizes(t, max_position_embeddings=40))), [
+        pooled(("cls", "max", "mean", "weightedmean"), prompt=False), dense(96, 96, torch.nn.Tanh(), residual=True), dense(96, 20, torch.nn.GELU(), residual=True)], {
+        "query": "question: ", "document": "a passage of the document: "}, {"truncate_dim": 12}
     yield from decoders_of()
 
 
@@ -178,6 +182,9 @@ def decoders_of():
     yield "qwen3-right", bpe(before=False, length=64), T.Qwen3Model(T.Qwen3Config(**decoder(
         t, is_causal=False, use_sliding_window=True, sliding_window=3, layer_types=["sliding_attention", "full_attention", "sliding_attention"]))), [
         pooled("mean"), dense(24, 24, torch.nn.Tanh())], {}, {}
+    t = bpe(before=False, side="left", length=48)
+    yield "qwen3-behind-prompts", t, T.Qwen3Model(T.Qwen3Config(**decoder(t))), [
+        pooled(("mean_sqrt_len_tokens", "weightedmean", "lasttoken"), prompt=False), st.Normalize()], instruct | {"document": "text: "}, {}
     t = bpe(side="left", length=48)
     yield "qwen2", t, T.Qwen2Model(T.Qwen2Config(**decoder(t, hidden_size=32))), [pooled("weightedmean", 32)], {}, {}
     t = unigram(length=64)

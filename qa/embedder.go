@@ -64,6 +64,9 @@ func OpenEmbedder(ctx context.Context, d Device, folder, model string) (_ *Embed
 	if x.settings.CutBefore {
 		side = " from the end"
 	}
+	if x.settings.WithoutPrompt && x.settings.PassagePrompt != "" {
+		side += " behind the prompt"
+	}
 	x.name = fmt.Sprintf("%s (%s, %s, %d tokens%s, passage prompt %q, lower case %t, content %s)",
 		filepath.Base(filepath.ToSlash(model)), precision, opt, x.maxTokens, side, x.settings.PassagePrompt, x.settings.LowerCase,
 		hex.EncodeToString(content.Sum(nil)[:8]))
@@ -84,7 +87,7 @@ func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind
 	if err := x.tokenizer.Err(); err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
-	return x.model.Vectors(ctx, ids)
+	return x.model.VectorsOf(ctx, embed.Rows{IDs: ids, Skip: x.skipped(kind)})
 }
 
 // Tokens counts what Embed reads of texts.
@@ -95,12 +98,28 @@ func (x *Embedder) Tokens(texts []string, kind retrieve.Kind) (n int) {
 	return n
 }
 
+// prompt is what stands before texts of a kind.
+func (x *Embedder) prompt(kind retrieve.Kind) string {
+	if kind == retrieve.Query {
+		return x.settings.QueryPrompt
+	}
+	return x.settings.PassagePrompt
+}
+
+// skipped is how many tokens of each row are left out of the pooling: as many as the
+// prompt has alone, without the token that closes it.
+func (x *Embedder) skipped(kind retrieve.Kind) int {
+	prompt := x.prompt(kind)
+	if !x.settings.WithoutPrompt || prompt == "" {
+		return 0
+	}
+	ids := x.encode(prompt)
+	return min(len(ids), x.maxTokens) - min(x.after, 1)
+}
+
 // rows are the tokens of texts as the model reads them.
 func (x *Embedder) rows(texts []string, kind retrieve.Kind) [][]int32 {
-	prompt := x.settings.PassagePrompt
-	if kind == retrieve.Query {
-		prompt = x.settings.QueryPrompt
-	}
+	prompt := x.prompt(kind)
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
 		ids[i] = cutRow(x.encode(prompt+text), x.before, x.after, x.maxTokens, x.settings.CutBefore)

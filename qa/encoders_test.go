@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/wheel"
 	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
@@ -44,13 +45,22 @@ func readEncoders(t *testing.T) (g encodersGolden) {
 	return g
 }
 
+// besideOr is a model's folder beside a golden that parity/check_embedder.py wrote, or in
+// the repository.
+func besideOr(file, kind, name string) string {
+	if beside := filepath.Join(filepath.Dir(file), kind, name); file != "" && modelfile.Exists(beside) {
+		return beside
+	}
+	return filepath.Join("testdata", kind, name)
+}
+
 // Each family has the vectors of sentence-transformers, on the host and in graphs.
 func TestEncoderFamilies(t *testing.T) {
 	g := readEncoders(t)
 	e := enginetest.Open(t)
 	for name, want := range g.Values.Models {
 		t.Run(name, func(t *testing.T) {
-			folder := filepath.Join("testdata/encoders", name)
+			folder := besideOr(os.Getenv("GORQA_ENCODERS"), "encoders", name)
 			x, err := OpenEmbedder(t.Context(), Device{Engine: e}, folder, name)
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gorqa/files/weights"
 	"gorqa/tensor/embed"
@@ -111,10 +112,9 @@ func loadStep(ctx context.Context, p *tape.Params, folder string, step embed.Ste
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	local := filepath.Ext(step.Name)[1:] // "linear" or "norm"
 	names := map[string]string{}
-	for _, part := range []string{".weight", ".bias"} {
-		names[step.Name+part] = local + part
+	for _, w := range step.Weights() {
+		_, names[w.Name], _ = strings.Cut(w.Name, ".") // without the module that it is of
 	}
 	if err := p.Load(ctx, step.Weights(), renamed{source, names}, false, hashing(content)); err != nil {
 		return fmt.Errorf("%s: %w", folder, err)

@@ -94,7 +94,7 @@ func (x *Reranker) ScoreCounted(ctx context.Context, pairs []retrieve.Pair) (sco
 	if err := x.tokenizer.Err(); err != nil {
 		return nil, 0, fmt.Errorf("reranker: %w", err)
 	}
-	vectors, err := x.model.VectorsOf(ctx, ids, kinds)
+	vectors, err := x.model.VectorsOf(ctx, embed.Rows{IDs: ids, Kinds: kinds})
 	if err != nil {
 		return nil, 0, fmt.Errorf("reranker: %w", err)
 	}

@@ -37,7 +37,7 @@ func TestRerankerFamilies(t *testing.T) {
 	e := enginetest.Open(t)
 	for name, want := range g.Values.Models {
 		t.Run(name, func(t *testing.T) {
-			x, err := OpenReranker(t.Context(), Device{Engine: e}, filepath.Join("testdata/rerankers", name), name)
+			x, err := OpenReranker(t.Context(), Device{Engine: e}, besideOr(os.Getenv("GORQA_RERANKERS"), "rerankers", name), name)
 			if err != nil {
 				t.Fatal(err)
 			}

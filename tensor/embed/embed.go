@@ -131,18 +131,25 @@ func (m *Model) whole() int {
 	return width
 }
 
+// Rows are what is embedded.
+type Rows struct {
+	IDs, Kinds [][]int32 // of each row's tokens, and their types, nil for zeros
+	Skip       int       // how many tokens at the beginning of each are left out of the pooling
+}
+
 // Vectors returns the vector of each row of ids, in order. Rows are of one token
 // at least and of no more than the encoder has positions. ctx is looked at
 // between batches.
 func (m *Model) Vectors(ctx context.Context, ids [][]int32) ([][]float32, error) {
-	return m.VectorsOf(ctx, ids, nil)
+	return m.VectorsOf(ctx, Rows{IDs: ids})
 }
 
-// VectorsOf is Vectors of rows whose tokens have types, nil for zeros.
-func (m *Model) VectorsOf(ctx context.Context, ids, kinds [][]int32) ([][]float32, error) {
+// VectorsOf is Vectors of rows of which more is said.
+func (m *Model) VectorsOf(ctx context.Context, rows Rows) ([][]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var errs []error
+	ids := rows.IDs
 	for i, row := range ids {
 		if len(row) == 0 || len(row) > m.encoder.Positions() {
 			errs = append(errs, fmt.Errorf("embed: row %d has %d tokens; expected 1 to %d; truncate the text", i+1, len(row), m.encoder.Positions()))
@@ -156,7 +163,7 @@ func (m *Model) VectorsOf(ctx context.Context, ids, kinds [][]int32) ([][]float3
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := m.run(ids, kinds, p, out); err != nil {
+		if err := m.run(rows, p, out); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +223,8 @@ func sizes(tokens, rows, longest int, few bool) batch.Pack {
 }
 
 // run embeds one batch and stores its vectors in out.
-func (m *Model) run(ids, kinds [][]int32, p pack, out [][]float32) (err error) {
+func (m *Model) run(rows Rows, p pack, out [][]float32) (err error) {
+	ids, kinds := rows.IDs, rows.Kinds
 	in := sizes(p.tokens, len(p.rows), len(ids[p.rows[0]]), m.runner.Device.FewShapes)
 	for _, row := range p.rows {
 		in.Rows = append(in.Rows, ids[row])
@@ -239,7 +247,11 @@ func (m *Model) run(ids, kinds [][]int32, p pack, out [][]float32) (err error) {
 	if err != nil {
 		return err
 	}
-	pooled, err := t.Call(m.pool, x, at, lengths)
+	from, err := t.Ints([]int32{int32(rows.Skip)}, 1)
+	if err != nil {
+		return err
+	}
+	pooled, err := t.Call(m.pool, x, at, lengths, from)
 	if err != nil {
 		return err
 	}
@@ -253,12 +265,12 @@ func (m *Model) run(ids, kinds [][]int32, p pack, out [][]float32) (err error) {
 }
 
 // poolBlock takes states [P, D], where in them the tokens of each row are [B, S],
-// and how many these are [B], to vectors [B, W].
+// how many these are [B] and with which one pooling begins [1], to vectors [B, W].
 func (m *Model) poolBlock() *tape.Block {
 	return &tape.Block{
 		Name: "pool", Weights: m.opt.weightNames(), Outputs: 1,
 		Forward: func(w *nn.Weights, in []*Node) (out, kept []*Node) {
-			v := pool(m.opt.Pooling, in[0], in[1], in[2])
+			v := pool(m.opt.Pooling, in[0], in[1], in[2], in[3])
 			for _, step := range m.opt.Steps {
 				v = step.apply(w, v)
 			}
@@ -267,15 +279,19 @@ func (m *Model) poolBlock() *tape.Block {
 	}
 }
 
-// pool takes states x [P, D], at [B, S] i32 and lengths [B] i32 to vectors [B, W]
-// f32, W being D for each pooling. Rows of length 0 give vectors that mean nothing.
-func pool(poolings []Pooling, x, at, lengths *Node) *Node {
+// pool takes states x [P, D], at [B, S] i32, lengths [B] i32 and from [1] i32 to vectors
+// [B, W] f32, W being D for each pooling. A row without a token from there on gives what
+// sentence-transformers makes of it, but for the largest; rows of length 0 give vectors
+// that mean nothing.
+func pool(poolings []Pooling, x, at, lengths, from *Node) *Node {
 	b, s, d, g := at.Shape().Dimensions[0], at.Shape().Dimensions[1], x.Shape().Dimensions[1], x.Graph()
 	x = Gather(ConvertDType(x, dtypes.Float32), InsertAxes(at, -1)) // [B, S, D]
 	place := Iota(g, shapes.Make(dtypes.Int32, b, s, 1), 1)
 	lengths = Reshape(MaxScalar(lengths, 1), b, 1, 1)
-	seen := LessThan(place, BroadcastToDims(lengths, b, s, 1)) // [B, S, 1]
-	count := Reshape(ConvertDType(lengths, dtypes.Float32), b, 1)
+	from = BroadcastToDims(Reshape(from, 1, 1, 1), b, 1, 1)
+	first := Where(LessThan(from, lengths), from, ZerosLike(from))
+	seen := LogicalAnd(LessThan(place, BroadcastToDims(lengths, b, s, 1)), GreaterOrEqual(place, BroadcastToDims(from, b, s, 1))) // [B, S, 1]
+	count := Reshape(ConvertDType(MaxScalar(Sub(lengths, from), 1), dtypes.Float32), b, 1)
 	wide := func(n *Node) *Node { return BroadcastToDims(n, b, s, d) }
 	sum := func(weights *Node) *Node { return ReduceSum(Mul(x, wide(ConvertDType(weights, dtypes.Float32))), 1) } // [B, D]
 
@@ -289,12 +305,12 @@ func pool(poolings []Pooling, x, at, lengths *Node) *Node {
 			v = Div(sum(seen), BroadcastToDims(Sqrt(count), b, d))
 		case WeightedMean:
 			weights := Where(seen, AddScalar(place, 1), ZerosLike(place))
-			total := ReduceSum(ConvertDType(weights, dtypes.Float32), 1) // [B, 1]
+			total := MaxScalar(ReduceSum(ConvertDType(weights, dtypes.Float32), 1), 1) // [B, 1]
 			v = Div(sum(weights), BroadcastToDims(total, b, d))
 		case First:
-			v = sum(Equal(place, ZerosLike(place)))
+			v = sum(Equal(place, BroadcastToDims(first, b, s, 1)))
 		case Last:
-			v = sum(Equal(place, BroadcastToDims(AddScalar(lengths, -1), b, s, 1)))
+			v = sum(LogicalAnd(seen, Equal(place, BroadcastToDims(AddScalar(lengths, -1), b, s, 1))))
 		case Largest:
 			v = ReduceMax(Where(wide(seen), x, BroadcastToDims(Scalar(g, dtypes.Float32, -3e38), b, s, d)), 1)
 		}

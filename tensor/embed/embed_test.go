@@ -131,16 +131,21 @@ func TestPool(t *testing.T) {
 		name, why string
 		pooling   []Pooling
 		normalise bool
+		from      int32
 		want      []float32
 	}{
-		{"mean", "padding does not count", []Pooling{Mean}, false, []float32{7. / 3, -7. / 3, -3, 5, 3, 2}},
-		{"cls", "the first token", []Pooling{First}, false, []float32{1, -1, -3, 5, 1, 1}},
-		{"max", "padding is not the largest", []Pooling{Largest}, false, []float32{4, -1, -3, 5, 6, 5}},
-		{"sqrt", "over the root of the length", []Pooling{MeanSqrt}, false, []float32{root(7 / math.Sqrt(3)), root(-7 / math.Sqrt(3)), -3, 5, 6, 4}},
-		{"weighted", "later tokens count more", []Pooling{WeightedMean}, false, []float32{17. / 6, -17. / 6, -3, 5, 3.8, 2.4}},
-		{"last", "the last that is no padding", []Pooling{Last}, false, []float32{4, -4, -3, 5, 6, 2}},
-		{"joined", "one after the other", []Pooling{First, Last}, false, []float32{1, -1, 4, -4, -3, 5, -3, 5, 1, 1, 6, 2}},
-		{"unit", "length 1", []Pooling{First}, true, []float32{
+		{"mean", "padding does not count", []Pooling{Mean}, false, 0, []float32{7. / 3, -7. / 3, -3, 5, 3, 2}},
+		{"cls", "the first token", []Pooling{First}, false, 0, []float32{1, -1, -3, 5, 1, 1}},
+		{"max", "padding is not the largest", []Pooling{Largest}, false, 0, []float32{4, -1, -3, 5, 6, 5}},
+		{"sqrt", "over the root of the length", []Pooling{MeanSqrt}, false, 0, []float32{root(7 / math.Sqrt(3)), root(-7 / math.Sqrt(3)), -3, 5, 6, 4}},
+		{"weighted", "later tokens count more", []Pooling{WeightedMean}, false, 0, []float32{17. / 6, -17. / 6, -3, 5, 3.8, 2.4}},
+		{"last", "the last that is no padding", []Pooling{Last}, false, 0, []float32{4, -4, -3, 5, 6, 2}},
+		{"joined", "one after the other", []Pooling{First, Last}, false, 0, []float32{1, -1, 4, -4, -3, 5, -3, 5, 1, 1, 6, 2}},
+		{"behind a prompt", "its tokens do not count; where there are no others sentence-transformers gives zeros, or the first token", []Pooling{Mean, WeightedMean, First, Last}, false, 1, []float32{
+			3, -3, 3.2, -3.2, 2, -2, 4, -4,
+			0, 0, 0, 0, -3, 5, 0, 0,
+			11. / 3, 7. / 3, 37. / 9, 23. / 9, 2, 0, 6, 2}},
+		{"unit", "length 1", []Pooling{First}, true, 0, []float32{
 			root(math.Sqrt2 / 2), root(-math.Sqrt2 / 2), root(-3 / math.Sqrt(34)), root(5 / math.Sqrt(34)), root(math.Sqrt2 / 2), root(math.Sqrt2 / 2)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,10 +159,11 @@ func TestPool(t *testing.T) {
 			states, err1 := tp.Floats(x, len(x)/d, d)
 			where, err2 := tp.Ints(at, b, s)
 			rows, err3 := tp.Ints(lengths, b)
-			if err := errors.Join(err1, err2, err3); err != nil {
+			from, err4 := tp.Ints([]int32{test.from}, 1)
+			if err := errors.Join(err1, err2, err3, err4); err != nil {
 				t.Fatal(err)
 			}
-			out, err := tp.Call(block.Named(), states, where, rows)
+			out, err := tp.Call(block.Named(), states, where, rows, from)
 			if err != nil {
 				t.Fatal(err)
 			}

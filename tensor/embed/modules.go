@@ -31,6 +31,7 @@ type Step struct {
 	In, Out    int    // 0 where it takes vectors of any length
 	Bias       bool
 	Activation string // of Dense, see nn.Activation
+	Residual   bool   // what Dense takes is added to what it gives, by a matrix where the lengths differ
 	Epsilon    float64
 }
 
@@ -40,6 +41,9 @@ func (s Step) Weights() []tape.Weight {
 	switch s.Kind {
 	case Dense:
 		ws = append(ws, tape.Weight{Name: s.Name + ".weight", Dims: []int{s.Out, s.In}})
+		if s.Residual && s.In != s.Out {
+			ws = append(ws, tape.Weight{Name: s.residual() + ".weight", Dims: []int{s.Out, s.In}})
+		}
 	case LayerNorm:
 		ws = append(ws, tape.Weight{Name: s.Name + ".weight", Dims: []int{s.In}})
 	}
@@ -48,6 +52,9 @@ func (s Step) Weights() []tape.Weight {
 	}
 	return ws
 }
+
+// residual is the name of the matrix beside Dense's own.
+func (s Step) residual() string { return strings.TrimSuffix(s.Name, "linear") + "residual" }
 
 // weightNames are those of all steps.
 func (o Options) weightNames() []string {
@@ -79,7 +86,14 @@ const mostWidth = 1 << 20
 func (s Step) apply(w *nn.Weights, v *Node) *Node {
 	switch s.Kind {
 	case Dense:
-		return nn.Activation(s.Activation)(nn.Linear(w, s.Name, v))
+		out := nn.Activation(s.Activation)(nn.Linear(w, s.Name, v))
+		switch {
+		case s.Residual && s.In == s.Out:
+			return Add(out, v)
+		case s.Residual:
+			return Add(out, nn.Linear(w, s.residual(), v))
+		}
+		return out
 	case LayerNorm:
 		var bias *Node
 		if s.Bias {
@@ -97,6 +111,9 @@ func (s Step) String() string {
 	case Normalise:
 		return " normalised"
 	case Dense:
+		if s.Residual {
+			return fmt.Sprintf(" dense %d %s residual", s.Out, s.Activation)
+		}
 		return fmt.Sprintf(" dense %d %s", s.Out, s.Activation)
 	}
 	return " layer norm"
@@ -117,12 +134,11 @@ func readModules(folder string) (list []module, found bool, err error) {
 	return list, found, err
 }
 
-// readModule follows module i. withoutPrompt is the file of a pooling that leaves
-// prompts out, "" for another.
-func (s *Settings) readModule(folder string, i int, m module) (withoutPrompt string, err error) {
+// readModule follows module i.
+func (s *Settings) readModule(folder string, i int, m module) (err error) {
 	path := filepath.Join(folder, "modules.json")
 	if !filepath.IsLocal(m.Path) && m.Path != "" {
-		return "", fmt.Errorf("%s: path %q leads out of the folder; expected one inside it", path, m.Path)
+		return fmt.Errorf("%s: path %q leads out of the folder; expected one inside it", path, m.Path)
 	}
 	config := filepath.Join(folder, m.Path, "config.json")
 	kind := m.kind()
@@ -131,9 +147,8 @@ func (s *Settings) readModule(folder string, i int, m module) (withoutPrompt str
 		s.Encoder = m.Path
 	case kind == "Pooling" && i == 1:
 		var whole bool
-		if s.Pooling, whole, err = readPooling(config); !whole {
-			withoutPrompt = config
-		}
+		s.Pooling, whole, err = readPooling(config)
+		s.WithoutPrompt = !whole
 	case kind == "Dropout" && i > 1: // does nothing outside training
 	case kind == string(Normalise) && i > 1:
 		s.Steps = append(s.Steps, Step{Kind: Normalise})
@@ -156,7 +171,7 @@ func (s *Settings) readModule(folder string, i int, m module) (withoutPrompt str
 			err = fmt.Errorf("%s: %w", config, err)
 		}
 	}
-	return withoutPrompt, err
+	return err
 }
 
 // torchActivations are the classes of torch.nn that a Dense module can name, as
@@ -200,9 +215,6 @@ func (s *Settings) addDense(path string, i int, folder string) error {
 			errs = append(errs, fmt.Errorf("%s: a Dense module from or to %q; expected sentence_embedding, the pooled vector; choose another model", path, *name))
 		}
 	}
-	if c.Residual {
-		errs = append(errs, fmt.Errorf("%s: use_residual is true; expected false; choose another model", path))
-	}
 	act := "tanh"
 	if c.Activation != nil {
 		var err error
@@ -212,7 +224,7 @@ func (s *Settings) addDense(path string, i int, folder string) error {
 	}
 	s.Steps = append(s.Steps, Step{
 		Kind: Dense, Name: fmt.Sprintf("module %d.linear", i), Path: folder, In: c.In, Out: c.Out,
-		Bias: c.Bias == nil || *c.Bias, Activation: act,
+		Bias: c.Bias == nil || *c.Bias, Activation: act, Residual: c.Residual,
 	})
 	return errors.Join(errs...)
 }

@@ -1,7 +1,6 @@
 package embed
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +28,8 @@ type Settings struct {
 	LowerCase bool // texts are lower-cased before the tokenizer
 	// Prompts go before a text, unseparated.
 	QueryPrompt, PassagePrompt string
-	Truncate                   int // how many numbers of a vector count; 0 for all
+	WithoutPrompt              bool // their tokens are left out of the pooling
+	Truncate                   int  // how many numbers of a vector count; 0 for all
 	// Similarity is what vectors are compared by.
 	Similarity Similarity
 	// LikeLocalRQA says that LocalRQA trained and searched with the model, which is
@@ -63,22 +63,16 @@ func ReadSettings(folder, name string) (Settings, error) {
 	}
 	s.Plain = !found
 	var errs []error
-	withoutPrompt := ""
 	if found {
 		s.Steps, s.Pooling = nil, nil
 		for i, m := range modules {
-			pooled, err := s.readModule(folder, i, m)
-			errs = append(errs, err)
-			withoutPrompt = cmp.Or(withoutPrompt, pooled)
+			errs = append(errs, s.readModule(folder, i, m))
 		}
 		if len(modules) < 2 && errors.Join(errs...) == nil {
 			errs = append(errs, fmt.Errorf("%s: %d modules; expected a Transformer and Pooling, which makes one vector of its output", filepath.Join(folder, "modules.json"), len(modules)))
 		}
 	}
 	errs = append(errs, s.readLength(filepath.Join(folder, s.Encoder), "feature-extraction"), s.readPrompts(folder, name, found))
-	if withoutPrompt != "" && s.QueryPrompt+s.PassagePrompt != "" {
-		errs = append(errs, fmt.Errorf("%s: include_prompt is false; expected true, or no prompts; models whose prompts are left out of the pooling are not supported", withoutPrompt))
-	}
 	if err := errors.Join(errs...); err != nil {
 		return Settings{}, err
 	}
