@@ -87,9 +87,11 @@ func (x *answerer) answer(ctx context.Context, question string, history []datase
 	if search[0] != question {
 		a.Search = search[0]
 	}
-	for _, h := range hits[0] {
-		d := x.retriever.Documents()[h.Index]
-		q.Passages = append(q.Passages, d)
+	if q.Passages, err = retrieve.ReadHits(ctx, x.retriever.Documents(), hits[0]); err != nil {
+		return nil, err
+	}
+	for i, h := range hits[0] {
+		d := q.Passages[i]
 		a.Citations = append(a.Citations, citation{Document: h.Index, Score: float64(h.Score), Text: d.Text(), Metadata: d.Metadata})
 	}
 	a.Seconds.Retrieval = time.Since(began).Seconds()

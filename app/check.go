@@ -13,6 +13,7 @@ import (
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
+	"gorqa/text/retrieve"
 )
 
 // checks looks at what stands between settings and a run, before anything long
@@ -49,7 +50,12 @@ func newChecks(ctx context.Context, c config.Train, show *report.Run) *checks {
 		c: c,
 		session: session{
 			hub: c.Hub, show: show, located: map[string]string{},
-			documents: sync.OnceValues(func() ([]dataset.Document, error) { return dataset.ReadDocuments(ctx, c.FullDatasetFilePath) }),
+			documents: sync.OnceValues(func() ([]dataset.Document, error) {
+				if c.FullDatasetFilePath == "" {
+					return nil, nil // the index holds them
+				}
+				return dataset.ReadDocuments(ctx, c.FullDatasetFilePath)
+			}),
 		},
 	}
 }
@@ -139,7 +145,7 @@ func (d *checks) indexFolder(context.Context) (string, error) {
 		return "", nil
 	}
 	err := writable(dir)
-	if there, _ := filepath.Glob(filepath.Join(dir, "vectors-*.gorqa")); err != nil && (d.index || len(there) == 0) {
+	if err != nil && (d.index || !retrieve.Keeps(dir)) {
 		return "", fmt.Errorf("full_dataset_index_path: %w", err)
 	}
 	return dir, nil

@@ -166,6 +166,7 @@ func (s session) openPassages(ctx context.Context, c config.Passages, b config.D
 		if o.Documents, err = s.documents(); err != nil {
 			return nil, err
 		}
+		o.Stored = o.Documents == nil
 	}
 	if c.Embeds() {
 		if o.Embedder, err = s.openEmbedder(ctx, c.EmbeddingModel); err != nil {

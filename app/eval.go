@@ -152,6 +152,6 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	}
 	stats, index := found.index.Stats(), found.index
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
-		report.Clean(c.FullDatasetIndexPath), len(index.Documents()), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
+		report.Clean(c.FullDatasetIndexPath), index.Documents().Len(), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
 	return errors.Join(err, found.passages.Close())
 }

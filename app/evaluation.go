@@ -63,12 +63,14 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 	x.retriever, x.passages = found.retriever, found.passages
 	s.show.Say("Retriever: %s", found.name)
 	docs := x.retriever.Documents()
-	if n := len(docs); x.options.TopK > n {
-		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", b.FullDatasetFilePath, n, x.options.TopK)
+	if n := docs.Len(); x.options.TopK > n {
+		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", cmp.Or(b.FullDatasetFilePath, b.FullDatasetIndexPath), n, x.options.TopK)
 		x.options.TopK = n
 	}
-	if err := qa.CheckDocuments(g, b.FullDatasetFilePath, docs); err != nil {
-		return nil, errors.Join(err, x.close())
+	if list, ok := docs.(retrieve.List); ok { // of others, those that are found are looked at
+		if err := qa.CheckDocuments(g, b.FullDatasetFilePath, list); err != nil {
+			return nil, errors.Join(err, x.close())
+		}
 	}
 	return x, nil
 }

@@ -110,8 +110,12 @@ func (x *evaluation) cite(ctx context.Context, queries []evaluate.Query) ([][]se
 	}
 	found := make([][]serve.Citation, len(hits))
 	for i, of := range hits {
-		for _, h := range of {
-			found[i] = append(found[i], serve.Citation{Index: h.Index, Score: float64(h.Score), Document: x.retriever.Documents()[h.Index]})
+		docs, err := retrieve.ReadHits(ctx, x.retriever.Documents(), of)
+		if err != nil {
+			return nil, err
+		}
+		for j, h := range of {
+			found[i] = append(found[i], serve.Citation{Index: h.Index, Score: float64(h.Score), Document: docs[j]})
 		}
 	}
 	return found, nil

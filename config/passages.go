@@ -98,8 +98,8 @@ func (m *Passages) check(p *problems) {
 }
 
 // checkPool asks for what the passages are retrieved from.
-func (m *Passages) checkPool(p *problems, documents string) {
-	if m.RetrievalPool != Gold {
+func (m *Passages) checkPool(p *problems, documents, index string) {
+	if m.RetrievalPool != Gold && (index == "" || m.Retriever == BM25) {
 		p.needed(documents, "full_dataset_file_path", "the documents to retrieve training passages from, or --retrieval_pool gold")
 	}
 }
@@ -155,7 +155,7 @@ func (c *Contexts) Validate() error {
 	var p problems
 	p.needed(c.TrainFile, "train_file", "the rows to find passages for")
 	c.Passages.check(&p)
-	c.checkPool(&p, c.FullDatasetFilePath)
+	c.checkPool(&p, c.FullDatasetFilePath, c.FullDatasetIndexPath)
 	c.Rerank.check(&p)
 	c.Prompt.check(&p)
 	return p.join()

@@ -52,7 +52,7 @@ func TestSwR(t *testing.T) {
 		{name: "never any", why: "0 to 0 is SFT", args: []string{"--vary_k", "0:0"}, problems: []string{`--vary_k: "0:0" found; MIN:MAX expected`}},
 		{name: "unknown words", why: "the choices are named", args: []string{"--retriever", "colbert", "--retrieval_pool", "all"}, problems: []string{
 			`--retriever: "colbert" found; dense, bm25, hybrid or openai expected`, `--retrieval_pool: "all" found; documents or gold expected`}},
-		{name: "documents", why: "training needs them although evaluation does not", args: []string{"--eval_contexts", "gold", "--full_dataset_file_path="}, problems: []string{
+		{name: "documents", why: "training needs them although evaluation does not", args: []string{"--eval_contexts", "gold", "--full_dataset_file_path=", "--full_dataset_index_path="}, problems: []string{
 			"full_dataset_file_path: missing; expected: the documents to retrieve training passages from, or --retrieval_pool gold"}},
 		{name: "no documents", why: "gold passages are enough", args: []string{"--eval_contexts", "gold", "--full_dataset_file_path=", "--retrieval_pool", "gold"}, want: func(c *Train) {
 			c.EvalContexts, c.FullDatasetFilePath, c.RetrievalPool = []string{Gold}, "", Gold

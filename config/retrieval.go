@@ -60,14 +60,16 @@ func (m *Database) declare(s *set) {
 }
 
 func declareDocuments(s *set, file, index *string) {
-	s.text(file, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl")
-	s.text(index, "full_dataset_index_path", "PATH", "where their vectors are kept; made when not there, and only new documents are embedded")
+	s.text(file, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl; if not given, those that full_dataset_index_path holds")
+	s.text(index, "full_dataset_index_path", "PATH", "folder where they and their vectors are kept; made when not there, and only new documents are embedded")
 	s.alias("full_dataset_file_path", "document_path")
 	s.alias("full_dataset_index_path", "index_path")
 }
 
 func (m *Database) check(p *problems, why string) {
-	p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from"+why)
+	if m.FullDatasetIndexPath == "" || m.EvalRetriever == BM25 {
+		p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from, or with vectors full_dataset_index_path, an index that holds them"+why)
+	}
 	if m.EvalRetriever != BM25 {
 		p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model, or --eval_retriever bm25"+why)
 	}

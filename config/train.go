@@ -135,7 +135,7 @@ func (c *Train) check(p *problems) {
 	if c.Augments() {
 		c.Passages.check(p)
 		if !retrieves {
-			c.checkPool(p, c.FullDatasetFilePath)
+			c.checkPool(p, c.FullDatasetFilePath, c.FullDatasetIndexPath)
 		}
 	}
 	c.Generation.check(p)

@@ -2,6 +2,7 @@ package qa
 
 import (
 	"context"
+	"fmt"
 
 	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
@@ -11,15 +12,23 @@ import (
 )
 
 // BuildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
-// none.
+// none. Without documents the index is over those that dir keeps.
 func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedder retrieve.Embedder, metric retrieve.Metric, show *report.Run) (*retrieve.Index, error) {
 	opt := retrieve.DefaultOptions()
 	opt.Metric = metric
 	if xla.Available() == nil {
-		opt.Products = products
+		opt.Products = newProducts
+	}
+	if docs == nil {
+		index, err := retrieve.Open(ctx, dir, embedder, opt)
+		if err == nil {
+			show.Say("Index of %s: %d documents", dir, index.Documents().Len())
+		}
+		return index, err
 	}
 	progress := show.Progress()
 	opt.Progress = func(done, total int) { progress.Set("Embedding documents", done, total) }
+	opt.Waiting = func() { show.Say("Index: another process adds to %s; waiting for it", dir) }
 	index, err := retrieve.Build(ctx, dir, docs, embedder, opt)
 	progress.End()
 	if err != nil {
@@ -29,7 +38,11 @@ func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 	if stats.Said != "" {
 		show.Say("Index: %s", stats.Said)
 	}
-	show.Say("Index over %d documents: %d texts from the cache, %d embedded", len(docs), stats.Cached+stats.Taken, stats.Embedded)
+	gone := ""
+	if stats.Dropped > 0 {
+		gone = fmt.Sprintf(", %d of documents that were changed or removed", stats.Dropped)
+	}
+	show.Say("Index over %d documents: %d texts from the cache, %d embedded%s", len(docs), stats.Cached+stats.Taken, stats.Embedded, gone)
 	if x, ok := embedder.(*Embedder); ok {
 		return index, x.WarnOfLong(ctx, docs, show)
 	}
@@ -37,8 +50,27 @@ func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 }
 
 // products searches by the kernels of the processor.
-func products(ctx context.Context, queries, rows []float32, width, k int) ([][]retrieve.Hit, error) {
-	found, err := cpu.TopK(ctx, queries, rows, width, k)
+type products struct {
+	codes *cpu.Codes // nil where there are none
+}
+
+func newProducts(n, width int) retrieve.Products { return products{cpu.NewCodes(n, width)} }
+
+func kernelRows(r retrieve.Rows) cpu.Rows {
+	return cpu.Rows{Values: r.Values, Width: r.Width, Stride: r.Stride, Factors: r.Factors}
+}
+
+// Prepare implements retrieve.Products.
+func (p products) Prepare(first int, rows retrieve.Rows) error {
+	if p.codes == nil {
+		return nil
+	}
+	return p.codes.Set(first, kernelRows(rows))
+}
+
+// TopK implements retrieve.Products.
+func (p products) TopK(ctx context.Context, queries []float32, rows retrieve.Rows, k int) ([][]retrieve.Hit, error) {
+	found, err := cpu.TopK(ctx, queries, kernelRows(rows), p.codes, k)
 	hits := make([][]retrieve.Hit, len(found))
 	for q, best := range found {
 		for _, h := range best {

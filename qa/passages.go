@@ -23,7 +23,8 @@ type Passages struct {
 	reranker  *Reranker          // nil for none
 	top       int                // passages that it scores
 	metric    retrieve.Metric    // of its vectors
-	documents []dataset.Document // nil for the gold passages of the rows
+	documents []dataset.Document // nil for the gold passages of the rows, or those of the index
+	stored    bool               // they are those of the index
 	index     string             // folder of the documents' vectors
 	built     retrieve.Retriever // over documents; nil until needed
 	Kept      string             // the run whose contexts must stay as they are; "" for none
@@ -47,14 +48,15 @@ type PassagesOptions struct {
 	Endpoint   string             // its model, for EndpointRetriever
 	Similarity string             // that vectors are compared by; "" for what the model says
 	Documents  []dataset.Document // nil for the gold passages of the rows
-	Index      string             // folder of the documents' vectors, "" for none
+	Stored     bool               // the documents are those that Index holds
+	Index      string             // folder of the documents and their vectors, "" for none
 	Reranker   *Reranker          // puts what is found in order anew, nil for none; the passages close it
 	RerankTop  int                // passages that it scores for a question
 }
 
 // OpenPassages prepares what passages are found by.
 func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
-	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
+	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, stored: o.Stored, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
 	if err := p.open(o); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -141,9 +143,9 @@ func (p *Passages) Contexts(ctx context.Context, rows string, examples []dataset
 	if len(examples) == 0 {
 		return nil, nil
 	}
-	docs := p.documents
-	if docs == nil {
-		docs = recipe.GoldPool(examples)
+	docs, err := p.pool(ctx, examples)
+	if err != nil {
+		return nil, err
 	}
 	opt, lowered := opt.Within(len(docs))
 	if lowered {
@@ -199,7 +201,7 @@ func (p *Passages) build(ctx context.Context, docs []dataset.Document, examples 
 		if r, _, err = p.over(ctx, docs); err != nil {
 			return nil, err
 		}
-		if p.documents != nil {
+		if p.documents != nil || p.stored {
 			p.built = r
 		}
 	}
@@ -212,7 +214,26 @@ func (p *Passages) Retriever(ctx context.Context) (retrieve.Retriever, *retrieve
 	return p.over(ctx, p.documents)
 }
 
-// Documents are those to retrieve from, nil for the gold passages of the rows.
+// pool is the documents that contexts are made of.
+func (p *Passages) pool(ctx context.Context, examples []dataset.Example) ([]dataset.Document, error) {
+	if !p.stored {
+		if p.documents == nil {
+			return recipe.GoldPool(examples), nil
+		}
+		return p.documents, nil
+	}
+	if p.built == nil {
+		r, _, err := p.over(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		p.built = r
+	}
+	return retrieve.ReadAll(ctx, p.built.Documents())
+}
+
+// Documents are those to retrieve from, nil for the gold passages of the rows and for what
+// the index holds.
 func (p *Passages) Documents() []dataset.Document { return p.documents }
 
 // Name identifies the retriever and its settings.
@@ -237,18 +258,24 @@ func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retriev
 		return words, nil, err
 	}
 	dir := p.index
-	if p.documents == nil {
+	switch {
+	case p.stored:
+		docs = nil
+	case p.documents == nil:
 		dir = "" // it keeps the vectors of one list of documents, which these are not
 	}
 	dense, err := BuildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
 	if err != nil || p.kind != HybridRetriever {
 		return dense, dense, err
 	}
+	if docs, err = retrieve.ReadAll(ctx, dense.Documents()); err != nil {
+		return nil, nil, err
+	}
 	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 	if err != nil {
 		return nil, nil, err
 	}
-	both, err := retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+	both, err := retrieve.NewHybrid(ctx, retrieve.DefaultHybridOptions(), dense, words)
 	return both, dense, err
 }
 

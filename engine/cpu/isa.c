@@ -26,7 +26,7 @@ int isa_best(void) {
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return ISA_AVX2;
-    if (!__builtin_cpu_supports("avx512bf16")) return ISA_AVX512;
+    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vnni")) return ISA_AVX512;
     return amx() ? ISA_AMX : ISA_AVX512BF16;
 }
 #else

@@ -7,6 +7,7 @@
 
 #include "adamw.h"
 #include "attention.h"
+#include "codes.h"
 #include "decode.h"
 #include "gemm.h"
 #include "search.h"
@@ -23,6 +24,11 @@ typedef struct {
     void (*decode_gemm)(const decode_product *p, int from, int to);
     void (*decode_attention)(const decode_head *h);
     void (*round_bf16)(uint16_t *to, const float *from, long n);
+
+    // These are NULL where bytes are not multiplied: they are with bf16.
+    void (*codes_set)(uint8_t *panels, const float *rows, const float *factors, long n, long width, long stride);
+    void (*codes_query)(code_query *q, int8_t *codes, long step, const float *query, long width);
+    void (*codes_search)(const code_search *s);
 
     // These are NULL where there are only kernels for bf16.
     void (*gated)(float *g, const float *u, long n, int gelu);

@@ -47,9 +47,18 @@ func SoftCap([]float32, float64)                                         {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
 	return nil, ErrNoKernels
 }
-func TopK(context.Context, []float32, []float32, int, int) ([][]Hit, error) {
+func TopK(context.Context, []float32, Rows, *Codes, int) ([][]Hit, error) {
 	return nil, ErrNoKernels
 }
+
+// CodeRows is what the first row of Set is a multiple of.
+const CodeRows = 16
+
+// Codes are none.
+type Codes struct{}
+
+func NewCodes(int, int) *Codes       { return nil }
+func (c *Codes) Set(int, Rows) error { return ErrNoKernels }
 
 // KVCache is empty.
 type KVCache struct{}

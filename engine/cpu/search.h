@@ -2,11 +2,12 @@
 
 #pragma once
 
-// A search over some rows [n, width], of which the first has the index first, against queries
+// A search over some rows [n, stride] of which width values are taken; of the rows the first has the index first, against queries
 // [nq, width]. scores and index [nq, k] and found [nq] hold the best so far, best first.
 typedef struct {
     const float *queries, *rows;
-    long nq, n, width, first, k;
+    const float *factors; // what a row's products are multiplied by, NULL for nothing
+    long nq, n, width, stride, first, k;
     float *scores;
     int *index;
     int *found;

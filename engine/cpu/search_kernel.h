@@ -18,25 +18,6 @@ INLINE int any(VI is) {
 #endif
 }
 
-// offer enters a row among the k best of a query, after those of the same score.
-static void offer(const search *s, long q, float score, int row) {
-    float *scores = s->scores + q * s->k;
-    int *index = s->index + q * s->k;
-    long at = s->found[q];
-    if (at == s->k) {
-        if (!(score > scores[at - 1])) return;
-        at--;
-    } else {
-        s->found[q]++;
-    }
-    for (; at > 0 && score > scores[at - 1]; at--) {
-        scores[at] = scores[at - 1];
-        index[at] = index[at - 1];
-    }
-    scores[at] = score;
-    index[at] = row;
-}
-
 // score_panel offers the rows of a panel, from row on, to count queries, from query on.
 INLINE void score_panel(const search *s, long query, const float *panel, long row, const int count) {
     VF x[QUERIES][2];
@@ -53,6 +34,12 @@ INLINE void score_panel(const search *s, long query, const float *panel, long ro
         }
     }
     const long rows = s->n - row < PANEL ? s->n - row : PANEL;
+    if (s->factors) {
+        float factors[PANEL] = {0};
+        memcpy(factors, s->factors + row, sizeof(float) * rows);
+        UNROLL(12)
+        for (int q = 0; q < count; q++) x[q][0] *= AT(factors), x[q][1] *= AT(factors + LANES);
+    }
     UNROLL(12)
     for (int q = 0; q < count; q++) {
         if (s->found[query + q] == s->k) {
@@ -69,12 +56,12 @@ INLINE void score_panel(const search *s, long query, const float *panel, long ro
 // fill_panel makes the panel of the rows from row on, and asks for those of the next one, in the
 // order in which they lie in memory.
 static void fill_panel(const search *s, long row, float *panel) {
-    const float *from = s->rows + row * s->width;
-    const char *next = (const char *)(row + PANEL < s->n ? from + PANEL * s->width : from);
+    const float *from = s->rows + row * s->stride;
+    const char *next = (const char *)(row + PANEL < s->n ? from + PANEL * s->stride : from);
     const long rows = s->n - row < PANEL ? s->n - row : PANEL;
     for (long i = 0; i < s->width; i += LANES) {
         const long columns = s->width - i < LANES ? s->width - i : LANES;
-        transpose(panel + i * PANEL, PANEL, from + i, s->width, columns, rows, 0);
+        transpose(panel + i * PANEL, PANEL, from + i, s->stride, columns, rows, 0);
         for (long line = 0; line < columns * PANEL * 4; line += 64) __builtin_prefetch(next + line, 0, 2);
         next += columns * PANEL * 4;
     }

@@ -26,7 +26,10 @@ typedef struct {
 #include "attention_kernel.h"
 #include "decode_kernel.h"
 #include "gemm_kernel.h"
-#ifndef BF16_PRODUCTS
+#include "search_offer.h"
+#ifdef BF16_PRODUCTS
+#include "codes_kernel.h"
+#else
 #include "elementwise_kernel.h"
 #include "search_kernel.h"
 #endif
@@ -42,7 +45,11 @@ const kernels KERNELS = {
     .decode_gemm = decode_gemm_part,
     .decode_attention = decode_head_part,
     .round_bf16 = decode_round,
-#ifndef BF16_PRODUCTS
+#ifdef BF16_PRODUCTS
+    .codes_set = set_codes,
+    .codes_query = set_query,
+    .codes_search = search_codes,
+#else
     .gated = gate,
     .soft_cap = cap_values,
     .accumulate_bf16 = add_bf16,

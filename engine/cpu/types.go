@@ -131,3 +131,21 @@ type Hit struct {
 	Row   int
 	Score float32
 }
+
+// Rows are vectors of Width values, each Stride values behind the one before.
+type Rows struct {
+	Values        []float32
+	Width, Stride int
+	Factors       []float32 // what the products of each row are multiplied by; nil for nothing
+}
+
+// between are the rows from one up to another.
+func (r Rows) between(from, to int) Rows {
+	r.Values = r.Values[from*r.Stride : to*r.Stride]
+	if r.Factors != nil {
+		r.Factors = r.Factors[from:to]
+	}
+	return r
+}
+
+func (r Rows) count() int { return len(r.Values) / max(1, r.Stride) }

@@ -269,7 +269,10 @@ func findPassages(ctx context.Context, r *Rows, s Split, o Options) error {
 		return nil
 	}
 	for name, retriever := range o.Retrievers {
-		docs := retriever.Documents()
+		docs, err := retrieve.ReadAll(ctx, retriever.Documents())
+		if err != nil {
+			return err
+		}
 		hits, err := retriever.TopK(ctx, queries, min(o.Ks[len(o.Ks)-1], len(docs)))
 		if err != nil {
 			return err

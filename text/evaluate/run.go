@@ -248,8 +248,7 @@ func (r *run) word(ctx context.Context) ([]string, time.Duration, error) {
 // retrieve finds the passages of every example, by the texts to search with, and
 // says how long it took.
 func (r *run) retrieve(ctx context.Context, retriever retrieve.Retriever, searches []string) ([][]Passage, time.Duration, error) {
-	docs := retriever.Documents()
-	ids := map[int]string{}
+	all := retriever.Documents()
 	var found [][]Passage
 	var took time.Duration
 	for chunk := range slices.Chunk(searches, r.opt.ChunkRows) {
@@ -266,15 +265,20 @@ func (r *run) retrieve(ctx context.Context, retriever retrieve.Retriever, search
 			return nil, 0, fmt.Errorf("evaluation: the retriever gave %d lists for %d questions", len(hits), len(chunk))
 		}
 		for _, list := range hits {
+			for _, h := range list {
+				if h.Index < 0 || h.Index >= all.Len() {
+					return nil, 0, fmt.Errorf("evaluation: the retriever gave document %d of %d; build the index again", h.Index, all.Len())
+				}
+			}
+			start := time.Now()
+			docs, err := retrieve.ReadHits(ctx, all, list)
+			took += time.Since(start)
+			if err != nil {
+				return nil, 0, fmt.Errorf("evaluation: reading documents: %w", err)
+			}
 			passages := make([]Passage, len(list))
 			for i, h := range list {
-				if h.Index < 0 || h.Index >= len(docs) {
-					return nil, 0, fmt.Errorf("evaluation: the retriever gave document %d of %d; build the index again", h.Index, len(docs))
-				}
-				if _, ok := ids[h.Index]; !ok {
-					ids[h.Index] = docs[h.Index].Key()
-				}
-				passages[i] = Passage{Document: docs[h.Index], ID: ids[h.Index], Index: &h.Index, Score: &h.Score}
+				passages[i] = Passage{Document: docs[i], ID: docs[i].Key(), Index: &h.Index, Score: &h.Score}
 			}
 			found = append(found, passages)
 		}

@@ -29,7 +29,7 @@ type fixed struct {
 	hits map[string][]int
 }
 
-func (f fixed) Documents() []dataset.Document { return f.docs }
+func (f fixed) Documents() retrieve.Documents { return retrieve.List(f.docs) }
 
 func (f fixed) TopK(_ context.Context, queries []string, k int) ([][]retrieve.Hit, error) {
 	out := make([][]retrieve.Hit, len(queries))

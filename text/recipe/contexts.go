@@ -203,7 +203,11 @@ func BuildContexts(ctx context.Context, examples []dataset.Example, r retrieve.R
 	if len(examples) == 0 {
 		return nil, errors.New("contexts: no rows; expected one at least; check the data file")
 	}
-	b := &builder{opt: opt, examples: examples, r: r, docs: r.Documents(), contexts: make([]Context, len(examples))}
+	docs, err := retrieve.ReadAll(ctx, r.Documents())
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{opt: opt, examples: examples, r: r, docs: docs, contexts: make([]Context, len(examples))}
 	if n := len(b.docs); n == 0 {
 		return nil, errors.New("contexts: there are no documents to retrieve from; expected some; check the document file, or that rows have gold passages")
 	} else if n < opt.largest() {

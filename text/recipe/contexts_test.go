@@ -26,7 +26,7 @@ type ring struct {
 	alter func([][]retrieve.Hit) ([][]retrieve.Hit, error)
 }
 
-func (r *ring) Documents() []dataset.Document { return r.docs }
+func (r *ring) Documents() retrieve.Documents { return retrieve.List(r.docs) }
 
 func (r *ring) TopK(ctx context.Context, questions []string, k int) ([][]retrieve.Hit, error) {
 	r.calls++

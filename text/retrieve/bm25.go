@@ -105,7 +105,7 @@ func NewBM25(docs []dataset.Document, opt BM25Options) (*BM25, error) {
 }
 
 // Documents returns the documents that hits point into.
-func (x *BM25) Documents() []dataset.Document { return x.docs }
+func (x *BM25) Documents() Documents { return List(x.docs) }
 
 // TopK returns the documents of the highest BM25 score for each query, k at
 // most: a document that shares no word with the query is not found, whatever its

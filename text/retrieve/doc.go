@@ -11,8 +11,6 @@ package retrieve
 import (
 	"context"
 	"fmt"
-
-	"gorqa/text/dataset"
 )
 
 // Kind says what a text is embedded as. Some models put a different prefix
@@ -60,8 +58,8 @@ type Retriever interface {
 	// shares no word with them. A k below 1 or above the number of documents
 	// is an error.
 	TopK(ctx context.Context, queries []string, k int) ([][]Hit, error)
-	// Documents returns the list that hits point into. It must not be changed.
-	Documents() []dataset.Document
+	// Documents returns the list that hits point into.
+	Documents() Documents
 }
 
 // checkK reports a k that n documents cannot satisfy.

@@ -238,7 +238,7 @@ func (x *Index) takeOver(ctx context.Context, dir string, missing []entry) (map[
 // apart is the distance of two vectors as a part of the first one's length, as
 // the index compares them.
 func (x *Index) apart(a, b []float32) float64 {
-	if x.metric == Cosine {
+	if x.opt.Metric == Cosine {
 		a, b = append([]float32(nil), a...), append([]float32(nil), b...)
 		normalise(a, len(a))
 		normalise(b, len(b))

@@ -98,7 +98,7 @@ func TestForeignVectors(t *testing.T) {
 				test.edit(t, dir)
 			}
 			e := &fake{name: "m", width: len(test.set[g.Texts[0]]), set: test.set}
-			x, err := retrieve.Build(t.Context(), dir, documents(test.texts...), e, retrieve.Options{Metric: test.metric, ChunkTexts: 8})
+			x, err := retrieve.Build(t.Context(), dir, documents(test.texts...), e, retrieve.Options{Metric: test.metric, ChunkTexts: 8, ChunkBytes: 1 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestForeignVectors(t *testing.T) {
 				t.Errorf("%s: %+v; %d taken over, %d embedded and %q expected", test.why, s, test.taken, test.embedded, test.said)
 			}
 			// The next run finds all in gorqa's own file, and the same hits.
-			again, err := retrieve.Build(t.Context(), dir, documents(test.texts...), &fake{name: "m", width: e.width, set: test.set, fail: 1}, retrieve.Options{Metric: test.metric, ChunkTexts: 8})
+			again, err := retrieve.Build(t.Context(), dir, documents(test.texts...), &fake{name: "m", width: e.width, set: test.set, fail: 1}, retrieve.Options{Metric: test.metric, ChunkTexts: 8, ChunkBytes: 1 << 10})
 			if err != nil || again.Stats().Cached != len(test.texts) || again.Stats().Said != "" {
 				t.Errorf("again: %v, %+v", err, again.Stats())
 			}

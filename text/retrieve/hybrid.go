@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"gorqa/text/dataset"
 )
 
 // HybridOptions are the settings of [NewHybrid].
@@ -42,16 +40,22 @@ type Hybrid struct {
 }
 
 // NewHybrid fuses two or more retrievers that were built over the same documents.
-func NewHybrid(opt HybridOptions, parts ...Retriever) (*Hybrid, error) {
+func NewHybrid(ctx context.Context, opt HybridOptions, parts ...Retriever) (*Hybrid, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
 	if len(parts) < 2 {
 		return nil, fmt.Errorf("retrieve: %d retrievers to fuse; expected two or more", len(parts))
 	}
-	first := parts[0].Documents()
+	first, err := ReadAll(ctx, parts[0].Documents())
+	if err != nil {
+		return nil, err
+	}
 	for i, p := range parts[1:] {
-		docs := p.Documents()
+		docs, err := ReadAll(ctx, p.Documents())
+		if err != nil {
+			return nil, err
+		}
 		if len(docs) != len(first) {
 			return nil, fmt.Errorf("retrieve: retriever %d holds %d documents, the first %d; expected the same list; build them over one document file", i+2, len(docs), len(first))
 		}
@@ -65,12 +69,12 @@ func NewHybrid(opt HybridOptions, parts ...Retriever) (*Hybrid, error) {
 }
 
 // Documents returns the documents that hits point into.
-func (h *Hybrid) Documents() []dataset.Document { return h.parts[0].Documents() }
+func (h *Hybrid) Documents() Documents { return h.parts[0].Documents() }
 
 // TopK returns the k documents of the highest fused score for each query. A
 // document that none of the rankings holds is not found.
 func (h *Hybrid) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
-	n := len(h.Documents())
+	n := h.Documents().Len()
 	if err := checkK(k, n); err != nil {
 		return nil, err
 	}

@@ -2,14 +2,12 @@ package retrieve
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
+	"runtime"
 	"slices"
-
-	"gorqa/text/dataset"
+	"sync"
 )
 
 // Metric says how two vectors are compared.
@@ -61,24 +59,55 @@ func (m Metric) score() func(a, b []float32) float32 {
 	}
 }
 
-// Options are the settings of [Build].
+// Rows are vectors as they lie in memory: Width numbers each, Stride behind the one before.
+type Rows struct {
+	Values        []float32
+	Width, Stride int
+	Factors       []float32 // what the products of each row are multiplied by; nil for nothing
+}
+
+func (r Rows) count() int { return len(r.Values) / max(1, r.Stride) }
+
+// between are the rows from one up to another.
+func (r Rows) between(from, to int) Rows {
+	r.Values = r.Values[from*r.Stride : to*r.Stride]
+	if r.Factors != nil {
+		r.Factors = r.Factors[from:to]
+	}
+	return r
+}
+
+// Products finds rows by dot products, as this package does by itself, only faster.
+type Products interface {
+	// Prepare is handed all rows before the first search, some at a time, from first on, a
+	// multiple of 4096. Calls may overlap.
+	Prepare(first int, rows Rows) error
+	// TopK gives the k rows with the largest products for each query, best first, of equal ones
+	// the earlier row. queries are row-major, as wide as rows.
+	TopK(ctx context.Context, queries []float32, rows Rows, k int) ([][]Hit, error)
+}
+
+// Options are the settings of [Build] and [Open].
 type Options struct {
 	Metric Metric
-	// ChunkTexts is how many texts the embedder is given at once. The context
-	// is looked at and Progress is called between chunks.
-	ChunkTexts int
-	// Products, if not nil, finds the k rows with the largest dot products for each
-	// query, as this package does by itself, only faster. queries and rows are
-	// row-major, width wide.
-	Products func(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, error)
+	// ChunkTexts is how many texts the embedder is given at once, and ChunkBytes how long they
+	// are together, but for one that is longer alone. A chunk is kept once it is embedded, the
+	// context is looked at and Progress is called between chunks.
+	ChunkTexts, ChunkBytes int
+	// Products, if not nil, makes what searches n rows, each so wide.
+	Products func(n, width int) Products
 	// Progress, if not nil, is called with the number of texts embedded so far
 	// and the number that need it, first with 0 done. It is not called where
 	// every vector came from the cache.
 	Progress func(done, total int)
+	// Waiting, if not nil, is called once while another process adds to the index.
+	Waiting func()
 }
 
-// DefaultOptions returns cosine similarity in chunks of 256 texts.
-func DefaultOptions() Options { return Options{Metric: Cosine, ChunkTexts: 256} }
+// DefaultOptions returns cosine similarity in chunks of 256 texts and 64 KiB, about 16,000 tokens.
+func DefaultOptions() Options {
+	return Options{Metric: Cosine, ChunkTexts: 256, ChunkBytes: 64 << 10}
+}
 
 // Validate reports settings that cannot be used.
 func (o Options) Validate() error {
@@ -86,184 +115,50 @@ func (o Options) Validate() error {
 	if o.Metric < Cosine || o.Metric > Manhattan {
 		errs = append(errs, fmt.Errorf("retrieve: metric is %d; expected Cosine, Dot, Euclidean or Manhattan", o.Metric))
 	}
-	if o.ChunkTexts < 1 {
-		errs = append(errs, fmt.Errorf("retrieve: ChunkTexts is %d; expected at least 1", o.ChunkTexts))
+	if o.ChunkTexts < 1 || o.ChunkTexts > maxChunk {
+		errs = append(errs, fmt.Errorf("retrieve: ChunkTexts is %d; expected 1 to %d", o.ChunkTexts, maxChunk))
+	}
+	if o.ChunkBytes < 1 {
+		errs = append(errs, fmt.Errorf("retrieve: ChunkBytes is %d; expected at least 1", o.ChunkBytes))
 	}
 	return errors.Join(errs...)
 }
 
-// Index is an exact dense index: every document's vector in memory, every query
-// compared with all of them. It is safe for concurrent use if its embedder is.
+// Index is an exact dense index: every query is compared with every document's vector. The
+// vectors are in memory, or mapped from the file that keeps them. It is safe for concurrent use if
+// its embedder is.
 type Index struct {
-	docs     []dataset.Document
+	docs     Documents
 	embedder Embedder
-	metric   Metric
-	products func(ctx context.Context, queries, rows []float32, width, k int) ([][]Hit, error)
-	width    int
-	rows     []float32 // len(docs) x width
+	opt      Options
 	stats    BuildStats
+
+	rows   Rows
+	file   *vectorFile // that rows are mapped from; nil for none
+	rowOf  []int32     // of each document
+	places places      // of each row
+
+	preparing sync.Mutex
+	prepared  bool
+	products  Products // nil for none
 }
 
 // BuildStats counts where the vectors of an index came from. Several documents
 // of one text count once.
 type BuildStats struct {
-	Cached   int    // read from the cache file
+	Cached   int    // kept by the folder
 	Taken    int    // read from what another program left in the folder
 	Embedded int    // computed now
-	Dropped  int    // cache entries that no document uses any more
+	Dropped  int    // of texts that no document has any more: it was changed, or removed
 	Said     string // what was made of another program's vectors; "" without any
 }
 
-// Build returns an index over docs, each embedded by its Text as a [Passage].
-//
-// dir, if not empty, is a folder that keeps the vectors between runs, one file
-// for each embedder name, keyed by the content of the text: only texts that it
-// lacks are embedded, and entries of texts that are gone are dropped. The file
-// is replaced as a whole, and only when its content changes. A file that is
-// damaged, or whose vectors are not as wide as the embedder's, is an error that
-// names it. Vectors that LocalRQA or LangChain left in dir are taken over where
-// they are this embedder's; see BuildStats.Said. Where embedding stops half-way,
-// by an error or by ctx, the vectors that were finished are kept for the next run
-// and the error is returned.
-func Build(ctx context.Context, dir string, docs []dataset.Document, e Embedder, opt Options) (*Index, error) {
-	if err := opt.Validate(); err != nil {
-		return nil, err
+// say adds to what is said.
+func (s *BuildStats) say(text string) {
+	if s.Said != "" && text != "" {
+		text = "\n" + text
 	}
-	if len(docs) == 0 {
-		return nil, errors.New("retrieve: there are no documents to index; expected at least one; check the document file")
-	}
-	x := &Index{docs: docs, embedder: e, metric: opt.Metric, products: opt.Products}
-	b := &builder{dir: dir, embedder: e, opt: opt, stats: &x.stats}
-	if err := b.readCache(); err != nil {
-		return nil, err
-	}
-	keys := b.sort(docs)
-	if err := b.takeOver(ctx, x); err != nil {
-		return nil, err
-	}
-	if err := b.embed(ctx); err != nil {
-		return nil, err
-	}
-	if b.path != "" && (x.stats.Taken > 0 || x.stats.Embedded > 0 || x.stats.Dropped > 0) {
-		if err := writeStore(b.path, b.fresh); err != nil {
-			return nil, err
-		}
-	}
-
-	x.width = b.fresh.width
-	x.rows = make([]float32, 0, len(docs)*x.width)
-	for _, k := range keys {
-		x.rows = append(x.rows, b.fresh.vectors[k]...)
-	}
-	if x.metric == Cosine {
-		normalise(x.rows, x.width)
-	}
-	return x, nil
-}
-
-// builder gathers the vectors of one Build.
-type builder struct {
-	dir, path string // path is the cache's file, "" for none
-	embedder  Embedder
-	opt       Options
-	stats     *BuildStats
-
-	cached  *store  // what the file had
-	fresh   *store  // what the index uses
-	missing []entry // the texts that neither has, each once
-}
-
-func (b *builder) readCache() (err error) {
-	name := b.embedder.Name()
-	b.cached = &store{name: name, vectors: map[key][]float32{}}
-	if b.dir == "" {
-		return nil
-	}
-	b.path = storePath(b.dir, name)
-	if b.cached, err = readStore(b.path, name); err != nil {
-		return err
-	}
-	if w := b.embedder.Width(); w != 0 && len(b.cached.vectors) > 0 && w != b.cached.width {
-		return widthError(b.path, b.cached.width, w, b.embedder)
-	}
-	return nil
-}
-
-// sort tells what the cache has of the documents' texts from what is missing,
-// and gives each document's key.
-func (b *builder) sort(docs []dataset.Document) []key {
-	keys := make([]key, len(docs))
-	b.fresh = &store{name: b.cached.name, width: b.cached.width, vectors: make(map[key][]float32, len(docs))}
-	pending := map[key]bool{}
-	for i, d := range docs {
-		text := d.Text()
-		k := sha256.Sum256([]byte(text))
-		keys[i] = k
-		if v, ok := b.cached.vectors[k]; ok {
-			b.fresh.vectors[k] = v
-		} else if !pending[k] {
-			pending[k] = true
-			b.missing = append(b.missing, entry{k, text})
-		}
-	}
-	// Texts of like length go to the embedder together, so that it pads little.
-	slices.SortStableFunc(b.missing, func(a, b entry) int { return len(b.text) - len(a.text) })
-	b.stats.Cached = len(b.fresh.vectors)
-	b.stats.Dropped = len(b.cached.vectors) - b.stats.Cached
-	return keys
-}
-
-// takeOver takes what another program left in the folder.
-func (b *builder) takeOver(ctx context.Context, x *Index) error {
-	if b.dir == "" || len(b.missing) == 0 {
-		return nil
-	}
-	found, said, err := x.takeOver(ctx, b.dir, b.missing)
-	if err != nil {
-		return err
-	}
-	for k, v := range found {
-		b.fresh.vectors[k], b.fresh.width = v, len(v)
-	}
-	b.missing = slices.DeleteFunc(b.missing, func(m entry) bool { _, ok := found[m.key]; return ok })
-	b.stats.Taken, b.stats.Said = len(found), said
-	return nil
-}
-
-// embed embeds what is missing, and keeps what was finished where it stops.
-func (b *builder) embed(ctx context.Context) error {
-	b.stats.Embedded = len(b.missing)
-	progress := func(done int) {
-		if b.opt.Progress != nil && len(b.missing) > 0 {
-			b.opt.Progress(done, len(b.missing))
-		}
-	}
-	progress(0)
-	done := 0
-	for chunk := range slices.Chunk(b.missing, b.opt.ChunkTexts) {
-		texts := make([]string, len(chunk))
-		for i, m := range chunk {
-			texts[i] = m.text
-		}
-		vectors, err := embed(ctx, b.embedder, texts, Passage)
-		if err == nil && b.fresh.width != 0 && len(vectors[0]) != b.fresh.width {
-			err = widthError(b.path, b.fresh.width, len(vectors[0]), b.embedder)
-		}
-		if err != nil {
-			if b.path != "" && done > 0 {
-				maps.Copy(b.fresh.vectors, b.cached.vectors)
-				err = errors.Join(err, writeStore(b.path, b.fresh))
-			}
-			return err
-		}
-		b.fresh.width = len(vectors[0])
-		for i, v := range vectors {
-			b.fresh.vectors[chunk[i].key] = v
-		}
-		done += len(chunk)
-		progress(done)
-	}
-	return nil
+	s.Said += text
 }
 
 // entry is a text and its key.
@@ -273,10 +168,10 @@ type entry struct {
 }
 
 // Documents returns the documents that hits point into.
-func (x *Index) Documents() []dataset.Document { return x.docs }
+func (x *Index) Documents() Documents { return x.docs }
 
 // Width returns the length of the vectors.
-func (x *Index) Width() int { return x.width }
+func (x *Index) Width() int { return x.rows.Width }
 
 // Stats tells where the vectors came from.
 func (x *Index) Stats() BuildStats { return x.stats }
@@ -284,30 +179,166 @@ func (x *Index) Stats() BuildStats { return x.stats }
 // TopK embeds the queries and returns the k most similar documents of each. The
 // score is the cosine, the dot product or the negative distance, as built.
 func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
-	if err := checkK(k, len(x.docs)); err != nil {
+	if err := checkK(k, x.docs.Len()); err != nil {
 		return nil, err
 	}
 	if len(queries) == 0 {
 		return [][]Hit{}, nil
 	}
-	vectors, err := embed(ctx, x.embedder, queries, Query)
+	flat, err := QueryVectors(ctx, x.embedder, x.rows.Width, x.opt.Metric, queries)
 	if err != nil {
 		return nil, err
 	}
-	flat := make([]float32, 0, len(queries)*x.width)
+	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer runtime.KeepAlive(x)
+	if x.places.same() {
+		return x.search(ctx, flat, k)
+	}
+	// A row may stand for several documents or for none, and rows of one score are not in the
+	// documents' order: so many are asked for that those that matter are there.
+	n := x.rows.count()
+	for most := k + 8; ; most *= 2 {
+		found, err := x.search(ctx, flat, min(most, n))
+		if err != nil {
+			return nil, err
+		}
+		if hits, enough := x.places.hits(found, k, most >= n); enough {
+			return hits, nil
+		}
+	}
+}
+
+// QueryVectors embeds queries for an index of some width, one behind another: of unit length
+// where the metric is Cosine.
+func QueryVectors(ctx context.Context, e Embedder, width int, metric Metric, queries []string) ([]float32, error) {
+	vectors, err := embed(ctx, e, queries, Query)
+	if err != nil {
+		return nil, err
+	}
+	flat := make([]float32, 0, len(queries)*width)
 	for _, v := range vectors {
-		if len(v) != x.width {
-			return nil, widthError("", x.width, len(v), x.embedder)
+		if len(v) != width {
+			return nil, widthError("", width, len(v), e)
 		}
 		flat = append(flat, v...)
 	}
-	if x.metric == Cosine {
-		normalise(flat, x.width)
+	if metric == Cosine {
+		normalise(flat, width)
 	}
-	if x.products != nil && (x.metric == Cosine || x.metric == Dot) {
-		return x.products(ctx, flat, x.rows, x.width, k)
+	return flat, nil
+}
+
+// search finds rows.
+func (x *Index) search(ctx context.Context, queries []float32, k int) ([][]Hit, error) {
+	if x.products != nil {
+		return x.products.TopK(ctx, queries, x.rows, k)
 	}
-	return topK(ctx, flat, x.rows, x.width, k, x.metric.score())
+	return topK(ctx, queries, x.rows, k, x.opt.Metric.score())
+}
+
+// prepare reads the vectors once, before the first search.
+func (x *Index) prepare(ctx context.Context) error {
+	x.preparing.Lock()
+	defer x.preparing.Unlock()
+	if x.prepared {
+		return nil
+	}
+	n := x.rows.count()
+	if x.opt.Metric == Cosine {
+		x.rows.Factors = make([]float32, n)
+	}
+	if x.opt.Products != nil && (x.opt.Metric == Cosine || x.opt.Metric == Dot) {
+		x.products = x.opt.Products(n, x.rows.Width)
+	}
+	each := func(first, last int) error {
+		for i := first; i < last && x.rows.Factors != nil; i++ {
+			x.rows.Factors[i] = 0
+			if length := x.length(i); length > 0 {
+				x.rows.Factors[i] = float32(1 / float64(length))
+			}
+		}
+		if x.products == nil {
+			return nil
+		}
+		return x.products.Prepare(first, x.rows.between(first, last))
+	}
+	if x.file != nil {
+		if err := x.file.prepare(ctx, each); err != nil {
+			return err
+		}
+	} else if err := each(0, n); err != nil {
+		return err
+	}
+	x.places = placesOf(x.rowOf, n)
+	x.prepared = true
+	return nil
+}
+
+// length is the length of a row.
+func (x *Index) length(i int) float32 {
+	if x.file != nil {
+		return x.file.length(i)
+	}
+	var squares float64
+	for _, v := range x.rows.Values[i*x.rows.Stride:][:x.rows.Width] {
+		squares += float64(v) * float64(v)
+	}
+	return float32(math.Sqrt(squares))
+}
+
+// places are the documents of each row.
+type places struct {
+	starts, docs []int32 // nil where row and document are one
+}
+
+func placesOf(rowOf []int32, n int) places {
+	same := n == len(rowOf)
+	for i := 0; same && i < n; i++ {
+		same = rowOf[i] == int32(i)
+	}
+	if same {
+		return places{}
+	}
+	p := places{starts: make([]int32, n+1), docs: make([]int32, len(rowOf))}
+	for _, row := range rowOf {
+		p.starts[row+1]++
+	}
+	for i := range n {
+		p.starts[i+1] += p.starts[i]
+	}
+	next := slices.Clone(p.starts)
+	for doc, row := range rowOf {
+		p.docs[next[row]] = int32(doc)
+		next[row]++
+	}
+	return p
+}
+
+func (p places) same() bool { return p.starts == nil }
+
+// hits are the k best documents of rows, if these are enough to say so: where they are not all,
+// what is not among them may have the score of the last one.
+func (p places) hits(rows [][]Hit, k int, all bool) (hits [][]Hit, enough bool) {
+	hits = make([][]Hit, len(rows))
+	for q := range rows {
+		best, surely := ranking{k: k}, 0
+		for _, row := range rows[q] {
+			docs := p.docs[p.starts[row.Index]:p.starts[row.Index+1]]
+			if row.Score > rows[q][len(rows[q])-1].Score {
+				surely += len(docs)
+			}
+			for _, doc := range docs {
+				best.offer(Hit{Index: int(doc), Score: row.Score})
+			}
+		}
+		if surely < k && !all {
+			return nil, false
+		}
+		hits[q] = best.sorted()
+	}
+	return hits, true
 }
 
 // embed calls the embedder and checks what it returns: one finite vector for

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"gorqa/text/dataset"
 )
 
 // Pair is a question and a passage that may answer it.
@@ -57,7 +55,7 @@ func NewReranked(from Retriever, scorer Scorer, opt RerankOptions) (*Reranked, e
 }
 
 // Documents implements Retriever.
-func (r *Reranked) Documents() []dataset.Document { return r.from.Documents() }
+func (r *Reranked) Documents() Documents { return r.from.Documents() }
 
 // rerankedAtOnce is how many pairs the scorer gets at a time: enough for it to fill
 // its batches with pairs of like length, few enough to be told of.
@@ -65,19 +63,17 @@ const rerankedAtOnce = 1024
 
 // TopK implements Retriever. Scores are the scorer's.
 func (r *Reranked) TopK(ctx context.Context, queries []string, k int) ([][]Hit, error) {
-	docs := r.from.Documents()
-	if err := checkK(k, len(docs)); err != nil {
+	n := r.from.Documents().Len()
+	if err := checkK(k, n); err != nil {
 		return nil, err
 	}
-	found, err := r.from.TopK(ctx, queries, min(max(k, r.opt.Depth), len(docs)))
+	found, err := r.from.TopK(ctx, queries, min(max(k, r.opt.Depth), n))
 	if err != nil {
 		return nil, err
 	}
-	var pairs []Pair
-	for q, hits := range found {
-		for _, h := range hits {
-			pairs = append(pairs, Pair{queries[q], docs[h.Index].Text()})
-		}
+	pairs, err := r.pairs(ctx, queries, found)
+	if err != nil {
+		return nil, err
 	}
 	scores := make([]float32, 0, len(pairs))
 	for some := range slices.Chunk(pairs, rerankedAtOnce) {
@@ -93,15 +89,32 @@ func (r *Reranked) TopK(ctx context.Context, queries []string, k int) ([][]Hit, 
 			r.opt.Progress(len(scores), len(pairs))
 		}
 	}
+	at := 0
 	for q, hits := range found {
 		for i := range hits {
-			hits[i].Score, scores = scores[0], scores[1:]
+			hits[i].Score = scores[at]
 			if hits[i].Score != hits[i].Score {
-				return nil, fmt.Errorf("reranking: the score of %.60q for %.60q is no number; expected one; check the model's weights", docs[hits[i].Index].Text(), queries[q])
+				return nil, fmt.Errorf("reranking: the score of %.60q for %.60q is no number; expected one; check the model's weights", pairs[at].Passage, queries[q])
 			}
+			at++
 		}
 		slices.SortFunc(hits, func(a, b Hit) int { return cmp.Or(-cmp.Compare(a.Score, b.Score), cmp.Compare(a.Index, b.Index)) })
 		found[q] = hits[:min(k, len(hits))]
 	}
 	return found, nil
+}
+
+// pairs are the queries with the texts of what was found for them.
+func (r *Reranked) pairs(ctx context.Context, queries []string, found [][]Hit) ([]Pair, error) {
+	var pairs []Pair
+	for q, hits := range found {
+		docs, err := ReadHits(ctx, r.from.Documents(), hits)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			pairs = append(pairs, Pair{queries[q], d.Text()})
+		}
+	}
+	return pairs, nil
 }

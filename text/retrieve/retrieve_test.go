@@ -318,51 +318,6 @@ func wantError(t *testing.T, why string, err error, want []string) {
 	}
 }
 
-func TestIndexDamage(t *testing.T) {
-	t.Parallel()
-	docs := numbered(5)
-	dir := t.TempDir()
-	if _, err := retrieve.Build(t.Context(), dir, docs, &fake{name: "m", width: 3}, retrieve.DefaultOptions()); err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("the folder holds %q; want one file and nothing temporary (%v)", files, err)
-	}
-	path := files[0]
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(why string, data []byte, want ...string) {
-		t.Helper()
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		_, err := retrieve.Build(t.Context(), dir, docs, &fake{name: "m", width: 3}, retrieve.DefaultOptions())
-		wantError(t, why, err, append(want, path, "delete"))
-		left, err := os.ReadFile(path)
-		if err != nil || string(left) != string(data) {
-			t.Errorf("%s: a damaged file was changed", why)
-		}
-	}
-	for i := range good {
-		bad := slices.Clone(good)
-		bad[i] ^= 0x10
-		check(fmt.Sprintf("byte %d turned", i), bad, "damaged")
-		check(fmt.Sprintf("cut at %d", i), good[:i], "damaged")
-	}
-	check("something behind the end", append(slices.Clone(good), 0), "damaged")
-
-	if err := os.WriteFile(path, good, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err = retrieve.Build(t.Context(), dir, docs, &fake{name: "m", width: 4}, retrieve.DefaultOptions())
-	wantError(t, "the model's width changed under one name", err, []string{path, "3 numbers", "expected 4", "delete"})
-	_, err = retrieve.Build(t.Context(), dir, numbered(6), &fake{name: "m", width: 0, set: map[string][]float32{"document 5": {1, 2}}}, retrieve.DefaultOptions())
-	wantError(t, "an embedder that does not know its width beforehand", err, []string{path, "3 numbers", "expected 2"})
-}
-
 type bm25Golden struct {
 	Tolerance float64 `json:"tolerance"`
 	MadeUp    struct {
@@ -578,7 +533,7 @@ func TestHybrid(t *testing.T) {
 	// The dense ranking begins with pear tart, plum cake, apple tart, apple pie.
 	dense, err := retrieve.Build(t.Context(), "", docs, &fake{name: "m", width: 1, set: map[string][]float32{
 		"apple pie": {1}, "pear tart": {4}, "apple tart": {2}, "plum cake": {3}, "rye bread": {0}, "corn bread": {-1}, "apple apple tart": {1},
-	}}, retrieve.Options{Metric: retrieve.Dot, ChunkTexts: 8})
+	}}, retrieve.Options{Metric: retrieve.Dot, ChunkTexts: 8, ChunkBytes: 1 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -588,7 +543,7 @@ func TestHybrid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, words)
+	h, err := retrieve.NewHybrid(t.Context(), retrieve.DefaultHybridOptions(), dense, words)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -604,15 +559,15 @@ func TestHybrid(t *testing.T) {
 
 	_, err = h.TopK(t.Context(), []string{"apple"}, 7)
 	wantError(t, "fewer documents than k", err, []string{"k is 7"})
-	_, err = retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense)
+	_, err = retrieve.NewHybrid(t.Context(), retrieve.DefaultHybridOptions(), dense)
 	wantError(t, "one ranking is not fused", err, []string{"1 retrievers"})
 	other, err := retrieve.NewBM25(documents("apple pie", "pear tart", "apple tart", "oat bread", "rye bread", "corn bread"), retrieve.DefaultBM25Options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = retrieve.NewHybrid(retrieve.DefaultHybridOptions(), dense, other)
+	_, err = retrieve.NewHybrid(t.Context(), retrieve.DefaultHybridOptions(), dense, other)
 	wantError(t, "hits would point into different lists", err, []string{"document 4"})
-	_, err = retrieve.NewHybrid(retrieve.HybridOptions{RankConstant: -1}, dense, words)
+	_, err = retrieve.NewHybrid(t.Context(), retrieve.HybridOptions{RankConstant: -1}, dense, words)
 	wantError(t, "all problems together", err, []string{"RankConstant", "Depth"})
 }
 
@@ -631,7 +586,7 @@ func ExampleBuild() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(index.Documents()[hits[0][0].Index].Content)
+	fmt.Println(index.Documents().(retrieve.List)[hits[0][0].Index].Content)
 	// Output: Shipping takes two days.
 }
 

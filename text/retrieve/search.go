@@ -13,9 +13,10 @@ import (
 const blockRows = 64
 
 // topK scores every query against every row and returns the k best rows of each
-// query. queries and rows are row-major with the given width.
-func topK(ctx context.Context, queries, rows []float32, width, k int, score func(a, b []float32) float32) ([][]Hit, error) {
-	nq, n := len(queries)/width, len(rows)/width
+// query. queries are row-major and as wide as rows.
+func topK(ctx context.Context, queries []float32, rows Rows, k int, score func(a, b []float32) float32) ([][]Hit, error) {
+	width := rows.Width
+	nq, n := len(queries)/width, rows.count()
 	workers := max(1, min(runtime.GOMAXPROCS(0), n/blockRows))
 	parts := make([][]ranking, workers)
 	group, ctx := errgroup.WithContext(ctx)
@@ -33,7 +34,11 @@ func topK(ctx context.Context, queries, rows []float32, width, k int, score func
 				}
 				for q := range part {
 					for i := start; i < min(start+blockRows, last); i++ {
-						part[q].offer(Hit{Index: i, Score: score(queries[q*width:(q+1)*width], rows[i*width:(i+1)*width])})
+						s := score(queries[q*width:(q+1)*width], rows.Values[i*rows.Stride:][:width])
+						if rows.Factors != nil {
+							s *= rows.Factors[i]
+						}
+						part[q].offer(Hit{Index: i, Score: s})
 					}
 				}
 			}

@@ -11,17 +11,13 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"maps"
 	"math"
-	"os"
 	"path/filepath"
-	"slices"
 
 	"gorqa/files/modelfile"
-	"gorqa/files/whole"
 )
 
-// The cache file, little-endian: storeMagic; uint32 length of the embedder's
+// The cache file of gorqa before its files of vectors, little-endian: storeMagic; uint32 length of the embedder's
 // name and the name; uint32 width; uint64 count; count entries of a 32-byte key
 // and width float32, by rising key; SHA-256 of all that came before.
 const storeMagic = "gorqa vectors 1\n"
@@ -46,12 +42,11 @@ func storePath(dir, name string) string {
 	return filepath.Join(dir, "vectors-"+hex.EncodeToString(sum[:6])+".gorqa")
 }
 
-// readStore reads the cache file of the embedder name. A file that is not there
-// is an empty store.
+// readStore reads the cache file of the embedder name; nil where there is none.
 func readStore(path, name string) (*store, error) {
 	f, size, err := modelfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &store{name: name, vectors: map[key][]float32{}}, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("retrieve: opening the vector cache: %w", err)
@@ -132,45 +127,4 @@ func checkSum(r io.Reader, h hash.Hash) error {
 		return errors.New("its checksum does not match its content")
 	}
 	return nil
-}
-
-// writeStore puts the store in place of path.
-func writeStore(path string, s *store) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return fmt.Errorf("retrieve: making the folder of the vector cache: %w", err)
-	}
-	if err := whole.File(path, func(w io.Writer) error { return encodeStore(w, s) }); err != nil {
-		return fmt.Errorf("retrieve: the vector cache: %w", err)
-	}
-	return nil
-}
-
-// encodeStore writes the store in the order of its keys, so that equal stores
-// are equal files.
-func encodeStore(w io.Writer, s *store) error {
-	if len(s.name) > maxNameBytes {
-		return fmt.Errorf("the embedder's name is %d bytes long; expected at most %d", len(s.name), maxNameBytes)
-	}
-	h := sha256.New()
-	body := io.MultiWriter(w, h)
-	head := []byte(storeMagic)
-	head = binary.LittleEndian.AppendUint32(head, uint32(len(s.name)))
-	head = append(head, s.name...)
-	head = binary.LittleEndian.AppendUint32(head, uint32(s.width))
-	head = binary.LittleEndian.AppendUint64(head, uint64(len(s.vectors)))
-	if _, err := body.Write(head); err != nil {
-		return err
-	}
-	var entry []byte
-	for _, k := range slices.SortedFunc(maps.Keys(s.vectors), func(a, b key) int { return bytes.Compare(a[:], b[:]) }) {
-		entry = append(entry[:0], k[:]...)
-		for _, f := range s.vectors[k] {
-			entry = binary.LittleEndian.AppendUint32(entry, math.Float32bits(f))
-		}
-		if _, err := body.Write(entry); err != nil {
-			return err
-		}
-	}
-	_, err := w.Write(h.Sum(nil))
-	return err
 }
