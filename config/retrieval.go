@@ -68,7 +68,7 @@ func declareDocuments(s *set, file, index *string) {
 
 func (m *Database) check(p *problems, why string) {
 	if m.FullDatasetIndexPath == "" || m.EvalRetriever == BM25 {
-		p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from, or with vectors full_dataset_index_path, an index that holds them"+why)
+		p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from, or full_dataset_index_path with an index that holds them"+why)
 	}
 	if m.EvalRetriever != BM25 {
 		p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model, or --eval_retriever bm25"+why)
