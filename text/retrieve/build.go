@@ -106,7 +106,6 @@ type builder struct {
 	keys    []key // of the documents' texts
 	index   *Index
 	missing []entry // the texts that there is no vector of, each once
-	done    int     // how many of them have one now
 }
 
 // place finds the vector of each document in a file, nil for none, and lists those that it lacks.

@@ -1,7 +1,6 @@
 package retrieve
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -127,7 +126,7 @@ func (l layout) set(record []byte, k key, v []float32, left int) {
 	binary.LittleEndian.PutUint32(tail[len(k)+8:], crc32.Checksum(record[:len(record)-4], castagnoli))
 }
 
-// whole says whether a record is as it was written.
+// wholeRecord says whether a record is as it was written.
 func wholeRecord(record []byte) bool {
 	return crc32.Checksum(record[:len(record)-4], castagnoli) == binary.LittleEndian.Uint32(record[len(record)-4:])
 }
@@ -360,6 +359,3 @@ func compact(x *vectorFile, rows []int32) error {
 		return nil
 	})
 }
-
-// sameKeys says whether a record's key is k.
-func sameKey(a, b key) bool { return bytes.Equal(a[:], b[:]) }
