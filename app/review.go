@@ -214,7 +214,11 @@ func (r reviewSummary) text() string {
 		fmt.Fprintf(&b, "\n%s against %s\n", p.Run, p.First)
 		b.WriteString(report.Format(winHead(interval), [][]string{winRow(p.Wins)}))
 	}
-	fmt.Fprintf(&b, "\nintervals by bootstrap over items (%d samples, seed %d); alpha is Krippendorff's, 1 where raters agree, 0 as by chance\n", r.Samples, r.Seed)
+	how := fmt.Sprintf("intervals by bootstrap over items (%d samples, seed %d)", r.Samples, r.Seed)
+	if len(r.Pairs) > 0 {
+		how = "a tie counts half; intervals are Wilson's, over items"
+	}
+	fmt.Fprintf(&b, "\n%s; alpha is Krippendorff's, 1 where raters agree, 0 as by chance\n", how)
 	return b.String()
 }
 

@@ -246,9 +246,9 @@ func reviewSummary(t *testing.T, one, two string) {
 		want []string
 	}{
 		{[]string{"review", one, "--summary"}, []string{": 4 items; Ann judged 1; Bob judged 1", "Correctness 1 1.500 1.500 to 1.500 1 0.000 0.000", "Faithfulness 1 5.000 5.000 to 5.000 1 - -"}},
-		{[]string{"review", one, two, "--summary"}, []string{"by people 4 0.875 0.625 to 1.000 3 1 0 0 - -"}},
+		{[]string{"review", one, two, "--summary"}, []string{"by people 4 0.875 0.396 to 0.987 3 1 0 0 - -"}},
 		{[]string{"review", one, two, "--summary", "--json"}, []string{`"win_rate": 0.875`, `"ties": 1`}},
-		{[]string{"compare", one, two}, []string{"f1_ans 4 0.2500", "by people 4 0.875 0.625 to 1.000"}},
+		{[]string{"compare", one, two}, []string{"f1_ans 4 0.2500", "by people 4 0.875 0.396 to 0.987"}},
 		{[]string{"compare", one, one, "--json"}, []string{`"metric": "human_Correctness",`, `"this": 1.5,`}},
 		{[]string{"report", one}, []string{"report.html"}},
 	} {

@@ -2,6 +2,7 @@ package human
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"gorqa/text/evaluate"
@@ -123,7 +124,8 @@ func Agree(scale string, units [][]float64, opt evaluate.CompareOptions) (a Agre
 type Wins struct {
 	Agreement
 	Rate float64 `json:"win_rate"`
-	// RateLow and RateHigh are its interval by bootstrap over items.
+	// RateLow and RateHigh are its interval: Wilson's (1927) over items, which has a width
+	// where all prefer the same, too. With ties it is wider than it would have to be.
 	RateLow  float64 `json:"win_rate_low"`
 	RateHigh float64 `json:"win_rate_high"`
 	First    int     `json:"first"` // judgements
@@ -136,8 +138,16 @@ func WinRate(units [][]float64, opt evaluate.CompareOptions) (w Wins, ok bool) {
 	if w.Agreement, ok = Agree(Preference, units, opt); !ok {
 		return w, false
 	}
-	half := func(x float64) float64 { return (x + 1) / 2 }
-	w.Rate, w.RateLow, w.RateHigh = half(w.Mean), half(w.Low), half(w.High)
+	w.Rate = (w.Mean + 1) / 2
+	w.RateLow, w.RateHigh = wilson(w.Rate, float64(w.Items), opt.Level)
 	w.First, w.Ties, w.Second = w.Counts[-1], w.Counts[0], w.Counts[1]
 	return w, true
+}
+
+// wilson is the score interval of a share of n at a level of confidence.
+func wilson(share, n, level float64) (low, high float64) {
+	z := math.Sqrt2 * math.Erfinv(level)
+	middle := share + z*z/(2*n)
+	width := z * math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
+	return max(0, (middle-width)/(1+z*z/n)), min(1, (middle+width)/(1+z*z/n))
 }

@@ -57,6 +57,18 @@ func TestAlphaThatIsNotDefined(t *testing.T) {
 	}
 }
 
+// Wilson's interval has the bounds that statsmodels' proportion_confint gives (0.15).
+func TestWilson(t *testing.T) {
+	for _, c := range []struct{ share, n, low, high float64 }{
+		{0.5, 10, 0.236593, 0.763407}, {0.8, 10, 0.490162, 0.943318}, {1, 10, 0.722467, 1}, {0, 3, 0, 0.561497},
+	} {
+		low, high := wilson(c.share, c.n, 0.95)
+		if !golden.Near(low, c.low, 1e-6) || !golden.Near(high, c.high, 1e-6) {
+			t.Errorf("%v of %v: %v to %v; %v to %v expected", c.share, c.n, low, high, c.low, c.high)
+		}
+	}
+}
+
 // A tie counts half, an item that several judged is their mean, and the interval is over
 // items.
 func TestWinRate(t *testing.T) {
@@ -65,7 +77,7 @@ func TestWinRate(t *testing.T) {
 	if !ok || w.Items != 7 || w.Values != 9 || w.First != 2 || w.Ties != 2 || w.Second != 5 {
 		t.Errorf("%+v", w)
 	}
-	if want := (1 + .75 + .5 + 0 + 1 + 1 + 1) / 7; w.Rate < want-1e-12 || w.Rate > want+1e-12 || !(w.RateLow < w.Rate && w.Rate < w.RateHigh && w.RateLow > 0.4 && w.RateHigh <= 1) {
+	if want := (1 + .75 + .5 + 0 + 1 + 1 + 1) / 7; w.Rate < want-1e-12 || w.Rate > want+1e-12 || !(w.RateLow < w.Rate && w.Rate < w.RateHigh && w.RateLow > 0.3 && w.RateHigh < 1) {
 		t.Errorf("%v (%v to %v); %v within expected", w.Rate, w.RateLow, w.RateHigh, want)
 	}
 	if _, ok := WinRate([][]float64{{}, {}}, opt); ok {
