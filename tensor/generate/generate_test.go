@@ -23,25 +23,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tiny are the models of arch/llama/testdata.
-var tiny = []struct{ name, why string }{
-	{"llama", "tied embeddings, grouped queries"},
-	{"llama3", "untied head, rope scaling of type llama3"},
-	{"mistral", "a sliding window shorter than the rows"},
-	{"qwen2", "biases on query, key and value"},
-	{"qwen3", "norms on queries and keys, heads wider than D/H"},
-	{"gemma3_text", "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer"},
-	{"gemma", "the first of them, with Llama's norms"},
-	{"gemma2", "soft caps of scores and logits"},
-	{"smollm3", "layers without rotary positions, which alone have a sliding window"},
-	{"olmo2", "norms behind, and on all heads' queries and keys together"},
-	{"olmo3", "windows by layer, yarn in the others"},
-	{"granite", "embeddings, residuals, scores and logits scaled"},
-	{"phi3", "fused matrices, heads that turn in part, longrope"},
-	{"ministral", "windows by layer"},
-	{"ministral3", "yarn, within the positions that queries are not scaled at"},
-}
-
 // load puts a tiny model on the device.
 func load(t testing.TB, name string, bf16 bool) (*llama.Model, *tape.Runner) {
 	t.Helper()
@@ -172,31 +153,41 @@ func prompts(vocabulary int) [][]int32 {
 }
 
 func TestTinyModels(t *testing.T) {
-	for _, c := range tiny {
-		t.Run(c.name, func(t *testing.T) {
-			m, r := load(t, c.name, false)
+	for _, c := range enginetest.FamiliesHere() {
+		t.Run(c.Name, func(t *testing.T) {
+			m, r := load(t, c.Name, false)
 			g := New(m, r)
-			testEqualsForward(t, g, c.why)
+			testEqualsForward(t, g, c.Why)
+			if !r.Device.Native { // that was by graphs, in a GPU's shapes
+				if c.Name == "llama" {
+					testOneModel(t, g)
+				}
+				return
+			}
 			t.Run("by graphs", func(t *testing.T) {
 				host := device.Host()
 				host.Native = false
-				testEqualsForward(t, &Generator{model: m, runner: r, device: host}, c.why)
+				testEqualsForward(t, &Generator{model: m, runner: r, device: host}, c.Why)
 			})
 			gpu := device.GPU()
 			gpu.LayersPerGraph = 2 // not all
 			byGraphs := &Generator{model: m, runner: r, device: gpu}
-			t.Run("by graphs, as on a GPU", func(t *testing.T) { testEqualsForward(t, byGraphs, c.why) })
-			if c.name != "llama" {
+			t.Run("by graphs, as on a GPU", func(t *testing.T) { testEqualsForward(t, byGraphs, c.Why) })
+			if c.Name != "llama" {
 				return
 			}
-			// What is compiled once serves the tests that need one model.
-			t.Run("batches and stops", func(t *testing.T) { testBatchesAndStops(t, g) })
 			t.Run("batches and stops by graphs", func(t *testing.T) { testBatchesAndStops(t, byGraphs) })
-			t.Run("sampling by seed", func(t *testing.T) { testSamplingBySeed(t, g) })
-			t.Run("errors", func(t *testing.T) { testErrors(t, g) })
-			t.Run("follows training", func(t *testing.T) { testFollowsTraining(t, g) })
+			testOneModel(t, g)
 		})
 	}
+}
+
+// testOneModel holds the tests that need one model, which what is compiled once serves.
+func testOneModel(t *testing.T, g *Generator) {
+	t.Run("batches and stops", func(t *testing.T) { testBatchesAndStops(t, g) })
+	t.Run("sampling by seed", func(t *testing.T) { testSamplingBySeed(t, g) })
+	t.Run("errors", func(t *testing.T) { testErrors(t, g) })
+	t.Run("follows training", func(t *testing.T) { testFollowsTraining(t, g) })
 }
 
 // testEqualsForward draws as well as taking the likeliest token: a random model

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/internal/enginetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -37,12 +39,15 @@ func TestLookup(t *testing.T) {
 // TestDraftsChangeNoAnswer: every tiny model, in f32 and bf16, one row and several at
 // once, answers as it does token by token, however much of its drafts comes true.
 func TestDraftsChangeNoAnswer(t *testing.T) {
+	if enginetest.Name() != "cpu" {
+		t.Skip("drafts are tried by the processor's kernels alone")
+	}
 	var tried, confirmed int
-	for _, c := range tiny {
+	for _, c := range enginetest.Families() {
 		for _, bf16 := range []bool{false, true} {
 			for _, size := range []int{1, 3, 30} {
-				t.Run(fmt.Sprintf("%s/bf16=%t/%d", c.name, bf16, size), func(t *testing.T) {
-					m, r := load(t, c.name, bf16)
+				t.Run(fmt.Sprintf("%s/bf16=%t/%d", c.Name, bf16, size), func(t *testing.T) {
+					m, r := load(t, c.Name, bf16)
 					prompts := repeating(m.Config.Vocabulary)
 					opt := Options{MaxNewTokens: 40, BatchSize: size, Stops: [][]int32{{3}}}
 					want, err := New(m, r).Generate(t.Context(), prompts, opt)
@@ -56,7 +61,7 @@ func TestDraftsChangeNoAnswer(t *testing.T) {
 						t.Fatal(err)
 					}
 					if d := cmp.Diff(want, got); d != "" {
-						t.Errorf("%s: answers with drafts differ (-without +with):\n%s", c.why, d)
+						t.Errorf("%s: answers with drafts differ (-without +with):\n%s", c.Why, d)
 					}
 					tried += g.Drafts().Tried
 					confirmed += g.Drafts().Confirmed
@@ -64,8 +69,8 @@ func TestDraftsChangeNoAnswer(t *testing.T) {
 			}
 		}
 	}
-	if m, r := load(t, "llama", false); r.Device.Native && (confirmed == 0 || confirmed >= tried) {
-		t.Errorf("%s: of %d drafted tokens %d were confirmed; expected some of them, for the test to tell", m.Config.Type, tried, confirmed)
+	if confirmed == 0 || confirmed >= tried {
+		t.Errorf("of %d drafted tokens %d were confirmed; expected some of them, for the test to tell", tried, confirmed)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
 )
 
@@ -26,7 +27,7 @@ const measured = "testdata/differences.json"
 
 // writeDifferences keeps what was measured, with -update and if all was.
 func writeDifferences(t *testing.T, all map[string]difference) {
-	if !*update || t.Failed() || len(all) != len(tiny) {
+	if !*update || t.Failed() || len(all) != len(enginetest.Families()) {
 		return
 	}
 	data, err := json.MarshalIndent(all, "", "  ")
@@ -47,8 +48,8 @@ func TestTableOfModels(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| family | what is special | logits | loss | gradients | versions |\n| --- | --- | --- | --- | --- | --- |\n")
 	shown := map[string]bool{}
-	for _, m := range tiny {
-		folder := filepath.Join("testdata", m.name)
+	for _, m := range enginetest.Families() {
+		folder := filepath.Join("testdata", m.Name)
 		data, err := os.ReadFile(filepath.Join(folder, "config.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -60,18 +61,18 @@ func TestTableOfModels(t *testing.T) {
 		shown[c.Type] = true
 		made := golden.Load(t, folder).Versions
 		versions := fmt.Sprintf("transformers %s, torch %s", made["transformers"], made["python_torch"])
-		d, ok := all[m.name]
+		d, ok := all[m.Name]
 		if !ok {
-			t.Errorf("%s: nothing measured; write it with -update", m.name)
+			t.Errorf("%s: nothing measured; write it with -update", m.Name)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.1g | %.1g | %.1g | %s |\n", c.Type, m.why, d.Logits, d.Loss, d.Gradients, versions)
+		fmt.Fprintf(&b, "| %s | %s | %.1g | %.1g | %.1g | %s |\n", c.Type, m.Why, d.Logits, d.Loss, d.Gradients, versions)
 	}
 	for _, known := range Known() {
 		if !shown[known] {
 			t.Errorf("%s has no tiny model; expected one of every type", known)
 		}
 	}
-	if extra := len(all) - len(tiny); extra != 0 {
+	if extra := len(all) - len(enginetest.Families()); extra != 0 {
 		t.Errorf("measured are %s; expected the tiny models", slices.Sorted(maps.Keys(all)))
 	}
 	text, err := os.ReadFile(page)
