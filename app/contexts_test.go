@@ -19,7 +19,7 @@ import (
 
 // A swr run's rows hold what its settings say, on both splits; the next run
 // takes the files as they are.
-func TestRunContexts(t *testing.T) {
+func TestRowsOfBothSplitsHoldWhatSettingsSay(t *testing.T) {
 	doc := func(text string) dataset.Document { return dataset.Document{Content: text} }
 	docs := []dataset.Document{doc("The shop: returns are free."), doc("The shop: free gifts are wrapped."), doc("The shop: shipping goes by train."), doc("The shop: Norway is far away.")}
 	rows := []dataset.Example{

@@ -114,9 +114,9 @@ func TestPackShares(t *testing.T) {
 	}
 }
 
-// TestPackFits has rows that the largest-first order puts into one micro-batch more
+// TestRowsFitIntoFewerMicroBatchesThanLargestFirst has rows that the largest-first order puts into one micro-batch more
 // than they need, or into fuller ones that are rounded up further.
-func TestPackFits(t *testing.T) {
+func TestRowsFitIntoFewerMicroBatchesThanLargestFirst(t *testing.T) {
 	for _, c := range []struct {
 		why   string
 		sizes []int
@@ -145,7 +145,7 @@ func TestPackFits(t *testing.T) {
 
 // Of many rows every one stands once, rows on one passage together, in a time
 // that grows with their number and not with its square.
-func TestPackMany(t *testing.T) {
+func TestPackingTimeGrowsWithTheNumberOfRows(t *testing.T) {
 	var rows []Row
 	for i := range 3 * together {
 		passage := slices.Repeat([]int32{int32(i / 3)}, 40)

@@ -69,7 +69,7 @@ func TestFirstQuestion(t *testing.T) {
 }
 
 // What training passages are retrieved with is named with all its settings.
-func TestPassagesName(t *testing.T) {
+func TestPassagesAreNamedWithAllTheirSettings(t *testing.T) {
 	t.Setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
 	for _, test := range []struct {
 		name, why string

@@ -156,7 +156,7 @@ func TestEnds(t *testing.T) {
 
 // An answer ends with the token by which its text comes to hold the stop text,
 // however both are spelt.
-func TestSpells(t *testing.T) {
+func TestAnswersEndWithTheTokenThatSpellsTheStop(t *testing.T) {
 	long := strings.Repeat("Ein längerer Satz, 日本語 🙂. ", 40)
 	for _, name := range []string{"smollm2", "llama2", "mistral", "gemma", "qwen2", "minilm", "t5"} {
 		tok := named(t, name, "", "")

@@ -13,7 +13,7 @@ import (
 )
 
 // A console that is gone or full ends nothing, and the log has all.
-func TestConsoleGone(t *testing.T) {
+func TestConsoleThatIsGoneEndsNothing(t *testing.T) {
 	for _, test := range []struct {
 		name, why string
 		open      func(t *testing.T) *os.File
@@ -132,7 +132,7 @@ func (d *disk) Truncate(size int64) error {
 func (d *disk) Close() error { return nil }
 
 // Lines that find no room wait for it, and none is written by half.
-func TestAppendFile(t *testing.T) {
+func TestLinesWaitForRoomAndAreNotCut(t *testing.T) {
 	d := &disk{room: 8}
 	a := &appendFile{name: "log", f: d}
 	add := func(line string, begins bool) {

@@ -42,8 +42,8 @@ func testAccumulate(t *testing.T) {
 	}
 }
 
-// TestAccumulateRows adds rows to places of which one is hit twice.
-func TestAccumulateRows(t *testing.T) {
+// TestRowsAreAddedToPlacesThatRepeat adds rows to places of which one is hit twice.
+func TestRowsAreAddedToPlacesThatRepeat(t *testing.T) {
 	sum, at := []float32{9, 9, 9, 9, 9, 9}, []int32{2, 0, 2}
 	if err := AccumulateRows(sum, at, []float32{1, 2, 3, 4, 5, 6}, 2, true); err != nil {
 		t.Fatal(err)
@@ -62,9 +62,9 @@ func TestAccumulateRows(t *testing.T) {
 	}
 }
 
-// TestSplitWeight shows that a bf16 and its residual give values back, all but those half a step above an
+// TestSplitWeightsGiveValuesBack shows that a bf16 and its residual give values back, all but those half a step above an
 // even one, and that the bf16 is what rounding gives.
-func TestSplitWeight(t *testing.T) { withEachISA(t, testSplitWeight) }
+func TestSplitWeightsGiveValuesBack(t *testing.T) { withEachISA(t, testSplitWeight) }
 
 func testSplitWeight(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
@@ -108,9 +108,9 @@ func testSplitWeight(t *testing.T) {
 	}
 }
 
-// TestAdamW holds three steps against the same in f64, with decay, with split weights and
+// TestAdamWStepsAsInF64 holds three steps against the same in f64, with decay, with split weights and
 // without.
-func TestAdamW(t *testing.T) { withEachISA(t, testAdamW) }
+func TestAdamWStepsAsInF64(t *testing.T) { withEachISA(t, testAdamW) }
 
 func testAdamW(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

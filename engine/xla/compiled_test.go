@@ -14,9 +14,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// TestCompiled compiles a graph, reads it again from its file, compiles it anew
+// TestCompiledGraphsAreKeptAndForgotten compiles a graph, reads it again from its file, compiles it anew
 // where the file is damaged, and forgets it when nobody has read it for long.
-func TestCompiled(t *testing.T) {
+func TestCompiledGraphsAreKeptAndForgotten(t *testing.T) {
 	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func options(address string) endpoint.Options {
 
 // Whatever a server says, it is an error that names the endpoint, within bounds
 // of time and memory, and without the key.
-func TestReplies(t *testing.T) {
+func TestWhateverAServerSaysNamesTheEndpoint(t *testing.T) {
 	t.Parallel()
 	say := func(status int, kind, text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -131,7 +131,7 @@ func TestReplies(t *testing.T) {
 }
 
 // A body that goes on for ever in small pieces ends with the time of a try.
-func TestSlowBody(t *testing.T) {
+func TestBodyThatNeverEndsIsCutOff(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {

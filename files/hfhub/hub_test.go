@@ -446,7 +446,7 @@ func TestTokenGoesToItsHostAlone(t *testing.T) {
 
 // A token that cannot be read is an error: without it a model behind a gate would
 // seem not to exist. A pipe is not waited for.
-func TestTokenFile(t *testing.T) {
+func TestTokenThatCannotBeReadIsAnError(t *testing.T) {
 	s := newStand(t)
 	path := filepath.Join(t.TempDir(), "token")
 	t.Setenv("HF_TOKEN_PATH", path)

@@ -46,7 +46,7 @@ func TestFolder(t *testing.T) {
 }
 
 // A link under the lock's name leads to a file that is not ours to write.
-func TestFolderLink(t *testing.T) {
+func TestLinkUnderTheLocksNameIsNotWrittenThrough(t *testing.T) {
 	dir := t.TempDir()
 	precious := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(precious, []byte("kept"), 0o644); err != nil {

@@ -181,7 +181,7 @@ func TestExportedRope(t *testing.T) {
 
 // transformers 5 trains with config.json's first token and answers with
 // generation_config.json's: what is written has it in both.
-func TestShareStart(t *testing.T) {
+func TestFirstTokenStandsInBothConfigurations(t *testing.T) {
 	for _, c := range []struct{ name, why, config, generation string }{
 		{"config", "as a T5 of transformers 4 before it has a generation_config.json of its own", `,"decoder_start_token_id":3`, `{}`},
 		{"generation", "where it may stand alone", ``, `{"decoder_start_token_id":3}`},

@@ -119,7 +119,7 @@ func TestSaveOpen(t *testing.T) {
 }
 
 // A save that fails leaves the model that was there.
-func TestSaveFails(t *testing.T) {
+func TestFailedSaveLeavesTheModelThatWasThere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	if err := Save(t.Context(), dir, saved(2)); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 
 // What torch.save wrote comes as torch has it, value by value; tied tensors may share
 // their numbers, and a slice has its own.
-func TestTorch(t *testing.T) {
+func TestTensorsAreAsTorchSavedThem(t *testing.T) {
 	data, err := os.ReadFile("testdata/torch/golden.json")
 	if err != nil {
 		t.Fatal(err)

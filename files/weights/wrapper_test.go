@@ -11,7 +11,7 @@ import (
 
 // Of a model for text and pictures the text model is used, whatever version of
 // transformers named its tensors.
-func TestWrapper(t *testing.T) {
+func TestTextModelIsTakenOfOneForPicturesToo(t *testing.T) {
 	const gemma3 = `{"model_type":"gemma3","eos_token_id":[1,106],"vision_config":{},"text_config":{"model_type":"gemma3_text","hidden_size":2,"rope_scaling":{"rope_type":"linear","factor":8.0}}}`
 	for _, c := range []struct {
 		name, why, config string

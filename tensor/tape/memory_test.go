@@ -10,7 +10,7 @@ func TestBytesBeyondAllNumbers(t *testing.T) {
 
 // Weights take what training holds beside them: gradients and two moments of four
 // bytes each, and with bf16 a residual of two.
-func TestHolding(t *testing.T) {
+func TestWeightsTakeGradientsAndMomentsBesideThem(t *testing.T) {
 	const n, vocabulary, width, terms = 1000, 10, 4, 2
 	for _, test := range []struct {
 		name, why     string

@@ -84,7 +84,7 @@ func TestRotate(t *testing.T) {
 }
 
 // A link to a checkpoint elsewhere is one; rotation removes the link alone.
-func TestRotateLink(t *testing.T) {
+func TestRotationRemovesALinkAlone(t *testing.T) {
 	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	for _, path := range []string{elsewhere, filepath.Join(dir, "checkpoint-2")} {
 		if err := os.Mkdir(path, 0o755); err != nil {
@@ -157,7 +157,7 @@ func TestVerifyFindsAFlippedBit(t *testing.T) {
 }
 
 // A checkpoint that says nothing of what it was made of is an older version's.
-func TestVerifyOlder(t *testing.T) {
+func TestCheckpointWithoutAnOriginIsAnOlderVersions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "checkpoint-3")
 	s := state(3, 0)
 	s.Made = nil

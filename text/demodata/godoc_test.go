@@ -248,9 +248,9 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-// TestLinkedSource reads an installation as Debian makes it: src is a link.
+// TestSourceMayBeALink reads an installation as Debian makes it: src is a link.
 // This one lacks the api folder too, and so the releases of symbols.
-func TestLinkedSource(t *testing.T) {
+func TestSourceMayBeALink(t *testing.T) {
 	root, err := demodata.Goroot(t.Context())
 	if err != nil {
 		t.Fatal(err)

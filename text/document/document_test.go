@@ -207,7 +207,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 }
 
 // Unknown formats are left out of a folder, and read as text where they are named.
-func TestOtherFormats(t *testing.T) {
+func TestUnknownFormatsAreTextWhereTheyAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "notes.cfg"), "A sentence.")
 	write(t, filepath.Join(dir, ".hidden.txt"), "A sentence.")

@@ -205,7 +205,7 @@ func TestRunScoresEveryKindOfContext(t *testing.T) {
 }
 
 // Ranks, copies and shares of words at the borders of what the metrics count.
-func TestRunRanks(t *testing.T) {
+func TestRankingsAtTheBordersOfWhatMetricsCount(t *testing.T) {
 	gold := doc("one two three four five six seven eight nine ten")
 	docs := []dataset.Document{
 		gold,
@@ -288,7 +288,7 @@ func TestRunLeavesOut(t *testing.T) {
 }
 
 // The retriever may be asked something else than the generator.
-func TestRunSearches(t *testing.T) {
+func TestRetrieverMayBeAskedSomethingElse(t *testing.T) {
 	docs := []dataset.Document{doc("a"), doc("b")}
 	r := fixed{docs, map[string][]int{"bare": {0}, "worded anew": {1}}}
 	examples := []dataset.Example{
@@ -410,7 +410,7 @@ func (sharing) Generate(_ context.Context, queries []evaluate.Query) ([]evaluate
 
 // The context shuffled gives each row what is another's, and the shares of its
 // passages reach the predictions.
-func TestRunShuffled(t *testing.T) {
+func TestShuffledGivesEachRowAnothersPassages(t *testing.T) {
 	a, b := []dataset.Document{doc("a")}, []dataset.Document{doc("b"), doc("c")}
 	examples := []dataset.Example{{Question: "1", GoldDocs: a}, {Question: "2", GoldDocs: a}, {Question: "3", GoldDocs: b}, {Question: "4"}}
 	opt := evaluate.DefaultOptions()
@@ -457,7 +457,7 @@ func TestRunOnlyRetrieval(t *testing.T) {
 
 // A question for which a retriever finds nothing, as BM25 where no word is shared,
 // counts as one: nothing of it is right.
-func TestNothingFound(t *testing.T) {
+func TestQuestionsWithNothingFoundCount(t *testing.T) {
 	docs := fixed{docs: []dataset.Document{doc("cats and dogs"), doc("fish")}}
 	few := brokenRetriever{docs, [][]retrieve.Hit{{{Index: 0, Score: 1}}, nil}, nil}
 	examples := []dataset.Example{

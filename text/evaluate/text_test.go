@@ -10,9 +10,9 @@ import (
 	"gorqa/internal/golden"
 )
 
-// TestGolden compares the text metrics with SQuAD's scorer, rouge_score and
+// TestTextMetricsAreThePythonScorers compares the text metrics with SQuAD's scorer, rouge_score and
 // Hugging Face evaluate's BLEU on 500 pairs (parity/make_metrics.py).
-func TestGolden(t *testing.T) {
+func TestTextMetricsAreThePythonScorers(t *testing.T) {
 	var file struct {
 		golden.Header
 		Values []struct {

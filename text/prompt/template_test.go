@@ -183,8 +183,8 @@ func TestFormatValidate(t *testing.T) {
 	}
 }
 
-// TestSpeakers maps the names that data sets write, and refuses others.
-func TestSpeakers(t *testing.T) {
+// TestSpeakersOfDataSetsAreMappedOrRefused maps the names that data sets write, and refuses others.
+func TestSpeakersOfDataSetsAreMappedOrRefused(t *testing.T) {
 	f := prompt.Format{UserPrefix: "Q", AssistantPrefix: "A", SepUser: "|", SepSys: "</s>"}
 	text, err := prompt.Parse("{passages}{dialogue}", f)
 	if err != nil {
@@ -224,8 +224,8 @@ func TestSpeakers(t *testing.T) {
 	}
 }
 
-// TestSystemSpeaks tells LocalRQA's system, which answers, from an instruction.
-func TestSystemSpeaks(t *testing.T) {
+// TestSystemThatAnswersIsNoInstruction tells LocalRQA's system, which answers, from an instruction.
+func TestSystemThatAnswersIsNoInstruction(t *testing.T) {
 	for _, tc := range []struct {
 		name, why, assistant string
 		speakers             []string

@@ -91,10 +91,10 @@ func TestTreesEqualRows(t *testing.T) {
 	}
 }
 
-// TestRowAlone shows that the loss and gradients of a row which has a micro-batch for
+// TestRowAloneIsAsExactByTheFusedKernel shows that the loss and gradients of a row which has a micro-batch for
 // itself are as near to those in f32 by the device's fused kernel, which is of bf16, as
 // by the graph of a tree, with gradient checkpointing too.
-func TestRowAlone(t *testing.T) {
+func TestRowAloneIsAsExactByTheFusedKernel(t *testing.T) {
 	if enginetest.Open(t).OnHost() {
 		t.Skip("the host has no fused kernel; make test runs this with GORQA_TEST_ENGINE=standin")
 	}

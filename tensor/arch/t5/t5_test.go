@@ -158,9 +158,9 @@ func run(t *testing.T, m *Model, r *tape.Runner, packs []*batch.FiD) outputs {
 	return out
 }
 
-// TestLadder climbs from encoder states to ten optimiser steps, on one set of
+// TestParityFromStatesToTenSteps climbs from encoder states to ten optimiser steps, on one set of
 // compiled blocks per model.
-func TestLadder(t *testing.T) {
+func TestParityFromStatesToTenSteps(t *testing.T) {
 	for _, c := range tiny {
 		t.Run(c.name, func(t *testing.T) {
 			m, r := load(t, c.name, false)

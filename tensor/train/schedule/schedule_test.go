@@ -12,7 +12,7 @@ import (
 )
 
 // Every kind gives transformers' rates at every step.
-func TestAsTransformers(t *testing.T) {
+func TestRatesAreTransformersAtEveryStep(t *testing.T) {
 	data, err := os.ReadFile("testdata/schedules.json")
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestClosedForms(t *testing.T) {
 }
 
 // Where the last step ends, a wave with restarts does not begin anew, and nothing rises.
-func TestEnds(t *testing.T) {
+func TestNothingRisesAtTheLastStep(t *testing.T) {
 	for _, test := range []struct {
 		kind, args string
 		want       float64
