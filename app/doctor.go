@@ -305,7 +305,7 @@ func (d *checks) documentFile(context.Context) (string, error) {
 // generator: whether they are there and of a kind that is known.
 func (d *checks) embedders(ctx context.Context) error {
 	var names []string
-	if (d.index || d.c.Retrieves()) && d.c.EvalRetriever != config.BM25 && d.c.EvalRetriever != config.OpenAI {
+	if (d.index || d.c.Retrieves()) && d.c.EvalEmbeds() {
 		names = append(names, d.c.EvalEmbeddingModel)
 	}
 	if d.c.Augments() && d.c.Embeds() {
@@ -332,7 +332,7 @@ func (d *checks) embedding(ctx context.Context) (_ string, err error) {
 	if d.command {
 		return "", d.embedders(ctx)
 	}
-	if d.c.EvalEmbeddingModel == "" || d.c.EvalRetriever == config.BM25 || d.c.EvalRetriever == config.OpenAI || d.device.Engine == nil {
+	if d.c.EvalEmbeddingModel == "" || !d.c.EvalEmbeds() || d.device.Engine == nil {
 		return "", nil
 	}
 	folder, err := d.locateNamed(ctx, d.c.EvalEmbeddingModel)

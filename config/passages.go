@@ -14,6 +14,10 @@ const (
 	OpenAI = "openai" // an embeddings endpoint
 )
 
+// retrievers are those that can be chosen; app's settings.go says which of qa's kinds
+// each is.
+func retrievers() []string { return []string{Dense, BM25, Hybrid, OpenAI} }
+
 // Passages says which passages a row has beside its gold ones.
 type Passages struct {
 	EmbeddingModel            string // a folder or hub id; with OpenAI the endpoint's name of it
@@ -38,7 +42,7 @@ func (m *Passages) declare(s *set) {
 	s.text(&m.EmbeddingModel, "embedding_model", "MODEL", "embedding model to retrieve them with: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id; with --retriever openai a name that the endpoint knows")
 	s.integer(&m.EmbeddingMaxNumToRetrieve, "embedding_max_num_to_retrieve", "passages beside the gold one: a row has at most one more than this, and none twice")
 	s.choice(&m.RetrievalPool, "retrieval_pool", "what they are retrieved from: full_dataset_file_path, or only the gold passages of the same file of rows, as LocalRQA's code does", "documents", Gold)
-	s.choice(&m.Retriever, "retriever", "how: by embedding_model, by words, by both, or by an OpenAI-compatible embeddings endpoint (OPENAI_BASE_URL, OPENAI_API_KEY)", Dense, BM25, Hybrid, OpenAI)
+	s.choice(&m.Retriever, "retriever", "how: by embedding_model, by words, by both, or by an OpenAI-compatible embeddings endpoint (OPENAI_BASE_URL, OPENAI_API_KEY)", retrievers()...)
 	s.boolean(&m.ShufflePassages, "shuffle_passages", "random order; otherwise the gold passages come first")
 	s.number(&m.GoldDropout, "gold_dropout", "part of the rows that lose their gold passages to retrieved ones, from 0 to 1")
 	s.text(&m.AbstainAnswer, "abstain_answer", "TEXT", "what rows learn to answer that lost their gold passages; otherwise they keep their answer")
@@ -79,6 +83,7 @@ func bounds(text string) (least, most int, err error) {
 // Embeds says whether EmbeddingModel is a model that is computed here.
 func (m *Passages) Embeds() bool { return embeds(m.Retriever) }
 
+// embeds says whether a retriever has an embedding model that is computed here.
 func embeds(retriever string) bool { return retriever == Dense || retriever == Hybrid }
 
 func (m *Passages) check(p *problems) {

@@ -51,7 +51,7 @@ func declareSimilarity(s *set, similarity *string) {
 func (m *Database) declare(s *set) {
 	s.section("Retrieval")
 	declareDocuments(s, &m.FullDatasetFilePath, &m.FullDatasetIndexPath)
-	s.choice(&m.EvalRetriever, "eval_retriever", "how passages are found for a question: by eval_embedding_model, by words, by both, or by an OpenAI-compatible embeddings endpoint (OPENAI_BASE_URL, OPENAI_API_KEY)", Dense, BM25, Hybrid, OpenAI)
+	s.choice(&m.EvalRetriever, "eval_retriever", "how passages are found for a question: by eval_embedding_model, by words, by both, or by an OpenAI-compatible embeddings endpoint (OPENAI_BASE_URL, OPENAI_API_KEY)", retrievers()...)
 	s.text(&m.EvalEmbeddingModel, "eval_embedding_model", "MODEL", "embedding model: a sentence-transformers folder, a name that gorqa fetch model lists, or a hub id; with the retriever openai a name that the endpoint knows")
 	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
 	declareSimilarity(s, &m.Similarity)
@@ -66,6 +66,9 @@ func declareDocuments(s *set, file, index *string) {
 	s.alias("full_dataset_index_path", "index_path")
 }
 
+// EvalEmbeds says whether EvalEmbeddingModel is a model that is computed here.
+func (m *Database) EvalEmbeds() bool { return embeds(m.EvalRetriever) }
+
 func (m *Database) check(p *problems, why string) {
 	if m.FullDatasetIndexPath == "" || m.EvalRetriever == BM25 {
 		p.needed(m.FullDatasetFilePath, "full_dataset_file_path", "the documents to retrieve from, or full_dataset_index_path with an index that holds them"+why)
@@ -73,7 +76,7 @@ func (m *Database) check(p *problems, why string) {
 	if m.EvalRetriever != BM25 {
 		p.needed(m.EvalEmbeddingModel, "eval_embedding_model", "an embedding model, or --eval_retriever bm25"+why)
 	}
-	if embeds(m.EvalRetriever) {
+	if m.EvalEmbeds() {
 		p.local(m.EvalEmbeddingModel, "eval_embedding_model")
 	}
 	p.between(m.EvalK, 0, MostRows, "eval_k")
