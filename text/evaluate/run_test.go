@@ -3,7 +3,6 @@ package evaluate_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -322,60 +321,6 @@ func TestRetrieverMayBeAskedSomethingElse(t *testing.T) {
 	}
 }
 
-// judge gives verdicts by the answer, and keeps what it was shown.
-type judge struct{ seen []evaluate.Answered }
-
-func (j *judge) Judge(_ context.Context, answers []evaluate.Answered) ([]evaluate.Verdict, error) {
-	verdicts := make([]evaluate.Verdict, len(answers))
-	for i, a := range answers {
-		j.seen = append(j.seen, a)
-		verdicts[i].Verdict = map[string]string{"g": evaluate.Correct, "r": evaluate.Incorrect, "no": evaluate.Failed}[a.Answer]
-	}
-	return verdicts, nil
-}
-
-func TestRunJudges(t *testing.T) {
-	docs := []dataset.Document{doc("r"), doc("s"), doc("g")}
-	r := fixed{docs, map[string][]int{"q": {0, 1}, "p": {2, 0}}}
-	examples := []dataset.Example{
-		{Question: "q", GoldAnswer: "a", GoldDocs: docs[2:]},
-		{Question: "p", GoldAnswer: "b", GoldDocs: docs[2:]},
-	}
-	j := &judge{}
-	opt := evaluate.DefaultOptions()
-	opt.TopK, opt.Judge, opt.Contexts = 2, j, []evaluate.Context{evaluate.Retrieved, evaluate.None}
-	report, err := evaluate.Run(context.Background(), examples, r, generator(first), opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for k, v := range report.Metrics.ByName() {
-		if strings.Contains(k, "gpt4eval") {
-			got[k] = v
-		}
-	}
-	want := map[string]float64{
-		"eval_gen/gpt4eval/gpt4eval_acc": 0.5, "eval_gen/gpt4eval/judged": 2, "eval_gen/gpt4eval/failed": 0,
-		"eval_gen_none/gpt4eval/judged": 0, "eval_gen_none/gpt4eval/failed": 2, // no accuracy: nothing is known
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("metrics (-want +got):\n%s", diff)
-	}
-	seen := evaluate.Answered{Question: "p", Gold: "b", Passages: []dataset.Document{docs[2], docs[0]}, Answer: "g"}
-	if diff := cmp.Diff(seen, j.seen[1]); diff != "" {
-		t.Errorf("what the judge sees (-want +got):\n%s", diff)
-	}
-	if len(j.seen[2].Passages) != 1 {
-		t.Errorf("without retrieval the judge sees %v; the gold passage alone expected", j.seen[2].Passages)
-	}
-	if p := report.Predictions[2]; p.Judged.Verdict != evaluate.Failed || len(p.Scores) == 0 {
-		t.Errorf("prediction %+v", p)
-	}
-	if _, scored := report.Predictions[2].Scores["gpt4eval_acc"]; scored {
-		t.Error("a failure of the judge is scored")
-	}
-}
-
 func TestRunHandsOver(t *testing.T) {
 	history := []dataset.Turn{{Speaker: "USER", Message: "m"}}
 	gold := []dataset.Document{doc("g")}
@@ -478,124 +423,6 @@ func TestQuestionsWithNothingFoundCount(t *testing.T) {
 	}
 	if p := report.Predictions[1]; p.GeneratedAnswer != "no" || len(p.RetrievedDocs) != 0 {
 		t.Errorf("%+v", p)
-	}
-}
-
-type brokenRetriever struct {
-	fixed
-	hits [][]retrieve.Hit
-	err  error
-}
-
-func (b brokenRetriever) TopK(context.Context, []string, int) ([][]retrieve.Hit, error) {
-	return b.hits, b.err
-}
-
-type brokenGenerator struct {
-	answers []evaluate.Answer
-	err     error
-}
-
-func (b brokenGenerator) Generate(context.Context, []evaluate.Query) ([]evaluate.Answer, error) {
-	return b.answers, b.err
-}
-
-func TestRunErrors(t *testing.T) {
-	examples := []dataset.Example{{Question: "q", GoldAnswer: "a"}}
-	docs := fixed{docs: []dataset.Document{doc("d")}}
-	good := brokenRetriever{docs, [][]retrieve.Hit{{{Index: 0}}}, nil}
-	boom := errors.New("boom")
-	cancelled, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, tt := range []struct {
-		name, why string
-		ctx       context.Context
-		examples  []dataset.Example
-		r         retrieve.Retriever
-		g         evaluate.Generator
-		change    func(*evaluate.Options)
-		want      string
-	}{
-		{"settings", "all are named", nil, examples, good, nil, func(o *evaluate.Options) { *o = evaluate.Options{Contexts: []evaluate.Context{"x", "x"}} },
-			"no prefix|the context \"x\"; expected|the context \"x\" twice|0 passages|0 rows a call"},
-		{"no examples", "nothing to average", nil, nil, good, nil, nil, "no examples"},
-		{"no retriever", "the context needs one", nil, examples, nil, generator(first), nil, "no retriever for the context retrieved"},
-		{"nothing to score", "neither half", nil, examples, nil, nil, func(o *evaluate.Options) { o.Contexts = []evaluate.Context{evaluate.Gold} }, "neither a generator nor"},
-		{"retriever fails", "the cause is kept", nil, examples, brokenRetriever{docs, nil, boom}, nil, nil, "retrieving: boom"},
-		{"too few lists", "no row may go without", nil, examples, brokenRetriever{docs, nil, nil}, nil, nil, "0 lists for 1 questions"},
-		{"index past the end", "an index of other documents", nil, examples, brokenRetriever{docs, [][]retrieve.Hit{{{Index: 1}}}, nil}, nil, nil, "document 1 of 1"},
-		{"generator fails", "the cause is kept", nil, examples, good, brokenGenerator{nil, boom}, nil, "generating: boom"},
-		{"too many answers", "rows must not shift", nil, examples, good, brokenGenerator{make([]evaluate.Answer, 2), nil}, nil, "2 answers to 1 questions"},
-		{"cancelled", "looked at between calls", cancelled, examples, good, generator(first), nil, "context canceled"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			opt := evaluate.DefaultOptions()
-			if tt.change != nil {
-				tt.change(&opt)
-			}
-			ctx := tt.ctx
-			if ctx == nil {
-				ctx = context.Background()
-			}
-			_, err := evaluate.Run(ctx, tt.examples, tt.r, tt.g, opt)
-			if err == nil {
-				t.Fatalf("%s: no error", tt.why)
-			}
-			for want := range strings.SplitSeq(tt.want, "|") {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%s: got %v, want %q", tt.why, err, want)
-				}
-			}
-			if strings.Contains(tt.want, "boom") && !errors.Is(err, boom) {
-				t.Errorf("%s: the cause is lost", tt.why)
-			}
-		})
-	}
-}
-
-func TestParseContexts(t *testing.T) {
-	got, err := evaluate.ParseContexts("Gold, none,retrieved")
-	if diff := cmp.Diff([]evaluate.Context{evaluate.Gold, evaluate.None, evaluate.Retrieved}, got); diff != "" || err != nil {
-		t.Errorf("(-want +got):\n%s%v", diff, err)
-	}
-	if _, err := evaluate.ParseContexts("gold,golden,gold"); err == nil || strings.Count(err.Error(), "\n") != 1 {
-		t.Errorf("got %v, want two problems", err)
-	}
-}
-
-func TestReadPredictionsErrors(t *testing.T) {
-	good := `{"question":"q","context":"gold","scores":{}}`
-	for _, tt := range []struct{ name, why, data, want string }{
-		{"empty", "an aborted run leaves none, not an empty file", "", "no predictions"},
-		{"foreign", "the original's file has no scores", good + "\n" + `{"question":"q"}`, ":2: no question, context or scores"},
-		{"truncated", "a copy that stopped", good + "\n" + good[:20], ":2: unexpected EOF"},
-	} {
-		path := filepath.Join(t.TempDir(), "p.jsonl")
-		if err := os.WriteFile(path, []byte(tt.data), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := evaluate.ReadPredictions(path); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %s: got %v, want %q", tt.name, tt.why, err, tt.want)
-		}
-	}
-}
-
-func TestWriteIsWholeOrNot(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "score.json")
-	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	bad := &evaluate.Report{Metrics: evaluate.Figures{{Name: evaluate.Loss}: math.NaN()}}
-	if err := bad.WriteMetrics(path); err == nil {
-		t.Error("NaN was written")
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || string(data) != "old" {
-		t.Errorf("the old file became %q, %v", data, err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-		t.Errorf("the folder holds %v, %v", left, err)
 	}
 }
 
