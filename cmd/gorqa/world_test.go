@@ -52,35 +52,43 @@ func worldData(t *testing.T) (dir string) {
 	return dir
 }
 
-// Two and three processes train as one does: losses, gradient norms and weights.
-func TestProcessesTrainAsOne(t *testing.T) {
+// Several processes train as one does, stop together, and are refused or killed together.
+func TestProcesses(t *testing.T) {
 	dir := worldData(t)
 	worldtest.Each(t, func(t *testing.T, m worldtest.MPI) {
 		program := m.Build(t, ".", false)
-		for i, run := range worldRuns(dir) {
-			if i > 0 && m.Name != "openmpi" {
-				break // the rest is ours, whatever moves the bytes
+		for _, run := range worldRuns(dir) {
+			if run.name == "full" || m.Name == "openmpi" { // the rest is ours, whatever moves the bytes
+				t.Run(run.name, func(t *testing.T) { asOne(t, m, program, run) })
 			}
-			t.Run(run.name, func(t *testing.T) {
-				train := func(name string, processes, rows int) string {
-					out := filepath.Join(t.TempDir(), name)
-					m.Run(t, processes, program, append(run.args, "--output_dir", out, "--per_device_train_batch_size", fmt.Sprint(rows))...)
-					return out
-				}
-				one, two := train("one", 1, 6), train("two", 2, 3)
-				sameRun(t, run, one, two)
-				if run.name != "full" || m.Name != "openmpi" {
-					return
-				}
-				sameRun(t, run, one, train("three", 3, 2))
-				a, errA := os.ReadFile(filepath.Join(two, run.file))
-				b, errB := os.ReadFile(filepath.Join(train("again", 2, 3), run.file))
-				if errA != nil || errB != nil || !bytes.Equal(a, b) {
-					t.Errorf("two runs of two processes differ: %v %v", errA, errB)
-				}
-			})
+		}
+		if m.Name != "openmpi" {
+			return
+		}
+		for name, test := range map[string]func(*testing.T, worldtest.MPI, string, string){"stop and go on": stopAndGoOn, "differ": differ, "kill": kill} {
+			t.Run(name, func(t *testing.T) { test(t, m, program, dir) })
 		}
 	})
+}
+
+// asOne holds two and three processes against one: losses, gradient norms and weights.
+func asOne(t *testing.T, m worldtest.MPI, program string, run worldRun) {
+	train := func(name string, processes, rows int) string {
+		out := filepath.Join(t.TempDir(), name)
+		m.Run(t, processes, program, append(run.args, "--output_dir", out, "--per_device_train_batch_size", fmt.Sprint(rows))...)
+		return out
+	}
+	one, two := train("one", 1, 6), train("two", 2, 3)
+	sameRun(t, run, one, two)
+	if run.name != "full" || m.Name != "openmpi" {
+		return
+	}
+	sameRun(t, run, one, train("three", 3, 2))
+	a, errA := os.ReadFile(filepath.Join(two, run.file))
+	b, errB := os.ReadFile(filepath.Join(train("again", 2, 3), run.file))
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Errorf("two runs of two processes differ: %v %v", errA, errB)
+	}
 }
 
 // sameRun holds steps and weights of two runs against each other.
