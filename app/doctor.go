@@ -138,7 +138,9 @@ func (d *checks) model(ctx context.Context) (_ string, err error) {
 			return "", err
 		}
 	}
-	need, err := d.text.Memory(memoryOptions(d.c, d.device.BF16))
+	of := memoryOptions(d.c, d.device.BF16)
+	of.Encoders = d.encoders(ctx)
+	need, err := d.text.Memory(of)
 	if err != nil {
 		return "", err
 	}
@@ -155,6 +157,26 @@ func (d *checks) model(ctx context.Context) (_ string, err error) {
 		d.show.Warn("memory: %s", warning)
 	}
 	return found, err
+}
+
+// encoders is the memory of the embedding model and of the reranker. What is wrong with
+// one is for its own check to say.
+func (d *checks) encoders(ctx context.Context) (bytes int64) {
+	var names []string
+	if d.c.Retrieves() && d.c.EvalRetriever != config.BM25 && d.c.EvalRetriever != config.OpenAI {
+		names = append(names, d.c.EvalEmbeddingModel)
+	}
+	for _, name := range append(names, d.c.Reranker) {
+		if name == "" {
+			continue
+		}
+		if folder, err := d.locateNamed(ctx, name); err == nil {
+			if n, err := qa.EncoderMemory(ctx, folder, d.device.BF16, onHost(d.c.Engine)); err == nil {
+				bytes += n
+			}
+		}
+	}
+	return bytes
 }
 
 // attention says how a GPU attends over a row that has a micro-batch for itself.

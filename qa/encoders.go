@@ -33,6 +33,9 @@ type encoderShape struct {
 	// other says whether a tensor, by that name, is known and not needed.
 	other func(name string) bool
 	open  func(bf16 bool) embed.Encoder
+	// stateBytes are those that its layers hold of a batch of so many positions, in values
+	// of so many bytes.
+	stateBytes func(positions, width int) int64
 	// needsModules says that a folder without modules.json does not tell how states are pooled.
 	needsModules bool
 }
@@ -87,7 +90,8 @@ func bertEncoder(config []byte) (encoderShape, error) {
 	return encoderShape{
 		vocabulary: c.Vocabulary, width: c.Width, positions: c.Positions,
 		weights: c.Weights(), name: c.Name, part: c.Part, other: bert.Headless,
-		open: func(bf16 bool) embed.Encoder { return bert.New(c, bf16) },
+		open:       func(bf16 bool) embed.Encoder { return bert.New(c, bf16) },
+		stateBytes: c.StateBytes,
 	}, nil
 }
 
@@ -108,6 +112,8 @@ func t5Encoder(config []byte) (encoderShape, error) {
 		part:  func(string) (string, int, int) { return "", 0, 0 },
 		other: func(name string) bool { return strings.HasPrefix(name, "decoder.") || name == "lm_head.weight" },
 		open:  func(bf16 bool) embed.Encoder { return t5.NewEncoder(c, bf16) },
+
+		stateBytes: c.StateBytes,
 	}, nil
 }
 
@@ -128,5 +134,7 @@ func decoderEncoder(config []byte) (encoderShape, error) {
 		part:  func(string) (string, int, int) { return "", 0, 0 },
 		other: func(name string) bool { return name == "model.lm_head.weight" },
 		open:  func(bf16 bool) embed.Encoder { return llama.NewEncoder(c, bf16) },
+
+		stateBytes: c.StateBytes,
 	}, nil
 }

@@ -145,9 +145,10 @@ type MemoryOptions struct {
 	BF16, OnHost bool
 	Trained      bool
 	Prompt       PromptOptions
-	Passages     int // of a row
-	TrainRows    int // of a micro-batch
-	EvalRows     int // of a batch that is answered
+	Encoders     int64 // bytes of the embedding model and the reranker
+	Passages     int   // of a row
+	TrainRows    int   // of a micro-batch
+	EvalRows     int   // of a batch that is answered
 	MaxNewTokens int
 }
 
@@ -159,8 +160,8 @@ type Memory struct {
 	Setting              string // what lowers it
 }
 
-// program is the engine, compiled code, the embedding model and the tokenizer.
-const program = 550 << 20
+// program is the engine, compiled code and the tokenizer.
+const program = 450 << 20
 
 // Memory predicts from the shapes: the weights with what training holds beside
 // them, what the layers keep for the longest micro-batch, and the logits of one
@@ -191,7 +192,7 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
 	return Memory{
 		Type: s.name, Weights: int64(s.Parameters()), Setting: s.setting,
-		Training:   held + s.KeptBytes(positions, h.Width()) + head + program,
-		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + program,
+		Training:   held + s.KeptBytes(positions, h.Width()) + head + m.Encoders + program,
+		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + m.Encoders + program,
 	}, nil
 }

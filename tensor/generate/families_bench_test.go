@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,8 +26,9 @@ func familyConfig(modelType string, layers int) []byte {
 
 // BenchmarkFamilies sets the rates of each family beside a Llama's of the same shape,
 // both with random weights: loss and gradients of packed rows, and greedy answers. The
-// two take turns, and the ratio is that of the medians. With -short the models have a
-// fifth of the layers.
+// two take turns, and the ratio is that of the medians; cpu-of-llama is that of the
+// processor's time, which other work on the machine disturbs less. With -short the models
+// have a fifth of the layers.
 func BenchmarkFamilies(b *testing.B) {
 	for _, bf16 := range []bool{true, false} {
 		layers := 30
@@ -48,12 +50,13 @@ func BenchmarkFamilies(b *testing.B) {
 					b.Run(what.name, func(b *testing.B) {
 						what.run(base) // compile
 						what.run(other)
-						var times [2][]time.Duration
+						var times, cpu [2][]time.Duration
 						for b.Loop() {
 							for i, r := range []*rated{base, other} {
-								start := time.Now()
+								start, used := time.Now(), processorTime(b)
 								what.run(r)
 								times[i] = append(times[i], time.Since(start))
+								cpu[i] = append(cpu[i], processorTime(b)-used)
 							}
 						}
 						median := func(list []time.Duration) float64 {
@@ -62,11 +65,21 @@ func BenchmarkFamilies(b *testing.B) {
 						}
 						b.ReportMetric(float64(what.tokens)/median(times[1]), "tokens/s")
 						b.ReportMetric(median(times[0])/median(times[1]), "of-llama")
+						b.ReportMetric(median(cpu[0])/median(cpu[1]), "cpu-of-llama")
 					})
 				}
 			})
 		}
 	}
+}
+
+// processorTime is what this process has had of all processors.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // rated is a model whose rate is taken.

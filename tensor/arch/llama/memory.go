@@ -22,3 +22,10 @@ func (c Config) KeptBytes(positions, width int) int64 {
 func (c Config) CacheBytes(rows, tokens, width int) int64 {
 	return 2 * tape.Bytes(rows, tokens, c.Layers, 2*c.KVHeads, c.HeadWidth, width)
 }
+
+// StateBytes are those that an Encoder's layers hold of a batch of so many positions, in
+// values of so many bytes: queries, keys, values, what attention makes of them, and the
+// layer's outcome.
+func (c Config) StateBytes(positions, width int) int64 {
+	return tape.Bytes(positions, 2*c.queryWidth()+2*c.keyWidth()+c.Width, c.Layers, width)
+}

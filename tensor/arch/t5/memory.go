@@ -16,3 +16,9 @@ func (c Config) KeptBytes(positions, width int) int64 {
 func (c Config) CacheBytes(rows, tokens, width int) int64 {
 	return tape.Bytes(rows, tokens, c.DecoderLayers, 2, c.Heads*c.HeadWidth, width)
 }
+
+// StateBytes are those that an Encoder's layers hold of a batch of so many positions, in
+// values of so many bytes: their outcomes, as nothing else is a value of its own.
+func (c Config) StateBytes(positions, width int) int64 {
+	return tape.Bytes(positions, c.Width, c.Layers, width)
+}
