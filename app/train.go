@@ -8,6 +8,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/world"
+	"gorqa/files/mlflow"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/tensor/train"
@@ -69,10 +70,10 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
-	if err := r.openReport(begin, logFolder(s.World, &c, output), s); err != nil {
+	if err := r.openReport(ctx, begin, logFolder(s.World, &c, output), s); err != nil {
 		return err
 	}
-	defer func() { err = end(r.show, r.record, err) }()
+	defer func() { r.endTracking(ctx, err); err = end(r.show, r.record, err) }()
 	for _, w := range append(begin.Notes, warnings...) {
 		r.show.Warn("%s", w)
 	}
@@ -88,14 +89,17 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 }
 
 // openReport begins what is shown of the run, in a folder, and recorded of it.
-func (r *run) openReport(begin beginning, folder string, s Streams) (err error) {
+func (r *run) openReport(ctx context.Context, begin beginning, folder string, s Streams) (err error) {
 	resumes := begin.Checkpoint != ""
+	if err := r.beginTracking(ctx, resumes); err != nil {
+		return err
+	}
 	if err := r.beginRecord(resumes); err != nil {
 		return err
 	}
 	r.show, err = report.Open(folder, report.Options{
 		Console: s.Err, Plain: r.c.DisableTqdm, TensorBoard: r.c.TensorBoard(),
-		Resume: resumes, ResumeStep: begin.State.Step,
+		Resume: resumes, ResumeStep: begin.State.Step, Track: track(context.WithoutCancel(ctx), r.tracked),
 		Page: func() (report.Page, error) { return pageOf([]string{folder}) },
 	})
 	return err
@@ -155,4 +159,5 @@ type run struct {
 	closers                  []func() error
 	skipped                  map[string]int // rows that are left out, by file
 	record                   *record
+	tracked                  *mlflow.Run // nil where MLflow is told nothing
 }

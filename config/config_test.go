@@ -88,7 +88,7 @@ func TestCommandLine(t *testing.T) {
 			"--tf32: the engine chooses how float32 is multiplied (ignored)"}},
 		{name: "turned off", why: "asks for nothing, so nothing is said", args: []string{"--fp16", "false", "--deepspeed", "none", "--use_flash_attention=false", "--dataloader_num_workers", "0"}, want: func(*Train) {}},
 		{name: "wandb", why: "the original's default; nothing is sent", args: []string{"--report_to", "wandb"}, want: func(c *Train) { c.ReportTo = []string{"wandb"} }, notices: []string{
-			"report_to: gorqa sends nothing to wandb; metrics.jsonl holds every figure, --report_to tensorboard writes event files (ignored)"}},
+			"report_to: gorqa sends nothing to wandb; metrics.jsonl holds every figure, --report_to tensorboard writes event files, which wandb sync --sync-tensorboard takes too, --report_to mlflow tells MLflow (ignored)"}},
 		{name: "unknown", why: "the nearest is named; its value is not taken for an argument", args: []string{"--learning_rat", "3", "--epochs=2"}, problems: []string{
 			"--learning_rat: no such setting; the nearest known one is learning_rate",
 			"--epochs: no such setting; the nearest known one is num_train_epochs"}},

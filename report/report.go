@@ -32,7 +32,9 @@ type Options struct {
 	Console     io.Writer // nil = nothing is shown
 	Plain       bool      // lines instead of progress bars, on a terminal too
 	TensorBoard bool      // write event files
-	LogEvery    int       // steps from one line of training to the next; 0 = 1
+	// Track is told every figure, for another program; its errors are warnings. May be nil.
+	Track    func(at time.Time, step int, figures map[string]float64) error
+	LogEvery int // steps from one line of training to the next; 0 = 1
 
 	// Page gives what PageFile shows, at the end; nil leaves none.
 	Page func() (Page, error)
@@ -437,6 +439,15 @@ func (r *Run) event(step int, fields []field) {
 	}
 	if r.events != nil {
 		r.waits(r.events.scalars(step, r.now(), scalars(fields)))
+	}
+	if r.opt.Track != nil {
+		figures := map[string]float64{}
+		for _, f := range fields {
+			if value, ok := f.value.(float64); ok {
+				figures[f.name] = value
+			}
+		}
+		r.waits(r.opt.Track(r.now(), step, figures))
 	}
 }
 
