@@ -65,6 +65,21 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 	  'Ask it about these documents.'
 	@RUN=runs/fid GORQA=$(GORQA) examples/ask.sh
 
+# Go's own documents, and the longer ones of its compiler and runtime.
+.PHONY: demo-docs
+demo-docs: fetch ## from documents alone to a chat: passages, questions, training, evaluation, server; at most 15 minutes
+	mkdir -p runs/docs
+	rm -f runs/docs/documents.jsonl
+	root=$$(go env GOROOT); $(GORQA) data docs "$$root/doc" $$(find "$$root/src" -name '*.md' -size +8k -not -path '*/testdata/*' -not -path '*/vendor/*') \
+	  --output runs/docs/documents.jsonl --embedding_model all-MiniLM-L6-v2 --chunk_size 160 --chunk_overlap 0
+	$(GORQA) data qa runs/docs/documents.jsonl --config examples/qa-docs.yaml --overwrite_output_dir
+	$(GORQA) train swr --config examples/swr-docs.yaml --overwrite_output_dir
+	@printf '%s\n' '' \
+	  'The passages are in runs/docs/documents.jsonl, the questions in runs/docs-qa (dropped.jsonl says why which were' \
+	  'not kept), the trained model with its scores and report.html in runs/docs-swr. Ask it.'
+	@RUN=runs/docs-swr GORQA=$(GORQA) examples/ask.sh
+	@RUN=runs/docs-swr GORQA=$(GORQA) examples/serve.sh --full_dataset_file_path runs/docs/documents.jsonl
+
 # At most two packages at a time: those that train keep every core busy and
 # hold gigabytes, so more at once would only be slower.
 .PHONY: test

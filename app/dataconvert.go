@@ -66,6 +66,9 @@ func DataConvert(ctx context.Context, c config.DataConvert, s Streams) (err erro
 		return err
 	}
 	show.Say("%s: %d rows to train on, %d to evaluate, %d to test, over %d documents", c.Output, len(rows[convert.TrainFile]), len(rows[convert.EvalFile]), len(rows[convert.TestFile]), len(docs))
+	if len(rows[convert.TrainFile]) > 0 && len(docs) > 0 {
+		show.Say("%s", trainingOn(c.Output, rows))
+	}
 	return nil
 }
 

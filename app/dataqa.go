@@ -52,6 +52,9 @@ func DataQA(ctx context.Context, c config.DataQA, s Streams) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Documents, err)
 	}
+	if c.DryRun {
+		return dryRun(ctx, c, plan, show)
+	}
 	ready := writing(ctx, c, plan, show)
 	if err := ready.run(ctx); err != nil {
 		return err
@@ -65,9 +68,7 @@ func DataQA(ctx context.Context, c config.DataQA, s Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if sayPlan(show, c, plan, requests); c.DryRun {
-		return nil
-	}
+	sayPlan(show, c, plan, requests)
 	written, err := ready.write(ctx, c, requests)
 	if err != nil {
 		return err
@@ -90,6 +91,19 @@ func questionOptions(c config.DataQA) questions.Options {
 		o.Shares[questions.Kind(kind)] = share
 	}
 	return o
+}
+
+// dryRun says what would be asked for; what is compared is found by words, which is quick.
+func dryRun(ctx context.Context, c config.DataQA, plan *questions.Plan, show *report.Run) error {
+	words, err := retrieve.NewBM25(plan.Documents(), retrieve.DefaultBM25Options())
+	if err != nil {
+		return err
+	}
+	requests, err := plan.Requests(ctx, words)
+	if err == nil {
+		sayPlan(show, c, plan, requests)
+	}
+	return err
 }
 
 // writing are the checks of what is loaded here: the model that writes, and the one that
@@ -288,9 +302,22 @@ func writeQuestions(c config.DataQA, plan *questions.Plan, set *questions.Set, s
 	if n := set.Kept[questions.Unanswerable]; n > 0 {
 		show.Say("%d questions are unanswerable: the passages that answer them are not among these documents", n)
 	}
-	show.Say("Train on it: gorqa train swr --model_name_or_path MODEL --train_file %s --eval_file %s --test_file %s --full_dataset_file_path %s --embedding_model all-MiniLM-L6-v2 --output_dir RUN",
-		filepath.Join(c.OutputDir, convert.TrainFile), filepath.Join(c.OutputDir, convert.EvalFile), filepath.Join(c.OutputDir, convert.TestFile), filepath.Join(c.OutputDir, convert.DocumentsFile))
+	show.Say("%s", trainingOn(c.OutputDir, rows))
 	return nil
+}
+
+// trainingOn is the command that trains on the files of a data set.
+func trainingOn(dir string, rows map[string][]dataset.Example) string {
+	command := "Train on it: gorqa train swr --model_name_or_path MODEL --train_file " + filepath.Join(dir, convert.TrainFile)
+	if len(rows[convert.EvalFile]) > 0 {
+		command += " --eval_file " + filepath.Join(dir, convert.EvalFile)
+	} else {
+		command += " --do_eval false"
+	}
+	if len(rows[convert.TestFile]) > 0 {
+		command += " --test_file " + filepath.Join(dir, convert.TestFile)
+	}
+	return command + " --full_dataset_file_path " + filepath.Join(dir, convert.DocumentsFile) + " --embedding_model all-MiniLM-L6-v2 --output_dir RUN"
 }
 
 // sayDropped is a table of what was kept and why the rest was not.

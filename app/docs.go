@@ -119,7 +119,7 @@ func (p *passages) add(f document.File) error {
 
 // sayDocs tells what was read and what was not.
 func sayDocs(show *report.Run, c config.Docs, read *document.Summary, p passages) {
-	show.Say("%s: %d passages of %d files", c.Output, len(p.docs), read.Read)
+	show.Say("%s: %d passages of %d files; for questions about them: gorqa data qa %s --output_dir DIR --writer_model NAME", c.Output, len(p.docs), read.Read, c.Output)
 	if p.repeated > 0 {
 		show.Say("%d passages with the text of another were left out; also_in in the metadata of the first names the files", p.repeated)
 	}

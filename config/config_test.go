@@ -298,8 +298,13 @@ func TestExamples(t *testing.T) {
 		if recipe == "mistral" || recipe == "lora" {
 			recipe = SFT
 		}
-		c := DefaultTrain(recipe)
-		notices, err := Parse(&c, []string{"--config", file})
+		train, ask := DefaultTrain(recipe), DefaultDataQA()
+		var settings Settings = &train
+		args := []string{"--config", file}
+		if recipe == "qa" {
+			settings, args = &ask, append(args, "documents.jsonl")
+		}
+		notices, err := Parse(settings, args)
 		if err != nil || notices != nil {
 			t.Errorf("%s: notices %q, error %v", file, notices, err)
 		}

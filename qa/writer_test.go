@@ -10,6 +10,7 @@ import (
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/questions"
+	"gorqa/text/questions/reply"
 )
 
 // SmolLM2 turns statements into questions, several at a time as one alone, and does tasks
@@ -47,7 +48,7 @@ func TestWriterOfASmallModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range []int{0, 2} {
-		question, err := questions.ParseLine(got[i].Text)
+		question, err := reply.Question(got[i].Text)
 		if err != nil || got[i].Tokens < 3 || got[i].PromptTokens < 30 {
 			t.Errorf("%q, %v: %+v", question, err, got[i])
 		}

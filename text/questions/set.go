@@ -11,6 +11,7 @@ import (
 
 	"gorqa/text/audit"
 	"gorqa/text/dataset"
+	"gorqa/text/questions/reply"
 	"gorqa/text/retrieve"
 )
 
@@ -60,7 +61,7 @@ func Reasons() []Reason {
 // candidate is a question that may be kept.
 type candidate struct {
 	task
-	Pair
+	reply.Pair
 	hits []retrieve.Hit
 }
 
@@ -113,23 +114,23 @@ func (p *Plan) Set(ctx context.Context, r retrieve.Retriever, replies []Reply) (
 // read finds the questions of a reply.
 func (s *Set) read(t task, r Reply) (found []candidate) {
 	if r.Err != nil {
-		s.drop(t, Pair{}, Failed, r.Err.Error(), "")
+		s.drop(t, reply.Pair{}, Failed, r.Err.Error(), "")
 		return nil
 	}
-	var pairs []Pair
+	var pairs []reply.Pair
 	var err error
 	if t.statement == "" {
-		pairs, err = ParseReply(r.Text)
+		pairs, err = reply.Pairs(r.Text)
 	} else {
 		var question string
-		question, err = ParseLine(r.Text)
-		pairs = []Pair{{Question: question, Answer: t.statement}}
+		question, err = reply.Question(r.Text)
+		pairs = []reply.Pair{{Question: question, Answer: t.statement}}
 	}
 	switch {
 	case err != nil:
-		s.drop(t, Pair{}, Unread, err.Error(), r.Text)
+		s.drop(t, reply.Pair{}, Unread, err.Error(), r.Text)
 	case len(pairs) == 0:
-		s.drop(t, Pair{}, Nothing, "", r.Text)
+		s.drop(t, reply.Pair{}, Nothing, "", r.Text)
 	default:
 		for _, pair := range pairs[:min(len(pairs), t.count)] {
 			found = append(found, candidate{task: t, Pair: pair})
@@ -150,8 +151,8 @@ func (s *Set) keep(all []candidate, against func(int, candidate) (Reason, string
 	return kept
 }
 
-func (s *Set) drop(t task, pair Pair, reason Reason, detail, reply string) {
-	d := Dropped{Reason: reason, Detail: detail, Split: t.split, Kind: t.kind, Question: pair.Question, Answer: pair.Answer, Reply: strings.ToValidUTF8(reply[:min(len(reply), maxShownReply)], "\ufffd")}
+func (s *Set) drop(t task, pair reply.Pair, reason Reason, detail, said string) {
+	d := Dropped{Reason: reason, Detail: detail, Split: t.split, Kind: t.kind, Question: pair.Question, Answer: pair.Answer, Reply: strings.ToValidUTF8(said[:min(len(said), maxShownReply)], "\ufffd")}
 	for _, of := range t.passages {
 		d.Passages, d.Sources = append(d.Passages, of.Key()), append(d.Sources, fmt.Sprint(of.Metadata["source"]))
 	}

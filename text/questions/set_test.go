@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gorqa/text/dataset"
+	"gorqa/text/questions/reply"
 )
 
 func TestFilters(t *testing.T) {
@@ -81,7 +82,7 @@ func TestRepeatedQuestionsStayOnce(t *testing.T) {
 		{Train, "What is a kettle?"}, {Train, "what is a KETTLE"}, {Train, "What is a lamp?"},
 		{Eval, "How much water does the Alpha kettle hold when it's full?"},
 	} {
-		all = append(all, candidate{task: task{split: q.split}, Pair: Pair{Question: q.question}})
+		all = append(all, candidate{task: task{split: q.split}, Pair: reply.Pair{Question: q.question}})
 	}
 	got, err := repeats(t.Context(), all)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"gorqa/text/dataset"
 	"gorqa/text/document"
+	"gorqa/text/questions/reply"
 	"gorqa/text/retrieve"
 )
 
@@ -29,7 +30,7 @@ func statements(d dataset.Document) (all []string) {
 			}
 		}
 		for _, s := range document.Sentences(strings.Join(prose, "\n")) {
-			if s = oneLine(s); states(s) {
+			if s = reply.OneLine(s); states(s) {
 				all = append(all, s)
 			}
 		}
@@ -74,10 +75,10 @@ var tells = regexp.MustCompile(`(?i)^(to|use|run|set|call|add|open|create|make|c
 // topic is what a passage is about, in a few words.
 func topic(d dataset.Document) string {
 	if h := headingsOf(d); len(h) > 0 {
-		return oneLine(h[len(h)-1])
+		return reply.OneLine(h[len(h)-1])
 	}
 	if title, ok := d.Metadata["title"].(string); ok && title != "" {
-		return oneLine(title)
+		return reply.OneLine(title)
 	}
 	words := strings.Fields(d.Content)
 	return strings.Join(words[:min(4, len(words))], " ")

@@ -1,4 +1,6 @@
-package questions
+// Package reply reads the questions and answers in what a language model replies: JSON or
+// lines, whatever stands around them. It knows neither what was asked nor of whom.
+package reply
 
 import (
 	"encoding/json"
@@ -11,19 +13,19 @@ import (
 // Pair is a question and its answer as a reply has them.
 type Pair struct{ Question, Answer string }
 
-// Bounds of a reply that is read.
+// Bounds of what is read.
 const (
-	maxReply  = 64 << 10
+	maxBytes  = 64 << 10
 	maxStarts = 200 // braces at which an object is looked for
 	maxPairs  = 50
 )
 
-// ParseReply reads the questions of a reply: JSON objects with question and answer,
+// Pairs reads the questions of a reply: JSON objects with question and answer,
 // whatever stands around them (thoughts, fences, other objects, an end that is cut
 // off), or else lines that begin with Question: and Answer:. An empty list is a reply
 // without questions.
-func ParseReply(reply string) ([]Pair, error) {
-	if len(reply) > maxReply {
+func Pairs(reply string) ([]Pair, error) {
+	if len(reply) > maxBytes {
 		return nil, fmt.Errorf("a reply of %d bytes", len(reply))
 	}
 	text := strings.ToValidUTF8(withoutThoughts(reply), "\ufffd")
@@ -105,11 +107,11 @@ func pairOf(fields map[string]json.RawMessage) (p Pair, ok bool) {
 func plain(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
-		return oneLine(s)
+		return OneLine(s)
 	}
 	var list []string
 	if json.Unmarshal(raw, &list) == nil {
-		return oneLine(strings.Join(list, " "))
+		return OneLine(strings.Join(list, " "))
 	}
 	if text := strings.TrimSpace(string(raw)); len(text) > 0 && strings.IndexByte("{[\"", text[0]) < 0 && text != "null" {
 		return text // a number, true or false
@@ -117,7 +119,8 @@ func plain(raw json.RawMessage) string {
 	return ""
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// OneLine is a text with single spaces in the place of all white space.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // labelled is a line that says what it is, with marks of Markdown and numbers as
 // models put them around.
@@ -125,41 +128,41 @@ var labelled = regexp.MustCompile(`(?i)^[\s*_#>\-]*(?:\d+[.)]\s*)?[*_]*(question
 
 // linePairs reads lines that begin with Question: and Answer:.
 func linePairs(text string) (pairs []Pair) {
-	into := (*string)(nil)
+	var lines struct{ question, answer []string } // of the pair so far
+	var into *[]string                            // that the next line goes on with
+	end := func() {
+		if q := OneLine(strings.Join(lines.question, " ")); q != "" {
+			pairs = append(pairs, Pair{q, OneLine(strings.Join(lines.answer, " "))})
+		}
+		lines.question, lines.answer, into = nil, nil, nil
+	}
 	for line := range strings.Lines(text) {
 		found := labelled.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 		switch {
 		case found == nil && strings.TrimSpace(line) == "":
 			into = nil
 		case found == nil && into != nil: // it goes on
-			*into = oneLine(*into + " " + line)
+			*into = append(*into, line)
 		case found == nil:
 		case strings.HasPrefix(strings.ToLower(found[1]), "q"):
-			if len(pairs) == maxPairs {
+			if end(); len(pairs) == maxPairs {
 				return pairs
 			}
-			pairs = append(pairs, Pair{Question: oneLine(found[2])})
-			into = &pairs[len(pairs)-1].Question
-		case len(pairs) > 0 && pairs[len(pairs)-1].Answer == "":
-			pairs[len(pairs)-1].Answer = oneLine(found[2])
-			into = &pairs[len(pairs)-1].Answer
+			lines.question, into = []string{found[2]}, &lines.question
+		case lines.answer == nil:
+			lines.answer, into = []string{found[2]}, &lines.answer
 		default: // a second answer
 			into = nil
 		}
 	}
-	var good []Pair
-	for _, p := range pairs {
-		if p.Question != "" {
-			good = append(good, p)
-		}
-	}
-	return good
+	end()
+	return pairs
 }
 
-// ParseLine reads the question that a text was continued with: its first line, up to
+// Question reads the question that a text was continued with: its first line, up to
 // the first question mark where there is one.
-func ParseLine(reply string) (string, error) {
-	if len(reply) > maxReply {
+func Question(reply string) (string, error) {
+	if len(reply) > maxBytes {
 		return "", fmt.Errorf("a reply of %d bytes", len(reply))
 	}
 	text := strings.TrimSpace(strings.ToValidUTF8(withoutThoughts(reply), "\ufffd"))
@@ -170,7 +173,7 @@ func ParseLine(reply string) (string, error) {
 	if at := strings.IndexAny(text, "?？"); at >= 0 {
 		text = text[:at] + "?"
 	}
-	if text = oneLine(text); text == "" || text == "?" {
+	if text = OneLine(text); text == "" || text == "?" {
 		return "", errors.New("an empty reply")
 	}
 	if !strings.HasSuffix(text, "?") {

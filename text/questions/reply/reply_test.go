@@ -1,14 +1,15 @@
-package questions
+package reply
 
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseReply(t *testing.T) {
+func TestPairs(t *testing.T) {
 	one := []Pair{{"How tall is it?", "3 m"}}
 	for _, tc := range []struct {
 		name, why, reply string
@@ -36,7 +37,7 @@ func TestParseReply(t *testing.T) {
 		{"no answer", "the filters drop it", `{"question": "How tall is it?"}`, []Pair{{"How tall is it?", ""}}, ""},
 		{"null", "no text", `{"question": null, "answer": "x"}`, nil, "neither JSON nor lines"},
 	} {
-		got, err := ParseReply(tc.reply)
+		got, err := Pairs(tc.reply)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s (%s) (-want +got):\n%s", tc.name, tc.why, diff)
 		}
@@ -46,7 +47,7 @@ func TestParseReply(t *testing.T) {
 	}
 }
 
-func TestParseLine(t *testing.T) {
+func TestQuestion(t *testing.T) {
 	for _, tc := range []struct{ name, why, reply, want, err string }{
 		{"a line", "the usual case", " How tall is it?", "How tall is it?", ""},
 		{"more lines", "models go on with another example", " How tall is it?\n\nTrees, statement: x", "How tall is it?", ""},
@@ -57,9 +58,26 @@ func TestParseLine(t *testing.T) {
 		{"a mark alone", "nothing is asked", "?", "", "an empty reply"},
 		{"empty", "nothing", "\n", "", "an empty reply"},
 	} {
-		got, err := ParseLine(tc.reply)
+		got, err := Question(tc.reply)
 		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%s (%s): %q, %v; want %q, %q", tc.name, tc.why, got, err, tc.want, tc.err)
+		}
+	}
+}
+
+// Long replies take no longer than their length.
+func TestLongRepliesAreReadQuickly(t *testing.T) {
+	for name, text := range map[string]string{
+		"lines that go on": "Question: a\n" + strings.Repeat("b\n", 30000),
+		"braces":           strings.Repeat("{", 60000),
+		"nested objects":   strings.Repeat(`{"a":`, 12000),
+		"labels":           strings.Repeat("q:\n", 20000),
+		"strings":          strings.Repeat(`{"`, 30000),
+	} {
+		began := time.Now()
+		_, _ = Pairs(text)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("%s: %v", name, took)
 		}
 	}
 }
@@ -73,7 +91,7 @@ func FuzzReply(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, reply string) {
-		pairs, err := ParseReply(reply)
+		pairs, err := Pairs(reply)
 		if len(pairs) > maxPairs || err != nil && pairs != nil {
 			t.Fatalf("%d pairs, %v", len(pairs), err)
 		}
@@ -82,7 +100,7 @@ func FuzzReply(f *testing.F) {
 				t.Errorf("%q", p)
 			}
 		}
-		question, err := ParseLine(reply)
+		question, err := Question(reply)
 		if (question == "") != (err != nil) || !utf8.ValidString(question) || strings.Contains(question, "\n") {
 			t.Errorf("%q, %v", question, err)
 		}
