@@ -2,6 +2,7 @@ package app
 
 import (
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -43,4 +44,14 @@ func thisMachine() machine {
 		m.Memory = strconv.FormatFloat(kb*1024/1e9, 'f', 1, 64) + " GB"
 	}
 	return m
+}
+
+// engineName is an engine's description without the folders that its plugin lies in, but
+// for the last one, which has its version.
+func engineName(described string) string {
+	path, _, ok := strings.Cut(strings.TrimPrefix(described, "xla:"), " - ")
+	if !ok || !filepath.IsAbs(path) {
+		return described
+	}
+	return "xla, plugin " + filepath.Base(filepath.Dir(path))
 }

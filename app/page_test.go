@@ -90,3 +90,15 @@ func TestPageShowsTheSettingsThatMatter(t *testing.T) {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
+
+// A record does not tell where the user's folders lie.
+func TestEngineNameHasNoFolders(t *testing.T) {
+	for described, want := range map[string]string{
+		"xla:/home/me/.cache/gorqa/engine/cpu-0.11.2/pjrt_c_api_cpu_plugin.so - PJRT plugin (/home/me/…) v0.115": "xla, plugin cpu-0.11.2",
+		"xla:cpu": "xla:cpu",
+	} {
+		if got := engineName(described); got != want {
+			t.Errorf("%s: %q; %q expected", described, got, want)
+		}
+	}
+}

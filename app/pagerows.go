@@ -18,7 +18,7 @@ func headline() []report.Score {
 	return []report.Score{
 		{Key: "f1_ans", Name: "F1"}, {Key: "exact_match_ans", Name: "exact match"}, {Key: "rougeL_ans", Name: "ROUGE-L"}, {Key: "bleu_ans", Name: "BLEU"},
 		{Key: "gpt4eval_acc", Name: "judge"}, {Key: "f1_retr_doc", Name: "F1 with the passages"}, {Key: "num_words", Name: "words"},
-		{Key: "recall1", Name: "recall at 1"}, {Key: "recall4", Name: "recall at 4"}, {Key: "mrr", Name: "MRR"}, {Key: "ndcg", Name: "nDCG"},
+		{Key: "recall1", Name: "recall@1"}, {Key: "recall4", Name: "recall@4"}, {Key: "mrr", Name: "MRR"}, {Key: "ndcg", Name: "nDCG"},
 	}
 }
 

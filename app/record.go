@@ -83,7 +83,7 @@ func (r *record) opened(d qa.Device, g qa.Generator, name string, bits int) erro
 		}
 	}
 	r.Machine = thisMachine()
-	r.Machine.Engine = d.Engine.Describe()
+	r.Machine.Engine = engineName(d.Engine.Describe())
 	return r.write()
 }
 
