@@ -60,7 +60,7 @@ func (l *Loop) sumGradients() error {
 		if !q.Trained {
 			continue
 		}
-		values, err := gradientOf(engine, q)
+		values, err := gradientOf(l.Runner, q)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (l *Loop) sumGradients() error {
 			copy(host[p.param][p.lo:p.hi], values[p.at:])
 		}
 	}
-	if engine.OnHost() {
+	if l.Runner.Device.Native {
 		return nil // the slices are the gradients' memory
 	}
 	for _, q := range params {
@@ -95,13 +95,13 @@ func (l *Loop) sumGradients() error {
 
 // gradientOf is a weight's gradient on the host: its memory there, or a copy of what a
 // device holds; zeros where there is none yet.
-func gradientOf(e *xla.Engine, q *tape.Param) (values []float32, err error) {
+func gradientOf(r *tape.Runner, q *tape.Param) (values []float32, err error) {
 	if q.Grad == nil {
-		if q.Grad, err = xla.Fill(e, func([]float32) error { return nil }, q.Dims...); err != nil {
+		if q.Grad, err = xla.Fill(r.Engine, func([]float32) error { return nil }, q.Dims...); err != nil {
 			return nil, err
 		}
 	}
-	if e.OnHost() {
+	if r.Device.Native {
 		return xla.Memory[float32](q.Grad)
 	}
 	return xla.ToHost[float32](q.Grad)
