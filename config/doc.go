@@ -5,7 +5,9 @@
 // A setting is declared once, in the declare method of the group it belongs
 // to, and bound to a plain struct field. The command line and a settings file
 // are two lists of (name, values) applied through that one declaration, the
-// file first, so that flags win.
+// file first, so that flags win. A file has one group (model.go, prompt.go, retrieval.go)
+// or one command's settings (train.go, eval.go): the groups that it embeds, and some of
+// its own. What answers questions embeds Answering, whatever the command.
 //
 // Names and meanings are those of Hugging Face's TrainingArguments
 // (transformers 5.23) and of LocalRQA's training scripts; where the two give
