@@ -54,10 +54,12 @@ func writeQuestions(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}, "usage": map[string]int{"prompt_tokens": 100, "completion_tokens": 20}})
 }
 
-// killAtReplies runs a program until a folder has so many replies, and kills it.
-func killAtReplies(folder string, n int, program string, args []string, dir string, env []string) error {
+// stopAtReplies runs a program until a folder has so many replies, and sends it a signal.
+// Interrupted, it must say how to go on.
+func stopAtReplies(by syscall.Signal, folder string, n int, program string, args []string, dir string, env []string) error {
 	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	var said bytes.Buffer
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), env...), &said
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -68,9 +70,12 @@ func killAtReplies(folder string, n int, program string, args []string, dir stri
 			break
 		}
 	}
-	_ = cmd.Process.Kill()
+	_ = cmd.Process.Signal(by)
 	if err := <-ended; err == nil {
-		return errors.New("it ended before it was killed")
+		return errors.New("it ended before it was stopped")
+	}
+	if code := cmd.ProcessState.ExitCode(); by == syscall.SIGINT && (code != stopped+int(by) || !strings.Contains(said.String(), "the same command goes on")) {
+		return fmt.Errorf("exit code %d, and it said %s", code, said.String())
 	}
 	return nil
 }
@@ -154,11 +159,11 @@ func TestScripts(t *testing.T) {
 				ts.Defer(server.Close)
 				ts.Setenv("OPENAI_BASE_URL", server.URL)
 			},
-			// killed N PROGRAM ARGS kills the program by SIGKILL once N replies are kept.
-			"killed": func(ts *testscript.TestScript, _ bool, args []string) {
-				n, err := strconv.Atoi(args[0])
+			// stopped SIGNAL N PROGRAM ARGS sends the program KILL or INT once N replies are kept.
+			"stopped": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[1])
 				ts.Check(err)
-				ts.Check(killAtReplies(filepath.Join(ts.Getenv("GORQA_CACHE"), "replies"), n, args[1], args[2:], ts.MkAbs("."), []string{"GORQA_CACHE=" + ts.Getenv("GORQA_CACHE"), "OPENAI_BASE_URL=" + ts.Getenv("OPENAI_BASE_URL"), "OPENAI_API_KEY=k"}))
+				ts.Check(stopAtReplies(map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT}[args[0]], filepath.Join(ts.Getenv("GORQA_CACHE"), "replies"), n, args[2], args[3:], ts.MkAbs("."), []string{"GORQA_CACHE=" + ts.Getenv("GORQA_CACHE"), "OPENAI_BASE_URL=" + ts.Getenv("OPENAI_BASE_URL"), "OPENAI_API_KEY=k"}))
 			},
 			// flip FILE flips a bit in its middle.
 			"flip": func(ts *testscript.TestScript, _ bool, args []string) {

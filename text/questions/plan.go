@@ -110,13 +110,18 @@ func choose(docs []dataset.Document, splits []Split, o Options) (all []choice) {
 	for _, share := range o.Shares {
 		sum += share
 	}
+	left := o.Most / o.PerPassage // for the splits that follow, the largest last
 	for n, s := range Splits() {
 		random := rand.New(rand.NewPCG(uint64(o.Seed), 2+uint64(n)))
 		members := of[s]
 		random.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
-		if most := float64(o.Most) / float64(o.PerPassage); o.Most > 0 && total > 0 {
-			part := int(math.Ceil(most * float64(len(members)) / float64(total)))
-			members = members[:min(part, len(members))]
+		if o.Most > 0 && total > 0 {
+			part := left
+			if s != Train {
+				part = int(math.Ceil(float64(o.Most/o.PerPassage) * float64(len(members)) / float64(total)))
+			}
+			members = members[:min(part, left, len(members))]
+			left -= len(members)
 		}
 		from, upTo := 0, 0.0
 		for _, k := range Kinds() {

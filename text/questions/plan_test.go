@@ -178,6 +178,11 @@ func TestPlanKeepsShares(t *testing.T) {
 	for _, task := range p.tasks {
 		bySplit[task.split]++
 	}
+	o.Most, o.PerPassage = 8, 1
+	if few, err := NewPlan(docs, o); err != nil || len(few.tasks) != 8 {
+		t.Errorf("%v: %d requests, want 8", err, len(few.tasks))
+	}
+	o.Most, o.PerPassage = 200, 2
 	if got, want := bySplit, (map[Split]int{Train: 80, Eval: 10, Test: 10}); !cmp.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
