@@ -245,5 +245,7 @@
     if (curves?.length > 0) showCurves(curves);
     if (rows.rows?.length > 0) showRows(rows);
     document.body.dataset.ready = "true";
+  }).catch((error) => {
+    document.querySelector("main").append(element("p", `The curves and the answers cannot be drawn (${error.message}); a browser of 2023 or later expected.`, "note"));
   });
 })();

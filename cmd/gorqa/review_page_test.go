@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,43 +152,7 @@ func reviewResumes(t *testing.T, ctx context.Context, s *served) {
 	sees(t, ctx, "it is rated", `document.getElementById("count").textContent === "1 of 4 rated"`)
 	do(t, ctx, chromedp.Click(chromedp.CSS("#open")))
 	sees(t, ctx, "the next that is not rated", questionNow+` === "Second?"`)
-	reviewGuards(t, s)
 	ends(t, s)
-}
-
-// reviewGuards: other sites, names that lead here and wrong judgements are refused.
-func reviewGuards(t *testing.T, s *served) {
-	for _, c := range []struct {
-		name, path, body, host, site string
-		status                       int
-		want                         string
-	}{
-		{"right", "/state", `{"rater": "x"}`, "", "", 200, `"items":4`},
-		{"no name", "/state", `{"rater": " "}`, "", "", 400, "1 to 64 expected"},
-		{"another item", "/item", `{"rater": "x", "item": 4}`, "", "", 400, "item 4 found; one of 4 expected"},
-		{"another scale", "/annotate", `{"rater": "x", "annotation": {"Tone": 1}}`, "", "", 400, "one of the scales expected"},
-		{"off the scale", "/annotate", `{"rater": "x", "annotation": {"Correctness": 6}}`, "", "", 400, "a number from 1 to 5 expected"},
-		{"between", "/annotate", `{"rater": "x", "annotation": {"Correctness": 1.5}}`, "", "", 400, "a number from 1 to 5 expected"},
-		{"no JSON", "/annotate", `{`, "", "", 400, "cannot be read"},
-		{"another host", "/state", `{"rater": "x"}`, "evil.example", "", 403, "asked as"},
-		{"another site", "/annotate", `{"rater": "x", "annotation": {"Correctness": 1}}`, "", "cross-site", 403, ""},
-	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+c.path, strings.NewReader(c.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Host = c.host; c.site != "" {
-			r.Header.Set("Sec-Fetch-Site", c.site)
-		}
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(response.Body)
-		if err != nil || response.Body.Close() != nil || response.StatusCode != c.status || !strings.Contains(string(text), c.want) {
-			t.Errorf("%s: %d %s %v; %d with %q expected", c.name, response.StatusCode, text, err, c.status, c.want)
-		}
-	}
 }
 
 // reviewPairs: two answers without a word on where they come from, each on either side;
