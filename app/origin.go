@@ -31,7 +31,7 @@ var freeSettings = []string{
 	"per_device_train_batch_size", "gradient_accumulation_steps", // their product with the processes stays
 	"per_device_eval_batch_size", "prompt_lookup_num_tokens", "do_train", "do_eval", "eval_strategy", "eval_steps", "eval_on_start", "test_on_start",
 	"output_dir", "overwrite_output_dir", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "load_best_model_at_end",
-	"logging_steps", "log_all_ranks", "ddp_timeout", "report_to", "disable_tqdm", "write_predictions", "gen_gpt4eval", "judge_model",
+	"logging_steps", "log_all_ranks", "ddp_timeout", "zero_stage", "report_to", "disable_tqdm", "write_predictions", "gen_gpt4eval", "judge_model",
 }
 
 // scoreSettings decide what an evaluation's scores are, and not the weights.

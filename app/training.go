@@ -140,6 +140,7 @@ func (c course) loop() *train.Loop {
 		Schedule:  s.Rates(s.LearningRate, c.total),
 		Seed:      s.Seed,
 		World:     c.world,
+		ZeroStage: s.ZeroStage,
 		Made:      c.made,
 		Scores:    s.Evaluates(),
 		EvalAt:    c.evalAt(),

@@ -16,8 +16,7 @@ import (
 
 // deepSpeed declares --deepspeed for a command that trains: the settings file of
 // DeepSpeed, as transformers takes it (a path, or the JSON itself). What it asks
-// for is taken over where a setting of gorqa says the same and was not given;
-// one process has nothing to shard or offload, which is said.
+// for is taken over where a setting of gorqa says the same and was not given.
 func (s *set) deepSpeed() {
 	path := ""
 	st := s.add(&setting{
@@ -47,7 +46,7 @@ func (s *set) deepSpeed() {
 		if len(problems) > 0 {
 			return nil, errors.Join(problems...)
 		}
-		return []string{name + ": " + strings.Join(said, "; ") + " (there is one process, so nothing is sharded or offloaded)"}, nil
+		return []string{name + ": " + strings.Join(said, "; ") + " (nothing is offloaded, and sharded over the processes that mpirun or srun start alone)"}, nil
 	})
 }
 
@@ -138,7 +137,7 @@ func (d *deepSpeedFile) apply(s *set) (said []string, problems []error) {
 	if on, _ := d.at("fp16.enabled").(bool); on {
 		a.bad("fp16.enabled: true found; gorqa does not compute in float16, which needs loss scaling: write \"auto\" and use --bf16 true")
 	}
-	a.said = d.sharding()
+	a.said = a.sharding()
 	a.optimizer()
 	a.scheduler()
 	if len(a.taken) > 0 {
@@ -301,15 +300,21 @@ func (a *deepSpeedApplied) rest() {
 	}
 }
 
-// sharding says what the file would have spread over devices.
-func (d *deepSpeedFile) sharding() []string {
-	stage, ok := d.at("zero_optimization.stage").(float64)
+// sharding takes over what the file spreads over devices: stage 3 as stage 2, which divides
+// the most that there is.
+func (a *deepSpeedApplied) sharding() []string {
+	stage, ok := a.at("zero_optimization.stage").(float64)
 	if !ok {
 		return nil
 	}
+	if st := a.set.lookup("zero_stage"); !st.set { // a flag wins: not every device can
+		if err := st.Set(strconv.FormatFloat(min(stage, 2), 'f', -1, 64)); err != nil {
+			a.bad("zero_optimization.stage: %v", err)
+		}
+	}
 	said := fmt.Sprintf("ZeRO stage %v", stage)
 	for _, x := range []struct{ path, what string }{{"zero_optimization.offload_optimizer", "the optimiser"}, {"zero_optimization.offload_param", "the weights"}} {
-		if device, _ := d.at(x.path + ".device").(string); device != "" && device != "none" {
+		if device, _ := a.at(x.path + ".device").(string); device != "" && device != "none" {
 			said += fmt.Sprintf(", %s offloaded to %s", x.what, device)
 		}
 	}

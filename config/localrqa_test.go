@@ -40,12 +40,13 @@ func TestLocalRQACommandLines(t *testing.T) {
 		return &c
 	}
 	asUsual := func(c *Train) {
+		c.ZeroStage = 2 // of DeepSpeed's file
 		c.LearningRate, c.NumTrainEpochs, c.GradientAccumulationSteps, c.EvalSteps, c.SaveSteps = 5e-6, 2, 2, 30, 30
 		c.LRSchedulerType = "linear" // of the scheduler in DeepSpeed's file, which transformers obeys too
 		c.EvalEmbeddingModel, c.OutputDir = "intfloat/e5-base-v2", "model_checkpoints/databricks_exp"
 	}
 	const flash, group = "--use_flash_attention: ", "--run_group: "
-	const deepspeed = "testdata/deepspeed/auto.json: ZeRO stage 2, the optimiser offloaded to cpu; AdamW; its scheduler WarmupDecayLR as --lr_scheduler_type linear, with a warm-up in a line where DeepSpeed's is logarithmic; all else as the flags say (there is one process, so nothing is sharded or offloaded)"
+	const deepspeed = "testdata/deepspeed/auto.json: ZeRO stage 2, the optimiser offloaded to cpu; AdamW; its scheduler WarmupDecayLR as --lr_scheduler_type linear, with a warm-up in a line where DeepSpeed's is logarithmic; all else as the flags say (nothing is offloaded, and sharded over the processes that mpirun or srun start alone)"
 	for _, test := range []struct {
 		name, why string
 		settings  Settings
@@ -155,12 +156,13 @@ func TestDeepSpeed(t *testing.T) {
 		{"numbers", "what it asks for is taken over where no flag says it", "testdata/deepspeed/numbers.json", nil, func(c *Train) {
 			c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps, c.MaxGradNorm, c.WeightDecay = 2, 32, 0.5, 0.1
 			c.LearningRate, c.AdamBeta1, c.AdamBeta2, c.AdamEpsilon, c.WarmupSteps, c.LRSchedulerType = 3e-5, 0.8, 0.95, 1e-6, 12, "cosine"
+			c.ZeroStage = 2 // the most that there is
 		}, `numbers.json: ZeRO stage 3, the optimiser offloaded to nvme, the weights offloaded to cpu; AdamW; its scheduler WarmupCosineLR as --lr_scheduler_type cosine, with a warm-up in a line where DeepSpeed's is logarithmic; taken over: per_device_train_batch_size 2, max_grad_norm 0.5, bf16 true, learning_rate 3e-05, adam_epsilon 1e-06, weight_decay 0.1, warmup_steps 12, adam_beta1 0.8, adam_beta2 0.95, gradient_accumulation_steps 32; ignored, since gorqa does not know it: ulysses (`, nil},
 		{"devices", "the rows of a step are those of all its devices", `{"train_batch_size": 64}`, []string{"--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2"},
 			func(c *Train) { c.PerDeviceTrainBatchSize, c.GradientAccumulationSteps = 4, 16 }, "taken over: gradient_accumulation_steps 16 (2 there, on 8 devices)", nil},
 		{"scheduler given", "the flag wins, and that is said", "testdata/deepspeed/auto.json", []string{"--lr_scheduler_type", "polynomial"},
-			func(c *Train) { c.LRSchedulerType = "polynomial" }, "--lr_scheduler_type polynomial in the place of its scheduler WarmupDecayLR", nil},
-		{"JSON itself", "as transformers takes it", "{\"zero_optimization\": {\"stage\": 1}}", nil, func(*Train) {}, "ZeRO stage 1; all else as the flags say", nil},
+			func(c *Train) { c.LRSchedulerType, c.ZeroStage = "polynomial", 2 }, "--lr_scheduler_type polynomial in the place of its scheduler WarmupDecayLR", nil},
+		{"JSON itself", "as transformers takes it", "{\"zero_optimization\": {\"stage\": 1}}", nil, func(c *Train) { c.ZeroStage = 1 }, "ZeRO stage 1; all else as the flags say", nil},
 		{"equal", "both may say the same", `{"gradient_clipping": 1.0, "optimizer": {"type": "AdamW", "params": {"lr": 1e-5}}}`, []string{"--learning_rate", "1e-05", "--max_grad_norm", "1"}, func(*Train) {}, "AdamW", nil},
 		{"conflicts", "all together, as transformers has them", `{"gradient_clipping": 2, "optimizer": {"type": "AdamW", "params": {"lr": 1e-4}}}`, []string{"--learning_rate", "1e-5", "--max_grad_norm", "1"}, nil, "", []string{
 			"ds.json: gradient_clipping: 2 found with --max_grad_norm 1; the same expected, or \"auto\" in the file", "ds.json: optimizer.params.lr: 0.0001 found with --learning_rate 1e-05"}},

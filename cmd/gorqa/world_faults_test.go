@@ -66,7 +66,7 @@ func until(t *testing.T, cmd *exec.Cmd, line string) (said *bytes.Buffer, rest f
 // one process goes on, and then two again, to what an undisturbed run comes to.
 func stopAndGoOn(t *testing.T, m worldtest.MPI, program, dir string) {
 	out := filepath.Join(dir, "out")
-	cmd := worldTraining(t, m, program, dir, "out", "--max_steps", "60", "--save_steps", "1000")
+	cmd := worldTraining(t, m, program, dir, "out", "--max_steps", "60", "--save_steps", "1000", "--zero_stage", "1")
 	said, rest := until(t, cmd, "step 3/")
 	found := ranks(program, out)
 	if len(found) != 2 {

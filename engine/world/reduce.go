@@ -47,7 +47,7 @@ func (w *World) ReduceScatter(x []float32) error {
 }
 
 // AllGather fills x everywhere with the parts that the processes have: part r of rank r.
-func (w *World) AllGather(x []float32) error {
+func AllGather[T float32 | ~uint16](w *World, x []T) error {
 	if w == nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (w *World) AllReduce(x []float32) error {
 		if err := w.ReduceScatter(block); err != nil {
 			return err
 		}
-		if err := w.AllGather(block); err != nil {
+		if err := AllGather(w, block); err != nil {
 			return err
 		}
 		x = x[len(block):]
@@ -84,7 +84,7 @@ func add(sum, x []float32) {
 }
 
 // bytesOf is the memory of values.
-func bytesOf[T float32 | uint16 | int16](x []T) []byte {
+func bytesOf[T float32 | ~uint16](x []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(zero)))
 }

@@ -26,7 +26,7 @@ func (t *Tape) Checkpoint(part Part, in ...*Value) ([]*Value, error) {
 	// The outputs stay; what led to them goes.
 	inner.values = slices.DeleteFunc(inner.values, func(v *Value) bool { return slices.Contains(out, v) })
 	t.values = append(t.values, out...)
-	t.records = append(t.records, &again{part: part, seed: inner.Seed, in: in, out: out})
+	t.records = append(t.records, &again{part: part, seed: inner.Seed, in: in, out: out, used: inner.used})
 	return out, inner.Free()
 }
 
@@ -35,12 +35,15 @@ type again struct {
 	part    Part
 	seed    uint64
 	in, out []*Value
+	used    []*Param
 }
 
 func (a *again) outputs() []*Value { return a.out }
 func (a *again) free() error       { return nil }
 
 func (a *again) keeps() []*tensors.Tensor { return nil }
+
+func (a *again) trained() []*Param { return a.used }
 
 func (a *again) back(t *Tape, dOut []*tensors.Tensor) (err error) {
 	inner := t.runner.New(true)

@@ -71,6 +71,7 @@ func (n *native[T]) outputs() []*Value { return n.out }
 func (n *native[T]) free() error       { return xla.Free(n.kept...) }
 
 func (n *native[T]) keeps() []*tensors.Tensor { return n.kept }
+func (n *native[T]) trained() []*Param        { return nil }
 
 func (n *native[T]) back(t *Tape, dOut []*tensors.Tensor) error {
 	var dims [][]int

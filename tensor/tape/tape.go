@@ -89,6 +89,7 @@ type record interface {
 	back(t *Tape, dOut []*tensors.Tensor) error
 	free() error // what was kept
 	keeps() []*tensors.Tensor
+	trained() []*Param // weights that back adds gradients to
 }
 
 // call is a record of Call.
@@ -111,12 +112,18 @@ type binding struct {
 type Tape struct {
 	Seed uint64 // of what is dropped while training
 
+	// Final, where it is not nil, is told by Backward of each trained weight once the tape
+	// adds no more to its gradient.
+	Final func(*Param) error
+
 	runner  *Runner
 	draws   uint64
 	records []record
 	values  []*Value
 	train   bool
-	forgets bool // nothing is kept and recorded; Checkpoint runs it again
+	forgets bool           // nothing is kept and recorded; Checkpoint runs it again
+	used    []*Param       // trained weights of what is forgotten
+	first   map[*Param]int // record, the first one, that each trained weight is in
 }
 
 // RunsNative says whether Native may be used.
@@ -230,6 +237,9 @@ func (t *Tape) Call(b Bound, in ...*Value) ([]*Value, error) {
 		return nil, err
 	}
 	keep := rec.flows && !t.forgets
+	if t.forgets {
+		t.used = append(t.used, rec.trained()...)
+	}
 	f, err := t.runner.forward(rec, keep)
 	if err != nil {
 		return nil, err
@@ -309,7 +319,33 @@ func (t *Tape) Backward(losses ...*Value) error {
 		}
 		loss.grad = one
 	}
+	if t.Final == nil {
+		return t.backwardPass()
+	}
+	t.first = map[*Param]int{}
+	for i := len(t.records) - 1; i >= 0; i-- {
+		for _, q := range t.records[i].trained() {
+			t.first[q] = i
+		}
+	}
 	return t.backwardPass()
+}
+
+// finish tells Final of the weights that no record before i has.
+func (t *Tape) finish(i int, params []*Param) error {
+	if t.Final == nil {
+		return nil
+	}
+	for _, q := range params {
+		if at, waits := t.first[q]; !waits || at != i {
+			continue
+		}
+		delete(t.first, q) // a call may have it twice
+		if err := t.Final(q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // backwardPass goes over the records, the last one first, from the cotangents that are set.
@@ -324,7 +360,7 @@ func (t *Tape) backwardPass() error {
 			}
 		}
 		if len(dOut) == 0 {
-			if err := rec.free(); err != nil {
+			if err := errors.Join(rec.free(), t.finish(i, rec.trained())); err != nil {
 				return err
 			}
 			continue
@@ -334,6 +370,9 @@ func (t *Tape) backwardPass() error {
 		}
 		if err := rec.back(t, dOut); err != nil {
 			return errors.Join(err, rec.free())
+		}
+		if err := t.finish(i, rec.trained()); err != nil {
+			return err
 		}
 		for _, v := range rec.outputs() {
 			if err := xla.Free(v.grad); err != nil {
@@ -349,6 +388,15 @@ func (r *call) outputs() []*Value { return r.out }
 func (r *call) free() error       { return xla.Free(r.kept...) }
 
 func (r *call) keeps() []*tensors.Tensor { return r.kept }
+
+func (r *call) trained() (params []*Param) {
+	for _, w := range r.weights {
+		if w.param.Trained {
+			params = append(params, w.param)
+		}
+	}
+	return params
+}
 
 // back implements record. Sums so far of the inputs' cotangents go in and come
 // out with this call's share added.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"gorqa/engine/cpu"
+	"gorqa/engine/world"
 	"gorqa/engine/xla"
 	"gorqa/tensor/tape"
 
@@ -40,10 +41,20 @@ type Optimiser struct {
 	steps   int // updates done
 	moments map[string]*moment
 	funcs   []update
+	zero    *zero // has moments and gradients where they are divided over processes
 }
 
 // moment holds the running means of a weight's gradient and its square, f32.
 type moment struct{ mean, square *tensors.Tensor }
+
+// newDivided is NewOptimiser over processes.
+func newDivided(a Adam, r *tape.Runner, w *world.World, stage int) (*Optimiser, error) {
+	if stage == 0 || w.Size() == 1 {
+		return NewOptimiser(a, r)
+	}
+	z, err := newZero(w, r, stage)
+	return &Optimiser{adam: a, engine: r.Engine, params: r.Params, zero: z}, err
+}
 
 // NewOptimiser makes an optimiser of a runner's weights with empty moments.
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
@@ -72,6 +83,10 @@ func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 
 // Norm is the global norm of the gathered gradients divided by terms.
 func (o *Optimiser) Norm(terms int) (float64, error) {
+	if o.zero != nil {
+		norm, err := o.zero.norm()
+		return norm / float64(terms), err
+	}
 	squares, err := o.engine.Shared("sums of squares", func(in []*Node) []*Node {
 		sums := make([]*Node, len(in))
 		for i, g := range in {
@@ -119,10 +134,7 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 	if o.groups != nil {
 		return o.updateByGraphs(matrices, tables)
 	}
-	for _, q := range o.params.All() {
-		if !q.Trained {
-			continue
-		}
+	of := func(q *tape.Param) cpu.AdamWStep {
 		step := matrices
 		if q.Table {
 			step = tables
@@ -130,7 +142,16 @@ func (o *Optimiser) Update(rate, norm float64, terms int) error {
 		if !q.Decay {
 			step.Keep = 1
 		}
-		if err := o.updateInPlace(q, step); err != nil {
+		return step
+	}
+	if o.zero != nil {
+		return o.zero.update(of)
+	}
+	for _, q := range o.params.All() {
+		if !q.Trained {
+			continue
+		}
+		if err := o.updateInPlace(q, of(q)); err != nil {
 			return fmt.Errorf("updating %s: %w", q.Name, err)
 		}
 	}

@@ -119,14 +119,20 @@ func (l *Loop) save(ctx context.Context) (string, error) {
 	}
 	l.state.Schedule, l.state.Rows, l.state.Made = l.Schedule, work.Rows, &l.Made
 	final := l.Saves.Name(l.state.Step)
+	if err := l.optimiser.zero.giveLow(); err != nil {
+		return "", err
+	}
 	if l.World.Rank() > 0 {
-		return final, nil
+		return final, l.optimiser.zero.serve()
 	}
 	if err := os.MkdirAll(l.Saves.Dir, 0o777); err != nil {
 		return "", err
 	}
 	if err := l.write(ctx, final); err != nil {
 		return "", fmt.Errorf("checkpoint of step %d: %w", l.state.Step, err)
+	}
+	if err := l.optimiser.zero.dismiss(); err != nil {
+		return "", err
 	}
 	return final, l.rotate()
 }
@@ -217,6 +223,9 @@ func (l *Loop) load(ctx context.Context, checkpoint string) error {
 	if err := LoadWeights(ctx, l.Runner.Params, checkpoint); err != nil {
 		return err
 	}
+	if err := l.optimiser.zero.takeLow(); err != nil {
+		return err
+	}
 	l.optimiser.steps = s.Step
 	l.state = s
 	return nil
@@ -225,18 +234,20 @@ func (l *Loop) load(ctx context.Context, checkpoint string) error {
 // save writes the moments, streaming.
 func (o *Optimiser) save(ctx context.Context, path string) error {
 	var out []weights.Tensor
-	for _, q := range o.params.All() {
-		m := o.moments[q.Name]
-		if m == nil {
+	for i, q := range o.params.All() {
+		if !q.Trained {
 			continue
 		}
-		for _, part := range []struct {
-			name string
-			t    *tensors.Tensor
-		}{{"exp_avg.", m.mean}, {"exp_avg_sq.", m.square}} {
+		for square, name := range []string{"exp_avg.", "exp_avg_sq."} {
 			out = append(out, weights.Tensor{
-				Name: part.name + q.Name, DType: weights.F32, Shape: q.Dims,
-				Data: func() (any, error) { return xla.ToHost[float32](part.t) },
+				Name: name + q.Name, DType: weights.F32, Shape: q.Dims,
+				Data: func() (any, error) {
+					if o.zero != nil {
+						return o.zero.ask(i, square == 1)
+					}
+					m := o.moments[q.Name]
+					return xla.ToHost[float32]([]*tensors.Tensor{m.mean, m.square}[square])
+				},
 			})
 		}
 	}
@@ -250,6 +261,9 @@ func (o *Optimiser) load(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if o.zero != nil {
+		return o.zero.load(path, f)
+	}
 	read := func(name string, dims []int, t **tensors.Tensor) error {
 		values, err := readMoment(f, name, dims)
 		if err != nil {

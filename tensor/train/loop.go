@@ -101,7 +101,8 @@ type Loop struct {
 
 	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
-	World *world.World // the processes that share each step; nil for this one alone
+	World     *world.World // the processes that share each step; nil for this one alone
+	ZeroStage int          // of ZeRO: 1 divides the optimiser's state over them, 2 the gradients, too
 
 	optimiser *Optimiser
 	state     State
@@ -138,7 +139,7 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 		return err
 	}
 	var err error
-	if l.optimiser, err = NewOptimiser(l.Adam, l.Runner); err != nil {
+	if l.optimiser, err = newDivided(l.Adam, l.Runner, l.World, l.ZeroStage); err != nil {
 		return err
 	}
 	defer func() { _ = l.optimiser.Free() }()
@@ -179,10 +180,10 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 			}
 		}
 		if l.EvalAt.At(number, l.Schedule.Steps) && l.EndsEarly() {
-			return nil
+			break
 		}
 	}
-	return nil
+	return l.optimiser.zero.giveLow() // for whoever saves the weights now
 }
 
 // Best is the step with the best score so far and its score; ok is false
@@ -227,6 +228,9 @@ func (l *Loop) step(number int) (Step, error) {
 	var sum float64
 	// Other processes drop other values; those of rank 0 are as if it were alone.
 	seeds := rand.NewPCG(uint64(l.Seed), uint64(number)|uint64(l.World.Rank())<<40)
+	if err := l.optimiser.zero.expect(len(work.Batches)); err != nil {
+		return Step{}, err
+	}
 	for _, b := range work.Batches {
 		loss, err := l.gradients(b, seeds.Uint64())
 		if err != nil {
@@ -234,10 +238,10 @@ func (l *Loop) step(number int) (Step, error) {
 		}
 		sum += loss
 	}
-	if sum, err = l.World.Sum(sum); err != nil {
+	if err := l.sumGradients(); err != nil {
 		return Step{}, err
 	}
-	if err := l.sumGradients(); err != nil {
+	if sum, err = l.World.Sum(sum); err != nil {
 		return Step{}, err
 	}
 	norm, err := l.optimiser.Norm(work.Terms)
@@ -265,6 +269,10 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 func (l *Loop) gradients(b MicroBatch, seed uint64) (loss float64, err error) {
 	t := l.Runner.New(true)
 	t.Seed = seed
+	divides := l.optimiser.zero != nil && l.ZeroStage == 2
+	if divides {
+		t.Final = l.optimiser.zero.done
+	}
 	defer func() { err = errors.Join(err, t.Free()) }()
 	losses, err := b.Loss(t)
 	if err != nil {
@@ -272,6 +280,11 @@ func (l *Loop) gradients(b MicroBatch, seed uint64) (loss float64, err error) {
 	}
 	if err := t.Backward(losses...); err != nil {
 		return 0, err
+	}
+	if divides {
+		if err := l.optimiser.zero.rest(); err != nil {
+			return 0, err
+		}
 	}
 	return tape.Sum(losses) // read last: a GPU is not waited for between the passes
 }

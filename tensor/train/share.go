@@ -48,11 +48,14 @@ func blocks(params []*tape.Param, in func(*tape.Param) bool) (list []block) {
 	return list
 }
 
-// sumGradients adds up the gradients of all processes, which each of them has then. A
-// process without rows adds nothing.
+// sumGradients adds up the gradients of all processes. Each of them has all then,
+// or with ZeRO its part. A process without rows adds nothing.
 func (l *Loop) sumGradients() error {
-	if l.World.Size() == 1 {
+	switch z := l.optimiser.zero; {
+	case l.World.Size() == 1:
 		return nil
+	case z != nil:
+		return z.sum()
 	}
 	params, engine := l.Runner.Params.All(), l.Runner.Engine
 	host := map[*tape.Param][]float32{}

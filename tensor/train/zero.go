@@ -1,0 +1,309 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gorqa/engine/cpu"
+	"gorqa/engine/world"
+	"gorqa/engine/xla"
+	"gorqa/tensor/tape"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// zero divides what the optimiser holds over processes, as ZeRO does (arXiv 1910.02054):
+// each process has the moments, and what bf16 weights lack of f32, of its part of every
+// block of weights, moves that part, and sends it to the others. In stage 2 gradients of
+// other parts are let go as soon as the backward pass is done with them.
+type zero struct {
+	world  *world.World
+	engine *xla.Engine
+	params *tape.Params
+	stage  int
+	blocks []block
+	parts  []part
+	last   map[*tape.Param]int // block with the end of each weight
+	room   []float32
+
+	more int   // sums of a step that this process has no micro-batch for
+	next int   // block of a backward pass to sum next
+	left []int // weights of each block that the backward pass is not done with
+}
+
+// part is a process's part of a block, values lo to hi.
+type part struct {
+	lo, hi             int
+	mean, square, grad []float32
+	low                []int16 // of weights in bf16
+}
+
+func newZero(w *world.World, r *tape.Runner, stage int) (*zero, error) {
+	if !r.Device.Native {
+		return nil, fmt.Errorf("zero_stage %d with %s: the optimiser is divided over processes where weights are moved in the host's memory only; --zero_stage 0 expected", stage, r.Engine.Describe())
+	}
+	z := &zero{world: w, engine: r.Engine, params: r.Params, stage: stage, last: map[*tape.Param]int{}, room: make([]float32, world.BlockValues)}
+	z.blocks = blocks(r.Params.All(), r.Params.InBF16)
+	for i, b := range z.blocks {
+		lo, hi := w.Part(b.n, w.Rank())
+		p := part{lo: lo, hi: hi, mean: make([]float32, hi-lo), square: make([]float32, hi-lo), grad: make([]float32, hi-lo)}
+		if r.Params.InBF16(b.pieces[0].param) {
+			p.low = make([]int16, hi-lo)
+		}
+		z.parts = append(z.parts, p)
+		for _, piece := range b.pieces {
+			z.last[piece.param] = i
+		}
+	}
+	z.begin()
+	return z, z.takeLow()
+}
+
+// own calls fn with the values of weights that this process has: values lo to hi of a
+// weight stand at at of a part.
+func (z *zero) own(fn func(p *part, q *tape.Param, lo, hi, at int) error) error {
+	for i, b := range z.blocks {
+		p := &z.parts[i]
+		for _, piece := range b.pieces {
+			from, to := max(piece.at, p.lo), min(piece.at+piece.hi-piece.lo, p.hi)
+			if from >= to {
+				continue
+			}
+			lo := piece.lo + from - piece.at
+			if err := fn(p, piece.param, lo, lo+to-from, from-p.lo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeLow takes this process's part of what weights lack of f32, and frees the rest.
+func (z *zero) takeLow() error {
+	if z == nil {
+		return nil
+	}
+	err := z.own(func(p *part, q *tape.Param, lo, hi, at int) error {
+		if p.low == nil {
+			return nil
+		}
+		return xla.View(q.Low, func(low []int16) error {
+			copy(p.low[at:], low[lo:hi])
+			return nil
+		})
+	})
+	return errors.Join(err, z.freeLow())
+}
+
+func (z *zero) freeLow() (err error) {
+	for _, q := range z.params.All() {
+		err = errors.Join(err, xla.Free(q.Low))
+		q.Low = nil
+	}
+	return err
+}
+
+// giveLow gives rank 0 what all weights lack of f32, for saving them.
+func (z *zero) giveLow() error {
+	if z == nil {
+		return nil
+	}
+	for _, q := range z.params.All() {
+		if !q.Trained || !z.params.InBF16(q) {
+			continue
+		}
+		values, err := z.gather(q, func(p *part, at int) float32 { return float32(p.low[at]) })
+		if err != nil {
+			return err
+		}
+		if z.world.Rank() > 0 {
+			continue
+		}
+		if q.Low, err = xla.Fill(z.engine, func(low []int16) error {
+			for i, v := range values {
+				low[i] = int16(v)
+			}
+			return nil
+		}, q.Dims...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather gives every process all values of a weight that parts have.
+func (z *zero) gather(of *tape.Param, value func(p *part, at int) float32) ([]float32, error) {
+	values := make([]float32, of.Size())
+	err := z.own(func(p *part, q *tape.Param, lo, hi, at int) error {
+		for i := lo; q == of && i < hi; i++ {
+			values[i] = value(p, at+i-lo)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return values, z.world.AllReduce(values) // each value and zeros: no sum is rounded
+}
+
+// begin is called before the gradients of a backward pass are summed.
+func (z *zero) begin() {
+	z.next, z.left = 0, make([]int, len(z.blocks))
+	for i, b := range z.blocks {
+		z.left[i] = len(b.pieces)
+	}
+}
+
+// done is told by the backward pass of a weight whose gradient is whole.
+func (z *zero) done(q *tape.Param) error {
+	for i, b := range z.blocks {
+		if slices.ContainsFunc(b.pieces, func(p piece) bool { return p.param == q }) {
+			z.left[i]--
+		}
+	}
+	for z.next < len(z.blocks) && z.left[z.next] == 0 {
+		if err := z.reduce(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest sums the blocks that are left.
+func (z *zero) rest() error {
+	for z.next < len(z.blocks) {
+		if err := z.reduce(); err != nil {
+			return err
+		}
+	}
+	z.begin()
+	return nil
+}
+
+// expect is told of the micro-batches of this process before a step.
+func (z *zero) expect(batches int) error {
+	if z == nil || z.stage == 1 {
+		return nil
+	}
+	each, err := z.world.Numbers(float64(batches))
+	if err == nil {
+		z.more = int(slices.Max(each)) - batches
+	}
+	return err
+}
+
+// sum ends the sums of a step. In stage 2 each micro-batch has its own, so a process that
+// had fewer than another takes part in the other's.
+func (z *zero) sum() error {
+	if z.stage == 1 {
+		return z.rest()
+	}
+	for range z.more {
+		if err := z.rest(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reduce adds the next block's gradients of all processes to this one's part, and frees
+// them.
+func (z *zero) reduce() error {
+	i := z.next
+	b, own := z.blocks[i], &z.parts[i]
+	z.next++
+	values := z.room[:b.n]
+	clear(values)
+	for _, p := range b.pieces {
+		if p.param.Grad == nil {
+			continue
+		}
+		gradient, err := xla.Memory[float32](p.param.Grad)
+		if err != nil {
+			return err
+		}
+		copy(values[p.at:], gradient[p.lo:p.hi])
+	}
+	if err := z.world.ReduceScatter(values); err != nil {
+		return err
+	}
+	for j, v := range values[own.lo:own.hi] {
+		own.grad[j] += v
+	}
+	var err error
+	for _, p := range b.pieces {
+		if z.last[p.param] == i {
+			err = errors.Join(err, xla.Free(p.param.Grad))
+			p.param.Grad = nil
+		}
+	}
+	return err
+}
+
+// norm is the global norm of the gradients.
+func (z *zero) norm() (float64, error) {
+	var sum float64
+	for _, p := range z.parts {
+		for _, g := range p.grad {
+			sum += float64(g) * float64(g)
+		}
+	}
+	sum, err := z.world.Sum(sum)
+	return math.Sqrt(sum), err
+}
+
+// update moves this process's weights, each by the step that of gives, and takes the
+// others'.
+func (z *zero) update(of func(*tape.Param) cpu.AdamWStep) error {
+	err := z.own(func(p *part, q *tape.Param, lo, hi, at int) error {
+		end := at + hi - lo
+		mean, square, grad := p.mean[at:end], p.square[at:end], p.grad[at:end]
+		if p.low != nil {
+			return xla.View(q.Compute, func(high []bfloat16.BFloat16) error {
+				return cpu.AdamWSplit(of(q), cpu.SplitWeight{BF16: high[lo:hi], Residual: p.low[at:end]}, mean, square, grad)
+			})
+		}
+		return xla.View(q.Compute, func(w []float32) error { return cpu.AdamW(of(q), w[lo:hi], mean, square, grad) })
+	})
+	if err != nil {
+		return err
+	}
+	for i, b := range z.blocks {
+		clear(z.parts[i].grad)
+		if z.parts[i].low != nil {
+			err = spread[bfloat16.BFloat16](z.world, b)
+		} else {
+			err = spread[float32](z.world, b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spread gives every process the weights of a block as those have them whose parts they
+// are.
+func spread[T float32 | bfloat16.BFloat16](w *world.World, b block) error {
+	values := make([]T, b.n)
+	each := func(move func(weight, values []T)) error {
+		for _, p := range b.pieces {
+			if err := xla.View(p.param.Compute, func(weight []T) error {
+				move(weight[p.lo:p.hi], values[p.at:p.at+p.hi-p.lo])
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := each(func(weight, values []T) { copy(values, weight) }); err != nil {
+		return err
+	}
+	if err := world.AllGather(w, values); err != nil {
+		return err
+	}
+	return each(func(weight, values []T) { copy(weight, values) })
+}
