@@ -67,7 +67,7 @@ demo-fid: fetch ## train a small encoder-decoder from random weights on passages
 
 # Go's own documents, and the longer ones of its compiler and runtime.
 .PHONY: demo-docs
-demo-docs: fetch ## from documents alone to a chat: passages, questions, training, evaluation, server; at most 15 minutes
+demo-docs: fetch ## from documents alone to a chat: passages, questions, training, evaluation, server
 	mkdir -p runs/docs
 	rm -f runs/docs/documents.jsonl
 	root=$$(go env GOROOT); $(GORQA) data docs "$$root/doc" $$(find "$$root/src" -name '*.md' -size +8k -not -path '*/testdata/*' -not -path '*/vendor/*') \
