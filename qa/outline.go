@@ -158,6 +158,29 @@ type Memory struct {
 	Weights              int64  // how many there are
 	Training, Evaluation int64
 	Setting              string // what lowers it
+
+	shared int64 // values that are trained, of which ZeRO divides what the optimiser holds
+	split  bool  // in bf16
+}
+
+// Each is the training's memory of each of so many processes at a stage of ZeRO: the
+// formula of docs/scaling.md.
+func (m Memory) Each(processes, stage int) int64 {
+	divided := int64(8) // the moments
+	if m.split {
+		divided += 2
+	}
+	own := int64(0)
+	switch {
+	case processes == 1 || stage == 0:
+		return m.Training
+	case stage == 1: // the part of the sums, beside all gradients
+		own = 4
+	default:
+		divided += 4
+	}
+	n := int64(processes)
+	return m.Training - m.shared*divided*(n-1)/n + m.shared*own/n
 }
 
 // program is the engine, compiled code and the tokenizer.
@@ -190,7 +213,12 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, profile.TermsPerCall)
 	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
+	trained := s.Parameters()
+	if h.Adapter > 0 {
+		trained = h.Adapter
+	}
 	return Memory{
+		shared: int64(trained), split: m.BF16,
 		Type: s.name, Weights: int64(s.Parameters()), Setting: s.setting,
 		Training:   held + s.KeptBytes(positions, h.Width()) + head + m.Encoders + program,
 		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + m.Encoders + program,
