@@ -59,6 +59,7 @@ var (
 		"gorqa/text/questions/reply":     nil,
 		"gorqa/text/recipe":              {"gorqa/text/dataset", "gorqa/text/prompt", "gorqa/text/retrieve", "gorqa/text/tokenizer", "gorqa/batch", "gorqa/files/modelfile", "gorqa/files/whole"},
 		"gorqa/text/retrieve":            {"gorqa/text/dataset", "gorqa/files/endpoint", "gorqa/files/lock", "gorqa/files/modelfile", "gorqa/files/pickle", "gorqa/files/whole"},
+		"gorqa/text/retrieve/postgres":   {"gorqa/text/dataset", "gorqa/text/retrieve", "gorqa/files/redact"},
 		"gorqa/text/tokenizer":           {"gorqa/files/modelfile"},
 		"gorqa/tensor/train/schedule":    nil,
 		"gorqa/files/endpoint":           {"gorqa/files/redact"},
@@ -79,10 +80,10 @@ var (
 		"gorqa/batch":                    nil,
 		"gorqa/review":                   {"gorqa/files/webpage", "gorqa/text/evaluate", "gorqa/text/evaluate/human"},
 		"gorqa/report":                   {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/webpage", "gorqa/files/whole"},
-		"gorqa/config":                   {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule"},
+		"gorqa/config":                   {"gorqa/files/modelfile", "gorqa/files/redact", "gorqa/files/whole", "gorqa/tensor/train/schedule", "gorqa/text/retrieve/postgres"},
 	}
 	programs  = []string{"gorqa/cmd/gorqa", "gorqa/bench/peer"}
-	forTests  = []string{"gorqa/internal/endpointtest", "gorqa/internal/enginetest", "gorqa/internal/golden", "gorqa/internal/worldtest"}
+	forTests  = []string{"gorqa/internal/endpointtest", "gorqa/internal/enginetest", "gorqa/internal/golden", "gorqa/internal/postgrestest", "gorqa/internal/worldtest"}
 	engine    = []string{"github.com/gomlx/gomlx/...", "github.com/gomlx/compute/...", "github.com/gomlx/go-xla/..."}
 	everybody = []string{"gorqa/..."}
 )

@@ -10,10 +10,12 @@ import (
 	"syscall"
 
 	"gorqa/config"
+	"gorqa/files/redact"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/retrieve"
+	"gorqa/text/retrieve/postgres"
 )
 
 // checks looks at what stands between settings and a run, before anything long
@@ -143,6 +145,9 @@ func (d *checks) indexFolder(context.Context) (string, error) {
 	dir := d.c.FullDatasetIndexPath
 	if dir == "" || d.command && !d.retrieves() {
 		return "", nil
+	}
+	if postgres.Is(dir) {
+		return redact.Address(dir), postgres.CheckAddress(dir) // asked once there is something to ask
 	}
 	err := writable(dir)
 	if err != nil && (d.index || !retrieve.Keeps(dir)) {

@@ -58,7 +58,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 			show.Warn("%s", warning)
 		}
 	}
-	source, err := ready.openPassages(ctx, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity, Rerank: c.Rerank})
+	source, err := ready.openPassages(ctx, c.Passages, config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Similarity: c.Similarity, Rerank: c.Rerank, Store: c.Store})
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func choosing(c config.Contexts, words bool) config.Train {
 	}
 	t := answering(config.Answering{
 		Model: model, Prompt: c.Prompt, Generation: config.DefaultGeneration(), History: c.History,
-		Database: config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath},
+		Database: config.Database{FullDatasetFilePath: c.FullDatasetFilePath, FullDatasetIndexPath: c.FullDatasetIndexPath, Store: c.Store},
 		Hub:      c.Hub, Engine: c.Engine,
 	}, config.DefaultScoring(), c.Seed)
 	if c.RetrievalPool == config.Gold {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorqa/config"
+	"gorqa/files/redact"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
@@ -152,6 +153,6 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	}
 	stats, index := found.index.Stats(), found.index
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",
-		report.Clean(c.FullDatasetIndexPath), index.Documents().Len(), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
+		report.Clean(redact.Text(c.FullDatasetIndexPath)), index.Documents().Len(), index.Width(), stats.Cached+stats.Taken, stats.Embedded, stats.Dropped)
 	return errors.Join(err, found.passages.Close())
 }

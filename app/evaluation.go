@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/redact"
 	"gorqa/files/wheel"
 	"gorqa/qa"
 	"gorqa/report"
@@ -28,6 +29,7 @@ type evaluation struct {
 	generator qa.Generator
 	retriever retrieve.Retriever // nil where only gold passages are asked for
 	passages  *qa.Passages       // what it is made of
+	index     qa.Dense           // of vectors; nil for none
 	judge     evaluate.Judge     // of the answers to the test set; nil for none
 	options   evaluate.Options
 	follow    qa.FollowUps
@@ -60,11 +62,11 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 	if err != nil {
 		return nil, err
 	}
-	x.retriever, x.passages = found.retriever, found.passages
+	x.retriever, x.passages, x.index = found.retriever, found.passages, found.index
 	s.show.Say("Retriever: %s", found.name)
 	docs := x.retriever.Documents()
 	if n := docs.Len(); x.options.TopK > n {
-		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", cmp.Or(b.FullDatasetFilePath, b.FullDatasetIndexPath), n, x.options.TopK)
+		s.show.Say("%s: there are %d documents; so many passages are retrieved for a question, not %d (eval_k)", cmp.Or(b.FullDatasetFilePath, redact.Text(b.FullDatasetIndexPath)), n, x.options.TopK)
 		x.options.TopK = n
 	}
 	if list, ok := docs.(retrieve.List); ok { // of others, those that are found are looked at
@@ -78,9 +80,9 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 // retriever is what passages of questions are found by.
 type retriever struct {
 	retriever retrieve.Retriever
-	name      string          // with its settings
-	index     *retrieve.Index // nil where words alone count
-	passages  *qa.Passages    // what it is made of; whoever opens it closes them
+	name      string       // with its settings
+	index     qa.Dense     // nil where words alone count
+	passages  *qa.Passages // what it is made of; whoever opens it closes them
 }
 
 // openRetriever loads the embedding model, where there is one, and embeds the documents
@@ -162,7 +164,29 @@ func (x *evaluation) run(ctx context.Context, prefix string, examples []dataset.
 		r.Metrics[evaluate.Key{Prefix: prefix, Group: evaluate.Answers, Name: evaluate.Acceptance}] = float64(d.Confirmed) / float64(d.Tried)
 	}
 	x.warnOfJudge(r.Predictions)
-	return r, nil
+	return r, x.recall(ctx, prefix, examples, r)
+}
+
+// recall says how much of what an exact search finds an index finds that may miss some.
+func (x *evaluation) recall(ctx context.Context, prefix string, examples []dataset.Example, r *evaluate.Report) error {
+	index, ok := x.index.(interface {
+		Approximate() bool
+		Recall(ctx context.Context, queries []string, k int) (float64, error)
+	})
+	if !ok || !index.Approximate() || len(examples) == 0 {
+		return nil
+	}
+	questions := make([]string, len(examples))
+	for i := range examples {
+		questions[i] = examples[i].Question
+	}
+	found, err := index.Recall(ctx, questions, x.options.TopK)
+	if err != nil {
+		return err
+	}
+	r.Metrics[evaluate.Key{Prefix: prefix, Group: evaluate.Retrieval, Name: evaluate.IndexRecall}] = found
+	x.show.Say("Index: HNSW finds %.1f%% of the %d documents a question that an exact search finds", 100*found, x.options.TopK)
+	return nil
 }
 
 // warnOfJudge tells of answers that the judge failed on.

@@ -71,7 +71,7 @@ func followUpMode(history string) qa.FollowUpMode {
 }
 
 func passagesOptions(c config.Passages, b config.Database) qa.PassagesOptions {
-	o := qa.PassagesOptions{Endpoint: c.EmbeddingModel, Similarity: similarity(b.Similarity), Index: b.FullDatasetIndexPath, RerankTop: b.RerankTop}
+	o := qa.PassagesOptions{Endpoint: c.EmbeddingModel, Similarity: similarity(b.Similarity), Index: b.FullDatasetIndexPath, RerankTop: b.RerankTop, Table: b.IndexTable, HNSW: b.IndexType == config.HNSWIndex}
 	switch c.Retriever {
 	case config.BM25:
 		o.Kind = qa.WordsRetriever

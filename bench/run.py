@@ -31,6 +31,7 @@ DOCUMENTS = os.path.join(FAIRE, "documents.jsonl")
 WORK = os.path.join(HERE, "work")
 NAMES = "rows.json rows-grouped.json rows-swr.json texts.json test.json vectors.npy adapter"
 INPUTS = ROWS, GROUPED, SWR, TEXTS, TEST, VECTORS, ADAPTER = [os.path.join(WORK, n) for n in NAMES.split()]
+SEARCH = os.path.join(WORK, "search.f32")
 INDEX = os.path.join(WORK, "index")
 DEMO = os.path.join(ROOT, "examples", "sft-demo.yaml")  # on what make data makes
 
@@ -88,6 +89,16 @@ PAIRS = {
         ("embed", {"model": MINILM, "texts": TEXTS, "bf16_encoder": True}),
         ("embed.py", {"model": MINILM, "texts": TEXTS, "bf16_encoder": True}),
     ),
+    "search": (
+        "exact search of 400,000 vectors of 384, 256 queries at a time, the best 4 (rows are queries); faiss-cpu IndexFlatIP",
+        ("search", {"vectors": SEARCH, "queries": 256}),
+        ("search.py", {"vectors": SEARCH, "queries": 256}),
+    ),
+    "search1": (
+        "the same, one query at a time",
+        ("search", {"vectors": SEARCH, "queries": 1}),
+        ("search.py", {"vectors": SEARCH, "queries": 1}),
+    ),
     "train4": (
         "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
         ("train", {"model": SMOLLM2, "rows": ROWS}),
@@ -95,6 +106,9 @@ PAIRS = {
     ),
 }
 
+
+# Pairs whose peer makes the inputs, where they are not there.
+PEER_FIRST = {"search", "search1"}
 
 # Pairs whose sides see the same rows at each step, and sum the loss over the same tokens.
 ONE_LOSS = {"train", "train4", "grouped", "swr", "lora"}
@@ -116,7 +130,7 @@ def measure(name, rounds, bf16):
     }
     results = []
     for i in range(rounds):
-        order = ["gorqa", "peer"] if i % 2 == 0 else ["peer", "gorqa"]
+        order = ["gorqa", "peer"] if i % 2 == (name in PEER_FIRST) else ["peer", "gorqa"]
         results.append({side: call(commands[side]) for side in order})
         print(name, i + 1, json.dumps(results[-1]), file=sys.stderr, flush=True)
     return results

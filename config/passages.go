@@ -122,6 +122,7 @@ type Contexts struct {
 	FullDatasetIndexPath string
 	Similarity           string // as Database's
 	Rerank
+	Store
 	Engine
 	Hub
 	Seed int64
@@ -130,7 +131,7 @@ type Contexts struct {
 // DefaultContexts has the defaults of a training.
 func DefaultContexts() Contexts {
 	return Contexts{
-		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Similarity: AutoSimilarity, Rerank: DefaultRerank(),
+		OnBadRows: DefaultData().OnBadRows, Passages: DefaultPassages(), Similarity: AutoSimilarity, Rerank: DefaultRerank(), Store: DefaultStore(),
 		History: Rephrase, Model: DefaultModel(), Prompt: DefaultPrompt(), Engine: DefaultEngine(), Seed: DefaultSchedule().Seed,
 	}
 }
@@ -145,6 +146,7 @@ func (c *Contexts) declare(s *set) {
 	declareDocuments(s, &c.FullDatasetFilePath, &c.FullDatasetIndexPath)
 	declareSimilarity(s, &c.Similarity)
 	c.Rerank.declare(s)
+	c.Store.declare(s)
 	declareHistory(s, &c.History)
 	s.seed(&c.Seed, "seed", "seed of everything random")
 	c.Model.declare(s)
@@ -162,6 +164,7 @@ func (c *Contexts) Validate() error {
 	c.Passages.check(&p)
 	c.checkPool(&p, c.FullDatasetFilePath, c.FullDatasetIndexPath)
 	c.Rerank.check(&p)
+	c.Store.check(&p, c.FullDatasetIndexPath)
 	c.Prompt.check(&p)
 	return p.join()
 }

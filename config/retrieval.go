@@ -10,6 +10,7 @@ type Database struct {
 	EvalK                int    // passages retrieved for a question; 0 = the model's fid.json says, else LocalRQA's 4
 	Similarity           string // what vectors are compared by; AutoSimilarity for what the embedding model says
 	Rerank
+	Store
 }
 
 // Rerank says what puts the passages that a retriever finds in order anew.
@@ -40,7 +41,7 @@ const AutoSimilarity = "auto"
 // DefaultDatabase finds passages by an embedding model and leaves their number and the
 // similarity to the models.
 func DefaultDatabase() Database {
-	return Database{EvalRetriever: Dense, Similarity: AutoSimilarity, Rerank: DefaultRerank()}
+	return Database{EvalRetriever: Dense, Similarity: AutoSimilarity, Rerank: DefaultRerank(), Store: DefaultStore()}
 }
 
 func declareSimilarity(s *set, similarity *string) {
@@ -56,12 +57,13 @@ func (m *Database) declare(s *set) {
 	s.maybeInteger(&m.EvalK, "eval_k", "passages retrieved for a question (if not given, what the model's fid.json says, else 4)")
 	declareSimilarity(s, &m.Similarity)
 	m.Rerank.declare(s)
+	m.Store.declare(s)
 	s.alias("eval_embedding_model", "embedding_model_name_or_path")
 }
 
 func declareDocuments(s *set, file, index *string) {
 	s.text(file, "full_dataset_file_path", "FILE", "documents to retrieve from, .jsonl or .pkl; if not given, those that full_dataset_index_path holds")
-	s.text(index, "full_dataset_index_path", "PATH", "folder where they and their vectors are kept; made when not there, and only new documents are embedded")
+	s.text(index, "full_dataset_index_path", "PATH", "folder where they and their vectors are kept, made when not there, or a PostgreSQL database with pgvector (postgres://USER@HOST/DATABASE); only new documents are embedded")
 	s.alias("full_dataset_file_path", "document_path")
 	s.alias("full_dataset_index_path", "index_path")
 }
@@ -81,6 +83,7 @@ func (m *Database) check(p *problems, why string) {
 	}
 	p.between(m.EvalK, 0, MostRows, "eval_k")
 	m.Rerank.check(p)
+	m.Store.check(p, m.FullDatasetIndexPath)
 }
 
 // What a follow-up question is retrieved by.

@@ -6,9 +6,11 @@ import (
 
 	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
+	"gorqa/files/redact"
 	"gorqa/report"
 	"gorqa/text/dataset"
 	"gorqa/text/retrieve"
+	"gorqa/text/retrieve/postgres"
 )
 
 // BuildIndex embeds the documents whose vectors dir does not hold yet; "" keeps
@@ -45,6 +47,38 @@ func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 	show.Say("Index over %d documents: %d texts from the cache, %d embedded%s", len(docs), stats.Cached+stats.Taken, stats.Embedded, gone)
 	if x, ok := embedder.(*Embedder); ok {
 		return index, x.WarnOfLong(ctx, docs, show)
+	}
+	return index, nil
+}
+
+// Dense is an index of vectors, in files or in a database.
+type Dense interface {
+	retrieve.Retriever
+	Width() int
+	Stats() retrieve.BuildStats
+}
+
+// openDatabase is BuildIndex for a database, which closing gives back.
+func openDatabase(ctx context.Context, opt postgres.Options, docs []dataset.Document, embedder retrieve.Embedder, show *report.Run) (*postgres.Index, error) {
+	if xla.Available() == nil {
+		opt.Index.Products = newProducts
+	}
+	where := redact.Address(opt.Address)
+	progress := show.Progress()
+	opt.Index.Progress = func(done, total int) { progress.Set("Embedding documents", done, total) }
+	opt.Index.Waiting = func() { show.Say("Index: another process adds to %s; waiting for it", where) }
+	index, err := postgres.Open(ctx, docs, embedder, opt)
+	progress.End()
+	if err != nil {
+		return nil, err
+	}
+	stats := index.Stats()
+	show.Say("Index of %s: %d documents; %d texts were there, %d embedded, %d dropped", where, index.Documents().Len(), stats.Cached, stats.Embedded, stats.Dropped)
+	if x, ok := embedder.(*Embedder); ok && docs != nil {
+		if err := x.WarnOfLong(ctx, docs, show); err != nil {
+			index.Close()
+			return nil, err
+		}
 	}
 	return index, nil
 }

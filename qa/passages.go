@@ -1,6 +1,7 @@
 package qa
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"gorqa/text/dataset"
 	"gorqa/text/recipe"
 	"gorqa/text/retrieve"
+	"gorqa/text/retrieve/postgres"
 )
 
 // Passages is where the passages of rows come from: a retriever that is built
@@ -25,7 +27,9 @@ type Passages struct {
 	metric    retrieve.Metric    // of its vectors
 	documents []dataset.Document // nil for the gold passages of the rows, or those of the index
 	stored    bool               // they are those of the index
-	index     string             // folder of the documents' vectors
+	index     string             // folder of the documents' vectors, or address of a database
+	database  postgres.Options   // of that database
+	opened    []*postgres.Index  // which are to be closed
 	built     retrieve.Retriever // over documents; nil until needed
 	Kept      string             // the run whose contexts must stay as they are; "" for none
 	show      *report.Run
@@ -49,14 +53,16 @@ type PassagesOptions struct {
 	Similarity string             // that vectors are compared by; "" for what the model says
 	Documents  []dataset.Document // nil for the gold passages of the rows
 	Stored     bool               // the documents are those that Index holds
-	Index      string             // folder of the documents and their vectors, "" for none
+	Index      string             // folder of the documents and their vectors, or address of a database (postgres://…); "" for none
+	Table      string             // what the tables of the database are called after
+	HNSW       bool               // the database is searched by HNSW
 	Reranker   *Reranker          // puts what is found in order anew, nil for none; the passages close it
 	RerankTop  int                // passages that it scores for a question
 }
 
 // OpenPassages prepares what passages are found by.
 func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
-	p := &Passages{kind: o.Kind, index: o.Index, documents: o.Documents, stored: o.Stored, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
+	p := &Passages{database: databaseOptions(o), kind: o.Kind, index: o.Index, documents: o.Documents, stored: o.Stored, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
 	if err := p.open(o); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -69,6 +75,9 @@ func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
 // Close frees what the models hold.
 func (p *Passages) Close() error {
 	var errs []error
+	for _, x := range p.opened {
+		x.Close()
+	}
 	if p.models != nil {
 		errs = append(errs, p.models.Close())
 	}
@@ -210,7 +219,7 @@ func (p *Passages) build(ctx context.Context, docs []dataset.Document, examples 
 
 // Retriever makes the retriever over the documents; with it comes the index of their
 // vectors, nil where words alone count.
-func (p *Passages) Retriever(ctx context.Context) (retrieve.Retriever, *retrieve.Index, error) {
+func (p *Passages) Retriever(ctx context.Context) (retrieve.Retriever, Dense, error) {
 	return p.over(ctx, p.documents)
 }
 
@@ -240,7 +249,7 @@ func (p *Passages) Documents() []dataset.Document { return p.documents }
 func (p *Passages) Name() string { return p.name }
 
 // over makes the retriever over documents, and with it the index of their vectors.
-func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, *retrieve.Index, error) {
+func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, Dense, error) {
 	found, index, err := p.ranked(ctx, docs)
 	if err != nil || p.reranker == nil {
 		return found, index, err
@@ -252,7 +261,7 @@ func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.
 }
 
 // ranked is over without the reranker.
-func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, *retrieve.Index, error) {
+func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, Dense, error) {
 	if p.kind == WordsRetriever {
 		words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
 		return words, nil, err
@@ -264,9 +273,12 @@ func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retriev
 	case p.documents == nil:
 		dir = "" // it keeps the vectors of one list of documents, which these are not
 	}
-	dense, err := BuildIndex(ctx, dir, docs, p.embedder, p.metric, p.show)
-	if err != nil || p.kind != HybridRetriever {
-		return dense, dense, err
+	dense, err := p.dense(ctx, dir, docs)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.kind != HybridRetriever {
+		return dense, dense, nil
 	}
 	if docs, err = retrieve.ReadAll(ctx, dense.Documents()); err != nil {
 		return nil, nil, err
@@ -277,6 +289,35 @@ func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retriev
 	}
 	both, err := retrieve.NewHybrid(ctx, retrieve.DefaultHybridOptions(), dense, words)
 	return both, dense, err
+}
+
+// dense makes the index of vectors, in the folder or in the database that path names.
+func (p *Passages) dense(ctx context.Context, path string, docs []dataset.Document) (Dense, error) {
+	if !postgres.Is(path) {
+		index, err := BuildIndex(ctx, path, docs, p.embedder, p.metric, p.show)
+		if err != nil {
+			return nil, err // no index in an interface
+		}
+		return index, nil
+	}
+	opt := p.database
+	opt.Index.Metric = p.metric
+	index, err := openDatabase(ctx, opt, docs, p.embedder, p.show)
+	if err != nil {
+		return nil, err
+	}
+	p.opened = append(p.opened, index)
+	return index, nil
+}
+
+// databaseOptions are those of the database at o.Index, if it is one.
+func databaseOptions(o PassagesOptions) postgres.Options {
+	d := postgres.DefaultOptions()
+	d.Address, d.Table = o.Index, cmp.Or(o.Table, d.Table)
+	if o.HNSW {
+		d.Kind = postgres.HNSW
+	}
+	return d
 }
 
 // tell says what the contexts of rows hold.

@@ -61,6 +61,10 @@ type arguments struct {
 	Index        string  `json:"index"`
 	Output       string  `json:"output"`
 	K            int     `json:"k"`
+	Vectors      string  `json:"vectors"` // in search
+	SearchRows   int     `json:"rows_to_search"`
+	Width        int     `json:"width"`
+	Queries      int     `json:"queries"`
 }
 
 // figures are the line that a peer prints.
@@ -83,14 +87,14 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	programs := map[string]func(context.Context, *xla.Engine, arguments) (figures, error){
-		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "embed": vectors, "evaluate": evaluation,
+		"train": trainRows, "lora": trainAdapter, "attention": trainLong, "embed": vectors, "evaluate": evaluation, "search": search,
 	}
 	if len(args) != 2 || programs[args[0]] == nil {
-		return fmt.Errorf("arguments %q; expected train, lora, attention, embed or evaluate, and a JSON object", args)
+		return fmt.Errorf("arguments %q; expected train, lora, attention, embed, evaluate or search, and a JSON object", args)
 	}
 	a := arguments{
 		Engine: "cpu", Tokens: 2048, Steps: 4, UntimedSteps: 2, RowsPerStep: 8, LearningRate: 1e-4, WarmupSteps: 7, TotalSteps: 71,
-		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, K: 4,
+		WeightDecay: 0.01, MaxGradNorm: 1, Batch: 8, MaxNewTokens: 128, K: 4, SearchRows: 400_000, Width: 384, Queries: 256,
 	}
 	d := json.NewDecoder(strings.NewReader(args[1]))
 	d.DisallowUnknownFields()

@@ -28,6 +28,8 @@ var onlyParsed = []struct{ begins, why string }{
 	{"review ", "review_page_test.go starts its servers, and asks for their summaries"},
 	{"fetch model SmolLM2-135M-Instruct", "fetch.txtar has it"},
 	{"convert documents.pkl", "convert.txtar has it"},
+	{"index --full_dataset_file_path documents.jsonl --full_dataset_index_path postgres:", "database_test.go starts a database"},
+	{"ask runs/demo --full_dataset_index_path postgres:", "the same"},
 }
 
 // small is what a documented command gets besides, so that it takes seconds: a tiny

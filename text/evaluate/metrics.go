@@ -113,6 +113,8 @@ const (
 
 	TokensPerStep Name = "drafts/avg_tokens_per_step" // of answers with drafts
 	Acceptance    Name = "drafts/avg_acceptance"      // of drafted tokens
+
+	IndexRecall Name = "index/recall_of_exact" // of an index that may miss some of what an exact search finds
 )
 
 // Key is a figure of an evaluation.

@@ -212,7 +212,7 @@ func (b *builder) documentsAreCurrent(path string) (bool, error) {
 	if err != nil || there == nil || there.n != len(b.docs) || there.generation != b.index.file.generation {
 		return false, err
 	}
-	digest, err := documentsDigest(b.docs)
+	digest, err := Digest(b.docs)
 	return digest == there.digest, err
 }
 
@@ -369,7 +369,18 @@ func (b *builder) taken(found map[key][]float32, write func([]key, [][]float32) 
 
 // embed embeds texts, chunk by chunk.
 func (b *builder) embed(ctx context.Context, texts []entry, write func([]key, [][]float32) error) error {
-	opt, e := b.index.opt, b.index.embedder
+	keys, bodies := make([]key, len(texts)), make([]string, len(texts))
+	for i, m := range texts {
+		keys[i], bodies[i] = m.key, m.text
+	}
+	return EmbedChunks(ctx, b.index.embedder, bodies, b.index.opt, func(first int, vectors [][]float32) error {
+		return write(keys[first:first+len(vectors)], vectors)
+	})
+}
+
+// EmbedChunks embeds passages in the chunks that opt says, and gives each to write, with the place
+// of its first text, before the next one is embedded.
+func EmbedChunks(ctx context.Context, e Embedder, texts []string, opt Options, write func(first int, vectors [][]float32) error) error {
 	progress := func(done int) {
 		if opt.Progress != nil && len(texts) > 0 {
 			opt.Progress(done, len(texts))
@@ -378,15 +389,11 @@ func (b *builder) embed(ctx context.Context, texts []entry, write func([]key, []
 	progress(0)
 	for done := 0; done < len(texts); {
 		chunk := chunkOf(texts[done:], opt)
-		keys, bodies := make([]key, len(chunk)), make([]string, len(chunk))
-		for i, m := range chunk {
-			keys[i], bodies[i] = m.key, m.text
-		}
-		vectors, err := embed(ctx, e, bodies, Passage)
+		vectors, err := embed(ctx, e, chunk, Passage)
 		if err != nil {
 			return err
 		}
-		if err := write(keys, vectors); err != nil {
+		if err := write(done, vectors); err != nil {
 			return err
 		}
 		done += len(chunk)
@@ -396,10 +403,10 @@ func (b *builder) embed(ctx context.Context, texts []entry, write func([]key, []
 }
 
 // chunkOf is the texts that are embedded next.
-func chunkOf(texts []entry, opt Options) []entry {
+func chunkOf(texts []string, opt Options) []string {
 	bytes := 0
-	for i, m := range texts {
-		if bytes += len(m.text); i == opt.ChunkTexts || i > 0 && bytes > opt.ChunkBytes {
+	for i, text := range texts {
+		if bytes += len(text); i == opt.ChunkTexts || i > 0 && bytes > opt.ChunkBytes {
 			return texts[:i]
 		}
 	}

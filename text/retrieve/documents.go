@@ -159,9 +159,8 @@ func (x *documentFile) Read(ctx context.Context, places ...int) ([]dataset.Docum
 		if from > to || to > uint64(len(x.data)) || crc32.Checksum(x.data[from:to], castagnoli) != binary.LittleEndian.Uint32(entry[12:]) {
 			return nil, fmt.Errorf("%s: the documents of the index are damaged: the checksum of document %d does not match; delete the file and give full_dataset_file_path once more", x.path, place+1)
 		}
-		d := json.NewDecoder(bytes.NewReader(x.data[from:to]))
-		d.UseNumber()
-		if err := d.Decode(&docs[i]); err != nil {
+		var err error
+		if docs[i], err = ParseLine(x.data[from:to]); err != nil {
 			return nil, fmt.Errorf("%s: document %d: %w", x.path, place+1, err)
 		}
 	}
@@ -169,8 +168,15 @@ func (x *documentFile) Read(ctx context.Context, places ...int) ([]dataset.Docum
 	return docs, nil
 }
 
-// documentLine is how a document is kept.
-func documentLine(d dataset.Document) ([]byte, error) {
+// ParseLine reads what Line has written.
+func ParseLine(line []byte) (doc dataset.Document, err error) {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	return doc, d.Decode(&doc)
+}
+
+// Line is a document as indexes keep it: a line of JSON.
+func Line(d dataset.Document) ([]byte, error) {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
@@ -178,11 +184,11 @@ func documentLine(d dataset.Document) ([]byte, error) {
 	return line.Bytes(), err
 }
 
-// documentsDigest is the SHA-256 of the lines of documents.
-func documentsDigest(docs []dataset.Document) (sum [sha256.Size]byte, err error) {
+// Digest is the SHA-256 of the lines of documents.
+func Digest(docs []dataset.Document) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	for _, d := range docs {
-		line, err := documentLine(d)
+		line, err := Line(d)
 		if err != nil {
 			return sum, err
 		}
@@ -201,7 +207,7 @@ func writeDocuments(path string, docs []dataset.Document, rows []int32, generati
 		at := uint64(len(documentsMagic))
 		w.WriteString(documentsMagic) // what fails shows at Flush
 		for i, d := range docs {
-			line, err := documentLine(d)
+			line, err := Line(d)
 			if err != nil {
 				return err
 			}

@@ -230,6 +230,15 @@ func QueryVectors(ctx context.Context, e Embedder, width int, metric Metric, que
 	return flat, nil
 }
 
+// Exact ranks rows for queries, as an index over them would.
+func Exact(ctx context.Context, rows Rows, queries []float32, k int, opt Options) ([][]Hit, error) {
+	x := &Index{opt: opt, rows: rows}
+	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return x.search(ctx, queries, k)
+}
+
 // search finds rows.
 func (x *Index) search(ctx context.Context, queries []float32, k int) ([][]Hit, error) {
 	if x.products != nil {
@@ -271,7 +280,9 @@ func (x *Index) prepare(ctx context.Context) error {
 	} else if err := each(0, n); err != nil {
 		return err
 	}
-	x.places = placesOf(x.rowOf, n)
+	if x.docs != nil {
+		x.places = placesOf(x.rowOf, n)
+	}
 	x.prepared = true
 	return nil
 }
