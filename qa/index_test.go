@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,7 +62,7 @@ func BenchmarkIndex(b *testing.B) {
 				return err
 			})
 			docs = nil
-			runtime.GC()
+			debug.FreeOSMemory()
 			before := resident(b)
 			var x *retrieve.Index
 			for b.Loop() {

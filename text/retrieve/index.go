@@ -192,7 +192,7 @@ func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, err
 	if err := x.prepare(ctx); err != nil {
 		return nil, err
 	}
-	defer runtime.KeepAlive(x)
+	defer x.release()
 	if x.places.same() {
 		return x.search(ctx, flat, k)
 	}
@@ -208,6 +208,14 @@ func (x *Index) TopK(ctx context.Context, queries []string, k int) ([][]Hit, err
 			return hits, nil
 		}
 	}
+}
+
+// release gives back the memory of what a search has read of the file.
+func (x *Index) release() {
+	if x.file != nil {
+		x.file.release(0, x.file.n)
+	}
+	runtime.KeepAlive(x)
 }
 
 // QueryVectors embeds queries for an index of some width, one behind another: of unit length

@@ -226,14 +226,20 @@ func (x *vectorFile) prepare(ctx context.Context, each func(first, last int) err
 				}
 			}
 			err := each(first, last)
-			from, to := (x.head+first*x.record)/page*page, (x.head+last*x.record)/page*page
-			_ = unix.Madvise(x.data[from:to], unix.MADV_DONTNEED) // it may stay
+			x.release(first, last)
 			return err
 		})
 	}
 	err := group.Wait()
 	runtime.KeepAlive(x)
 	return err
+}
+
+// release has some records count as the process's memory no longer; they may stay in the system's.
+func (x *vectorFile) release(first, last int) {
+	if from, to := (x.head+first*x.record)/page*page, (x.head+last*x.record)/page*page; from < to {
+		_ = unix.Madvise(x.data[from:to], unix.MADV_DONTNEED) // where it fails, they stay
+	}
 }
 
 func damagedRecord(path string, i int) error {
