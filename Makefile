@@ -48,6 +48,11 @@ demo: fetch data ## evaluate, train and evaluate a small model, with a table of 
 	  'The data set is in runs/godoc, the index of its documents in runs/godoc-index.' \
 	  'Ask the trained model about these documents.'
 	@RUN=runs/demo GORQA=$(GORQA) examples/ask.sh
+	@RUN=runs/demo GORQA=$(GORQA) examples/chat.sh
+
+.PHONY: demo-chat
+demo-chat: build ## open the chat page of make demo's model, until Ctrl-C
+	@RUN=runs/demo GORQA=$(GORQA) examples/chat.sh serve
 
 .PHONY: demo-swr
 demo-swr: fetch data ## the same with retrieved passages beside the gold ones, held against runs/demo if that is there
@@ -130,6 +135,11 @@ parity: fetch ## make the golden files of the tests again, with Python
 doctor: fetch data ## check engine, memory, model and data for CONFIG, the demo's if not given
 	$(GORQA) doctor --config $(CONFIG)
 
+.PHONY: release
+release: ## make archives, a Debian package and a Containerfile in dist, and check them
+	packaging/release.sh dist
+	packaging/check.sh dist
+
 .PHONY: clean
 clean: ## remove what was built; runs and caches stay
-	rm -rf bin bench/work
+	rm -rf bin dist bench/work

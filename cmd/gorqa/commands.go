@@ -26,6 +26,13 @@ func commands(streams app.Streams) *cobra.Command {
 		`gorqa trains the generator of a retrieval-augmented question-answering (RQA)
 system and evaluates it end to end: retrieval, answers, scores.`)
 	root.SilenceErrors, root.SilenceUsage = true, true
+	below := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] == "--version" {
+			return app.Version(cmd.Context(), config.Version{}, streams)
+		}
+		return below(cmd, args)
+	}
 
 	root.AddCommand(training(streams), dataSets(streams), fetching(streams))
 	root.AddCommand(evaluations(streams)...)
