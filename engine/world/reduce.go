@@ -28,7 +28,10 @@ func (w *World) ReduceScatter(x []float32) error {
 	out, in := make([][]byte, n), make([][]byte, n)
 	lo, hi := w.Part(len(x), w.rank)
 	own := x[lo:hi]
-	room := make([]float32, n*len(own))
+	if len(w.room) < n*len(own) {
+		w.room = make([]float32, n*len(own))
+	}
+	room := w.room[:n*len(own)]
 	values := make([][]float32, n)
 	for rank := range n {
 		lo, hi := w.Part(len(x), rank)

@@ -23,6 +23,7 @@ type World struct {
 	rank    int
 	members []Member
 	net     transport
+	room    []float32 // of ReduceScatter, kept
 	console io.Writer
 
 	once    sync.Once

@@ -26,7 +26,8 @@ type zero struct {
 	blocks []block
 	parts  []part
 	last   map[*tape.Param]int // block with the end of each weight
-	room   []float32
+	room   []float32           // for a block, kept: garbage of that size would let the heap grow to twice its size
+	half   []bfloat16.BFloat16
 
 	more int   // sums of a step that this process has no micro-batch for
 	next int   // block of a backward pass to sum next
@@ -45,6 +46,9 @@ func newZero(w *world.World, r *tape.Runner, stage int) (*zero, error) {
 		return nil, fmt.Errorf("zero_stage %d with %s: the optimiser is divided over processes where weights are moved in the host's memory only; --zero_stage 0 expected", stage, r.Engine.Describe())
 	}
 	z := &zero{world: w, engine: r.Engine, params: r.Params, stage: stage, last: map[*tape.Param]int{}, room: make([]float32, world.BlockValues)}
+	if r.Params.BF16() {
+		z.half = make([]bfloat16.BFloat16, world.BlockValues)
+	}
 	z.blocks = blocks(r.Params.All(), r.Params.InBF16)
 	for i, b := range z.blocks {
 		lo, hi := w.Part(b.n, w.Rank())
@@ -273,9 +277,9 @@ func (z *zero) update(of func(*tape.Param) cpu.AdamWStep) error {
 	for i, b := range z.blocks {
 		clear(z.parts[i].grad)
 		if z.parts[i].low != nil {
-			err = spread[bfloat16.BFloat16](z.world, b)
+			err = spread(z.world, b, z.half[:b.n])
 		} else {
-			err = spread[float32](z.world, b)
+			err = spread(z.world, b, z.room[:b.n])
 		}
 		if err != nil {
 			return err
@@ -285,9 +289,8 @@ func (z *zero) update(of func(*tape.Param) cpu.AdamWStep) error {
 }
 
 // spread gives every process the weights of a block as those have them whose parts they
-// are.
-func spread[T float32 | bfloat16.BFloat16](w *world.World, b block) error {
-	values := make([]T, b.n)
+// are, through values.
+func spread[T float32 | bfloat16.BFloat16](w *world.World, b block, values []T) error {
 	each := func(move func(weight, values []T)) error {
 		for _, p := range b.pieces {
 			if err := xla.View(p.param.Compute, func(weight []T) error {
