@@ -205,12 +205,14 @@ func (m *watch) close() (clean bool) {
 	}
 	select {
 	case clean = <-m.ended:
-		return clean
 	case <-m.w.failed:
+		select {
+		case clean = <-m.ended:
+		case <-time.After(m.mercy()):
+		}
 	}
-	select {
-	case clean = <-m.ended:
-	case <-time.After(m.mercy()):
+	if !clean && m.w.rank > 0 { // rank 0 says why and ends all, unless it cannot
+		time.Sleep(m.grace)
 	}
 	return clean
 }
