@@ -225,7 +225,7 @@ func TestFlagsOfThePagesExist(t *testing.T) {
 	}
 	walk(commands(app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}))
 	flags := regexp.MustCompile("[ `|](--[a-z][a-z0-9_]+)")
-	for _, page := range []string{"README.md", "docs/data.md", "docs/recipes.md", "docs/prompts.md", "docs/evaluation.md", "docs/models.md", "docs/benchmarks.md"} {
+	for _, page := range []string{"README.md", "docs/data.md", "docs/recipes.md", "docs/prompts.md", "docs/evaluation.md", "docs/models.md", "docs/benchmarks.md", "docs/review.md", "docs/serving.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", page))
 		if err != nil {
 			t.Fatal(err)
