@@ -102,7 +102,8 @@ func TestReadPredictionsErrors(t *testing.T) {
 	good := `{"question":"q","context":"gold","scores":{}}`
 	for _, tt := range []struct{ name, why, data, want string }{
 		{"empty", "an aborted run leaves none, not an empty file", "", "no predictions"},
-		{"foreign", "the original's file has no scores", good + "\n" + `{"question":"q"}`, ":2: no question, context or scores"},
+		{"no scores", "a row of another program that has its context by chance", good + "\n" + `{"question":"q","context":"gold","generated_answer":"a"}`, ":2: no context or scores"},
+		{"no answers", "LocalRQA's evaluation of a retriever alone", `{"question":"q","gold_docs":[],"retrieved_docs":[]}`, ":1: no question or generated_answer"},
 		{"truncated", "a copy that stopped", good + "\n" + good[:20], ":2: unexpected EOF"},
 	} {
 		path := filepath.Join(t.TempDir(), "p.jsonl")

@@ -1,14 +1,11 @@
 package evaluate
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
-	"gorqa/files/modelfile"
 	"gorqa/files/whole"
 )
 
@@ -40,41 +37,6 @@ func (r *Report) WritePredictions(path string) error {
 		}
 		return nil
 	})
-}
-
-// ReadPredictions reads a file of WritePredictions; what is wrong in it is
-// reported at the first line that has it.
-func ReadPredictions(path string) ([]Prediction, error) {
-	f, _, err := modelfile.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading predictions: %w", err)
-	}
-	defer f.Close()
-	return readPredictions(path, f)
-}
-
-func readPredictions(name string, r io.Reader) ([]Prediction, error) {
-	var predictions []Prediction
-	d := json.NewDecoder(bufio.NewReader(r))
-	d.UseNumber()
-	for row := 1; ; row++ {
-		var p Prediction
-		err := d.Decode(&p)
-		if err == io.EOF {
-			break
-		}
-		if err == nil && (p.Question == "" || p.Context == "" || p.Scores == nil) {
-			err = errors.New("no question, context or scores")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa wrote; evaluate the model again", name, row, err)
-		}
-		predictions = append(predictions, p)
-	}
-	if len(predictions) == 0 {
-		return nil, fmt.Errorf("%s: no predictions; expected one a line; evaluate the model again", name)
-	}
-	return predictions, nil
 }
 
 // Table gives the metrics as text, a header first: one line a metric, by its

@@ -78,7 +78,7 @@ func Run(ctx context.Context, examples []dataset.Example, r retrieve.Retriever, 
 		return nil, err
 	}
 	run := &run{
-		opt: opt, rows: rows, examples: chosen, cache: map[string]*words{},
+		opt: opt, rows: rows, examples: chosen, words: passageWords{},
 		report: &Report{Metrics: Figures{}, prefix: opt.Prefix, contexts: opt.Contexts},
 	}
 	if left := len(examples) - len(chosen); left > 0 {
@@ -131,7 +131,7 @@ type run struct {
 	rows     []int // the place of each example among those that Run was given
 	examples []dataset.Example
 	report   *Report
-	cache    map[string]*words // of passages, which come up again and again
+	words    passageWords
 
 	searches             []string // what the retriever is asked for each example
 	retrieved            [][]Passage

@@ -17,11 +17,14 @@ func newWords(s string) *words {
 	return &words{squad: normalize(s), rouge: rougeWords(s), bleu: bleuTokens(s)}
 }
 
-func (r *run) words(d dataset.Document) *words {
-	w, ok := r.cache[d.Content]
+// passageWords are those of passages, which come up again and again.
+type passageWords map[string]*words
+
+func (c passageWords) of(d dataset.Document) *words {
+	w, ok := c[d.Content]
 	if !ok {
 		w = newWords(d.Content)
-		r.cache[d.Content] = w
+		c[d.Content] = w
 	}
 	return w
 }
@@ -29,50 +32,60 @@ func (r *run) words(d dataset.Document) *words {
 // scoreRetrieval scores the passages found, in the rows that have gold ones.
 func (r *run) scoreRetrieval(predictions []Prediction, took time.Duration) {
 	for i := range predictions {
-		if len(predictions[i].GoldDocs) == 0 {
-			continue
-		}
-		k := newRanking(documents(predictions[i].RetrievedDocs), documents(predictions[i].GoldDocs), r.words)
-		s := predictions[i].Scores
-		s[Accuracy] = accuracy(k.is)
-		s[LikelyCorrect] = accuracy(k.likely)
-		s[Recall1] = recall(k.is, k.golds, 1)
-		s[Recall4] = recall(k.is, k.golds, 4)
-		s[LikelyRecall1] = recall(k.likely, k.golds, 1)
-		s[LikelyRecall4] = recall(k.likely, k.golds, 4)
-		s[LikelyRecall] = s[LikelyRecall1] + s[LikelyRecall4]
-		s[NDCG] = ndcg(k.is, k.golds)
-		s[MRR] = reciprocalRank(k.is)
+		predictions[i].scoreRetrieval(r.words)
 	}
 	r.average(Retrieval, predictions, retrievalMetrics)
 	r.latency(Retrieval, took)
+}
+
+// scoreRetrieval scores the passages found, where there are gold ones.
+func (p *Prediction) scoreRetrieval(words passageWords) {
+	if len(p.GoldDocs) == 0 {
+		return
+	}
+	k := newRanking(documents(p.RetrievedDocs), documents(p.GoldDocs), words.of)
+	s := p.Scores
+	s[Accuracy] = accuracy(k.is)
+	s[LikelyCorrect] = accuracy(k.likely)
+	s[Recall1] = recall(k.is, k.golds, 1)
+	s[Recall4] = recall(k.is, k.golds, 4)
+	s[LikelyRecall1] = recall(k.likely, k.golds, 1)
+	s[LikelyRecall4] = recall(k.likely, k.golds, 4)
+	s[LikelyRecall] = s[LikelyRecall1] + s[LikelyRecall4]
+	s[NDCG] = ndcg(k.is, k.golds)
+	s[MRR] = reciprocalRank(k.is)
 }
 
 // scoreAnswers scores the answers against gold answer and passages.
 func (r *run) scoreAnswers(queries []Query, predictions []Prediction, took time.Duration) {
 	total := 0.0
 	for i := range predictions {
-		p := &predictions[i]
-		answer, gold := newWords(p.GeneratedAnswer), newWords(p.GoldAnswer)
-		likeness(answer, gold).score(p.Scores, toAnswer)
-		p.Scores[AnswerExactMatch] = exactMatch(answer.squad, gold.squad)
-		_, p.Scores[BrevityPenalty] = bleu(answer.bleu, gold.bleu)
-		p.Scores[Words] = float64(len(strings.FieldsFunc(p.GeneratedAnswer, isSpace)))
-		total += p.Scores[Words]
-		if p.Context != Retrieved && len(queries[i].Passages) == 0 {
-			continue
-		}
-		var best alike // nothing, where nothing was found to answer from
-		for _, d := range queries[i].Passages {
-			best = best.max(likeness(answer, r.words(d)))
-		}
-		best.score(p.Scores, toPassage)
+		predictions[i].scoreAnswer(queries[i].Passages, r.words)
+		total += predictions[i].Scores[Words]
 	}
 	group := predictions[0].Context.group()
 	r.average(group, predictions, answerMetrics)
 	r.scoreAbstention(group, predictions)
 	r.report.Metrics[Key{r.opt.Prefix, group, TotalWords}] = total
 	r.latency(group, took)
+}
+
+// scoreAnswer scores the answer against the gold answer, and against the passages that it
+// was given.
+func (p *Prediction) scoreAnswer(passages []dataset.Document, words passageWords) {
+	answer, gold := newWords(p.GeneratedAnswer), newWords(p.GoldAnswer)
+	likeness(answer, gold).score(p.Scores, toAnswer)
+	p.Scores[AnswerExactMatch] = exactMatch(answer.squad, gold.squad)
+	_, p.Scores[BrevityPenalty] = bleu(answer.bleu, gold.bleu)
+	p.Scores[Words] = float64(len(strings.FieldsFunc(p.GeneratedAnswer, isSpace)))
+	if p.Context != Retrieved && len(passages) == 0 {
+		return
+	}
+	var best alike // nothing, where nothing was found to answer from
+	for _, d := range passages {
+		best = best.max(likeness(answer, words.of(d)))
+	}
+	best.score(p.Scores, toPassage)
 }
 
 // scoreAbstention scores whether answers abstain where they should, in data where they
