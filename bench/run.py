@@ -106,6 +106,16 @@ PAIRS = {
     ),
 }
 
+for clients, requests in ((1, 4), (8, 16)):
+    ASKED = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), "clients": clients, "requests": requests}
+    PAIRS[f"serve{clients}"] = (
+        f"serving to {clients} client{'s' if clients > 1 else ''}, prompts of about 960 tokens, at most 64 new; llama.cpp's server with the same GGUF, 8 slots",
+        ("serve.py", {**ASKED, "command": [GORQA, "serve", "--model_name_or_path", SMOLLM2, "--port", "0", "--max_seq_length", "1280"]}),
+        ("serve.py", {**ASKED, "command": [PYTHON, os.path.join(HERE, "llamacpp.py"), SMOLLM2, "8", "1280"]}),
+    )
+
+# Pairs that need none of INPUTS.
+SERVING = {"serve1", "serve8"}
 
 # Pairs whose peer makes the inputs, where they are not there.
 PEER_FIRST = {"search", "search1"}
@@ -123,9 +133,10 @@ def call(command):
 
 def measure(name, rounds, bf16):
     _, (program, args), (script, peer_args) = PAIRS[name]
-    peer_args = {**peer_args, "bf16": bf16}
+    if name not in SERVING:
+        peer_args = {**peer_args, "bf16": bf16}
     commands = {
-        "gorqa": [PEER, program, json.dumps(args)],
+        "gorqa": [PYTHON, os.path.join(HERE, program), json.dumps(args)] if name in SERVING else [PEER, program, json.dumps(args)],
         "peer": [PYTHON, os.path.join(HERE, script), json.dumps(peer_args)],
     }
     results = []
@@ -160,6 +171,11 @@ def row(name, results):
         outcome = f"losses differ by {max(abs(a / b - 1) for a, b in steps):.1%} at most"
     elif "scores" in results[0]["gorqa"]:
         outcome = "F1 " + " and ".join(f"{results[0][side]['scores']['f1']:.3f}" for side in ("gorqa", "peer"))
+    elif "answers" in results[0]["gorqa"]:
+        outcome = " and ".join(f"{median(side, 'tokens_per_second'):.0f}" for side in ("gorqa", "peer")) + " tokens/s, the first after "
+        outcome += " and ".join(f"{median(side, 'seconds_to_first'):.2f}" for side in ("gorqa", "peer")) + " s; "
+        both = list(zip(*(results[0][side]["answers"] for side in ("gorqa", "peer"))))
+        outcome += f"{sum(a == b for a, b in both)} of {len(both)} answers equal"
     return (
         f"| {PAIRS[name][0]} | {median('gorqa', 'rows_per_second'):.3g} | {median('peer', 'rows_per_second'):.3g} "
         f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f}-{max(ratios):.2f}) "
@@ -230,12 +246,12 @@ def main():
         problems.append(f"--rounds {args.rounds}; expected 3 or more, for a median")
     if problems:
         raise SystemExit("\n".join(problems))
-    if not all(os.path.exists(p) for p in INPUTS):
+    if set(names) - SERVING and not all(os.path.exists(p) for p in INPUTS):
         subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), FAIRE, SMOLLM2, MINILM, WORK], check=True)
     if "evaluate" in names:  # as vectors.npy; only what is missing is embedded
         command = ["index", "--full_dataset_file_path", DOCUMENTS, "--full_dataset_index_path", INDEX, "--eval_embedding_model", MINILM]
         subprocess.run([GORQA, *command], check=True, stdout=sys.stderr)
-    first, measured = first_step(), {}
+    first, measured = first_step() if "train" in names else "", {}
     for name in names:
         measured[name] = measure(name, args.rounds, args.bf16)
         with open(args.out + ".part", "w", encoding="utf-8") as f:  # whatever becomes of the next pair

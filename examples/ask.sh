@@ -5,7 +5,9 @@
 set -euo pipefail
 predictions=$RUN/test-predictions.jsonl
 right='A question of the test set that it answered rightly:'
-row=$(grep -m 1 '"context":"retrieved".*"exact_match_ans":1[,}]' "$predictions") || {
+rightly=$(grep '"context":"retrieved".*"exact_match_ans":1[,}]' "$predictions" || true)
+# One that has an answer, rather than one that the documents do not answer.
+row=$(grep -vm 1 -e '"unanswerable":true' -e '^$' <<<"$rightly") || row=$(grep -m 1 . <<<"$rightly") || {
   right='No row of the test set was answered word for word; a question of it:'
   row=$(grep -m 1 '"context":"retrieved"' "$predictions") || {
     echo "$predictions: no row with retrieved passages; the predictions of a run with eval_contexts retrieved expected" >&2
