@@ -170,7 +170,8 @@ def row(name, results):
         steps = [pair for r in results for pair in zip(r["gorqa"]["loss"], r["peer"]["loss"], strict=True)]
         outcome = f"losses differ by {max(abs(a / b - 1) for a, b in steps):.1%} at most"
     elif "scores" in results[0]["gorqa"]:
-        outcome = "F1 " + " and ".join(f"{results[0][side]['scores']['f1']:.3f}" for side in ("gorqa", "peer"))
+        key, title = ("mean", "mean score found") if name in PEER_FIRST else ("f1", "F1")
+        outcome = f"{title} " + " and ".join(f"{results[0][side]['scores'][key]:.3f}" for side in ("gorqa", "peer"))
     elif "answers" in results[0]["gorqa"]:
         outcome = " and ".join(f"{median(side, 'tokens_per_second'):.0f}" for side in ("gorqa", "peer")) + " tokens/s, the first after "
         outcome += " and ".join(f"{median(side, 'seconds_to_first'):.2f}" for side in ("gorqa", "peer")) + " s; "
