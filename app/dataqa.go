@@ -306,7 +306,8 @@ func writeQuestions(c config.DataQA, plan *questions.Plan, set *questions.Set, s
 	return nil
 }
 
-// trainingOn is the command that trains on the files of a data set.
+// trainingOn is a command to try the files of a data set with: one epoch, where LocalRQA's
+// default, seven, would take hours without a GPU.
 func trainingOn(dir string, rows map[string][]dataset.Example) string {
 	command := "Train on it: gorqa train swr --model_name_or_path MODEL --train_file " + filepath.Join(dir, convert.TrainFile)
 	if len(rows[convert.EvalFile]) > 0 {
@@ -317,7 +318,7 @@ func trainingOn(dir string, rows map[string][]dataset.Example) string {
 	if len(rows[convert.TestFile]) > 0 {
 		command += " --test_file " + filepath.Join(dir, convert.TestFile)
 	}
-	return command + " --full_dataset_file_path " + filepath.Join(dir, convert.DocumentsFile) + " --embedding_model all-MiniLM-L6-v2 --output_dir RUN"
+	return command + " --full_dataset_file_path " + filepath.Join(dir, convert.DocumentsFile) + " --embedding_model all-MiniLM-L6-v2 --num_train_epochs 1 --output_dir RUN"
 }
 
 // sayDropped is a table of what was kept and why the rest was not.

@@ -32,7 +32,8 @@ squad)
   stage fetch models
   stage convert bin/gorqa data convert "$1" "$2" --output runs/first/data
   data=runs/first/data
-  stage train bin/gorqa train sft --model_name_or_path SmolLM2-135M-Instruct --train_file $data/train_w_qa.jsonl --eval_file $data/eval_w_qa.jsonl \
+  stage train bin/gorqa train sft --model_name_or_path SmolLM2-135M-Instruct --num_train_epochs 1 --learning_rate 1e-4 \
+    --train_file $data/train_w_qa.jsonl --eval_file $data/eval_w_qa.jsonl \
     --full_dataset_file_path $data/documents.jsonl --eval_embedding_model all-MiniLM-L6-v2 --output_dir runs/first/run
   stage answer bin/gorqa ask runs/first/run "$(first $data/eval_w_qa.jsonl)"
   ;;
