@@ -106,7 +106,7 @@ PAIRS = {
     ),
 }
 
-for clients, requests in ((1, 4), (8, 16)):
+for clients, requests in ((1, 3), (8, 16)):
     ASKED = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), "clients": clients, "requests": requests}
     PAIRS[f"serve{clients}"] = (
         f"serving to {clients} client{'s' if clients > 1 else ''}, prompts of about 960 tokens, at most 64 new; llama.cpp's server with the same GGUF, 8 slots",
