@@ -104,7 +104,7 @@ func checked(ctx context.Context, c config.Train, read map[string][]dataset.Exam
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
 	d := newChecks(ctx, c, show)
-	d.read = read
+	d.world, d.read = s.World, read
 	return d, d.run(ctx)
 }
 

@@ -24,6 +24,12 @@ const (
 // Contexts chooses the passages of a training's rows, leaves them where the
 // training finds them, and writes them out.
 func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
+	if err := alike(ctx, s.World, &c); err != nil {
+		return err
+	}
+	if s.World.Rank() > 0 {
+		return follow(ctx, choosing(c, false), s)
+	}
 	examples, warning, err := readExamples(ctx, c.TrainFile, c.OnBadRows == "skip")
 	if err != nil {
 		return err
@@ -41,10 +47,12 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return fmt.Errorf("%s: rows with a chat_history found, whose questions a model words anew before retrieval; a generator expected (--model_name_or_path), or --history none or concat", c.TrainFile)
 	}
 	ready := newChecks(ctx, choosing(c, words), show)
+	ready.world = s.World
 	ready.noEngine = !c.Embeds() && c.Reranker == "" && !words
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
+	ready.crew = newCrew(s.World, ready.openEmbedder)
 	follow, free, err := ready.followUps(ctx, c, words)
 	if err != nil {
 		return err
@@ -65,7 +73,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	defer func() { err = errors.Join(err, source.Close()) }()
 	source.FollowUps = follow
 	contexts, err := chooseIn(ctx, c, source, examples)
-	if err != nil {
+	if err = errors.Join(err, ready.crew.all().Release()); err != nil {
 		return err
 	}
 	return recipe.WriteContexts(&report.CleanJSON{Out: s.Out}, contexts)
@@ -127,28 +135,33 @@ func choosing(c config.Contexts, words bool) config.Train {
 
 // contexts chooses the passages of the training and of the evaluation rows, the
 // latter without anything random.
-func (r *run) contexts(ctx context.Context, follow qa.FollowUps) (training, eval, test []recipe.Context, err error) {
+func (r *run) contexts(ctx context.Context, follow qa.FollowUps) (chosen, error) {
 	if !r.c.Augments() {
-		return qa.GoldContexts(r.training), qa.GoldContexts(r.eval), qa.GoldContexts(r.testing), nil
+		return chosen{Training: qa.GoldContexts(r.training), Eval: qa.GoldContexts(r.eval), Test: qa.GoldContexts(r.testing)}, nil
 	}
+	return r.crew.share(ctx, func() (chosen, error) { return r.choose(ctx, follow) })
+}
+
+// choose retrieves them.
+func (r *run) choose(ctx context.Context, follow qa.FollowUps) (found chosen, err error) {
 	if r.c.FullDatasetIndexPath == "" { // the evaluation then finds the vectors there
 		r.c.FullDatasetIndexPath = filepath.Join(r.c.OutputDir, "index")
 	}
 	source, err := r.openPassages(ctx, r.c.Passages, r.c.Database)
 	if err != nil {
-		return nil, nil, nil, err
+		return found, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	source.FollowUps = follow
 	opt := contextOptions(r.c.Passages, r.c.Seed)
-	if training, err = source.Contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
-		return nil, nil, nil, err
+	if found.Training, err = source.Contexts(ctx, r.c.TrainFile, r.training, opt, filepath.Join(r.c.OutputDir, trainContextsFile)); err != nil {
+		return found, err
 	}
-	if eval, err = source.Contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile)); err != nil {
-		return nil, nil, nil, err
+	if found.Eval, err = source.Contexts(ctx, r.c.EvalFile, r.eval, opt.Plain(), filepath.Join(r.c.OutputDir, evalContextsFile)); err != nil {
+		return found, err
 	}
-	test, err = source.Contexts(ctx, r.c.TestFile, r.testing, opt.Plain(), filepath.Join(r.c.OutputDir, testContextsFile))
-	return training, eval, test, err
+	found.Test, err = source.Contexts(ctx, r.c.TestFile, r.testing, opt.Plain(), filepath.Join(r.c.OutputDir, testContextsFile))
+	return found, err
 }
 
 func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
@@ -172,6 +185,7 @@ func (s session) openPassages(ctx context.Context, c config.Passages, b config.D
 		if o.Embedder, err = s.openEmbedder(ctx, c.EmbeddingModel); err != nil {
 			return nil, err
 		}
+		o.Divided = s.crew.embedder(c.EmbeddingModel)
 	}
 	if b.Reranker != "" {
 		if o.Reranker, err = s.openReranker(ctx, b.Reranker); err != nil {

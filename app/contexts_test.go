@@ -42,10 +42,11 @@ func TestRowsOfBothSplitsHoldWhatSettingsSay(t *testing.T) {
 	c.OutputDir, c.FullDatasetFilePath, c.Retriever = dir, file, config.BM25
 	c.EmbeddingMaxNumToRetrieve, c.GoldDropout, c.AbstainAnswer = 2, 1, "no"
 	r := &run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}
-	training, eval, _, err := r.contexts(t.Context(), qa.FollowUps{})
+	first, err := r.contexts(t.Context(), qa.FollowUps{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	training, eval := first.Training, first.Eval
 	for i := range rows {
 		if len(training[i].Passages) != 3 || training[i].Answer != "no" || training[i].Passages[0].From != recipe.Retrieved {
 			t.Errorf("training row %d: %+v; three passages without the gold one expected", i, training[i])
@@ -58,8 +59,8 @@ func TestRowsOfBothSplitsHoldWhatSettingsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
-	if diff := cmp.Diff(training, again); err != nil || diff != "" {
+	again, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
+	if diff := cmp.Diff(first, again); err != nil || diff != "" {
 		t.Errorf("the next run: %v %s", err, diff)
 	}
 	if after, err := os.Stat(filepath.Join(dir, trainContextsFile)); err != nil || !os.SameFile(before, after) {
@@ -67,14 +68,14 @@ func TestRowsOfBothSplitsHoldWhatSettingsSay(t *testing.T) {
 	}
 	// The original's pool: two gold passages are too few for three beside one.
 	c.RetrievalPool, c.EmbeddingMaxNumToRetrieve, c.TrainFile = config.Gold, 3, "train.jsonl"
-	small, _, _, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
-	if err != nil || len(small) != 2 || len(small[0].Passages) == 0 {
+	small, err := (&run{c: c, session: newChecks(t.Context(), c, quiet(t)).session, training: rows, eval: rows}).contexts(t.Context(), qa.FollowUps{})
+	if err != nil || len(small.Training) != 2 || len(small.Training[0].Passages) == 0 {
 		t.Errorf("small pool: %+v, %v", small, err)
 	}
 	// SFT has the gold passages alone and leaves no file.
 	sft := &run{c: config.DefaultTrain(config.SFT), training: rows}
-	if training, _, _, err = sft.contexts(t.Context(), qa.FollowUps{}); err != nil || len(training) != 2 || len(training[1].Passages) != 1 || training[1].Passages[0].ID != docs[2].Key() {
-		t.Errorf("sft: %+v, %v", training, err)
+	if gold, err := sft.contexts(t.Context(), qa.FollowUps{}); err != nil || len(gold.Training) != 2 || len(gold.Training[1].Passages) != 1 || gold.Training[1].Passages[0].ID != docs[2].Key() {
+		t.Errorf("sft: %+v, %v", gold, err)
 	}
 }
 

@@ -28,6 +28,9 @@ func (s session) openEngine(ctx context.Context, c config.Engine) (d qa.Device, 
 	if err := deviceThere(variant); err != nil {
 		return d, err
 	}
+	if err := takeDevice(variant, s.world); err != nil {
+		return d, err
+	}
 	progress, done := fetchProgress(s.show)
 	plugin, err := wheel.Engine(ctx, wheel.Options{Variant: variant, Progress: progress, Note: noted(s.show), CacheOnly: s.fetchesNothing || s.hub.Offline})
 	done()

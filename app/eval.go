@@ -16,6 +16,12 @@ import (
 
 // Eval scores a model end to end, as training does on its test set.
 func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
+	if err := alike(ctx, s.World, &c); err != nil {
+		return err
+	}
+	if s.World.Rank() > 0 {
+		return follow(ctx, answering(c.Answering, c.Scoring, c.Seed), s)
+	}
 	release, err := takeFolder(c.OutputDir)
 	if err != nil {
 		return err
@@ -55,6 +61,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		show.Warn("%s", warning)
 	}
 	ready.show = show
+	ready.crew = newCrew(s.World, ready.openEmbedder)
 	x, err := ready.openAnswering(ctx, ready.c)
 	if err != nil {
 		return err
@@ -63,7 +70,10 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 	if err := made.opened(ready.device, x.generator, c.ModelNameOrPath, c.QuantBits()); err != nil {
 		return err
 	}
-	return x.test(ctx, c, examples)
+	if err := x.test(ctx, c, examples); err != nil {
+		return err
+	}
+	return ready.crew.all().Release()
 }
 
 // test scores the test set as the settings say, and keeps them with the date that its
@@ -102,7 +112,7 @@ func (s session) openAnswering(ctx context.Context, c config.Train) (*evaluation
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.openEvaluation(ctx, d, c.Scoring, c.Database, qa.NewFollowUps(followUpMode(c.History), d, nameOf(c.Model)))
+	x, err := s.openEvaluation(ctx, s.crew.answerer(d, c.DoSample), c.Scoring, c.Database, qa.NewFollowUps(followUpMode(c.History), d, nameOf(c.Model)))
 	if err != nil {
 		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}
@@ -134,6 +144,9 @@ func (s session) openGenerator(ctx context.Context, c config.Train) (qa.Generato
 
 // Index embeds documents into the index that evaluations and ask read.
 func Index(ctx context.Context, c config.Index, s Streams) (err error) {
+	if err := alike(ctx, s.World, &c); err != nil {
+		return err
+	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err
@@ -141,15 +154,23 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	only := config.DefaultTrain("")
 	only.Database, only.Hub, only.Engine = c.Database, c.Hub, c.Engine
+	if s.World.Rank() > 0 {
+		return follow(ctx, only, s)
+	}
 	ready := newChecks(ctx, only, show)
+	ready.world = s.World
 	ready.index = true
 	c.Reranker = "" // orders what is found, and is not kept in the index
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
+	ready.crew = newCrew(s.World, ready.openEmbedder)
 	found, err := ready.openRetriever(ctx, c.Database)
 	if err != nil {
 		return err
+	}
+	if err := ready.crew.all().Release(); err != nil {
+		return errors.Join(err, found.passages.Close())
 	}
 	stats, index := found.index.Stats(), found.index
 	_, err = fmt.Fprintf(s.Out, "%s: %d documents, %d wide; %d texts were there, %d embedded, %d dropped\n",

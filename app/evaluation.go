@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -202,34 +201,6 @@ func (x *evaluation) warnOfJudge(predictions []evaluate.Prediction) {
 	if failed > 0 {
 		x.show.Warn("%d answers have no verdict of the judge, the first one: %s; the same command asks about them again", failed, first)
 	}
-}
-
-// loss is the mean loss of rows in nats per label token.
-func (x *evaluation) loss(ctx context.Context, r qa.Rows) (float64, error) {
-	var all []int
-	terms := 0
-	for place, n := range r.Terms {
-		all = append(all, place)
-		terms += n
-	}
-	task := x.show.Task("Evaluation loss", len(all))
-	defer task.Done()
-	var sum float64
-	for n, p := range r.Pack(all) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		loss, err := x.generator.Loaded().Runner.Evaluate(p.Loss)
-		if err != nil {
-			return 0, err
-		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return 0, fmt.Errorf("evaluation loss: %v found; a finite number expected; the model's weights are damaged, or its training went astray: lower learning_rate, try --bf16 false, or take another checkpoint", loss)
-		}
-		sum += loss
-		task.Advance(n)
-	}
-	return sum / float64(terms), nil
 }
 
 // tell shows and saves what an evaluation found.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorqa/config"
+	"gorqa/engine/world"
 	"gorqa/qa"
 	"gorqa/text/dataset"
 )
@@ -93,10 +94,19 @@ func (r *run) open(ctx context.Context) (err error) {
 	if err := r.encode(ctx, follow); err != nil {
 		return err
 	}
-	if len(r.evaluated()) == 0 || r.world.Rank() > 0 { // rank 0 evaluates
+	if len(r.evaluated()) == 0 {
 		return nil
 	}
-	r.evaluation, err = r.openEvaluation(ctx, r.generator, r.c.Scoring, r.c.Database, follow)
+	r.losses = world.NewTask(r.crew.all(), "losses", r.partOfLoss)
+	if r.crew != nil {
+		r.crew.generator = r.generator
+	}
+	return r.lead(ctx, func() error { return r.prepareEvaluation(ctx, follow, leftOut) })
+}
+
+// prepareEvaluation opens what the splits are evaluated with.
+func (r *run) prepareEvaluation(ctx context.Context, follow qa.FollowUps, leftOut map[string][]int) (err error) {
+	r.evaluation, err = r.openEvaluation(ctx, r.crew.answerer(r.generator, r.c.DoSample), r.c.Scoring, r.c.Database, follow)
 	if err != nil {
 		return err
 	}
@@ -138,18 +148,18 @@ func (r *run) settle() error {
 
 // encode turns the examples into rows over the passages of their contexts.
 func (r *run) encode(ctx context.Context, follow qa.FollowUps) error {
-	contexts, evalContexts, testContexts, err := r.contexts(ctx, follow)
+	rows, err := r.contexts(ctx, follow)
 	if err != nil {
 		return err
 	}
 	var trainErr, evalErr, testErr error
-	r.rows, trainErr = encode(r.generator, r.c.TrainFile, r.training, contexts, r.c.OnOverflow, r.show)
-	r.evalRows, evalErr = encode(r.generator, r.c.EvalFile, r.eval, evalContexts, r.c.OnOverflow, r.show)
-	r.testRows, testErr = encode(r.generator, r.c.TestFile, r.testing, testContexts, r.c.OnOverflow, r.show)
+	r.rows, trainErr = encode(r.generator, r.c.TrainFile, r.training, rows.Training, r.c.OnOverflow, r.show)
+	r.evalRows, evalErr = encode(r.generator, r.c.EvalFile, r.eval, rows.Eval, r.c.OnOverflow, r.show)
+	r.testRows, testErr = encode(r.generator, r.c.TestFile, r.testing, rows.Test, r.c.OnOverflow, r.show)
 	if err := errors.Join(trainErr, evalErr, testErr); err != nil {
 		return err
 	}
-	note, err := r.generator.Borders(r.training, contexts)
+	note, err := r.generator.Borders(r.training, rows.Training)
 	if note != "" {
 		r.show.Warn("%s", note)
 	}

@@ -74,7 +74,7 @@ func agree(w *world.World, here train.Facts) error {
 }
 
 // given are the program and the settings of this process, where there are several.
-func given(ctx context.Context, w *world.World, c *config.Train) (train.Facts, error) {
+func given(ctx context.Context, w *world.World, c config.Settings) (train.Facts, error) {
 	facts := train.Facts{}
 	if w.Size() == 1 {
 		return facts, nil
@@ -102,6 +102,21 @@ func given(ctx context.Context, w *world.World, c *config.Train) (train.Facts, e
 		}
 	}
 	return facts, nil
+}
+
+// alike refuses processes that are given different settings, or are different programs.
+func alike(ctx context.Context, w *world.World, c config.Settings) error {
+	facts, err := given(ctx, w, c)
+	if err != nil {
+		return err
+	}
+	return agree(w, facts)
+}
+
+// lead has rank 0 do something that the others help with.
+func (r *run) lead(ctx context.Context, do func() error) error {
+	_, err := world.Lead(ctx, r.crew.all(), func() (struct{}, error) { return struct{}{}, do() })
+	return err
 }
 
 // takeOutput takes the output folder and says where the run begins: rank 0 does, and
@@ -141,9 +156,9 @@ type outcome struct {
 	Stopped bool
 }
 
-// Evaluate implements train.Job: rank 0 evaluates, and the others wait for it.
+// Evaluate implements train.Job: rank 0 evaluates, and the others help it.
 func (r *run) Evaluate(ctx context.Context, step int) (float64, error) {
-	found, err := world.Decide(r.world, func() (outcome, error) {
+	found, err := world.Lead(ctx, r.crew.all(), func() (outcome, error) {
 		score, err := r.evaluate(ctx, step)
 		var gone *world.Failure
 		if err != nil && ctx.Err() != nil && !errors.As(context.Cause(ctx), &gone) {

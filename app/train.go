@@ -54,7 +54,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 			return err
 		}
 	}
-	r := &run{c: c, world: s.World}
+	r := &run{session: session{world: s.World}, c: c}
 	warnings, err := r.read(ctx)
 	if err != nil {
 		return err
@@ -67,6 +67,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		return err
 	}
 	r.session = ready.session
+	r.crew = newCrew(r.world, r.openEmbedder)
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}
@@ -120,9 +121,6 @@ func (r *run) work(ctx context.Context, begin beginning) error {
 			return err
 		}
 	}
-	if r.world.Rank() > 0 { // rank 0 tests
-		return nil
-	}
 	return r.test(ctx)
 }
 
@@ -146,7 +144,6 @@ const (
 // run is one training run.
 type run struct {
 	session
-	world                    *world.World // the processes that the run goes on
 	c                        config.Train
 	training, eval, testing  []dataset.Example
 	generator                qa.Generator
@@ -160,4 +157,5 @@ type run struct {
 	skipped                  map[string]int // rows that are left out, by file
 	record                   *record
 	tracked                  *mlflow.Run // nil where MLflow is told nothing
+	losses                   *world.Task[string, []float64]
 }

@@ -61,7 +61,7 @@ func (r *run) train(ctx context.Context, resume string) error {
 	}
 	r.show.LogEvery(config.Every(r.c.LoggingSteps, c.total))
 	r.show.Say("%d rows, %d steps of %d rows, %d steps in all", c.plan.Rows, c.plan.StepsPerEpoch(), c.plan.PerStep, c.total)
-	if resume == "" && r.world.Rank() == 0 { // the others wait at the first step
+	if resume == "" {
 		if err := r.scoreUntrained(ctx); err != nil {
 			return err
 		}

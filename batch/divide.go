@@ -45,6 +45,15 @@ func (p FiDPacking) Divide(rows []FiDRow, processes int) [][]int {
 	return deal(shares, processes)
 }
 
+// Deal deals out work of so many sizes, as Divide does rows.
+func Deal(sizes []int, processes int) [][]int {
+	shares := make([]share, len(sizes))
+	for i, n := range sizes {
+		shares[i] = share{n, []int{i}}
+	}
+	return deal(shares, processes)
+}
+
 // share is rows that stay together.
 type share struct {
 	size   int

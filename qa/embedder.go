@@ -83,11 +83,17 @@ func (x *Embedder) Width() int { return x.model.Width() }
 // Embed returns the vectors of texts, each behind its prompt and cut to the
 // model's length as sentence-transformers does.
 func (x *Embedder) Embed(ctx context.Context, texts []string, kind retrieve.Kind) ([][]float32, error) {
+	return x.EmbedPart(ctx, texts, kind, 0, 1)
+}
+
+// EmbedPart gives those of Embed's vectors that are in one of so many parts of the work,
+// and nil for the others.
+func (x *Embedder) EmbedPart(ctx context.Context, texts []string, kind retrieve.Kind, part, of int) ([][]float32, error) {
 	ids := x.rows(texts, kind)
 	if err := x.tokenizer.Err(); err != nil {
 		return nil, fmt.Errorf("embedding model: %w", err)
 	}
-	return x.model.VectorsOf(ctx, embed.Rows{IDs: ids, Skip: x.skipped(kind)})
+	return x.model.VectorsOf(ctx, embed.Rows{IDs: ids, Skip: x.skipped(kind), Part: part, Of: of})
 }
 
 // Tokens counts what Embed reads of texts.

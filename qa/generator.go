@@ -24,6 +24,9 @@ import (
 	"gorqa/text/recipe"
 )
 
+// Drafts counts what drafts of answers brought.
+type Drafts = generate.Drafts
+
 // Generator is a model on the device with its text side, as training,
 // evaluation and ask know it: a decoder or FiD. What its rows and
 // micro-batches are made of stays between its recipe and its architecture.

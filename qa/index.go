@@ -45,10 +45,15 @@ func BuildIndex(ctx context.Context, dir string, docs []dataset.Document, embedd
 		gone = fmt.Sprintf(", %d of documents that were changed or removed", stats.Dropped)
 	}
 	show.Say("Index over %d documents: %d texts from the cache, %d embedded%s", len(docs), stats.Cached+stats.Taken, stats.Embedded, gone)
-	if x, ok := embedder.(*Embedder); ok {
+	if x, ok := embedder.(cutter); ok {
 		return index, x.WarnOfLong(ctx, docs, show)
 	}
 	return index, nil
+}
+
+// cutter is an embedder that reads the beginning of a text alone where it is long.
+type cutter interface {
+	WarnOfLong(ctx context.Context, docs []dataset.Document, show *report.Run) error
 }
 
 // Dense is an index of vectors, in files or in a database.
@@ -74,7 +79,7 @@ func openDatabase(ctx context.Context, opt postgres.Options, docs []dataset.Docu
 	}
 	stats := index.Stats()
 	show.Say("Index of %s: %d documents; %d texts were there, %d embedded, %d dropped", where, index.Documents().Len(), stats.Cached, stats.Embedded, stats.Dropped)
-	if x, ok := embedder.(*Embedder); ok && docs != nil {
+	if x, ok := embedder.(cutter); ok && docs != nil {
 		if err := x.WarnOfLong(ctx, docs, show); err != nil {
 			index.Close()
 			return nil, err

@@ -48,16 +48,17 @@ const (
 // PassagesOptions say what passages are found by and in.
 type PassagesOptions struct {
 	Kind       RetrieverKind
-	Embedder   *Embedder          // for DenseRetriever and HybridRetriever; the passages close it
-	Endpoint   string             // its model, for EndpointRetriever
-	Similarity string             // that vectors are compared by; "" for what the model says
-	Documents  []dataset.Document // nil for the gold passages of the rows
-	Stored     bool               // the documents are those that Index holds
-	Index      string             // folder of the documents and their vectors, or address of a database (postgres://…); "" for none
-	Table      string             // what the tables of the database are called after
-	HNSW       bool               // the database is searched by HNSW
-	Reranker   *Reranker          // puts what is found in order anew, nil for none; the passages close it
-	RerankTop  int                // passages that it scores for a question
+	Embedder   *Embedder                         // for DenseRetriever and HybridRetriever; the passages close it
+	Divided    func(*Embedder) retrieve.Embedder // spreads its work over processes; nil where it does all itself
+	Endpoint   string                            // its model, for EndpointRetriever
+	Similarity string                            // that vectors are compared by; "" for what the model says
+	Documents  []dataset.Document                // nil for the gold passages of the rows
+	Stored     bool                              // the documents are those that Index holds
+	Index      string                            // folder of the documents and their vectors, or address of a database (postgres://…); "" for none
+	Table      string                            // what the tables of the database are called after
+	HNSW       bool                              // the database is searched by HNSW
+	Reranker   *Reranker                         // puts what is found in order anew, nil for none; the passages close it
+	RerankTop  int                               // passages that it scores for a question
 }
 
 // OpenPassages prepares what passages are found by.
@@ -112,6 +113,9 @@ func (p *Passages) open(o PassagesOptions) (err error) {
 	switch o.Kind {
 	case DenseRetriever, HybridRetriever:
 		p.embedder = o.Embedder
+		if o.Divided != nil {
+			p.embedder = o.Divided(o.Embedder)
+		}
 		if p.metric, err = o.Embedder.Metric(o.Similarity, show); err != nil {
 			return err
 		}

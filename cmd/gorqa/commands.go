@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -350,8 +351,8 @@ func leaf[T any, P interface {
 		if help {
 			return cmd.Help()
 		}
-		if n := streams.World.Size(); n > 1 && !strings.HasPrefix(cmd.CommandPath(), "gorqa train ") {
-			return usageError{fmt.Errorf("%s: %d processes found; one expected, since only gorqa train divides its work", cmd.CommandPath(), n)}
+		if n := streams.World.Size(); n > 1 && !divides(cmd.CommandPath()) {
+			return usageError{fmt.Errorf("%s: %d processes found; one expected, since only gorqa train, eval, index and contexts divide their work", cmd.CommandPath(), n)}
 		}
 		return work(cmd.Context(), settings, console)
 	}
@@ -366,6 +367,11 @@ func leaf[T any, P interface {
 		return completed(config.Complete(P(&settings), before, typed))
 	}
 	return cmd
+}
+
+// divides says whether a command divides its work over processes.
+func divides(command string) bool {
+	return strings.HasPrefix(command, "gorqa train ") || slices.Contains([]string{"gorqa eval", "gorqa index", "gorqa contexts"}, command)
 }
 
 // completed is a completion as cobra takes it.

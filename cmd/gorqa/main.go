@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -36,8 +37,9 @@ const (
 
 func main() {
 	console := stderr()
-	ctx, stop := untilSignal(console)
-	code := onWorld(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: console})
+	notices := &notices{out: console}
+	ctx, stop := untilSignal(notices)
+	code := onWorld(ctx, os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: console}, notices)
 	stop()
 	os.Exit(code)
 }
@@ -45,7 +47,7 @@ func main() {
 // onWorld does what args say together with the other processes that a launcher started, if
 // one did, and returns the exit code. Rank 0 alone speaks; what another one ends with,
 // it is told and says.
-func onWorld(ctx context.Context, args []string, streams app.Streams) int {
+func onWorld(ctx context.Context, args []string, streams app.Streams, notices *notices) int {
 	w, err := world.Open(world.Options{Console: streams.Err})
 	if err != nil {
 		fmt.Fprintf(streams.Err, "gorqa: %s\n", report.Clean(err.Error()))
@@ -53,6 +55,7 @@ func onWorld(ctx context.Context, args []string, streams app.Streams) int {
 	}
 	if w.Rank() > 0 {
 		streams.Out, streams.Err = io.Discard, io.Discard
+		notices.off.Store(true)
 	}
 	streams.World = w
 	ctx, stop := w.Failed(ctx)
@@ -73,6 +76,19 @@ func stderr() *os.File {
 		return os.Stderr
 	}
 	return os.NewFile(uintptr(fd), os.Stderr.Name())
+}
+
+// notices are what is said of signals, from before it is known which rank this is.
+type notices struct {
+	out io.Writer
+	off atomic.Bool
+}
+
+func (n *notices) Write(p []byte) (int, error) {
+	if n.off.Load() {
+		return len(p), nil
+	}
+	return n.out.Write(p)
 }
 
 // bySignal is why a command was stopped.

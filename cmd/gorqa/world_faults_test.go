@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"gorqa/internal/worldtest"
+	"gorqa/text/demodata"
 )
 
 // worldTraining is a run of two processes in dir/out; ranks finds its processes.
@@ -119,11 +120,12 @@ func differ(t *testing.T, m worldtest.MPI, program, dir string) {
 	}
 }
 
-// kill kills a random process of a run at random moments: each time all end
+// kill kills a random process of a run at random moments, in steps and in evaluations: each time all end
 // within 30 s, and the run that goes on comes to the weights of an undisturbed one, bit for
 // bit. GORQA_TEST_KILLS says how often.
 func kill(t *testing.T, m worldtest.MPI, program, dir string) {
-	args := []string{"--max_steps", "40", "--save_steps", "2", "--save_total_limit", "2"}
+	args := []string{"--max_steps", "40", "--save_steps", "2", "--save_total_limit", "2",
+		"--do_eval", "true", "--eval_file", filepath.Join(dir, demodata.TestFile), "--eval_steps", "8", "--eval_contexts", "gold", "--eval_max_new_tokens", "8"}
 	if said, err := worldTraining(t, m, program, dir, "whole", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}

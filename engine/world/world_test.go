@@ -90,6 +90,8 @@ func acts() map[string]func(*World) error {
 			}
 			return err
 		},
+		"crew":         divide,
+		"a part fails": divide,
 		"busy": func(w *World) error { // rank 0 computes while another one fails
 			if w.Rank() == 1 {
 				return errors.New("the disk is full")
@@ -160,6 +162,38 @@ func collectives(w *World) error {
 	return w.Barrier()
 }
 
+// divide has all processes do parts of what rank 0 comes upon, one of which may fail.
+func divide(w *World) error {
+	c := w.Crew()
+	ranks := NewTask(c, "ranks", func(_ context.Context, times int) (int, error) {
+		if os.Getenv("GORQA_WORLD_ACT") == "a part fails" && w.Rank() == 1 {
+			return 0, errors.New("the disk is full")
+		}
+		return times * w.Rank(), nil
+	})
+	found, err := Lead(context.Background(), c, func() (found [][]int, err error) {
+		for times := range 3 {
+			each, err := ranks.Do(context.Background(), times)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, each)
+		}
+		return found, nil
+	})
+	if err != nil {
+		return err
+	}
+	for times, each := range found {
+		for rank, made := range each {
+			if made != times*rank || len(found) != 3 || len(each) != w.Size() {
+				return fmt.Errorf("parts %v", found)
+			}
+		}
+	}
+	return w.Barrier()
+}
+
 // A process dies, hangs or fails: all end soon, and one message says which, where and why.
 func TestWorld(t *testing.T) {
 	worldtest.Each(t, func(t *testing.T, m worldtest.MPI) {
@@ -173,6 +207,8 @@ func TestWorld(t *testing.T) {
 		}{
 			{"collectives", "every call gives what it says", 2, "", 20 * time.Second},
 			{"collectives", "parts are not equal", 3, "", 20 * time.Second},
+			{"crew", "parts come in the order of ranks, and all have what rank 0 made of them", 3, "", 20 * time.Second},
+			{"a part fails", "rank 0, who waits for it, is told", 3, "rank 1: the disk is full", 10 * time.Second},
 			{"error", "those who wait are told", 3, "rank 1: the disk is full", 10 * time.Second},
 			{"everywhere", "what all find is said once", 3, "no such file", 10 * time.Second},
 			{"after the others", "those at their end wait for the rest", 2, "rank 1: the disk is full", 10 * time.Second},

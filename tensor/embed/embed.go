@@ -135,6 +135,11 @@ func (m *Model) whole() int {
 type Rows struct {
 	IDs, Kinds [][]int32 // of each row's tokens, and their types, nil for zeros
 	Skip       int       // how many tokens at the beginning of each are left out of the pooling
+
+	// Part and Of give the vectors of a part of the rows alone, nil for the others: of Of
+	// parts the one at Part; with Of 0 there is one. Batches are those of all rows, whole, so
+	// that every vector is the same to the last bit, however many parts there are.
+	Part, Of int
 }
 
 // Vectors returns the vector of each row of ids, in order. Rows are of one token
@@ -159,11 +164,16 @@ func (m *Model) VectorsOf(ctx context.Context, rows Rows) ([][]float32, error) {
 		return nil, err
 	}
 	out := make([][]float32, len(ids))
-	for _, p := range packs(ids, m.opt.BatchTokens) {
+	all := packs(ids, m.opt.BatchTokens)
+	sizes := make([]int, len(all))
+	for i, p := range all {
+		sizes[i] = p.tokens
+	}
+	for _, i := range batch.Deal(sizes, max(1, rows.Of))[rows.Part] {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := m.run(rows, p, out); err != nil {
+		if err := m.run(rows, all[i], out); err != nil {
 			return nil, err
 		}
 	}

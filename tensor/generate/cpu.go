@@ -118,7 +118,7 @@ func (d *onCPU) steps(rows []*row) ([][]int32, error) {
 	for i, r := range rows {
 		next[i] = r.agree(tokens[i][1:], logits[:len(tokens[i])*v])
 		r.caches.Truncate(r.cached() + len(next[i]))
-		d.drafts.add(Drafts{1, len(next[i]), len(tokens[i]) - 1, len(next[i]) - 1})
+		d.drafts = d.drafts.Plus(Drafts{1, len(next[i]), len(tokens[i]) - 1, len(next[i]) - 1})
 		logits = logits[len(tokens[i])*v:]
 	}
 	return next, nil

@@ -33,11 +33,9 @@ func (d Drafts) Since(x Drafts) Drafts {
 	return Drafts{d.Steps - x.Steps, d.Tokens - x.Tokens, d.Tried - x.Tried, d.Confirmed - x.Confirmed}
 }
 
-func (d *Drafts) add(x Drafts) {
-	d.Steps += x.Steps
-	d.Tokens += x.Tokens
-	d.Tried += x.Tried
-	d.Confirmed += x.Confirmed
+// Plus is both together.
+func (d Drafts) Plus(x Drafts) Drafts {
+	return Drafts{d.Steps + x.Steps, d.Tokens + x.Tokens, d.Tried + x.Tried, d.Confirmed + x.Confirmed}
 }
 
 // Drafts are counted where they are tried, see Options.Drafts.
