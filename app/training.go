@@ -179,6 +179,7 @@ func (c course) Done(s train.Step) error {
 	return c.show.Step(report.Step{
 		Step: s.Number, Steps: c.total, Epoch: s.Epoch, Loss: s.Loss, LearningRate: s.Rate, GradNorm: s.GradNorm,
 		Tokens: s.Tokens, Rows: s.Rows, Elapsed: s.Took, Memory: peakMemory(c.device),
+		Sums: report.Sums{Waited: s.Waited, Took: s.Summing, Sent: s.Sent},
 	})
 }
 

@@ -226,6 +226,13 @@ type Step struct {
 	Tokens, Rows int           // in this step
 	Elapsed      time.Duration // of this step
 	Memory       int64         // bytes at the peak by now; 0 = unknown
+	Sums         Sums          // over processes
+}
+
+// Sums are those of a step's gradients over processes; the zero value is one process.
+type Sums struct {
+	Waited, Took time.Duration // what the step waited for them, and what they took
+	Sent         int64         // bytes to other processes
 }
 
 // Step shows a step. Every LogEvery steps, and at the first and the last, it
@@ -268,6 +275,9 @@ func (r *Run) Step(s Step) error {
 		gigabytes := float64(s.Memory) / 1e9
 		event = append(event, field{"memory_gb", gigabytes})
 		line += fmt.Sprintf("  %.1f GB", gigabytes)
+	}
+	if s.Sums.Sent > 0 {
+		event = append(event, field{"comm_wait_seconds", s.Sums.Waited.Seconds()}, field{"comm_seconds", s.Sums.Took.Seconds()}, field{"comm_sent_gb", float64(s.Sums.Sent) / 1e9})
 	}
 	if full {
 		r.window = window{}

@@ -38,6 +38,9 @@ func (w *World) ReduceScatter(x []float32) error {
 		out[rank] = bytesOf(x[lo:hi])
 		values[rank] = room[rank*len(own) : (rank+1)*len(own)]
 		in[rank] = bytesOf(values[rank])
+		if rank != w.rank {
+			w.sent += int64(len(out[rank]))
+		}
 	}
 	if err := w.net.exchange(out, in); err != nil {
 		return err
@@ -59,6 +62,7 @@ func AllGather[T float32 | ~uint16](w *World, x []T) error {
 		lo, hi := w.Part(len(x), rank)
 		parts[rank] = bytesOf(x[lo:hi])
 	}
+	w.sent += int64(len(parts[w.rank])) * int64(w.Size()-1)
 	return w.net.spread(parts, false)
 }
 

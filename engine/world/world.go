@@ -24,6 +24,7 @@ type World struct {
 	members []Member
 	net     transport
 	room    []float32 // of ReduceScatter, kept
+	sent    int64     // bytes of data
 	console io.Writer
 
 	once    sync.Once
@@ -124,6 +125,15 @@ func (w *World) LocalSize() int {
 		}
 	}
 	return n
+}
+
+// Sent is how many bytes of data this process has sent to others in sums and in gathering
+// parts, where each part goes to every other process once.
+func (w *World) Sent() int64 {
+	if w == nil {
+		return 0
+	}
+	return w.sent
 }
 
 // Member is a process by its rank.

@@ -56,6 +56,9 @@ type Step struct {
 	Tokens   int
 	Rows     int
 	Took     time.Duration
+	Waited   time.Duration // of it, for gradients' sums over processes
+	Summing  time.Duration // that these took, hidden behind the backward pass or not
+	Sent     int64         // bytes to other processes
 }
 
 // Job is what a loop works for: it gives the rows of each step, is told what a step
@@ -105,6 +108,8 @@ type Loop struct {
 	ZeroStage int          // of ZeRO: 1 divides the optimiser's state over them, 2 the gradients, too
 
 	optimiser *Optimiser
+	overlap   *overlap // sums gradients over processes; nil for one
+	host      map[*tape.Param][]float32
 	state     State
 }
 
@@ -143,6 +148,8 @@ func (l *Loop) Run(ctx context.Context, resume string) error {
 		return err
 	}
 	defer func() { _ = l.optimiser.Free() }()
+	l.overlap = l.newOverlap()
+	defer l.overlap.close()
 	if resume != "" {
 		if err := l.load(ctx, resume); err != nil {
 			return err
@@ -220,7 +227,7 @@ func (l *Loop) take(number int, score float64) {
 // step does one optimiser step: gradients over its micro-batches, then the
 // update.
 func (l *Loop) step(number int) (Step, error) {
-	start := time.Now()
+	start, sent := time.Now(), l.World.Sent()
 	work, err := l.Job.Work(number)
 	if err != nil {
 		return Step{}, err
@@ -231,8 +238,8 @@ func (l *Loop) step(number int) (Step, error) {
 	if err := l.optimiser.zero.expect(len(work.Batches)); err != nil {
 		return Step{}, err
 	}
-	for _, b := range work.Batches {
-		loss, err := l.gradients(b, seeds.Uint64())
+	for i, b := range work.Batches {
+		loss, err := l.gradients(b, seeds.Uint64(), i == len(work.Batches)-1)
 		if err != nil {
 			return Step{}, fmt.Errorf("step %d, rows %v: %w", number, work.Rows, err)
 		}
@@ -256,22 +263,26 @@ func (l *Loop) step(number int) (Step, error) {
 	if err := l.optimiser.Update(rate, norm, work.Terms); err != nil {
 		return Step{}, fmt.Errorf("step %d: %w", number, err)
 	}
-	return Step{
+	done := Step{
 		Number: number, Epoch: work.Epoch, Loss: loss, Rate: rate, GradNorm: norm,
 		Terms: work.Terms, Tokens: work.Tokens, Rows: len(work.Rows), Took: time.Since(start),
-	}, nil
+		Sent: l.World.Sent() - sent,
+	}
+	done.Waited, done.Summing = l.overlap.times()
+	return done, nil
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // gradients adds a micro-batch's gradients to the sums and gives its summed
-// loss.
-func (l *Loop) gradients(b MicroBatch, seed uint64) (loss float64, err error) {
+// loss. The last one's are summed over processes as they come, with ZeRO's stage 2 each
+// one's; a device's, which are copied to the host, after them.
+func (l *Loop) gradients(b MicroBatch, seed uint64, last bool) (loss float64, err error) {
 	t := l.Runner.New(true)
 	t.Seed = seed
-	divides := l.optimiser.zero != nil && l.ZeroStage == 2
-	if divides {
-		t.Final = l.optimiser.zero.done
+	each := l.overlap != nil && l.optimiser.zero != nil && l.ZeroStage == 2
+	if each || l.overlap != nil && last && l.Runner.Device.Native {
+		t.Final = l.overlap.final
 	}
 	defer func() { err = errors.Join(err, t.Free()) }()
 	losses, err := b.Loss(t)
@@ -281,8 +292,8 @@ func (l *Loop) gradients(b MicroBatch, seed uint64) (loss float64, err error) {
 	if err := t.Backward(losses...); err != nil {
 		return 0, err
 	}
-	if divides {
-		if err := l.optimiser.zero.rest(); err != nil {
+	if each {
+		if err := l.overlap.rest(); err != nil {
 			return 0, err
 		}
 	}

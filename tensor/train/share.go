@@ -48,51 +48,89 @@ func blocks(params []*tape.Param, in func(*tape.Param) bool) (list []block) {
 	return list
 }
 
-// sumGradients adds up the gradients of all processes. Each of them has all then,
-// or with ZeRO its part. A process without rows adds nothing.
-func (l *Loop) sumGradients() error {
-	switch z := l.optimiser.zero; {
+// newOverlap is what sums the gradients of a run over its processes, nil for one process.
+func (l *Loop) newOverlap() *overlap {
+	var o *overlap
+	switch {
 	case l.World.Size() == 1:
 		return nil
-	case z != nil:
-		return z.sum()
+	case l.optimiser.zero != nil:
+		o = l.optimiser.zero.overlap()
+	default:
+		o = l.sums()
 	}
-	params, engine := l.Runner.Params.All(), l.Runner.Engine
-	host := map[*tape.Param][]float32{}
-	for _, q := range params {
-		if !q.Trained {
-			continue
+	o.open()
+	return o
+}
+
+// sums adds up whole gradients, in place on the host. Those of a device are copied there,
+// into l.host.
+func (l *Loop) sums() *overlap {
+	o := &overlap{blocks: blocks(l.Runner.Params.All(), func(*tape.Param) bool { return true })}
+	o.values = func(q *tape.Param) ([]float32, error) {
+		if values, there := l.host[q]; there {
+			return values, nil
 		}
 		values, err := gradientOf(l.Runner, q)
-		if err != nil {
+		if err == nil && !l.Runner.Device.Native {
+			l.host[q] = values
+		}
+		return values, err
+	}
+	room := make([]float32, world.BlockValues)
+	o.sum = func(i int, values [][]float32, touch func(func()) error) error {
+		b := o.blocks[i]
+		block := room[:b.n]
+		if err := touch(func() {
+			for j, p := range b.pieces {
+				copy(block[p.at:], values[j])
+			}
+		}); err != nil {
 			return err
 		}
-		host[q] = values
-	}
-	room := make([]float32, 0, world.BlockValues)
-	for _, b := range blocks(params, func(*tape.Param) bool { return true }) {
-		values := room[:b.n]
-		for _, p := range b.pieces {
-			copy(values[p.at:], host[p.param][p.lo:p.hi])
-		}
-		if err := l.World.AllReduce(values); err != nil {
+		if err := l.World.AllReduce(block); err != nil {
 			return err
 		}
-		for _, p := range b.pieces {
-			copy(host[p.param][p.lo:p.hi], values[p.at:])
-		}
+		return touch(func() {
+			for j, p := range b.pieces {
+				copy(values[j], block[p.at:])
+			}
+		})
 	}
-	if l.Runner.Device.Native {
-		return nil // the slices are the gradients' memory
+	return o
+}
+
+// sumGradients ends the sums of a step. Each process has all gradients then, or with ZeRO
+// its part. One without rows, or in stage 2, where each micro-batch has its own sums, one
+// with fewer than another, takes part in those of the others.
+func (l *Loop) sumGradients() error {
+	o, z := l.overlap, l.optimiser.zero
+	if o == nil {
+		return nil
 	}
-	for _, q := range params {
-		if !q.Trained {
-			continue
-		}
-		if err := replace(&q.Grad, func() (*tensors.Tensor, error) { return xla.FromHost(engine, host[q], q.Dims...) }); err != nil {
+	l.host = map[*tape.Param][]float32{}
+	passes := 1
+	if z != nil && z.stage == 2 {
+		passes = z.more
+	}
+	for range passes {
+		if err := o.rest(); err != nil {
 			return err
 		}
 	}
+	if err := o.join(); err != nil {
+		return err
+	}
+	for _, q := range l.Runner.Params.All() {
+		values, copied := l.host[q]
+		if !copied {
+			continue // the slices were the gradients' memory
+		}
+		if err := replace(&q.Grad, func() (*tensors.Tensor, error) { return xla.FromHost(l.Runner.Engine, values, q.Dims...) }); err != nil {
+			return err
+		}
+	}
+	l.host = nil
 	return nil
 }
 

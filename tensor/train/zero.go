@@ -25,13 +25,10 @@ type zero struct {
 	stage  int
 	blocks []block
 	parts  []part
-	last   map[*tape.Param]int // block with the end of each weight
-	room   []float32           // for a block, kept: garbage of that size would let the heap grow to twice its size
+	room   []float32 // for a block, kept: garbage of that size would let the heap grow to twice its size
 	half   []bfloat16.BFloat16
 
-	more int   // sums of a step that this process has no micro-batch for
-	next int   // block of a backward pass to sum next
-	left []int // weights of each block that the backward pass is not done with
+	more int // sums of a step that this process has no micro-batch for
 }
 
 // part is a process's part of a block, values lo to hi.
@@ -45,23 +42,19 @@ func newZero(w *world.World, r *tape.Runner, stage int) (*zero, error) {
 	if !r.Device.Native {
 		return nil, fmt.Errorf("zero_stage %d with %s: the optimiser is divided over processes where weights are moved in the host's memory only; --zero_stage 0 expected", stage, r.Engine.Describe())
 	}
-	z := &zero{world: w, engine: r.Engine, params: r.Params, stage: stage, last: map[*tape.Param]int{}, room: make([]float32, world.BlockValues)}
+	z := &zero{world: w, engine: r.Engine, params: r.Params, stage: stage, room: make([]float32, world.BlockValues)}
 	if r.Params.BF16() {
 		z.half = make([]bfloat16.BFloat16, world.BlockValues)
 	}
 	z.blocks = blocks(r.Params.All(), r.Params.InBF16)
-	for i, b := range z.blocks {
+	for _, b := range z.blocks {
 		lo, hi := w.Part(b.n, w.Rank())
 		p := part{lo: lo, hi: hi, mean: make([]float32, hi-lo), square: make([]float32, hi-lo), grad: make([]float32, hi-lo)}
 		if r.Params.InBF16(b.pieces[0].param) {
 			p.low = make([]int16, hi-lo)
 		}
 		z.parts = append(z.parts, p)
-		for _, piece := range b.pieces {
-			z.last[piece.param] = i
-		}
 	}
-	z.begin()
 	return z, z.takeLow()
 }
 
@@ -152,38 +145,20 @@ func (z *zero) gather(of *tape.Param, value func(p *part, at int) float32) ([]fl
 	return values, z.world.AllReduce(values) // each value and zeros: no sum is rounded
 }
 
-// begin is called before the gradients of a backward pass are summed.
-func (z *zero) begin() {
-	z.next, z.left = 0, make([]int, len(z.blocks))
-	for i, b := range z.blocks {
-		z.left[i] = len(b.pieces)
+// overlap sums gradients of blocks into the parts. In stage 2 each micro-batch's are summed,
+// and a few blocks at most wait for it.
+func (z *zero) overlap() *overlap {
+	o := &overlap{blocks: z.blocks, sum: z.reduce, frees: true}
+	if z.stage == 2 {
+		o.room = 4
 	}
-}
-
-// done is told by the backward pass of a weight whose gradient is whole.
-func (z *zero) done(q *tape.Param) error {
-	for i, b := range z.blocks {
-		if slices.ContainsFunc(b.pieces, func(p piece) bool { return p.param == q }) {
-			z.left[i]--
+	o.values = func(q *tape.Param) ([]float32, error) {
+		if q.Grad == nil {
+			return nil, nil
 		}
+		return xla.Memory[float32](q.Grad)
 	}
-	for z.next < len(z.blocks) && z.left[z.next] == 0 {
-		if err := z.reduce(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rest sums the blocks that are left.
-func (z *zero) rest() error {
-	for z.next < len(z.blocks) {
-		if err := z.reduce(); err != nil {
-			return err
-		}
-	}
-	z.begin()
-	return nil
+	return o
 }
 
 // expect is told of the micro-batches of this process before a step.
@@ -198,52 +173,25 @@ func (z *zero) expect(batches int) error {
 	return err
 }
 
-// sum ends the sums of a step. In stage 2 each micro-batch has its own, so a process that
-// had fewer than another takes part in the other's.
-func (z *zero) sum() error {
-	if z.stage == 1 {
-		return z.rest()
-	}
-	for range z.more {
-		if err := z.rest(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reduce adds the next block's gradients of all processes to this one's part, and frees
-// them.
-func (z *zero) reduce() error {
-	i := z.next
+// reduce adds a block's gradients of all processes to this one's part.
+func (z *zero) reduce(i int, values [][]float32, touch func(func()) error) error {
 	b, own := z.blocks[i], &z.parts[i]
-	z.next++
-	values := z.room[:b.n]
-	clear(values)
-	for _, p := range b.pieces {
-		if p.param.Grad == nil {
-			continue
+	room := z.room[:b.n]
+	clear(room)
+	if err := touch(func() {
+		for j, p := range b.pieces {
+			copy(room[p.at:], values[j])
 		}
-		gradient, err := xla.Memory[float32](p.param.Grad)
-		if err != nil {
-			return err
-		}
-		copy(values[p.at:], gradient[p.lo:p.hi])
-	}
-	if err := z.world.ReduceScatter(values); err != nil {
+	}); err != nil {
 		return err
 	}
-	for j, v := range values[own.lo:own.hi] {
+	if err := z.world.ReduceScatter(room); err != nil {
+		return err
+	}
+	for j, v := range room[own.lo:own.hi] {
 		own.grad[j] += v
 	}
-	var err error
-	for _, p := range b.pieces {
-		if z.last[p.param] == i {
-			err = errors.Join(err, xla.Free(p.param.Grad))
-			p.param.Grad = nil
-		}
-	}
-	return err
+	return nil
 }
 
 // norm is the global norm of the gradients.
