@@ -81,6 +81,14 @@ func asOne(t *testing.T, m worldtest.MPI, program string, run worldRun) {
 	}
 	one, two := train("one", 1, 6), train("two", 2, 3)
 	sameRun(t, run, one, two)
+	sends(t, run, two)
+	// What is divided makes no difference, to the bit, where a process has one micro-batch a
+	// step and nothing is clipped. Three rows of FiD are several.
+	whole, err := os.ReadFile(filepath.Join(train("unclipped", 2, 1, "--max_grad_norm", "0"), run.file))
+	parts, errP := os.ReadFile(filepath.Join(train("divided, unclipped", 2, 1, "--max_grad_norm", "0", "--zero_stage", "2"), run.file))
+	if err != nil || errP != nil || !bytes.Equal(whole, parts) {
+		t.Errorf("stages 0 and 2 differ: %v %v: %s", err, errP, run.why)
+	}
 	if run.name != "full" || m.Name != "openmpi" {
 		return
 	}
@@ -95,6 +103,33 @@ func asOne(t *testing.T, m worldtest.MPI, program string, run worldRun) {
 	sameRun(t, run, one, divided)
 	sameRun(t, run, one, train("gradients divided", 2, 3, "--zero_stage", "2", "--resume_from_checkpoint", filepath.Join(divided, "checkpoint-5")))
 	sameRun(t, run, one, train("one again", 1, 6, "--resume_from_checkpoint", filepath.Join(divided, "checkpoint-5")))
+}
+
+// sends holds what a process of two sends in a step against the size of its weights: what is
+// not its part of the gradients, and its part of their sum.
+func sends(t *testing.T, run worldRun, out string) {
+	t.Helper()
+	f, err := weights.ReadSafetensors(filepath.Join(out, run.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := 0.0
+	for _, name := range f.Names() {
+		values, err := f.Float32(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += 4 * float64(len(values))
+	}
+	for _, step := range stepsOf(t, out) {
+		if got := step["comm_sent_gb"] * 1e9; math.Abs(got-want) > 0.5 {
+			t.Errorf("%v bytes sent in a step; %v expected: %s", got, want, run.why)
+		}
+		if wait, all := step["comm_wait_seconds"], step["comm_seconds"]; all <= 0 || wait < 0 {
+			t.Errorf("sums took %v s, of which the step waited %v: %s", all, wait, run.why)
+		}
+	}
 }
 
 // sameRun holds steps and weights of two runs against each other.

@@ -104,10 +104,11 @@ func (l *Loop) sums() *overlap {
 // its part. One without rows, or in stage 2, where each micro-batch has its own sums, one
 // with fewer than another, takes part in those of the others.
 func (l *Loop) sumGradients() error {
-	o, z := l.overlap, l.optimiser.zero
+	o := l.overlap
 	if o == nil {
 		return nil
 	}
+	z := l.optimiser.zero
 	l.host = map[*tape.Param][]float32{}
 	passes := 1
 	if z != nil && z.stage == 2 {
