@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Two processes of one thread against one of two: SmolLM2-135M on Faire, 20 steps in bf16,
-# then ten steps each with ZeRO 1 and 2, and their memory beside the formula, then ten in f32
-# in four micro-batches with clipping, stages 0, 1 and 2. A run that has
+# then four steps each with ZeRO 1 and 2, and their memory beside the formula, then ten in f32
+# with clipping, stages 0, 1 and 2, in as many micro-batches as rows pack into. A run that has
 # ended is not done again: it begins anew with an empty folder.
 #
 #   make build-mpi && bench/processes.sh [folder, runs/processes unless given]
@@ -61,5 +61,6 @@ for stage in [1, 2]:
     # Of each weight, the largest difference beside its largest value.
     worst = max(max(abs(x - y) for x, y in zip(a, b)) / max(map(abs, a)) for a, b in zip(tensors("f32-0"), tensors(f"f32-{stage}")))
     loss = max(abs(a["loss"] / b["loss"] - 1) for a, b in zip(steps("f32-0"), steps(f"f32-{stage}")))
-    print(f"f32, four micro-batches, clipped: stage {stage} differs from 0 by {worst:.1e} in weights, {loss:.1e} in losses")
+    sent = lambda s: sum(x["comm_sent_gb"] for x in steps(f"f32-{s}"))
+    print(f"f32, clipped, {2 * sent(2) / sent(0) - 1:.1f} micro-batches: stage {stage} differs from 0 by {worst:.1e} in weights, {loss:.1e} in losses")
 END
