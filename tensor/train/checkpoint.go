@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gorqa/engine/world"
 	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
@@ -123,7 +124,11 @@ func (l *Loop) save(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if l.World.Rank() > 0 {
-		return final, l.optimiser.zero.serve()
+		if err := l.optimiser.zero.serve(); err != nil {
+			return "", err
+		}
+		// Who ended before rank 0 has written would have it ended, too.
+		return world.Decide[string](l.World, nil)
 	}
 	if err := os.MkdirAll(l.Saves.Dir, 0o777); err != nil {
 		return "", err
@@ -134,7 +139,7 @@ func (l *Loop) save(ctx context.Context) (string, error) {
 	if err := l.optimiser.zero.dismiss(); err != nil {
 		return "", err
 	}
-	return final, l.rotate()
+	return world.Decide(l.World, func() (string, error) { return final, l.rotate() })
 }
 
 // write makes the folder of a checkpoint.
