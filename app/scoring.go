@@ -129,6 +129,9 @@ func (r *run) test(ctx context.Context) error {
 // testTrained scores and compares with the model before its training, if it was scored.
 func (r *run) testTrained(ctx context.Context) error {
 	report, err := r.score(ctx, "Test", predictionsName)
+	if err != nil && ctx.Err() != nil && r.c.DoTrain {
+		return fmt.Errorf("stopped before the test set was scored (%w); the model is in %s: gorqa eval %[2]s scores it", err, r.c.OutputDir)
+	}
 	if err != nil {
 		return err
 	}

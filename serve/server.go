@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,15 +252,38 @@ func read(r *http.Request, to any) error {
 	if err := d.Decode(to); err != nil {
 		var large *http.MaxBytesError
 		var typed *json.UnmarshalTypeError
+		var said *apiError
 		switch {
+		case errors.As(err, &said):
+			return said
 		case errors.As(err, &large):
 			return &apiError{http.StatusRequestEntityTooLarge, "invalid_request_error", "", "too_large", fmt.Sprintf("the request is longer than %d bytes; send less", maxBody)}
 		case errors.As(err, &typed):
-			return badRequest(typed.Field, "%s: %s found; %s expected", typed.Field, typed.Value, typed.Type)
+			field := strings.TrimPrefix(typed.Field, "sampling.") // of a struct that stands in others
+			return badRequest(field, "%s: %s found; %s expected", cmp.Or(field, "the request"), typed.Value, inJSON(typed.Type))
 		}
 		return badRequest("", "the request is no JSON object: %v", err)
 	}
 	return nil
+}
+
+// inJSON is what a type is called in JSON.
+func inJSON(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return inJSON(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	}
+	return "a text"
 }
 
 func (s *Server) feedback(w http.ResponseWriter, r *http.Request) error {

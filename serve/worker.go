@@ -147,6 +147,7 @@ func (w *worker) run(ctx context.Context) (err error) {
 			}
 		}
 		w.forget()
+		w.metrics.running.Set(float64(w.stream.Len()))
 	}
 }
 

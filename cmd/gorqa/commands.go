@@ -235,10 +235,10 @@ gorqa ask --model_name_or_path model --full_dataset_file_path documents.jsonl --
 			config.DefaultAsk(), app.Ask),
 		leaf(streams, "serve", "Answer questions over HTTP, as OpenAI's API does, and on a page",
 			`Serves a model at /v1/chat/completions (streamed too), /v1/completions and
-/v1/models, its embedding model at /v1/embeddings, its reranker at
-/v1/rerank, a page to chat on at /, /healthz, and /metrics for Prometheus. RUN, the folder of a run or of its checkpoint, gives the
-model, the documents and all settings, as in gorqa ask. Each answer carries the
-passages that it was given as citations; "retrieval": "none" in a request leaves them
+/v1/models, its embedding model at /v1/embeddings, its reranker at /v1/rerank, a
+page to chat on at /, /healthz, and /metrics for Prometheus. RUN, the folder of
+a run or of its checkpoint, gives the model, the documents and all settings, as
+in gorqa ask. Each answer carries the passages that it was given as citations; "retrieval": "none" in a request leaves them
 out. Ctrl-C or SIGTERM ends it once the answers under way are written.`,
 			`gorqa serve runs/demo
 gorqa serve runs/demo --host 0.0.0.0 --port 8080 --feedback_file feedback.jsonl

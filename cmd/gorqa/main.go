@@ -155,8 +155,11 @@ func run(ctx context.Context, args []string, streams app.Streams) (code int, sai
 		}
 		return failure, said
 	}
-	if err.Error() == context.Canceled.Error() { // a longer one says how to go on
+	switch { // a longer one says how to go on
+	case err.Error() == context.Canceled.Error():
 		said = ""
+	case strings.HasSuffix(said, ": "+context.Canceled.Error()):
+		said = "gorqa: stopped; start the same command again"
 	}
 	var by bySignal
 	errors.As(context.Cause(ctx), &by)

@@ -176,6 +176,15 @@ func TestServeAnswersAsAskDoes(t *testing.T) {
 			}
 		}
 	})
+	t.Run("nothing under way", func(t *testing.T) {
+		for range 100 { // the last client may have its answer just before
+			if strings.Contains(fetched(t, s.url+"/metrics"), "\ngorqa_answers_running 0\n") {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Error("/metrics still counts answers under way; 0 expected")
+	})
 	t.Run("drains", func(t *testing.T) { drains(t, s, client, questions[0]) })
 }
 
@@ -345,7 +354,9 @@ func refused(t *testing.T, s *served) {
 		{"tokens by their other name", "the request's own field is named", map[string]any{"messages": []any{user}, "max_completion_tokens": 4000}, 400, "max_completion_tokens: 4000 found, with "},
 		{"likely tokens", "OpenAI's needs both", map[string]any{"messages": []any{user}, "top_logprobs": 2}, 400, "top_logprobs: 2 found without logprobs"},
 		{"too many likely tokens", "at most 20", map[string]any{"messages": []any{user}, "logprobs": true, "top_logprobs": 21}, 400, "top_logprobs: 21"},
-		{"type", "a text for a number", map[string]any{"messages": []any{user}, "max_tokens": "many"}, 400, "max_tokens"},
+		{"type", "a text for a number", map[string]any{"messages": []any{user}, "max_tokens": "many"}, 400, `"max_tokens: string found; a whole number expected","param":"max_tokens"`},
+		{"type of messages", "named as JSON does", map[string]any{"messages": "hi"}, 400, "messages: string found; a list expected"},
+		{"content", "a number for a text", map[string]any{"messages": []any{map[string]any{"role": "user", "content": 5}}}, 400, `"messages: content is neither a text nor a list of parts","param":"messages"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, reply, err := s.answered(t.Context(), c.body)
