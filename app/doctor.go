@@ -217,7 +217,7 @@ func enough(need qa.Memory, c config.Train, there available) (found, warning str
 		}
 	}
 	found += fmt.Sprintf("evaluation %.1f GB", gigabytes(need.Evaluation))
-	if stage := cmp.Or(c.ZeroStage, 2); c.DoTrain {
+	if stage := cmp.Or(c.ZeroStage, 2); c.DoTrain && !c.EightBit() { // whose moments are not divided
 		found += fmt.Sprintf(", training on 2, 4 or 8 processes with zero_stage %d: %.1f, %.1f or %.1f GB each", stage,
 			gigabytes(need.Each(2, stage)), gigabytes(need.Each(4, stage)), gigabytes(need.Each(8, stage)))
 	}

@@ -98,7 +98,7 @@ func onHost(c config.Engine) bool {
 
 func memoryOptions(c config.Train, bf16 bool) qa.MemoryOptions {
 	return qa.MemoryOptions{
-		BF16: bf16, OnHost: onHost(c.Engine), Trained: c.DoTrain, Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
+		BF16: bf16, OnHost: onHost(c.Engine), Trained: c.DoTrain, EightBit: c.EightBit(), Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
 		TrainRows: c.PerDeviceTrainBatchSize, EvalRows: c.PerDeviceEvalBatchSize, MaxNewTokens: c.EvalMaxNewTokens,
 	}
 }

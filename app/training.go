@@ -135,7 +135,7 @@ func (c course) loop() *train.Loop {
 		Job:    c,
 		Adam: train.Adam{
 			Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Epsilon: s.AdamEpsilon,
-			WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, Tables: s.TableRate(),
+			WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, Tables: s.TableRate(), EightBit: s.EightBit(),
 		},
 		Schedule:  s.Rates(s.LearningRate, c.total),
 		Seed:      s.Seed,

@@ -99,6 +99,11 @@ PAIRS = {
         ("search", {"vectors": SEARCH, "queries": 1}),
         ("search.py", {"vectors": SEARCH, "queries": 1}),
     ),
+    "train8bit": (
+        "SFT, 8 rows a step, ours with --optim adamw_8bit, the peer with torch's AdamW: look at the peak memory",
+        ("train", {"model": SMOLLM2, "rows": ROWS, "eight_bit": True}),
+        ("train.py", {"model": SMOLLM2, "rows": ROWS, "micro_batch": 1}),
+    ),
     "train4": (
         "SFT, 8 rows a step; transformers, batch 4 padded to the longest",
         ("train", {"model": SMOLLM2, "rows": ROWS}),

@@ -1,6 +1,9 @@
 package config
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Optimiser is AdamW's settings.
 type Optimiser struct {
@@ -31,6 +34,12 @@ func DefaultOptimiser() Optimiser {
 // adamW are transformers' names of AdamW with moments in 32 bits.
 var adamW = []string{"adamw_torch", "adamw_torch_fused", "adamw_torch_xla", "adamw_torch_npu_fused", "adamw_apex_fused", "adamw_hf", "paged_adamw_32bit"}
 
+// adamW8 are its names of AdamW with moments in 8 bits.
+var adamW8 = []string{"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"}
+
+// EightBit says whether the moments are in 8 bits.
+func (m *Optimiser) EightBit() bool { return slices.Contains(adamW8, m.Optim) }
+
 // RowsPerStep is how many rows one step of the optimiser sees.
 func (m *Optimiser) RowsPerStep() int {
 	return m.PerDeviceTrainBatchSize * m.GradientAccumulationSteps
@@ -58,7 +67,7 @@ func (m *Optimiser) declare(s *set, recipe string) {
 	if recipe == FiD || recipe == "" {
 		s.number(&m.DropoutRate, "dropout_rate", "part of the activations that training drops, where transformers' T5 does, from 0 to below 1; the model's config.json is not asked")
 	}
-	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one", adamW...).metavar = "NAME"
+	s.choice(&m.Optim, "optim", "optimiser; the names that transformers has for AdamW mean the same one, and those with 8bit have its moments in 8 bits, on the CPU; nothing is paged", slices.Concat(adamW, adamW8)...).metavar = "NAME"
 	s.boolean(&m.GradientCheckpointing, "gradient_checkpointing", "compute activations again in the backward pass: less memory, more time")
 	s.alias("gradient_checkpointing", "activation_checkpointing")
 	s.alias("per_device_train_batch_size", "per_gpu_train_batch_size")

@@ -26,6 +26,8 @@ $python parity/make_generate.py --gguf "$smollm2" --minilm "$minilm"
 $python parity/make_gguf.py "$smollm2"
 $python parity/make_torch.py
 $python parity/make_quantised.py
+$python -m pip install --quiet --no-deps bitsandbytes==0.50.2
+$python parity/make_adamw8.py
 $python parity/make_bm25.py
 $python parity/make_jinja.py
 $python parity/make_chat.py

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"gorqa/engine/cpu"
 	"gorqa/files/weights"
 	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
@@ -144,6 +145,7 @@ func (o *Outline) CheckCausal(d Device) error {
 type MemoryOptions struct {
 	BF16, OnHost bool
 	Trained      bool
+	EightBit     bool // moments of AdamW in 8 bits, which ZeRO does not divide
 	Prompt       PromptOptions
 	Encoders     int64 // bytes of the embedding model and the reranker
 	Passages     int   // of a row
@@ -210,6 +212,9 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	if m.OnHost {
 		profile = device.Host()
 	}
+	if m.EightBit && m.Trained {
+		h.EightBit = inEightBits(matrices, s.Parameters())
+	}
 	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, profile.TermsPerCall)
 	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
@@ -223,4 +228,18 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 		Training:   held + s.KeptBytes(positions, h.Width()) + head + m.Encoders + program,
 		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + m.Encoders + program,
 	}, nil
+}
+
+// inEightBits is how many weights have moments in 8 bits where those may be: of an
+// adapter's matrices, or of all n weights, nearly all of which stand in large matrices.
+func inEightBits(matrices []tape.Weight, n int) (sum int) {
+	if len(matrices) == 0 {
+		return n
+	}
+	for _, w := range matrices {
+		if w.Size() >= cpu.MinMoments8 {
+			sum += w.Size()
+		}
+	}
+	return sum
 }

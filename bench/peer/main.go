@@ -50,6 +50,7 @@ type arguments struct {
 	WarmupSteps  int     `json:"warmup_steps"`
 	TotalSteps   int     `json:"total_steps"`
 	WeightDecay  float64 `json:"weight_decay"`
+	EightBit     bool    `json:"eight_bit"` // moments, as --optim adamw_8bit has them
 	MaxGradNorm  float64 `json:"max_grad_norm"`
 	Adapter      string  `json:"adapter"` // a folder in PEFT's format, see lora
 	Batch        int     `json:"batch"`
@@ -246,7 +247,7 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 		return f, fmt.Errorf("%d rows; expected %d for %d steps of %d", len(rows), a.Steps*a.RowsPerStep, a.Steps, a.RowsPerStep)
 	}
 	adam := train.DefaultAdam()
-	adam.WeightDecay, adam.MaxGradNorm = a.WeightDecay, a.MaxGradNorm
+	adam.WeightDecay, adam.MaxGradNorm, adam.EightBit = a.WeightDecay, a.MaxGradNorm, a.EightBit
 	job := &timed{model: m, packing: r.Device.Decoder, rows: rows, a: a, started: time.Now()}
 	loop := train.Loop{
 		Runner: r, Job: job, StopAfter: a.Steps, Adam: adam,

@@ -72,10 +72,7 @@ func (s AdamWStep) move(w []float32, split SplitWeight, m, v, g []float32) error
 	if len(m) == 0 {
 		return nil
 	}
-	step := C.adamw_step{
-		C.float(s.Scale), C.float(s.Rate), C.float(s.Root), C.float(s.Keep),
-		C.float(s.Beta1), C.float(1 - s.Beta1), C.float(s.Beta2), C.float(1 - s.Beta2), C.float(s.Epsilon),
-	}
+	step := s.inC()
 	share(len(m), func(from, to int) {
 		at := C.adamw_weights{m: floats(m[from:]), v: floats(v[from:]), g: floats(g[from:])}
 		if w != nil {
@@ -86,4 +83,11 @@ func (s AdamWStep) move(w []float32, split SplitWeight, m, v, g []float32) error
 		C.adamw(step, at, C.long(to-from))
 	})
 	return nil
+}
+
+func (s AdamWStep) inC() C.adamw_step {
+	return C.adamw_step{
+		C.float(s.Scale), C.float(s.Rate), C.float(s.Root), C.float(s.Keep),
+		C.float(s.Beta1), C.float(1 - s.Beta1), C.float(s.Beta2), C.float(1 - s.Beta2), C.float(s.Epsilon),
+	}
 }

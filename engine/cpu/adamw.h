@@ -21,6 +21,22 @@ typedef struct {
 
 void adamw(adamw_step s, adamw_weights w, long n);
 
+#define MOMENT_BLOCK 256
+
+// What the codes of moments stand for, rising, and where the next code begins: of m, then of v.
+typedef struct {
+    float value[2][256], end[2][256];
+} moment_maps;
+
+// Moments as codes, with the largest size of each block of them.
+typedef struct {
+    uint8_t *m, *v;
+    float *m_max, *v_max;
+} coded_moments;
+
+// adamw over weights whose moments are codes: m and v of w are not looked at.
+void adamw_coded(adamw_step s, adamw_weights w, coded_moments c, const moment_maps *maps, long n);
+
 // A split float is bf16, the nearest, and residual, what is to be added to its bits, bf16's
 // before the 16 that it lacks. Half a step above an even bf16 is one more than residual can
 // be: it becomes the next smaller float. residual is NULL if it is not wanted.

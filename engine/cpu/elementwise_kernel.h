@@ -73,6 +73,50 @@ static void move_weights(const adamw_step *s, const adamw_weights *w, long n) {
         move_all(s, w, n, 1);
 }
 
+// decode sets the moments of a block to what n codes stand for, and to zeros behind them.
+INLINE void decode_moments(float *x, const uint8_t *codes, float most, const float *value, long n) {
+    for (long i = 0; i < n; i++) x[i] = value[codes[i]] * most;
+    for (long i = n; i < MOMENT_BLOCK; i++) x[i] = 0;
+}
+
+// code_moments sets n codes to those nearest to a block's moments, and gives the largest size.
+INLINE float code_moments(uint8_t *codes, const float *x, const float *end, long n) {
+    VF sizes = all(0);
+    for (long i = 0; i < MOMENT_BLOCK; i += LANES) {
+        const VF v = AT(x + i);
+        sizes = greater(sizes, pick(v > 0, v, -v));
+    }
+    const float largest = most(sizes);
+    const VF by = all(largest > 0 ? largest : 1);
+    uint8_t all_codes[MOMENT_BLOCK];
+    for (long i = 0; i < MOMENT_BLOCK; i += LANES) {
+        const VF v = AT(x + i) / by;
+        VI code = {0};
+        UNROLL(8)
+        for (int half = 128; half > 0; half /= 2) code += (v > gathered(end, code + (half - 1))) & half;
+        for (int l = 0; l < LANES; l++) all_codes[i + l] = (uint8_t)code[l];
+    }
+    memcpy(codes, all_codes, n);
+    return largest;
+}
+
+static void move_coded(const adamw_step *s, const adamw_weights *w, const coded_moments *c, const moment_maps *maps, long n) {
+    float m[MOMENT_BLOCK], v[MOMENT_BLOCK];
+    for (long i = 0, block = 0; i < n; i += MOMENT_BLOCK, block++) {
+        const long some = n - i < MOMENT_BLOCK ? n - i : MOMENT_BLOCK;
+        decode_moments(m, c->m + i, c->m_max[block], maps->value[0], some);
+        decode_moments(v, c->v + i, c->v_max[block], maps->value[1], some);
+        adamw_weights at = {.m = m, .v = v, .g = w->g + i};
+        if (w->w)
+            at.w = w->w + i;
+        else
+            at.bf16 = w->bf16 + i, at.residual = w->residual + i;
+        move_weights(s, &at, some);
+        c->m_max[block] = code_moments(c->m + i, m, maps->end[0], some);
+        c->v_max[block] = code_moments(c->v + i, v, maps->end[1], some);
+    }
+}
+
 static void add_bf16(float *to, const uint16_t *d, long n, int first) {
     long i = 0;
     for (; i + LANES <= n; i += LANES) AT(to + i) = (first ? (VF){0} : AT(to + i)) + values(d, i, 1);

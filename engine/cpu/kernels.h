@@ -39,6 +39,7 @@ typedef struct {
     void (*join)(float *x, const uint16_t *bf16, const int16_t *residual, long n);
     void (*search)(const search *s, float *panel); // of SEARCH_ROWS by width
     void (*adamw)(const adamw_step *s, const adamw_weights *w, long n);
+    void (*adamw_coded)(const adamw_step *s, const adamw_weights *w, const coded_moments *c, const moment_maps *maps, long n);
 } kernels;
 
 extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512bf16;

@@ -30,20 +30,22 @@ func ISAInUse() (ISA, error) {
 
 // What follows is as in the files with C.
 
-func (a Attention[T]) Forward() error                                    { return ErrNoKernels }
-func (a Attention[T]) Backward(AttentionGrads[T]) error                  { return ErrNoKernels }
-func (w SplitWeight) Split([]float32) error                              { return ErrNoKernels }
-func (w SplitWeight) Join([]float32) error                               { return ErrNoKernels }
-func AdamW(_ AdamWStep, _, _, _, _ []float32) error                      { return ErrNoKernels }
-func AdamWSplit(_ AdamWStep, _ SplitWeight, _, _, _ []float32) error     { return ErrNoKernels }
-func HasGEMM() bool                                                      { return false }
-func GEMMHandler(bool) unsafe.Pointer                                    { return nil }
-func GEMM(_, _, _ []bfloat16.BFloat16, _, _, _ int, _ bool) error        { return ErrNoKernels }
-func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error { return ErrNoKernels }
-func Accumulate[T Number]([]float32, []T, bool) error                    { return ErrNoKernels }
-func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error  { return ErrNoKernels }
-func Gated(_, _ []float32, _ bool)                                       {}
-func SoftCap([]float32, float64)                                         {}
+func (a Attention[T]) Forward() error                                       { return ErrNoKernels }
+func (a Attention[T]) Backward(AttentionGrads[T]) error                     { return ErrNoKernels }
+func (w SplitWeight) Split([]float32) error                                 { return ErrNoKernels }
+func (w SplitWeight) Join([]float32) error                                  { return ErrNoKernels }
+func AdamW(_ AdamWStep, _, _, _, _ []float32) error                         { return ErrNoKernels }
+func AdamWSplit(_ AdamWStep, _ SplitWeight, _, _, _ []float32) error        { return ErrNoKernels }
+func AdamW8(_ AdamWStep, _ []float32, _ Moments8, _ []float32) error        { return ErrNoKernels }
+func AdamW8Split(_ AdamWStep, _ SplitWeight, _ Moments8, _ []float32) error { return ErrNoKernels }
+func HasGEMM() bool                                                         { return false }
+func GEMMHandler(bool) unsafe.Pointer                                       { return nil }
+func GEMM(_, _, _ []bfloat16.BFloat16, _, _, _ int, _ bool) error           { return ErrNoKernels }
+func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error    { return ErrNoKernels }
+func Accumulate[T Number]([]float32, []T, bool) error                       { return ErrNoKernels }
+func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error     { return ErrNoKernels }
+func Gated(_, _ []float32, _ bool)                                          {}
+func SoftCap([]float32, float64)                                            {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
 	return nil, ErrNoKernels
 }

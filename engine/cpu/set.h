@@ -58,6 +58,7 @@ const kernels KERNELS = {
     .join = join_values,
     .search = search_panels,
     .adamw = move_weights,
+    .adamw_coded = move_coded,
 #endif
 };
 #ifdef FEATURES

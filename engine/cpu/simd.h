@@ -75,6 +75,19 @@ INLINE VF cap_slope(VF outcome, float cap) {
     return 1.0f - part * part;
 }
 
+// gathered has t[i] of each lane.
+INLINE VF gathered(const float *t, VI i) {
+#if defined(__x86_64__) && LANES == 16
+    return (VF)_mm512_i32gather_ps((__m512i)i, t, 4);
+#elif defined(__x86_64__) && LANES == 8
+    return (VF)_mm256_i32gather_ps(t, (__m256i)i, 4);
+#else
+    VF y;
+    for (int l = 0; l < LANES; l++) y[l] = t[i[l]];
+    return y;
+#endif
+}
+
 INLINE VF roots(VF x) {
 #if defined(__x86_64__) && LANES == 16
     return (VF)_mm512_sqrt_ps((__m512)x);

@@ -63,6 +63,22 @@ type AdamWStep struct {
 	Epsilon      float32
 }
 
+// Moments8 are AdamW's moments in 8 bits, as bitsandbytes has them (arXiv 2110.02861): of
+// each block of MomentBlock values, the last one maybe shorter, codes of the dynamic map
+// and the largest size. The zero value of all parts stands for zeros.
+type Moments8 struct {
+	Mean, Square       []uint8
+	MeanMax, SquareMax []float32 // of each block
+}
+
+const (
+	MomentBlock = 256
+	MinMoments8 = 4096 // values of the smallest weight whose moments are in 8 bits
+)
+
+// MomentBlocks is how many blocks n values have.
+func MomentBlocks(n int) int { return (n + MomentBlock - 1) / MomentBlock }
+
 // SplitWeight are f32 values in two parts: BF16, the nearest bf16, and Residual, what is
 // to be added to its bits, the lower 16 being zeros, to have those of the value. A value
 // half a step above an even bf16, which is one more than Residual can be, is the next

@@ -9,20 +9,21 @@ import (
 // DType is a number format under its name in safetensors.
 type DType string
 
-// The formats that are read as float32 (F32, F16, BF16) or as integers (I32,
-// U32), and that are written. Others may stand in a file unread.
+// The formats that are read as float32 (F32, F16, BF16), as integers (I32,
+// U32) or as bytes (U8), and that are written. Others may stand in a file unread.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"
 	BF16 DType = "BF16"
 	I32  DType = "I32"
 	U32  DType = "U32"
+	U8   DType = "U8"
 )
 
 // dtypeBytes are the sizes of all formats of safetensors 0.6 that fill whole
 // bytes.
 var dtypeBytes = map[DType]int64{
-	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
+	"BOOL": 1, U8: 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
 	"U16": 2, "I16": 2, F16: 2, BF16: 2,
 	U32: 4, I32: 4, F32: 4,
 	"U64": 8, "I64": 8, "F64": 8, "C64": 8,

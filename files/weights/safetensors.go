@@ -245,12 +245,20 @@ func (f *File) Float32(name string) ([]float32, error) {
 // BF16 gives the values of a tensor of format BF16 as they are stored, in
 // little-endian order.
 func (f *File) BF16(name string) ([]byte, error) {
+	return f.stored(name, BF16)
+}
+
+// Bytes reads a tensor of format U8.
+func (f *File) Bytes(name string) ([]byte, error) { return f.stored(name, U8) }
+
+// stored gives the bytes of a tensor of this format.
+func (f *File) stored(name string, dtype DType) ([]byte, error) {
 	info, ok := f.tensors[name]
 	if !ok {
 		return nil, f.missing(name)
 	}
-	if info.DType != BF16 {
-		return nil, fmt.Errorf("%s: tensor %q: format %s; expected BF16", f.path, name, info.DType)
+	if info.DType != dtype {
+		return nil, fmt.Errorf("%s: tensor %q: format %s; expected %s", f.path, name, info.DType, dtype)
 	}
 	raw := make([]byte, info.end-info.begin)
 	if _, err := f.file.ReadAt(raw, info.begin); err != nil {

@@ -53,8 +53,8 @@ func checkTensors(tensors []Tensor) error {
 			bad("stands twice")
 		}
 		seen[t.Name] = true
-		if !slices.Contains([]DType{F32, F16, BF16, I32, U32}, t.DType) {
-			bad("format %q; expected F32, F16, BF16, I32 or U32", t.DType)
+		if !slices.Contains([]DType{F32, F16, BF16, I32, U32, U8}, t.DType) {
+			bad("format %q; expected F32, F16, BF16, I32, U32 or U8", t.DType)
 		}
 		if slices.ContainsFunc(t.Shape, func(d int) bool { return d < 0 }) {
 			bad("shape %v; expected no negative size", t.Shape)
@@ -207,6 +207,13 @@ func putter(dtype DType, values any) puts {
 				for i, u := range v[from : from+len(buf)/2] {
 					binary.LittleEndian.PutUint16(buf[2*i:], u)
 				}
+				return -1
+			}}
+		}
+	case []uint8:
+		if dtype == U8 {
+			return puts{len(v), func(buf []byte, from int) int {
+				copy(buf, v[from:])
 				return -1
 			}}
 		}

@@ -3,6 +3,7 @@ package tape
 import (
 	"math"
 
+	"gorqa/engine/cpu"
 	"gorqa/tensor/nn"
 )
 
@@ -13,6 +14,7 @@ type Holding struct {
 	Adapter   int  // weights of an adapter, 0 for none
 	Quantised int  // weights held in few bits
 	Bits      int  // that such a weight takes beside its block's scale
+	EightBit  int  // weights whose moments are in 8 bits
 }
 
 // Width is the bytes of a value that a graph reads or keeps.
@@ -32,14 +34,15 @@ func (h Holding) Bytes(n, vocabulary, model, terms int) (weights, head int64) {
 		state = 14
 	}
 	head = int64(vocabulary) * 3 * int64(terms) * 4
+	saved := int64(h.EightBit)*6 - int64(cpu.MomentBlocks(h.EightBit))*8
 	if h.Adapter > 0 || h.Frozen {
 		scales := int64(h.Quantised) / nn.QuantBlock * 4
 		if h.Bits == 4 {
 			scales *= 2
 		}
-		return int64(n-h.Quantised+h.Adapter)*width + int64(h.Quantised*h.Bits/8) + scales + int64(h.Adapter)*state, head
+		return int64(n-h.Quantised+h.Adapter)*width + int64(h.Quantised*h.Bits/8) + scales + int64(h.Adapter)*state - saved, head
 	}
-	return int64(n) * (width + state), head + int64(vocabulary)*int64(model)*4
+	return int64(n)*(width+state) - saved, head + int64(vocabulary)*int64(model)*4
 }
 
 // Bytes is the product of numbers, or what is far beyond any memory, of which a

@@ -19,6 +19,7 @@ func TestWeightsTakeGradientsAndMomentsBesideThem(t *testing.T) {
 	}{
 		{"f32", "a value, a gradient and two moments", Holding{}, 16 * n, 10*3*2*4 + 10*4*4},
 		{"bf16", "two bytes less, and the residual", Holding{BF16: true}, 16 * n, 10*3*2*4 + 10*4*4},
+		{"8 bits", "moments of a byte, and two sizes of four for 256 values", Holding{EightBit: n}, 10*n + 4*8, 10*3*2*4 + 10*4*4},
 		{"frozen", "the values alone", Holding{BF16: true, Frozen: true}, 2 * n, 10 * 3 * 2 * 4},
 		{"adapter", "it alone is trained", Holding{BF16: true, Adapter: 10}, 2*(n+10) + 14*10, 10 * 3 * 2 * 4},
 		{"4 bits", "half a byte, a step and a lowest value for 32", Holding{BF16: true, Frozen: true, Quantised: 640, Bits: 4}, 2*360 + 320 + 640/32*4*2, 10 * 3 * 2 * 4},

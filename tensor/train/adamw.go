@@ -24,6 +24,7 @@ type Adam struct {
 	WeightDecay           float64 // on matrices, not on norms and biases
 	MaxGradNorm           float64 // 0 clips nothing
 	Tables                float64 // what the rate is multiplied with for lookup tables
+	EightBit              bool    // moments of weights of cpu.MinMoments8 values and more are cpu.Moments8
 }
 
 // DefaultAdam is transformers' default without decay.
@@ -44,13 +45,17 @@ type Optimiser struct {
 	zero    *zero // has moments and gradients where they are divided over processes
 }
 
-// moment holds the running means of a weight's gradient and its square, f32.
-type moment struct{ mean, square *tensors.Tensor }
+// moment holds the running means of a weight's gradient and its square: f32, or codes
+// with the largest size of each block of them.
+type moment struct{ mean, square, meanMax, squareMax *tensors.Tensor }
 
 // newDivided is NewOptimiser over processes.
 func newDivided(a Adam, r *tape.Runner, w *world.World, stage int) (*Optimiser, error) {
 	if stage == 0 || w.Size() == 1 {
 		return NewOptimiser(a, r)
+	}
+	if a.EightBit {
+		return nil, fmt.Errorf("zero_stage %d with moments in 8 bits: their blocks are not divided over processes; --zero_stage 0 or --optim adamw_torch expected", stage)
 	}
 	z, err := newZero(w, r, stage)
 	return &Optimiser{adam: a, engine: r.Engine, params: r.Params, zero: z}, err
@@ -58,22 +63,19 @@ func newDivided(a Adam, r *tape.Runner, w *world.World, stage int) (*Optimiser, 
 
 // NewOptimiser makes an optimiser of a runner's weights with empty moments.
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
-	e := r.Engine
-	o := &Optimiser{adam: a, engine: e, params: r.Params, moments: map[string]*moment{}}
-	zeros := func([]float32) error { return nil }
+	if a.EightBit && !r.Device.Native {
+		return nil, fmt.Errorf("moments in 8 bits with %s: they are moved in the host's memory only; --optim adamw_torch expected", r.Engine.Describe())
+	}
+	o := &Optimiser{adam: a, engine: r.Engine, params: r.Params, moments: map[string]*moment{}}
 	for _, q := range r.Params.All() {
 		if !q.Trained {
 			continue
 		}
-		mean, err := xla.Fill(e, zeros, q.Dims...)
+		m, err := newMoment(r.Engine, q, a.EightBit)
 		if err != nil {
 			return nil, err
 		}
-		square, err := xla.Fill(e, zeros, q.Dims...)
-		if err != nil {
-			return nil, err
-		}
-		o.moments[q.Name] = &moment{mean, square}
+		o.moments[q.Name] = m
 	}
 	if !r.Device.Native {
 		o.groups = groups(r.Params.All())
@@ -172,6 +174,9 @@ func (o *Optimiser) step(rate, scale float64) cpu.AdamWStep {
 // updateInPlace moves a weight in the host's memory.
 func (o *Optimiser) updateInPlace(q *tape.Param, step cpu.AdamWStep) (err error) {
 	m := o.moments[q.Name]
+	if m.meanMax != nil {
+		return m.update(q, step)
+	}
 	var memory [3][]float32
 	for i, t := range []*tensors.Tensor{m.mean, m.square, q.Grad} {
 		if memory[i], err = xla.Memory[float32](t); err != nil {
@@ -362,7 +367,7 @@ func (a Adam) updated(decay bool, hyper, w, m, v, g *Node) (nextW, nextM, nextV 
 func (o *Optimiser) Free() error {
 	var errs []error
 	for _, m := range o.moments {
-		errs = append(errs, xla.Free(m.mean, m.square))
+		errs = append(errs, xla.Free(m.mean, m.square, m.meanMax, m.squareMax))
 	}
 	return errors.Join(errs...)
 }

@@ -12,14 +12,11 @@ import (
 	"strings"
 
 	"gorqa/engine/world"
-	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/whole"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train/schedule"
-
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // Saves says where checkpoints go and which of them stay.
@@ -243,16 +240,14 @@ func (o *Optimiser) save(ctx context.Context, path string) error {
 		if !q.Trained {
 			continue
 		}
+		if o.zero == nil {
+			out = append(out, o.moments[q.Name].saved(q.Name)...)
+			continue
+		}
 		for square, name := range []string{"exp_avg.", "exp_avg_sq."} {
 			out = append(out, weights.Tensor{
 				Name: name + q.Name, DType: weights.F32, Shape: q.Dims,
-				Data: func() (any, error) {
-					if o.zero != nil {
-						return o.zero.ask(i, square == 1)
-					}
-					m := o.moments[q.Name]
-					return xla.ToHost[float32]([]*tensors.Tensor{m.mean, m.square}[square])
-				},
+				Data: func() (any, error) { return o.zero.ask(i, square == 1) },
 			})
 		}
 	}
@@ -269,26 +264,13 @@ func (o *Optimiser) load(path string) (err error) {
 	if o.zero != nil {
 		return o.zero.load(path, f)
 	}
-	read := func(name string, dims []int, t **tensors.Tensor) error {
-		values, err := readMoment(f, name, dims)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		loaded, err := xla.FromHost(o.engine, values, dims...)
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", path, name, err)
-		}
-		err = xla.Free(*t)
-		*t = loaded
-		return err
-	}
 	for _, q := range o.params.All() {
 		m := o.moments[q.Name]
 		if m == nil {
 			continue
 		}
-		if err := errors.Join(read("exp_avg."+q.Name, q.Dims, &m.mean), read("exp_avg_sq."+q.Name, q.Dims, &m.square)); err != nil {
-			return err
+		if err := m.load(o.engine, f, q); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
@@ -304,10 +286,10 @@ func readMoment(f *weights.File, name string, dims []int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	square := strings.HasPrefix(name, "exp_avg_sq.")
+	square := strings.HasPrefix(name, "exp_avg_sq.") || strings.HasPrefix(name, "absmax")
 	for i, x := range values {
 		if !finite(float64(x)) || square && x < 0 {
-			return nil, fmt.Errorf("%s: value %d is %v; a moment expected, which is finite, and not negative where it is of squares; take another checkpoint", name, i, x)
+			return nil, fmt.Errorf("%s: value %d is %v; a moment expected, which is finite, and not negative where it is of squares or a size; take another checkpoint", name, i, x)
 		}
 	}
 	return values, nil

@@ -80,6 +80,9 @@ func (z *zero) load(path string, f *weights.File) error {
 		var of *tape.Param
 		if err := z.own(func(p *part, q *tape.Param, lo, hi, at int) (err error) {
 			if q != of {
+				if err := checkBits(f, q.Name, false); err != nil {
+					return fmt.Errorf("%s: %w", path, err)
+				}
 				if values, err = readMoment(f, name+q.Name, q.Dims); err != nil {
 					return fmt.Errorf("%s: %w", path, err)
 				}
