@@ -3,9 +3,9 @@
     python -m pip install --no-deps bitsandbytes==0.50.2
     python parity/make_adamw8.py
 
-The step is bitsandbytes' own. Its rounding is not: on the CPU, release 0.50.2 looks codes up in steps of about
-2^-16, so a second moment far smaller than its block's largest never becomes 0;
-here it is the nearest value of bitsandbytes' map, as the paper and its kernels for GPUs have it.
+The step is bitsandbytes' own. Its rounding is not: on the CPU, release 0.50.2 gives
+values far smaller than their block's largest another code than that of the nearest value of its map; here it is
+the nearest, as the paper (arXiv 2110.02861) has it.
 
 Weights and gradients are exact in f32 and follow from a formula, so that the test makes its own.
 """
