@@ -28,7 +28,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return err
 	}
 	if s.World.Rank() > 0 {
-		return follow(ctx, choosing(c, false), s)
+		return follow(ctx, choosing(c, false), c.Embeds(), s)
 	}
 	examples, warning, err := readExamples(ctx, c.TrainFile, c.OnBadRows == "skip")
 	if err != nil {

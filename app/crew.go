@@ -86,8 +86,8 @@ func (c *crew) close() error {
 }
 
 // follow does this process's parts of a command that rank 0 works through, with a model
-// that answers where one is named.
-func follow(ctx context.Context, c config.Train, s Streams) (err error) {
+// that answers where one is named. Where nothing is computed it needs no engine.
+func follow(ctx context.Context, c config.Train, computes bool, s Streams) (err error) {
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err
@@ -95,8 +95,10 @@ func follow(ctx context.Context, c config.Train, s Streams) (err error) {
 	defer func() { err = errors.Join(err, show.Close()) }()
 	ready := newChecks(ctx, c, show)
 	ready.world = s.World
-	if ready.device, err = ready.openEngine(ctx, c.Engine); err != nil {
-		return err
+	if computes {
+		if ready.device, err = ready.openEngine(ctx, c.Engine); err != nil {
+			return err
+		}
 	}
 	ready.crew = newCrew(s.World, ready.openEmbedder)
 	defer func() { err = errors.Join(err, ready.crew.close()) }()

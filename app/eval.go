@@ -20,7 +20,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		return err
 	}
 	if s.World.Rank() > 0 {
-		return follow(ctx, answering(c.Answering, c.Scoring, c.Seed), s)
+		return follow(ctx, answering(c.Answering, c.Scoring, c.Seed), true, s)
 	}
 	release, err := takeFolder(c.OutputDir)
 	if err != nil {
@@ -155,7 +155,7 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	only := config.DefaultTrain("")
 	only.Database, only.Hub, only.Engine = c.Database, c.Hub, c.Engine
 	if s.World.Rank() > 0 {
-		return follow(ctx, only, s)
+		return follow(ctx, only, true, s)
 	}
 	ready := newChecks(ctx, only, show)
 	ready.world = s.World

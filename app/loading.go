@@ -98,15 +98,13 @@ func (r *run) open(ctx context.Context) (err error) {
 		return nil
 	}
 	r.losses = world.NewTask(r.crew.all(), "losses", r.partOfLoss)
-	if r.crew != nil {
-		r.crew.generator = r.generator
-	}
-	return r.lead(ctx, func() error { return r.prepareEvaluation(ctx, follow, leftOut) })
+	answerer := r.crew.answerer(r.generator, r.c.DoSample)
+	return r.lead(ctx, func() error { return r.prepareEvaluation(ctx, answerer, follow, leftOut) })
 }
 
 // prepareEvaluation opens what the splits are evaluated with.
-func (r *run) prepareEvaluation(ctx context.Context, follow qa.FollowUps, leftOut map[string][]int) (err error) {
-	r.evaluation, err = r.openEvaluation(ctx, r.crew.answerer(r.generator, r.c.DoSample), r.c.Scoring, r.c.Database, follow)
+func (r *run) prepareEvaluation(ctx context.Context, answerer qa.Generator, follow qa.FollowUps, leftOut map[string][]int) (err error) {
+	r.evaluation, err = r.openEvaluation(ctx, answerer, r.c.Scoring, r.c.Database, follow)
 	if err != nil {
 		return err
 	}

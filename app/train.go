@@ -68,6 +68,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 	}
 	r.session = ready.session
 	r.crew = newCrew(r.world, r.openEmbedder)
+	r.closers = append(r.closers, r.crew.close)
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err
 	}

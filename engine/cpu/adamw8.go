@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 // AdamW8 is AdamW with moments in 8 bits.
@@ -51,13 +52,14 @@ func (s AdamWStep) moveCoded(w []float32, split SplitWeight, m Moments8, g []flo
 			m: (*C.uint8_t)(&m.Mean[from]), v: (*C.uint8_t)(&m.Square[from]),
 			m_max: floats(m.MeanMax[first:]), v_max: floats(m.SquareMax[first:]),
 		}
-		C.adamw_coded(step, at, coded, &maps, C.long(to-from))
+		C.adamw_coded(step, at, coded, maps, C.long(to-from))
 	})
 	return nil
 }
 
 // momentMaps are the maps of codes, and halfway to the next value where its code begins.
-func momentMaps() (maps C.moment_maps) {
+var momentMaps = sync.OnceValue(func() *C.moment_maps {
+	var maps C.moment_maps
 	for i, signed := range []bool{true, false} {
 		values := DynamicMap(signed)
 		for j, v := range values {
@@ -67,8 +69,8 @@ func momentMaps() (maps C.moment_maps) {
 			}
 		}
 	}
-	return maps
-}
+	return &maps
+})
 
 // DynamicMap is what the 256 codes stand for, rising: 0, 1 and, for each power of ten down
 // to the sixth below 1, the middles of equal parts of its upper nine tenths; twice as many

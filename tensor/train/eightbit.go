@@ -54,7 +54,7 @@ func (m *moment) update(q *tape.Param, step cpu.AdamWStep) error {
 	return err
 }
 
-// part is one tensor of a weight's moments, under its name in a checkpoint: those in 8 bits
+// momentPart is one tensor of a weight's moments, under its name in a checkpoint: those in 8 bits
 // are named as bitsandbytes names them.
 type momentPart struct {
 	name  string
