@@ -44,18 +44,12 @@ typedef struct {
     long at, stride; // of q, o and their cotangents
 } place;
 
-// filled is how many positions a tile holds.
-INLINE int filled(const attention *a, int tile) {
-    const int left = a->positions - tile * TILE;
-    return left < TILE ? left : TILE;
-}
-
 static place place_of(const attention *a, int item) {
-    const int tiles = a->padded / TILE;
+    const int tiles = attention_tiles(a->queries);
     place p = {.h = item / tiles, .tile = item % tiles, .stride = (long)a->heads * a->width};
     p.n = p.h / (a->heads / a->kv);
     p.first = p.tile * TILE;
-    p.rows = filled(a, p.tile);
+    p.rows = attention_rows(a->queries, p.tile);
     p.at = p.first * p.stride + (long)p.h * a->width;
     return p;
 }
@@ -92,7 +86,7 @@ static void pack_transpose(const attention *a, unit *to, source s) {
 // keys_at is a tile of one head's keys or values.
 static source keys_at(const attention *a, const void *values, int n, int tile) {
     const long stride = (long)a->kv * a->width;
-    return (source){values, tile * TILE * stride + (long)n * a->width, stride, filled(a, tile)};
+    return (source){values, tile * TILE * stride + (long)n * a->width, stride, attention_rows(a->positions, tile)};
 }
 
 // sets the scores of pairs that do not see each other to a very low number.
@@ -180,7 +174,7 @@ static void forward_item(const attention *a, const place *at, forward_room *r) {
     for (int i = 0; i < at->rows; i++) {
         for (int j = 0; j < a->width; j += LANES)
             set_some(a->o, at->at + i * at->stride + j, a->width - j, AT(r->o + i * wide + j) / r->total[i], a->bf16);
-        a->lse[(size_t)at->h * a->positions + at->first + i] = r->top[i] + logf(r->total[i]);
+        a->lse[(size_t)at->h * a->queries + at->first + i] = r->top[i] + logf(r->total[i]);
     }
 }
 
@@ -246,7 +240,7 @@ static void backward_load(const attention *a, const place *at, backward_room *r)
     }
     for (int i = 0; i < TILE; i++) r->high[i] = 1e30f, r->delta[i] = 0;
     for (int i = 0; i < at->rows; i++) {
-        r->high[i] = a->lse[(size_t)at->h * a->positions + at->first + i];
+        r->high[i] = a->lse[(size_t)at->h * a->queries + at->first + i];
         VF add = {0};
         for (int j = 0; j < a->width; j += LANES) {
             const long here = at->at + i * at->stride + j;

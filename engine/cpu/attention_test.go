@@ -13,13 +13,13 @@ import (
 
 // naive is the formula in float64, and its gradients by hand.
 func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float64) {
-	n, g := len(s.Reach), s.Heads/s.KVHeads
+	n, rows, g := len(s.Reach), queriesOf(s), s.Heads/s.KVHeads
 	at := func(i, h, heads, c int) int { return (i*heads+h)*s.Width + c }
-	o, dq, lse = make([]float64, len(q)), make([]float64, len(q)), make([]float64, s.Heads*n)
+	o, dq, lse = make([]float64, len(q)), make([]float64, len(q)), make([]float64, s.Heads*rows)
 	dk, dv = make([]float64, len(k)), make([]float64, len(k))
 	scale := s.Scores.ScaleFor(s.Width)
 	for h := range s.Heads {
-		for i := range n {
+		for i := range rows {
 			p, dp, slope := make([]float64, n), make([]float64, n), make([]float64, n)
 			sees := func(j int) bool {
 				return start(s, j) <= i && i <= int(s.Reach[j]) && (s.Slide == 0 || int(s.Depth[i]-s.Depth[j]) < s.Slide)
@@ -41,7 +41,7 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 				p[j] = math.Exp(p[j])
 				sum += p[j]
 			}
-			lse[h*n+i] = math.Log(sum)
+			lse[h*rows+i] = math.Log(sum)
 			for j := range n {
 				p[j] /= sum
 				delta += p[j] * dp[j]
@@ -58,6 +58,29 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 		}
 	}
 	return o, lse, dq, dk, dv
+}
+
+// queriesOf is how many of the positions are those of queries.
+func queriesOf(s AttentionShape) int {
+	if s.Queries == 0 {
+		return len(s.Reach)
+	}
+	return s.Queries
+}
+
+// behind adds keys without queries of their own, each seen by some queries in a row.
+func behind(r *rand.Rand, s AttentionShape, keys int) AttentionShape {
+	s.Queries = len(s.Reach)
+	s.Start = make([]int32, s.Queries)
+	for i := range s.Start {
+		s.Start[i] = int32(i)
+	}
+	for range keys {
+		first := r.IntN(s.Queries)
+		s.Start, s.Reach = append(s.Start, int32(first)), append(s.Reach, int32(first+r.IntN(s.Queries-first)))
+		s.Depth = append(s.Depth, int32(r.IntN(int(s.Depth[first])+1)))
+	}
+	return s
 }
 
 // start is where those who see position j begin.
@@ -114,8 +137,8 @@ type result struct {
 // attended runs both over random values.
 func attended[T Number](t *testing.T, s AttentionShape, r *rand.Rand) []result {
 	t.Helper()
-	n := len(s.Reach)
-	wide, narrow := n*s.Heads*s.Width, n*s.KVHeads*s.Width
+	n := queriesOf(s)
+	wide, narrow := n*s.Heads*s.Width, len(s.Reach)*s.KVHeads*s.Width
 	q, k, v, dO := numbers[T](random(r, wide)), numbers[T](random(r, narrow)), numbers[T](random(r, narrow)), numbers[T](random(r, wide))
 	o, lse := make([]T, wide), make([]float32, n*s.Heads)
 	dq, dk, dv := make([]T, wide), make([]T, narrow), make([]T, narrow)
@@ -169,22 +192,28 @@ func testAttention(t *testing.T) {
 		n, heads, kv, width, slide int
 		whole                      bool // rows, not trees
 		scores                     Scores
+		behind                     int // keys without queries
 	}{
-		{"one position", 1, 1, 1, 8, 0, false, Scores{}},
-		{"less than a tile, an odd width", 23, 2, 1, 5, 0, false, Scores{}},
-		{"whole tiles", 128, 3, 3, 64, 0, false, Scores{}},
-		{"the shape of SmolLM2", 300, 9, 3, 64, 0, false, Scores{}},
-		{"a sliding window", 200, 4, 2, 32, 50, false, Scores{}},
-		{"a wide head", 130, 2, 2, 128, 0, false, Scores{}},
-		{"rows without an order", 700, 3, 3, 32, 0, true, Scores{}},
-		{"scores of Gemma 2", 200, 4, 2, 32, 50, false, Scores{Scale: 0.5, Cap: 3}},
-		{"a cap alone", 70, 2, 1, 24, 0, false, Scores{Cap: 0.7}},
+		{"one position", 1, 1, 1, 8, 0, false, Scores{}, 0},
+		{"less than a tile, an odd width", 23, 2, 1, 5, 0, false, Scores{}, 0},
+		{"whole tiles", 128, 3, 3, 64, 0, false, Scores{}, 0},
+		{"the shape of SmolLM2", 300, 9, 3, 64, 0, false, Scores{}, 0},
+		{"a sliding window", 200, 4, 2, 32, 50, false, Scores{}, 0},
+		{"a wide head", 130, 2, 2, 128, 0, false, Scores{}, 0},
+		{"rows without an order", 700, 3, 3, 32, 0, true, Scores{}, 0},
+		{"scores of Gemma 2", 200, 4, 2, 32, 50, false, Scores{Scale: 0.5, Cap: 3}, 0},
+		{"a cap alone", 70, 2, 1, 24, 0, false, Scores{Cap: 0.7}, 0},
+		{"keys without queries", 200, 4, 2, 32, 0, false, Scores{}, 300},
+		{"more tiles of keys than of queries, in a window", 70, 4, 2, 24, 30, false, Scores{Cap: 2}, 500},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Scores: c.scores}
 			s.Depth, s.Reach = tree(r, c.n)
 			if c.whole {
 				s.Start, s.Reach = rows(r, c.n)
+			}
+			if c.behind > 0 {
+				s = behind(r, s, c.behind)
 			}
 			for _, x := range attended[float32](t, s, r) {
 				for i, want := range x.want {
@@ -213,6 +242,9 @@ func testAttentionBF16(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			s := AttentionShape{Heads: c.heads, KVHeads: c.kv, Width: c.width, Slide: c.slide, Scores: c.scores}
 			s.Depth, s.Reach = tree(r, c.n)
+			if c.n == 300 {
+				s = behind(r, s, 200)
+			}
 			for _, x := range attended[bfloat16.BFloat16](t, s, r) {
 				var off, size float64
 				for i, want := range x.want {

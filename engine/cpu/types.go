@@ -7,12 +7,13 @@ import (
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
-// AttentionShape describes a batch: S packed positions of H query heads and N key and
-// value heads, each C wide. Position q sees position k when Start[k] <= q <=
-// Reach[k] and, with a sliding window, Depth[q] - Depth[k] < Slide. Every position
+// AttentionShape describes a batch: S packed positions of N key and value heads, and Q of
+// H query heads, each C wide. Position q sees position k when Start[k] <= q <=
+// Reach[k] and, with a sliding window, Depth[q] - Depth[k] < Slide. Every query
 // sees one at least.
 type AttentionShape struct {
 	Heads, KVHeads, Width int
+	Queries               int // Q: the first positions are those of queries too, the rest keys and values alone; 0 for S
 	Slide                 int // 0 for none
 	Scores                Scores
 	Depth                 []int32 // S depths in the row
@@ -41,14 +42,14 @@ func (s Scores) ScaleFor(width int) float64 {
 // masked; here the tree itself decides.
 type Attention[T Number] struct {
 	Shape AttentionShape
-	Q, O  []T       // [S, H, C]
+	Q, O  []T       // [Q, H, C]
 	K, V  []T       // [S, N, C]
-	LSE   []float32 // [H, S], the log-sum-exp of each query's scores
+	LSE   []float32 // [H, Q], the log-sum-exp of each query's scores
 }
 
 // AttentionGrads are cotangents: DO is given, the others are set.
 type AttentionGrads[T Number] struct {
-	DO, DQ []T // [S, H, C]
+	DO, DQ []T // [Q, H, C]
 	DK, DV []T // [S, N, C]
 }
 
