@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -21,13 +22,14 @@ type available struct {
 	of    string
 }
 
-// memoryThere is what the first GPU, where that computes, or the host can still
-// give.
+// memoryThere is what the GPU that computes, the first of those that this process may use,
+// or the host can still give.
 func (d *checks) memoryThere(ctx context.Context) available {
 	if onHost(d.c.Engine) {
 		return hostMemory("/", limits())
 	}
-	free, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0").Output()
+	first, _, _ := strings.Cut(os.Getenv(visibleDevices), ",")
+	free, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id="+cmp.Or(strings.TrimSpace(first), "0")).Output()
 	if err != nil {
 		return available{}
 	}

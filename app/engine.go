@@ -17,18 +17,14 @@ func (s session) openEngine(ctx context.Context, c config.Engine) (d qa.Device, 
 	if err := xla.Available(); err != nil {
 		return d, err
 	}
-	variant := "cpu"
-	if c.Backend != "" {
-		name, ok := strings.CutPrefix(c.Backend, "xla:")
-		if !ok {
-			return d, fmt.Errorf("backend %q; expected xla:cpu, xla:cuda12 or xla:cuda13", c.Backend)
-		}
-		variant = name
+	variant, number, err := c.Device()
+	if err != nil {
+		return d, fmt.Errorf("backend %w", err)
 	}
 	if err := deviceThere(variant); err != nil {
 		return d, err
 	}
-	if err := takeDevice(variant, s.world); err != nil {
+	if err := takeDevice(variant, number, s.world); err != nil {
 		return d, err
 	}
 	progress, done := fetchProgress(s.show)

@@ -16,6 +16,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/engine/world"
+	"gorqa/files/whole"
 	"gorqa/tensor/train"
 )
 
@@ -120,7 +121,8 @@ func (r *run) lead(ctx context.Context, do func() error) error {
 }
 
 // takeOutput takes the output folder and says where the run begins: rank 0 does, and
-// tells the others. Those work in a folder of their own, which goes when they end.
+// tells the others. Those work in a folder of their own, which goes when they end, or where
+// they are killed with the end of rank 0, or of the next run on that host.
 func takeOutput(ctx context.Context, w *world.World, c *config.Train) (b beginning, release func() error, err error) {
 	release = func() error { return nil }
 	b, err = world.Decide(w, func() (beginning, error) {
@@ -131,15 +133,24 @@ func takeOutput(ctx context.Context, w *world.World, c *config.Train) (b beginni
 		release = free
 		return whereToStart(ctx, *c)
 	})
-	if err != nil || w.Rank() == 0 {
+	if err != nil {
 		return b, release, err
 	}
-	if c.OutputDir, err = os.MkdirTemp("", "gorqa-rank-"); err != nil {
+	if w.Rank() == 0 {
+		free := release
+		release = func() error {
+			whole.Sweep(os.TempDir()) // what killed processes of this host left
+			return free()
+		}
+		return b, release, nil
+	}
+	temp, err := whole.NewTemp(os.TempDir())
+	if err != nil {
 		return b, release, err
 	}
-	folder := c.OutputDir
+	c.OutputDir = temp.Path(fmt.Sprintf("rank-%d", w.Rank()))
 	b.Replaced, b.Notes = nil, nil
-	return b, func() error { return os.RemoveAll(folder) }, nil
+	return b, temp.Remove, os.Mkdir(c.OutputDir, 0o700)
 }
 
 // logFolder is where the log of a process goes.

@@ -73,6 +73,11 @@ func TestCommandLine(t *testing.T) {
 		{name: "deepspeed", why: "its file is read", args: []string{"--deepspeed", "gone.json"}, problems: []string{"--deepspeed: open gone.json: no such file or directory; a JSON file of DeepSpeed's settings expected"}},
 		{name: "use_cpu", why: "the engine's backend by transformers' names", args: []string{"--use_cpu", "--no_cuda", "true"}, want: func(*Train) {}},
 		{name: "use_cpu on a GPU", why: "one of the two is meant", args: []string{"--no_cuda", "--backend", "xla:cuda13"}, problems: []string{"--use_cpu: true found with backend xla:cuda13; one of them expected"}},
+		{name: "device", why: "a GPU by its number", args: []string{"--backend", "xla:cuda13:3"}, want: func(c *Train) { c.Backend = "xla:cuda13:3" }},
+		{name: "device of no number", why: "the message says what is meant", args: []string{"--backend", "xla:cuda13:one"}, problems: []string{`--backend: "xla:cuda13:one" found; the number of a GPU expected behind xla:cuda13:, 0 for the first`}},
+		{name: "device below 0", why: "there is none", args: []string{"--backend", "xla:cuda12:-1"}, problems: []string{`--backend: "xla:cuda12:-1" found; the number of a GPU expected behind xla:cuda12:`}},
+		{name: "device of the CPU", why: "it is one device", args: []string{"--backend", "xla:cpu:0"}, problems: []string{`--backend: "xla:cpu:0" found; xla:cpu expected`}},
+		{name: "no backend", why: "what is there is told", args: []string{"--backend", "xla:tpu"}, problems: []string{`--backend: "xla:tpu" found; xla:cpu, xla:cuda12 or xla:cuda13 expected`}},
 		{name: "older names", why: "of transformers 4", args: []string{"--per_gpu_train_batch_size", "2", "--per_gpu_eval_batch_size", "3", "--optim", "adamw_torch_xla"}, want: func(c *Train) {
 			c.PerDeviceTrainBatchSize, c.PerDeviceEvalBatchSize, c.Optim = 2, 3, "adamw_torch_xla"
 		}},

@@ -122,8 +122,10 @@ func differ(t *testing.T, m worldtest.MPI, program, dir string) {
 
 // kill kills a random process of a run at random moments, in steps and in evaluations: each time all end
 // within 30 s, and the run that goes on comes to the weights of an undisturbed one, bit for
-// bit. GORQA_TEST_KILLS says how often.
+// bit; nothing of the killed ones is left then. GORQA_TEST_KILLS says how often.
 func kill(t *testing.T, m worldtest.MPI, program, dir string) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
 	args := []string{"--max_steps", "40", "--save_steps", "2", "--save_total_limit", "2",
 		"--do_eval", "true", "--eval_file", filepath.Join(dir, demodata.TestFile), "--eval_steps", "8", "--eval_contexts", "gold", "--eval_max_new_tokens", "8"}
 	if said, err := worldTraining(t, m, program, dir, "whole", args...).CombinedOutput(); err != nil {
@@ -169,6 +171,9 @@ func kill(t *testing.T, m worldtest.MPI, program, dir string) {
 	}
 	if said, err := worldTraining(t, m, program, dir, "killed", append(args, "--resume_from_checkpoint", "true")...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
+	}
+	if left, _ := filepath.Glob(filepath.Join(temporary, "*gorqa*")); len(left) > 0 {
+		t.Errorf("%v left by killed processes after a run that went on", left)
 	}
 	if got := hash(t, dir, "killed"); got != want {
 		t.Errorf("after %d kills the weights differ from those of a run left alone", kills)

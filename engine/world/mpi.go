@@ -34,6 +34,17 @@ package world
 //   int code = MPI_Comm_rank(gw_data, rank);
 //   return code ? code : MPI_Comm_size(gw_data, size);
 // }
+// // gw_node gives the first rank that shares this process's memory, as the launcher placed
+// // them, and this one's place among those.
+// static int gw_node(int rank, int *first, int *local) {
+//   MPI_Comm node;
+//   int code = MPI_Comm_split_type(gw_data, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
+//   if (code) return code;
+//   *first = rank;
+//   if (!(code = MPI_Comm_rank(node, local))) code = MPI_Bcast(first, 1, MPI_INT, 0, node);
+//   MPI_Comm_free(&node);
+//   return code;
+// }
 // static int gw_exchange(void *out, int *outn, int *outat, void *in, int *inn, int *inat, MPI_Request *r) {
 //   return MPI_Ialltoallv(out, outn, outat, MPI_BYTE, in, inn, inat, MPI_BYTE, gw_data, r);
 // }
@@ -155,7 +166,9 @@ func (w *World) meet() error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(Member{Rank: w.rank, Host: host, PID: os.Getpid()})
+	here := w.members[w.rank]
+	here.Host, here.PID = host, os.Getpid()
+	data, err := json.Marshal(here)
 	if err != nil {
 		return err
 	}
@@ -163,14 +176,10 @@ func (w *World) meet() error {
 	if err != nil {
 		return err
 	}
-	hosts := map[string]int{}
 	for rank, data := range each {
 		if err := json.Unmarshal(data, &w.members[rank]); err != nil {
 			return err
 		}
-		m := &w.members[rank]
-		m.Local = hosts[m.Host]
-		hosts[m.Host]++
 	}
 	return nil
 }
@@ -178,7 +187,7 @@ func (w *World) meet() error {
 // run makes all calls of MPI, for ever.
 func (m *mpi) run(size chan<- int, ready chan error) {
 	runtime.LockOSThread()
-	var level, rank, n C.int
+	var level, rank, n, first, local C.int
 	err := said("MPI_Init_thread", C.gw_init(&level))
 	if err == nil && level < C.gw_funneled() {
 		err = errors.New("this MPI library was built without threads (MPI_THREAD_FUNNELED); another build of it expected")
@@ -186,12 +195,16 @@ func (m *mpi) run(size chan<- int, ready chan error) {
 	if err == nil {
 		err = said("MPI_Comm_rank", C.gw_place(&rank, &n))
 	}
+	if err == nil {
+		err = said("MPI_Comm_split_type", C.gw_node(rank, &first, &local))
+	}
 	if err != nil {
 		close(size)
 		ready <- err
 		return
 	}
 	m.w.rank, m.w.members = int(rank), make([]Member, n)
+	m.w.members[rank] = Member{Rank: int(rank), Node: int(first), Local: int(local)}
 	m.begin()
 	size <- int(n)
 	for {

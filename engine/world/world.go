@@ -34,10 +34,12 @@ type World struct {
 
 // Member is a process of a world.
 type Member struct {
-	Rank  int
-	Host  string
-	PID   int
-	Local int // its rank among the processes of its host
+	Rank int
+	Host string
+	PID  int
+	// Node is the first rank of its host, and Local its own among those there. MPI says so,
+	// as the launcher placed them: hosts and containers may bear one name.
+	Node, Local int
 }
 
 func (m Member) String() string {
@@ -120,7 +122,7 @@ func (w *World) LocalSize() int {
 	}
 	n := 0
 	for _, m := range w.members {
-		if m.Host == w.members[w.rank].Host {
+		if m.Node == w.members[w.rank].Node {
 			n++
 		}
 	}

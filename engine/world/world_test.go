@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +49,13 @@ func play(act string) int {
 func acts() map[string]func(*World) error {
 	return map[string]func(*World) error{
 		"collectives": collectives,
+		"nodes": func(w *World) error { // ranks 0 and 1 on the first of two hosts of one name
+			local, size := []int{0, 1, 0}[w.Rank()], []int{2, 2, 1}[w.Rank()]
+			if w.Local() != local || w.LocalSize() != size || w.Member(0).Host != w.Member(2).Host {
+				return fmt.Errorf("rank %d: local rank %d of %d, %d of %d expected: %v", w.Rank(), w.Local(), w.LocalSize(), local, size, w.members)
+			}
+			return w.Barrier()
+		},
 		"error": func(w *World) error {
 			if w.Rank() == 1 {
 				return errors.New("the disk is full")
@@ -226,15 +234,23 @@ func TestWorld(t *testing.T) {
 				check(t, m, program, test.name, test.processes, test.says, test.within)
 			})
 		}
+		if m.Name == "mpich" { // whose launcher takes two names of this machine for two hosts
+			t.Run("nodes, 3", func(t *testing.T) {
+				t.Parallel()
+				check(t, m, program, "nodes", 3, "", 20*time.Second, "-launcher", "fork", "-hosts", "localhost:2,127.0.0.1:1")
+			})
+		}
 	})
 }
 
-// check starts processes of the test's program, and looks at what they say and how soon they end.
-func check(t *testing.T, m worldtest.MPI, program, act string, processes int, says string, within time.Duration) {
+// check starts processes of the test's program, with more flags of the launcher, and looks at
+// what they say and how soon they end.
+func check(t *testing.T, m worldtest.MPI, program, act string, processes int, says string, within time.Duration, flags ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	cmd := m.Command(ctx, processes, program)
+	cmd.Args = slices.Insert(cmd.Args, 1, flags...)
 	cmd.Env = append(cmd.Env, "GORQA_WORLD_ACT="+act)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

@@ -34,7 +34,7 @@ type Temp struct {
 // NewTemp makes a temporary folder in parent, and removes those in it that
 // killed processes left behind.
 func NewTemp(parent string) (*Temp, error) {
-	sweep(parent)
+	Sweep(parent)
 	root, err := os.MkdirTemp(parent, prefix)
 	if err != nil {
 		return nil, err
@@ -70,9 +70,9 @@ func (t *Temp) Path(name string) string { return filepath.Join(t.root, name) }
 // Remove removes the folder with what is still in it.
 func (t *Temp) Remove() error { return errors.Join(os.RemoveAll(t.root), t.lock.Close()) }
 
-// sweep removes the temporary folders in parent that nobody works in. One that
+// Sweep removes the temporary folders in parent that nobody works in. One that
 // cannot be removed is in nobody's way.
-func sweep(parent string) {
+func Sweep(parent string) {
 	found, _ := os.ReadDir(parent)
 	for _, e := range found {
 		if root := filepath.Join(parent, e.Name()); e.IsDir() && strings.HasPrefix(e.Name(), prefix) && orphaned(root) {
