@@ -10,13 +10,16 @@ package batch
 // come once, then each row's own tokens as a branch. Position q attends to
 // position k exactly when k <= q <= Reach[k], which in depth-first order says
 // "k is q itself or one of its ancestors". A row packed alone is a tree
-// without branches. Unused positions reach only themselves.
+// without branches. Unused positions reach only themselves. In rows of blocks
+// passages are branches that last blocks see as Copies.
 type Decoder struct {
 	Tokens    []int32 // S token ids
 	Positions []int32 // S depths in the row (what rotary embedding turns by)
 	Reach     []int32 // S last positions that may attend to each position
 	Global    int     // leading positions that every row shares, 0 for none
 	Window    int     // attended pairs outside Global have q - k < Window
+
+	Copies []Copy // passages as rows of blocks see them, keys and values alone
 
 	// One entry per term of the loss, padded with weight 0.
 	Sources []int32   // L positions whose hidden state predicts the target

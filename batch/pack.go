@@ -12,6 +12,13 @@ type Row struct {
 	Tokens []int32
 	From   int // first position whose token is a target of the loss; len(Tokens) for none
 	Index  int // which row of the data set this is, for messages
+
+	// Blocks are where, in a row of Block-Attention (arXiv 2409.15355), the prefix that all
+	// blocks see ends, and each passage; the rest is the last block, of which From is not
+	// the first token. A passage sees the prefix and itself, as if it stood right behind
+	// the prefix; the last block sees all, each passage at its place. nil for a row in
+	// which each token sees all before it.
+	Blocks []int `json:",omitempty"` // absent from the hash of rows without
 }
 
 // Terms is how many label tokens the row has.
@@ -41,6 +48,9 @@ const together = 256
 
 // Each is Pack, one micro-batch after the other, of which it holds few at a time.
 func (p Packing) Each(rows []Row) iter.Seq[*Decoder] {
+	if hasBlocks(rows) {
+		return p.eachOfBlocks(rows)
+	}
 	return func(yield func(*Decoder) bool) {
 		for groups := range slices.Chunk(p.groups(rows), together) {
 			f := fit{Packing: p, groups: groups}

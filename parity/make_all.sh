@@ -19,6 +19,7 @@ $python -m pip install --quiet --no-deps --requirement parity/requirements.txt
 
 $python parity/make_models.py
 $python parity/make_lora.py
+$python parity/make_blocks.py
 $python parity/make_t5_buckets.py
 $python parity/make_causal.py
 $python parity/make_t5_search.py

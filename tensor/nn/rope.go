@@ -121,6 +121,13 @@ func (r Rope) At(position int) (cos, sin []float32) {
 	return cos, sin
 }
 
+// Turn is what takes a key from one position to another so much further: cos and sin
+// [R/2], unscaled, since the key is scaled already.
+func (r Rope) Turn(by int) (cos, sin []float32) {
+	r.Scale = 0
+	return r.At(by)
+}
+
 // Rotate turns x [S, H, C] by the angles [S, R/2]: the first R coordinates of each
 // head, the rest stays. Its vector-Jacobian product is Rotate with -sin.
 func Rotate(x, cos, sin *Node) *Node {

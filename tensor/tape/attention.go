@@ -7,23 +7,45 @@ import (
 )
 
 // Attention is attention in the host's memory as a part, of values in bf16 or
-// f32: q [S, H, C], k and v [S, N, C] to o [S, H, C].
-func Attention(s cpu.AttentionShape, bf16 bool) Part {
+// f32: q [Q, H, C], k and v [Q, N, C] to o [Q, H, C]. Copies of these keys and values are
+// those of the shape's positions that are no queries.
+func Attention(s cpu.AttentionShape, copies cpu.Copies, bf16 bool) Part {
 	if bf16 {
-		return attention[bfloat16.BFloat16](s)
+		return attention[bfloat16.BFloat16](s, copies)
 	}
-	return attention[float32](s)
+	return attention[float32](s, copies)
 }
 
-func attention[T cpu.Number](s cpu.AttentionShape) Part {
+func attention[T cpu.Number](s cpu.AttentionShape, copies cpu.Copies) Part {
+	queries := len(s.Reach) - copies.Count()
+	s.Queries = queries
+	heads := cpu.Heads{Count: s.KVHeads, Width: s.Width}
+	room := func() []T { return make([]T, len(s.Reach)*s.KVHeads*s.Width) }
+	// extended are keys and values with the copies.
+	extended := func(in [][]T) [][]T {
+		if len(copies) == 0 {
+			return in
+		}
+		k, v := room(), room()
+		cpu.Extend(copies, heads, in[1], in[2], k, v)
+		return [][]T{in[0], k, v}
+	}
 	n := Native[T]{
-		Outputs: [][]int{{len(s.Reach), s.Heads, s.Width}},
-		Kept:    [][]int{{s.Heads, len(s.Reach)}},
+		Outputs: [][]int{{queries, s.Heads, s.Width}},
+		Kept:    [][]int{{s.Heads, queries}},
 		Forward: func(in, out [][]T, kept [][]float32) error {
-			return attended(s, in, out, kept).Forward()
+			return attended(s, extended(in), out, kept).Forward()
 		},
 		Backward: func(in, out [][]T, kept [][]float32, dOut, dIn [][]T) error {
-			return attended(s, in, out, kept).Backward(cpu.AttentionGrads[T]{DO: dOut[0], DQ: dIn[0], DK: dIn[1], DV: dIn[2]})
+			d := cpu.AttentionGrads[T]{DO: dOut[0], DQ: dIn[0], DK: dIn[1], DV: dIn[2]}
+			if len(copies) > 0 {
+				d.DK, d.DV = room(), room()
+			}
+			if err := attended(s, extended(in), out, kept).Backward(d); err != nil || len(copies) == 0 {
+				return err
+			}
+			cpu.ExtendVJP(copies, heads, d.DK, d.DV, dIn[1], dIn[2])
+			return nil
 		},
 	}
 	return func(t *Tape, in []*Value) ([]*Value, error) { return n.Run(t, in...) }

@@ -216,7 +216,7 @@ func (m *Model) attend(window int, sh shared) tape.Part {
 		return tape.Attention(cpu.AttentionShape{
 			Heads: m.Config.Heads, KVHeads: m.Config.Heads, Width: m.Config.HeadWidth,
 			Depth: make([]int32, sh.pack.Size), Start: start, Reach: reach,
-		}, m.dtype == dtypes.BFloat16)
+		}, nil, m.dtype == dtypes.BFloat16)
 	}
 	return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 		in = append(in, sh.at, sh.lengths, sh.back)

@@ -90,7 +90,7 @@ func chains(p batch.Pack) *batch.Decoder {
 
 // share is Model.Share for rows whose tokens see both ways.
 func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
-	shared := Shared{attend: map[int]tape.Part{}}
+	shared := Shared{attend: map[attends]tape.Part{}}
 	positions, err := t.Ints(p.Flat(p.Places()), p.Size)
 	if err != nil {
 		return shared, err
@@ -99,8 +99,10 @@ func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
 		return shared, err
 	}
 	if t.RunsNative() {
-		for slide := range e.rows {
-			shared.attend[slide] = e.native(p, slide)
+		for i := range e.model.Config.Layers {
+			if a := e.model.attends(i); shared.attend[a] == nil {
+				shared.attend[a] = e.native(p, a.slide)
+			}
 		}
 		return shared, nil
 	}
@@ -117,9 +119,10 @@ func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
 	if err != nil {
 		return shared, err
 	}
-	for slide, block := range e.rows {
-		shared.attend[slide] = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
-			return t.Call(block.Named(), in[0], in[1], in[2], lines, lengths, places)
+	for i := range e.model.Config.Layers {
+		a := e.model.attends(i)
+		shared.attend[a] = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+			return t.Call(e.rows[a.slide].Named(), in[0], in[1], in[2], lines, lengths, places)
 		}
 	}
 	return shared, nil
@@ -132,7 +135,7 @@ func (e *Encoder) native(p batch.Pack, slide int) tape.Part {
 	return tape.Attention(cpu.AttentionShape{
 		Heads: c.Heads, KVHeads: c.KVHeads, Width: c.HeadWidth, Scores: c.Scores,
 		Depth: make([]int32, p.Size), Start: start, Reach: reach,
-	}, e.model.dtype == dtypes.BFloat16)
+	}, nil, e.model.dtype == dtypes.BFloat16)
 }
 
 // rowsBlock is the same as a graph: q [P, H, C], k and v [P, N, C], and what nn.Packed

@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -135,7 +136,7 @@ func (m *Model) layer(t *tape.Tape, i int, x *tape.Value, shared Shared, only []
 	if h, err = t.Call(m.before.At(prefix), x, angles[0], angles[1]); err != nil {
 		return nil, nil, err
 	}
-	o, err := shared.attend[m.Config.Slide[i]](t, h)
+	o, err := shared.attend[m.attends(i)](t, h)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -177,16 +178,24 @@ func layerPrefix(i int) string { return fmt.Sprintf("model.layers.%d.", i) }
 
 // Shared is what all layers share over one micro-batch.
 type Shared struct {
-	angles [][]*tape.Value   // of each of Config.ropeKinds, cos and sin [S, R/2]
-	attend map[int]tape.Part // by sliding window: q [S, H, C], k and v [S, N, C] to o [S, H, C]
-	tree   []*tape.Value     // positions and reach [S], where attention is a graph
+	angles [][]*tape.Value       // of each of Config.ropeKinds, cos and sin [S, R/2]
+	attend map[attends]tape.Part // q [S, H, C], k and v [S, N, C] to o [S, H, C]
+	tree   []*tape.Value         // positions and reach [S], where attention is a graph
 
 	kinds map[int]attentionKind // then: by sliding window
 }
 
+// attends is how a layer attends: its sliding window, and which of Config.ropeKinds turns
+// its keys.
+type attends struct{ slide, turns int }
+
+func (m *Model) attends(layer int) attends {
+	return attends{m.Config.Slide[layer], m.Config.ropeKind(layer)}
+}
+
 // Share makes ready what all layers share over a micro-batch.
 func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
-	shared := Shared{attend: map[int]tape.Part{}}
+	shared := Shared{attend: map[attends]tape.Part{}}
 	positions, err := t.Ints(b.Positions, len(b.Positions))
 	if err != nil {
 		return shared, err
@@ -194,21 +203,24 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 	if shared.angles, err = m.turns(t, positions); err != nil {
 		return shared, err
 	}
-	attention := func(slide int) tape.Part { return m.native(b, slide) }
+	attention := func(a attends) tape.Part { return m.native(b, a) }
 	if !t.RunsNative() {
+		if len(b.Copies) > 0 {
+			return shared, errors.New("llama: rows of blocks (Block-Attention) found on a device whose attention is a graph, which has none; expected the processor; use --backend xla:cpu or leave out block_attention")
+		}
 		reach, err := t.Ints(b.Reach, len(b.Reach))
 		if err != nil {
 			return shared, err
 		}
 		shared.tree, shared.kinds = []*tape.Value{positions, reach}, map[int]attentionKind{}
-		attention = func(slide int) tape.Part {
-			shared.kinds[slide] = m.kind(t, b, slide)
-			return m.graph(shared.kinds[slide], positions, reach)
+		attention = func(a attends) tape.Part {
+			shared.kinds[a.slide] = m.kind(t, b, a.slide)
+			return m.graph(shared.kinds[a.slide], positions, reach)
 		}
 	}
-	for _, slide := range m.Config.Slide {
-		if shared.attend[slide] == nil {
-			shared.attend[slide] = attention(slide)
+	for i := range m.Config.Layers {
+		if a := m.attends(i); shared.attend[a] == nil {
+			shared.attend[a] = attention(a)
 		}
 	}
 	return shared, nil
@@ -224,14 +236,6 @@ func (m *Model) turns(t *tape.Tape, positions *tape.Value) (all [][]*tape.Value,
 		all = append(all, angles)
 	}
 	return all, nil
-}
-
-// native is attention over a micro-batch's trees in the host's memory.
-func (m *Model) native(b *batch.Decoder, slide int) tape.Part {
-	return tape.Attention(cpu.AttentionShape{
-		Heads: m.Config.Heads, KVHeads: m.Config.KVHeads, Width: m.Config.HeadWidth,
-		Slide: slide, Depth: b.Positions, Reach: b.Reach, Scores: m.Config.Scores,
-	}, m.dtype == dtypes.BFloat16)
 }
 
 // graph is the same as a graph, over positions and reach [S].
