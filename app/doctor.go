@@ -70,7 +70,11 @@ func (d *checks) prompt(context.Context) (string, error) {
 	if w := d.text.SeparatorWarning(chosen); w != "" {
 		d.show.Warn("%s", w)
 	}
-	return d.text.PromptLine(chosen), nil
+	found := d.text.PromptLine(chosen)
+	if chosen.Template.Blocks() {
+		found += fmt.Sprintf("; a passage of 512 tokens has %.1f MB of keys and values, of which kv_cache_gb keeps some in memory and kv_cache_dir all on disk", float64(d.text.PassageBytes(512, d.device.BF16))/1e6)
+	}
+	return found, nil
 }
 
 // check runs one check and prints a line: what was found, or what is wrong. An

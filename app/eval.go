@@ -133,6 +133,9 @@ func (s session) openGenerator(ctx context.Context, c config.Train) (qa.Generato
 	if err = d.UsePrompt(promptOptions(c.Prompt), s.show); err == nil {
 		err = d.UseGeneration(generationOptions(c.Generation, c.PerDeviceEvalBatchSize, c.Seed))
 	}
+	if err == nil {
+		err = d.KeepBlocks(qa.BlockOptions{Bytes: blockBytes(c.KVCache), Dir: c.KVCacheDir, Tell: func(err error) { s.show.Warn("%v", err) }})
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.Loaded().Params.Free())
 	}

@@ -10,7 +10,7 @@ import (
 func promptOptions(c config.Prompt) qa.PromptOptions {
 	day, _ := c.Date() // the settings were checked
 	o := qa.PromptOptions{
-		Date: day, UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys,
+		Blocks: c.BlockAttention, Date: day, UserPrefix: c.UserPrefix, AssistantPrefix: c.AssistantPrefix, SepUser: c.SepUser, SepSys: c.SepSys,
 		MaxTokens: c.MaxSeqLength, MaxPassageTokens: c.MaxEncoderSeqLength, MaxAnswerTokens: c.MaxDecoderSeqLength,
 	}
 	switch c.PromptTemplate {
@@ -99,6 +99,9 @@ func onHost(c config.Engine) bool {
 func memoryOptions(c config.Train, bf16 bool) qa.MemoryOptions {
 	return qa.MemoryOptions{
 		BF16: bf16, OnHost: onHost(c.Engine), Trained: c.DoTrain, EightBit: c.EightBit(), Prompt: promptOptions(c.Prompt), Passages: max(c.EmbeddingMaxNumToRetrieve+1, c.EvalK),
-		TrainRows: c.PerDeviceTrainBatchSize, EvalRows: c.PerDeviceEvalBatchSize, MaxNewTokens: c.EvalMaxNewTokens,
+		TrainRows: c.PerDeviceTrainBatchSize, EvalRows: c.PerDeviceEvalBatchSize, MaxNewTokens: c.EvalMaxNewTokens, Blocks: blockBytes(c.KVCache),
 	}
 }
+
+// blockBytes is what passages in blocks may take in memory.
+func blockBytes(c config.KVCache) int64 { return int64(c.KVCacheGB * 1e9) }

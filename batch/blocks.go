@@ -29,6 +29,13 @@ func (r Row) blocks() (prefix []int32, passages [][]int32, last []int32) {
 	return r.Tokens[:r.Blocks[0]], passages, r.Tokens[r.Blocks[len(r.Blocks)-1]:]
 }
 
+// InBlocks is how rows of blocks are packed: three times as many positions, since the more
+// rows a micro-batch holds the more passages they share.
+func (p Packing) InBlocks() Packing {
+	p.Capacity *= 3
+	return p
+}
+
 // hasBlocks says whether any of the rows has.
 func hasBlocks(rows []Row) bool {
 	return slices.ContainsFunc(rows, func(r Row) bool { return len(r.Blocks) > 0 })
@@ -200,6 +207,17 @@ func (d *Decoder) learn(r Row, path []int32, from int) {
 	}
 	d.Paths = append(d.Paths, path)
 	d.Rows = append(d.Rows, r.Index)
+}
+
+// Behind lays the last blocks of rows out one behind the other, each from a place of its
+// row on, where their prefixes and passages are known already.
+func (p Packing) Behind(last [][]int32, places []int) *Decoder {
+	d := &Decoder{}
+	for i, tokens := range last {
+		d.run(tokens, places[i])
+	}
+	d.pad(p)
+	return d
 }
 
 // run adds tokens that see each other, the first at a depth, and gives its position.

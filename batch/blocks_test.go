@@ -82,14 +82,14 @@ func TestPacksOfBlocks(t *testing.T) {
 	for round := range 60 {
 		rows := randomBlockRows(rnd, 1+rnd.IntN(12))
 		p := DefaultPacking()
-		p.Capacity, p.Share = 100+rnd.IntN(600), round%4 > 0
+		p.Capacity, p.Share = 30+rnd.IntN(200), round%4 > 0
 		held := map[int]bool{}
 		for _, d := range p.Pack(rows) {
 			if len(d.Tokens)%p.Round != 0 || len(d.Weights)%p.Terms != 0 {
 				t.Fatalf("%d positions and %d terms; expected whole shapes", len(d.Tokens), len(d.Weights))
 			}
-			if used := len(rows[d.Rows[0]].Tokens); len(d.Rows) > 1 && len(d.Tokens) > RoundUp(max(p.Capacity, used), p.Round) {
-				t.Fatalf("%d positions for %d rows; the capacity is %d", len(d.Tokens), len(d.Rows), p.Capacity)
+			if used := len(rows[d.Rows[0]].Tokens); len(d.Rows) > 1 && len(d.Tokens) > RoundUp(max(p.InBlocks().Capacity, used), p.Round) {
+				t.Fatalf("%d positions for %d rows; the capacity is %d", len(d.Tokens), len(d.Rows), p.InBlocks().Capacity)
 			}
 			terms := 0
 			for i, index := range d.Rows {

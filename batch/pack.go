@@ -49,7 +49,7 @@ const together = 256
 // Each is Pack, one micro-batch after the other, of which it holds few at a time.
 func (p Packing) Each(rows []Row) iter.Seq[*Decoder] {
 	if hasBlocks(rows) {
-		return p.eachOfBlocks(rows)
+		return p.InBlocks().eachOfBlocks(rows)
 	}
 	return func(yield func(*Decoder) bool) {
 		for groups := range slices.Chunk(p.groups(rows), together) {

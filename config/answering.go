@@ -8,6 +8,7 @@ type Answering struct {
 	Database
 	History string // Bare, Concat or Rephrase
 	Generation
+	KVCache
 	Engine
 	Hub
 }
@@ -16,7 +17,7 @@ type Answering struct {
 func DefaultAnswering() Answering {
 	return Answering{
 		Model: DefaultModel(), Prompt: DefaultPrompt(), Database: DefaultDatabase(), History: Rephrase,
-		Generation: DefaultGeneration(), Engine: DefaultEngine(),
+		Generation: DefaultGeneration(), KVCache: DefaultKVCache(), Engine: DefaultEngine(),
 	}
 }
 
@@ -36,6 +37,7 @@ func (m *Answering) declareRest(s *set, seed *int64) {
 	declareHistory(s, &m.History)
 	m.Generation.declare(s)
 	s.seed(seed, "seed", "seed of the drawing of tokens")
+	m.KVCache.declare(s)
 	m.Engine.declare(s)
 	m.Hub.declare(s)
 	s.foreign()
@@ -49,4 +51,5 @@ func (m *Answering) check(p *problems, documents bool, why string) {
 		m.Database.check(p, why)
 	}
 	m.Generation.check(p)
+	m.KVCache.check(p)
 }

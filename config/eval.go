@@ -44,6 +44,7 @@ func (c *Eval) Validate() error {
 		c.Database.check(&p, ", or --eval_contexts gold")
 	}
 	c.Generation.check(&p)
+	c.KVCache.check(&p)
 	return p.join()
 }
 

@@ -14,6 +14,10 @@ type Prompt struct {
 	SepUser         *string // after a turn of the user
 	SepSys          *string // after a turn of the assistant; ends an answer
 
+	// BlockAttention says whether passages are blocks, nil for as the model was trained; for
+	// decoders.
+	BlockAttention *bool
+
 	MaxSeqLength int // tokens of a row: passages, dialogue and answer; for decoders
 
 	// For FiD, 0 where the model's fid.json or LocalRQA's default says it.
@@ -40,6 +44,9 @@ func (m *Prompt) Date() (time.Time, error) {
 	return time.Parse(time.DateOnly, m.ChatDate)
 }
 
+// InBlocks says whether passages are asked to be blocks.
+func (m *Prompt) InBlocks() bool { return m.BlockAttention != nil && *m.BlockAttention }
+
 // Words says whether a prefix or separator was given.
 func (m *Prompt) Words() bool {
 	return m.UserPrefix != nil || m.AssistantPrefix != nil || m.SepUser != nil || m.SepSys != nil
@@ -54,6 +61,8 @@ func (m *Prompt) declare(s *set, recipe string) {
 	s.maybeText(&m.AssistantPrefix, "assistant_prefix", "TEXT", "what stands before a turn of the assistant (if not given, ASSISTANT)")
 	s.maybeText(&m.SepUser, "sep_user", "TEXT", "what ends a turn of the user (if not given, a space)")
 	s.maybeText(&m.SepSys, "sep_sys", "TEXT", "what ends a turn of the assistant, and so an answer: best a special token of the model's (if not given, the tokenizer's end token, with localrqa </s>)")
+	blocks := s.maybe(&m.BlockAttention, "block_attention", "read each passage apart from the others, behind what all prompts begin with, and the question behind all (Block-Attention): a passage that was read before is not computed again; decoders on the processor only (if not given, as the model was trained; false reads a model that was trained so with full attention)")
+	blocks.hidden = recipe == FiD // which says why not
 	if recipe != FiD {
 		s.integer(&m.MaxSeqLength, "max_seq_length", "tokens a row may have, passages and answer included; passages lose text from the end (with train swr, whole passages go first), an answer never")
 	}

@@ -122,6 +122,7 @@ func (c *Train) check(p *problems) {
 	p.that(p.partial || c.DoTrain || c.TestFile != "" || c.DoEval && c.EvalFile != "", "do_train: false found with neither eval_file nor test_file; something to do expected")
 	p.differ([2]string{"train_file", c.TrainFile}, [2]string{"eval_file", c.EvalFile}, [2]string{"test_file", c.TestFile})
 	c.Prompt.check(p)
+	c.checkBlocks(p)
 	c.Optimiser.check(p)
 	c.Schedule.check(p, max(c.LearningRate, 0))
 	c.Saving.check(p)
@@ -149,6 +150,19 @@ func (c *Train) check(p *problems) {
 // checkRoom is for decoders, whose prompt and answer share the tokens of a row.
 func checkRoom(p *problems, g Generation, m Prompt) {
 	p.that(g.EvalMaxNewTokens < m.MaxSeqLength || m.MaxSeqLength < 1 || g.EvalMaxNewTokens > MostTokens, "eval_max_new_tokens: %d found with max_seq_length %d, prompt and answer together; expected fewer, so that there is room for a prompt", g.EvalMaxNewTokens, m.MaxSeqLength)
+}
+
+// checkBlocks is for rows of blocks, which the kernels of the processor compute, and whose
+// passages are read and not learnt.
+func (c *Train) checkBlocks(p *problems) {
+	if !c.InBlocks() {
+		return
+	}
+	p.that(c.Recipe != FiD, "block_attention: true found with train fid, whose encoder reads each passage alone already; train sft or train swr expected; leave it out")
+	variant, _, err := c.Device()
+	p.that(err != nil || variant == "cpu", "block_attention: true found with backend %s; xla:cpu expected, for which alone it is there", c.Backend)
+	p.that(c.QuantBits() == 0, "block_attention: true found with load_in_%dbit; whole weights expected, for which alone it is there", c.QuantBits())
+	p.that(c.LossOn != "all", "block_attention: true found with loss_on all; loss_on answer expected: what a passage says is no continuation of the one before it")
 }
 
 // checkMetric looks whether the best checkpoint is chosen by something that is

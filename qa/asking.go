@@ -93,13 +93,13 @@ const roomForAnswer = "max_seq_length, or lower eval_max_new_tokens"
 
 // prompt is what a question is asked by, with room for an answer of so many tokens
 // behind it.
-func (d decoderAsking) prompt(q evaluate.Query, answer int) ([]int32, error) {
-	ids, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-answer)
+func (d decoderAsking) prompt(q evaluate.Query, answer int) (batch.Row, error) {
+	row, err := d.encoder.Prompt(recipe.Input(q.Question, q.History, q.Passages), q.Context == evaluate.Gold, d.encoder.MaxTokens-answer)
 	var long *recipe.TooLong
 	if errors.As(err, &long) {
 		long.Setting = roomForAnswer
 	}
-	return ids, err
+	return row, err
 }
 
 func (d decoderAsking) parts(x dataset.Example, c recipe.Context, asked bool, answer int) ([]Part, error) {
@@ -113,7 +113,11 @@ func (d decoderAsking) parts(x dataset.Example, c recipe.Context, asked bool, an
 
 func (a decoderAsking) sizes(o PromptOptions, d device.Profile, _, answer int) (row, full, kept int) {
 	row = a.config.Within(o.MaxTokens)
-	return row, d.Decoder.Capacity, row + answer
+	packing := d.Decoder
+	if o.Blocks != nil && *o.Blocks {
+		packing = packing.InBlocks()
+	}
+	return row, packing.Capacity, row + answer
 }
 
 // fidAsking is an encoder-decoder's: a row is a text for each passage, and an answer.
@@ -138,6 +142,9 @@ const maxPassageTokens, maxAnswerTokens = 512, 256
 func (f *fidAsking) usePrompt(s TextSide, o PromptOptions) (Choice, error) {
 	f.text.Encoder.MaxTokens = cmp.Or(o.MaxPassageTokens, f.was.MaxTokens, maxPassageTokens)
 	f.text.MaxAnswer = cmp.Or(o.MaxAnswerTokens, f.was.MaxAnswer, maxAnswerTokens)
+	if o.Blocks != nil && *o.Blocks {
+		return Choice{}, errors.New("block_attention: true found with an encoder-decoder, whose encoder reads each passage alone already; expected a decoder; leave it out")
+	}
 	chosen, err := s.choose(o, f.was.Template)
 	f.text.Encoder.Template = chosen.Template
 	return chosen, err

@@ -82,7 +82,7 @@ func (d *decoder) options(c GenerationOptions) (generate.Options, error) {
 
 // Generate implements evaluate.Generator.
 func (d *decoder) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
-	prompts := make([][]int32, len(queries))
+	prompts := make([]batch.Row, len(queries))
 	for i, q := range queries {
 		var err error
 		if prompts[i], err = d.ask.prompt(q, d.generate.MaxNewTokens); err != nil {
@@ -109,11 +109,11 @@ func (d *decoder) Room(examples []dataset.Example) error {
 func (d *decoder) Complete(ctx context.Context, prompts [][]int32, most int) ([]string, error) {
 	opt := d.generate
 	opt.Sample, opt.MaxNewTokens = nil, most
-	return d.texts(ctx, prompts, opt)
+	return d.texts(ctx, generate.Plain(prompts), opt)
 }
 
 // texts is what the model says after each prompt.
-func (d *decoder) texts(ctx context.Context, prompts [][]int32, opt generate.Options) ([]string, error) {
+func (d *decoder) texts(ctx context.Context, prompts []batch.Row, opt generate.Options) ([]string, error) {
 	found, err := d.generator.Generate(ctx, prompts, opt)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ type Generator interface {
 	Describe(name string, e *xla.Engine, show *report.Run)
 	UsePrompt(c PromptOptions, show *report.Run) error
 	UseGeneration(c GenerationOptions) error
+	// KeepBlocks keeps what is computed of passages in blocks, for weights that stay as
+	// they are from then on.
+	KeepBlocks(o BlockOptions) error
 	// Drafts counts what was looked up in prompts since the model was opened.
 	Drafts() generate.Drafts
 	// Stream answers so many questions at a time, as they come.
@@ -99,11 +102,30 @@ func (m *Model) UsePrompt(o PromptOptions, show *report.Run) error {
 	for _, w := range chosen.Warnings {
 		show.Warn("%s", w)
 	}
+	if chosen.Template.Blocks() {
+		if err := m.readsBlocks(); err != nil {
+			return err
+		}
+	}
 	show.Say("Prompt: %s", m.line(text, chosen))
 	if w := m.separator(text, chosen); w != "" {
 		show.Warn("%s", w)
 	}
 	return nil
+}
+
+// readsBlocks says why the model cannot read passages in blocks.
+func (m *Model) readsBlocks() error {
+	what := ""
+	switch {
+	case !m.Runner.Device.Native:
+		what = "a device that is not the processor"
+	case m.Origin.Bits > 0:
+		what = fmt.Sprintf("weights in %d bits", m.Origin.Bits)
+	default:
+		return nil
+	}
+	return fmt.Errorf("block_attention: passages in blocks found with %s; expected the processor and whole weights, for which alone there are kernels; use --block_attention=false, which reads them with full attention", what)
 }
 
 // newModel has no weights yet.

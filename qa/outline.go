@@ -136,6 +136,11 @@ func (o *Outline) Parts(x dataset.Example, c recipe.Context, asked bool, answer 
 // Causal says whether the model has causal attention over a row.
 func (o *Outline) Causal() bool { return o.shape.heads > 0 }
 
+// PassageBytes is what the keys and values of a passage of so many tokens take.
+func (o *Outline) PassageBytes(tokens int, bf16 bool) int64 {
+	return o.shape.CacheBytes(1, tokens, tape.Holding{BF16: bf16}.Width())
+}
+
 // CheckCausal says what keeps a GPU from attending over a row by its own kernel.
 func (o *Outline) CheckCausal(d Device) error {
 	return nn.CheckCausal(d.Engine, o.shape.heads, o.shape.kvHeads, o.shape.headWidth)
@@ -152,6 +157,7 @@ type MemoryOptions struct {
 	TrainRows    int   // of a micro-batch
 	EvalRows     int   // of a batch that is answered
 	MaxNewTokens int
+	Blocks       int64 // bytes of passages in blocks, where those are asked for
 }
 
 // Memory is what a model is predicted to need, in bytes.
@@ -218,6 +224,10 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, profile.TermsPerCall)
 	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
+	answering := s.CacheBytes(m.EvalRows, kept, h.Width())
+	if m.Prompt.Blocks != nil && *m.Prompt.Blocks { // those of the rows under way beside those that are kept
+		answering += answering + m.Blocks
+	}
 	trained := s.Parameters()
 	if h.Adapter > 0 {
 		trained = h.Adapter
@@ -226,7 +236,7 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 		shared: int64(trained), split: m.BF16,
 		Type: s.name, Weights: int64(s.Parameters()), Setting: s.setting,
 		Training:   held + s.KeptBytes(positions, h.Width()) + head + m.Encoders + program,
-		Evaluation: held + s.CacheBytes(m.EvalRows, kept, h.Width()) + m.Encoders + program,
+		Evaluation: held + answering + m.Encoders + program,
 	}, nil
 }
 

@@ -45,6 +45,10 @@ type PromptOptions struct {
 	UserPrefix, AssistantPrefix *string
 	SepUser, SepSys             *string // behind a turn of the user and of the assistant
 
+	// Blocks says whether passages are blocks (Block-Attention, arXiv 2409.15355), nil for as
+	// the model was trained.
+	Blocks *bool
+
 	MaxTokens int // of a decoder's row, the answer included
 
 	// Of an encoder-decoder, 0 for what its folder says, else LocalRQA's.
@@ -128,6 +132,25 @@ func (s TextSide) separator(t *prompt.Template) string {
 // choose takes the template that the flags ask for, or, where they say nothing,
 // the one that the model was trained with (nil for none).
 func (s TextSide) choose(c PromptOptions, saved *prompt.Template) (Choice, error) {
+	chosen, err := s.chooseWording(c, saved)
+	if err != nil {
+		return chosen, err
+	}
+	blocks := saved != nil && saved.Blocks()
+	if c.Blocks != nil {
+		blocks = *c.Blocks
+	}
+	chosen.Template = chosen.Template.InBlocks(blocks)
+	if blocks {
+		chosen.What += ", passages in blocks (Block-Attention)"
+	} else if saved != nil && saved.Blocks() {
+		chosen.What += ", with full attention, although it was trained with passages in blocks"
+	}
+	return chosen, nil
+}
+
+// chooseWording is choose but for blocks.
+func (s TextSide) chooseWording(c PromptOptions, saved *prompt.Template) (Choice, error) {
 	if saved != nil && c.Wording == AutoWording && !c.words() {
 		var err error
 		if !c.Date.IsZero() {

@@ -10,6 +10,7 @@ import (
 	"gorqa/internal/enginetest"
 	"gorqa/report"
 	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/generate"
 )
 
 // An answer ends with the token by which it comes to spell a separator that is no
@@ -59,7 +60,7 @@ func TestStopsAtText(t *testing.T) {
 		prompts = append(prompts, d.Encoder.Tokenizer.Encode(text, false))
 	}
 	set("gorqa never says this", 2)
-	whole, err := d.generator.Generate(t.Context(), prompts, d.generate)
+	whole, err := d.generator.Generate(t.Context(), generate.Plain(prompts), d.generate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,11 +81,11 @@ func TestStopsAtText(t *testing.T) {
 	}
 	for _, rows := range []int{1, 2, 8} {
 		set(stop, rows)
-		got, err := d.generator.Generate(t.Context(), prompts, d.generate)
+		got, err := d.generator.Generate(t.Context(), generate.Plain(prompts), d.generate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts, err := d.texts(t.Context(), prompts, d.generate)
+		texts, err := d.texts(t.Context(), generate.Plain(prompts), d.generate)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"gorqa/batch"
 	"gorqa/tensor/generate"
 	"gorqa/text/evaluate"
 	"gorqa/text/recipe"
@@ -57,11 +58,11 @@ func (s *decoderStream) Len() int                       { return s.batch.Len() }
 func (s *decoderStream) Close() error                   { return s.batch.Free() }
 
 func (s *decoderStream) Ask(q evaluate.Query, o GenerationOptions, said func(Said) bool) (int, error) {
-	ids, err := s.ask.prompt(q, o.MaxNewTokens)
+	row, err := s.ask.prompt(q, o.MaxNewTokens)
 	if err != nil {
 		return 0, err
 	}
-	return len(ids), s.add(ids, o, said)
+	return len(row.Tokens), s.add(row, o, said)
 }
 
 func (s *decoderStream) Continue(text string, o GenerationOptions, said func(Said) bool) (int, error) {
@@ -72,10 +73,10 @@ func (s *decoderStream) Continue(text string, o GenerationOptions, said func(Sai
 	if most := s.Encoder.MaxTokens; len(ids)+o.MaxNewTokens > most {
 		return 0, &recipe.TooLong{Tokens: len(ids), Limit: most - o.MaxNewTokens, Of: "of the prompt", Setting: roomForAnswer}
 	}
-	return len(ids), s.add(ids, o, said)
+	return len(ids), s.add(batch.Row{Tokens: ids}, o, said)
 }
 
-func (s *decoderStream) add(ids []int32, o GenerationOptions, said func(Said) bool) error {
+func (s *decoderStream) add(row batch.Row, o GenerationOptions, said func(Said) bool) error {
 	opt, err := s.options(o)
 	if err != nil {
 		return err
@@ -85,13 +86,13 @@ func (s *decoderStream) add(ids []int32, o GenerationOptions, said func(Said) bo
 	var probabilities []LogProbs
 	var logits func(int32, []float32)
 	if o.LogProbs {
-		before := ids[len(ids)-1]
+		before := row.Tokens[len(row.Tokens)-1]
 		logits = func(token int32, logits []float32) {
 			probabilities = append(probabilities, logProbs(s.Encoder.Tokenizer, before, token, logits, o.TopLogProbs))
 			before = token
 		}
 	}
-	return s.batch.Add(generate.Request{Prompt: ids, Options: opt, Stream: number, Logits: logits, Took: func(answer []int32, ended bool) bool {
+	return s.batch.Add(generate.Request{Prompt: row.Tokens, Blocks: row.Blocks, Options: opt, Stream: number, Logits: logits, Took: func(answer []int32, ended bool) bool {
 		text := s.spoken(answer, opt)
 		if !ended {
 			text = s.settled(text)

@@ -39,7 +39,7 @@ func (b *Batch) Len() int { return len(b.waiting) + len(b.rows) }
 
 // Add lets a prompt wait for its turn, or says what the prompt is that cannot.
 func (b *Batch) Add(r Request) error {
-	if err := b.generator.check(r.Prompt); err != nil {
+	if err := b.generator.check(r.Prompt, r.Blocks); err != nil {
 		return err
 	}
 	of := &row{Request: r, tokens: slices.Clone(r.Prompt)}

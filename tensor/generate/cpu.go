@@ -16,6 +16,7 @@ import (
 type onCPU struct {
 	*Generator
 	decoder    *llama.CPUDecoder
+	blocks     *Blocks
 	all, spare []llama.KVCaches // made so far; of rows that were evicted
 }
 
@@ -46,16 +47,26 @@ func (d *onCPU) admit(ctx context.Context, _, admitted []*row) error {
 			d.all = append(d.all, r.caches)
 		}
 	}
-	for _, pack := range d.prefills(admitted) {
-		if err := d.prefill(ctx, pack, admitted); err != nil {
+	var plain, inBlocks []*row
+	for _, r := range admitted {
+		if len(r.Blocks) > 0 {
+			inBlocks = append(inBlocks, r)
+		} else {
+			plain = append(plain, r)
+		}
+	}
+	for _, pack := range d.prefills(plain) {
+		err := d.prefill(ctx, pack, func(layer int, k, v *tape.Value) error { return keep(pack, plain, layer, k, v) })
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.admitBlocks(ctx, inBlocks)
 }
 
-// prefill runs a pack through the layers and keeps what its rows will attend to.
-func (d *onCPU) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (err error) {
+// prefill runs a pack through the layers and hands each layer's keys and values
+// [S, N, C] on.
+func (d *onCPU) prefill(ctx context.Context, pack *batch.Decoder, keep func(layer int, k, v *tape.Value) error) (err error) {
 	t := d.runner.New(false)
 	defer func() { err = errors.Join(err, t.Free()) }()
 	x, err := d.model.Embed(t, pack.Tokens)
@@ -74,7 +85,7 @@ func (d *onCPU) prefill(ctx context.Context, pack *batch.Decoder, rows []*row) (
 		if err != nil {
 			return err
 		}
-		if err := keep(pack, rows, l, k, v); err != nil {
+		if err := keep(l, k, v); err != nil {
 			return err
 		}
 		if err := xla.Free(x.Tensor, k.Tensor, v.Tensor); err != nil {

@@ -66,6 +66,9 @@ func (d *graphs) lengthFor(n int) int {
 // admit moves what the cache holds for the rows under way to a cache that fits
 // them and those admitted, and prefills these.
 func (d *graphs) admit(ctx context.Context, under, admitted []*row) error {
+	if slices.ContainsFunc(admitted, func(r *row) bool { return len(r.Blocks) > 0 }) {
+		return errors.New("generate: a prompt in blocks (Block-Attention) found where decoding is a graph: on a GPU, or with weights in 4 or 8 bits; expected the processor and whole weights; use --block_attention=false, which reads it with full attention")
+	}
 	packs := d.prefills(admitted)
 	longest := 0
 	for _, r := range under {

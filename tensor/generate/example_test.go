@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"gorqa/batch"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/generate"
 	"gorqa/tensor/tape"
@@ -16,7 +17,7 @@ func ExampleGenerator_Generate() {
 		opt := generate.DefaultOptions()
 		opt.MaxNewTokens = 64
 		opt.Stops = [][]int32{{2}} // the id of SmolLM2's <|im_end|>
-		answers, err := generate.New(m, r).Generate(ctx, [][]int32{prompt}, opt)
+		answers, err := generate.New(m, r).Generate(ctx, []batch.Row{{Tokens: prompt}}, opt)
 		if err != nil {
 			return err
 		}

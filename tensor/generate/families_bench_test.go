@@ -150,7 +150,7 @@ func (x *rated) answer(b *testing.B) {
 	opt := DefaultOptions()
 	// How many drafts are right is chance in random models.
 	opt.MaxNewTokens, opt.BatchSize, opt.Drafts = 16, len(x.prompts), 0
-	if _, err := New(x.model, x.runner).Generate(b.Context(), x.prompts, opt); err != nil {
+	if _, err := New(x.model, x.runner).Generate(b.Context(), Plain(x.prompts), opt); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -63,7 +63,7 @@ func TestGenerateNoNumber(t *testing.T) {
 			g.device.Native = g.device.Native && way != "graphs"
 			opt := DefaultOptions()
 			opt.MaxNewTokens, opt.Sample = 3, sample
-			if _, err := g.Generate(t.Context(), [][]int32{{1, 2, 3}}, opt); !errors.Is(err, errNoNumber) {
+			if _, err := g.Generate(t.Context(), Plain([][]int32{{1, 2, 3}}), opt); !errors.Is(err, errNoNumber) {
 				t.Errorf("%s, sampling %v: error %v; want that logits are not finite", way, sample != nil, err)
 			}
 		}

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,10 @@ type Generator struct {
 	runner *tape.Runner
 	device device.Profile // the runner's
 	drafts Drafts
+
+	// Blocks keeps what was computed of blocks between batches, for weights that stay as
+	// they are. nil: each batch keeps its own.
+	Blocks *Blocks
 }
 
 // Drafts counts what drafts have brought since a generator was made.
@@ -56,8 +61,9 @@ var errNoNumber = errors.New("the model's logits are not finite; expected finite
 // Request is a prompt, token ids, that is to be continued.
 type Request struct {
 	Prompt  []int32
-	Options     // but for BatchSize and Progress
-	Stream  int // of the random numbers that Sample draws by
+	Blocks  []int // of the prompt, as batch.Row has them
+	Options       // but for BatchSize and Progress
+	Stream  int   // of the random numbers that Sample draws by
 
 	// Logits is given the logits [V] that each token of the answer was chosen by, in order,
 	// before Took has the token; and those of tokens behind a stop sequence that comes
@@ -110,14 +116,23 @@ func (g *Generator) prefills(rows []*row) []*batch.Decoder {
 	return g.device.Prompts.Pack(packed)
 }
 
-// Generate answers the prompts, token ids, in their order. An answer ends
+// Plain are prompts without blocks.
+func Plain(prompts [][]int32) []batch.Row {
+	rows := make([]batch.Row, len(prompts))
+	for i, p := range prompts {
+		rows[i].Tokens = p
+	}
+	return rows
+}
+
+// Generate answers the prompts, of rows Tokens and Blocks, in their order. An answer ends
 // before the first stop sequence in it, where opt.Ended says so or after
 // opt.MaxNewTokens; of two stop sequences that end at one token the longer is cut off. The context is looked
 // at before every step.
-func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options) (answers [][]int32, err error) {
+func (g *Generator) Generate(ctx context.Context, prompts []batch.Row, opt Options) (answers [][]int32, err error) {
 	problems := []error{opt.Validate()}
 	for i, p := range prompts {
-		if err := g.check(p); err != nil {
+		if err := g.check(p.Tokens, p.Blocks); err != nil {
 			problems = append(problems, fmt.Errorf("prompt %d %w", i, err))
 		}
 	}
@@ -132,7 +147,7 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 	answers = make([][]int32, len(prompts))
 	done := 0
 	for _, i := range order(prompts) {
-		err := b.Add(Request{Prompt: prompts[i], Options: opt, Stream: i, Took: func(answer []int32, ended bool) bool {
+		err := b.Add(Request{Prompt: prompts[i].Tokens, Blocks: prompts[i].Blocks, Options: opt, Stream: i, Took: func(answer []int32, ended bool) bool {
 			if ended {
 				answers[i] = slices.Clone(answer)
 				done++
@@ -159,14 +174,14 @@ func (g *Generator) Generate(ctx context.Context, prompts [][]int32, opt Options
 func (g *Generator) memory(size int) (memory, error) {
 	if g.device.Native {
 		if d, err := g.model.CPUDecoder(g.runner); d != nil || err != nil {
-			return &onCPU{Generator: g, decoder: d}, err
+			return &onCPU{Generator: g, decoder: d, blocks: cmp.Or(g.Blocks, NewBlocks(ownBlocks))}, err
 		}
 	}
 	return &graphs{Generator: g, size: size, layers: make([]cache, g.model.Config.Layers)}, nil
 }
 
 // check says why a prompt cannot be continued.
-func (g *Generator) check(prompt []int32) error {
+func (g *Generator) check(prompt []int32, blocks []int) error {
 	if len(prompt) == 0 {
 		return errors.New("is empty; expected at least one token")
 	}
@@ -174,6 +189,9 @@ func (g *Generator) check(prompt []int32) error {
 		if id < 0 || int(id) >= g.model.Config.Vocabulary {
 			return fmt.Errorf("holds token id %d; expected one of the model's %d", id, g.model.Config.Vocabulary)
 		}
+	}
+	if n := len(blocks); n > 0 && (!slices.IsSorted(blocks) || blocks[0] < 0 || blocks[n-1] >= len(prompt)) {
+		return fmt.Errorf("of %d tokens has blocks that end at %v; expected ends that ascend, and tokens behind the last", len(prompt), blocks)
 	}
 	return nil
 }
@@ -206,16 +224,16 @@ func stopLength(answer []int32, stops [][]int32) int {
 // order gives the order in which prompts enter the batch: the longest first,
 // so that cache lengths are alike, and those that share more than half their
 // tokens together, so that the shared ones are prefilled once.
-func order(prompts [][]int32) []int {
+func order(prompts []batch.Row) []int {
 	places := make([]int, len(prompts))
 	for i := range places {
 		places[i] = i
 	}
-	slices.SortStableFunc(places, func(a, b int) int { return slices.Compare(prompts[a], prompts[b]) })
+	slices.SortStableFunc(places, func(a, b int) int { return slices.Compare(prompts[a].Tokens, prompts[b].Tokens) })
 	var groups [][]int
 	for i, p := range places {
 		if i > 0 {
-			last, this := prompts[places[i-1]], prompts[p]
+			last, this := prompts[places[i-1]].Tokens, prompts[p].Tokens
 			if n := min(len(last), len(this)); slices.Equal(last[:n/2+1], this[:n/2+1]) {
 				groups[len(groups)-1] = append(groups[len(groups)-1], p)
 				continue
@@ -226,7 +244,7 @@ func order(prompts [][]int32) []int {
 	longest := func(g []int) int {
 		n := 0
 		for _, p := range g {
-			n = max(n, len(prompts[p]))
+			n = max(n, len(prompts[p].Tokens))
 		}
 		return n
 	}

@@ -303,7 +303,7 @@ func TestLogitsAreThoseOfAFullPass(t *testing.T) {
 // answers generates and fails the test on an error.
 func answers(t *testing.T, g *Generator, prompts [][]int32, opt Options) [][]int32 {
 	t.Helper()
-	got, err := g.Generate(t.Context(), prompts, opt)
+	got, err := g.Generate(t.Context(), Plain(prompts), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +438,7 @@ func testErrors(t *testing.T, g *Generator) {
 		{"cancelled", stopped, good, DefaultOptions(), []string{context.Canceled.Error()}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := g.Generate(c.ctx, c.prompts, c.opt)
+			got, err := g.Generate(c.ctx, Plain(c.prompts), c.opt)
 			if err == nil {
 				t.Fatalf("answers %v, expected an error", got)
 			}
@@ -456,14 +456,14 @@ func testErrors(t *testing.T, g *Generator) {
 	// Cancelled under way, by the first row that ends.
 	ctx, cancel := context.WithCancel(t.Context())
 	opt := Options{MaxNewTokens: 3, BatchSize: 1, Progress: func(int, int) { cancel() }}
-	if _, err := g.Generate(ctx, prompts(m.Config.Vocabulary), opt); !errors.Is(err, context.Canceled) {
+	if _, err := g.Generate(ctx, Plain(prompts(m.Config.Vocabulary)), opt); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, expected %v", err, context.Canceled)
 	}
 }
 
 func TestOrderIsLongestFirstAndPrefixesTogether(t *testing.T) {
 	ps := [][]int32{{1}, {5, 5, 5, 1}, {2, 2, 2}, {5, 5, 5, 2, 2, 2}, {7, 7, 7, 7, 7}}
-	if d := cmp.Diff([]int{1, 3, 4, 2, 0}, order(ps)); d != "" {
+	if d := cmp.Diff([]int{1, 3, 4, 2, 0}, order(Plain(ps))); d != "" {
 		t.Errorf("longest first, those that share a prefix together, -expected +got:\n%s", d)
 	}
 }

@@ -50,13 +50,13 @@ func TestDraftsChangeNoAnswer(t *testing.T) {
 					m, r := load(t, c.Name, bf16)
 					prompts := repeating(m.Config.Vocabulary)
 					opt := Options{MaxNewTokens: 40, BatchSize: size, Stops: [][]int32{{3}}}
-					want, err := New(m, r).Generate(t.Context(), prompts, opt)
+					want, err := New(m, r).Generate(t.Context(), Plain(prompts), opt)
 					if err != nil {
 						t.Fatal(err)
 					}
 					opt.Drafts = 10
 					g := New(m, r)
-					got, err := g.Generate(t.Context(), prompts, opt)
+					got, err := g.Generate(t.Context(), Plain(prompts), opt)
 					if err != nil {
 						t.Fatal(err)
 					}

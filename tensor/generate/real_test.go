@@ -87,7 +87,7 @@ func testRealModel(t *testing.T, name, greedy string) {
 		opt := DefaultOptions()
 		opt.MaxNewTokens, opt.BatchSize = values.Settings.NewTokens, len(prompts)
 		start := time.Now()
-		got, err := New(m, r).Generate(t.Context(), prompts, opt)
+		got, err := New(m, r).Generate(t.Context(), Plain(prompts), opt)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,3 +54,19 @@ func attention[T cpu.Number](s cpu.AttentionShape, copies cpu.Copies) Part {
 func attended[T cpu.Number](s cpu.AttentionShape, in, out [][]T, kept [][]float32) cpu.Attention[T] {
 	return cpu.Attention[T]{Shape: s, Q: in[0], K: in[1], V: in[2], O: out[0], LSE: kept[0]}
 }
+
+// AttentionBehind is Attention, forwards, of queries that see keys and values from
+// elsewhere too: k and v [S, N, C], whose first Q positions it sets to the queries' own.
+// The others may change between runs.
+func AttentionBehind[T cpu.Number](s cpu.AttentionShape, k, v []T) Part {
+	n := Native[T]{
+		Outputs: [][]int{{s.Queries, s.Heads, s.Width}},
+		Kept:    [][]int{{s.Heads, s.Queries}},
+		Forward: func(in, out [][]T, kept [][]float32) error {
+			copy(k, in[1])
+			copy(v, in[2])
+			return attended(s, [][]T{in[0], k, v}, out, kept).Forward()
+		},
+	}
+	return func(t *Tape, in []*Value) ([]*Value, error) { return n.Run(t, in...) }
+}

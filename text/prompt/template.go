@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,6 +34,7 @@ type Template struct {
 	gap    string // between prompt and answer
 	chat   *chat  // nil for a text template
 	drops  bool
+	blocks bool
 }
 
 // part is a piece of a wording: a literal, or a placeholder by name.
@@ -287,6 +289,46 @@ func (t *Template) DroppingPassages(yes bool) *Template {
 	return &other
 }
 
+// Blocks says that passages are blocks (Block-Attention, arXiv 2409.15355): each is read
+// apart from the others, behind what all prompts begin with.
+func (t *Template) Blocks() bool { return t.blocks }
+
+// InBlocks returns the template with Blocks as yes says.
+func (t *Template) InBlocks(yes bool) *Template {
+	other := *t
+	other.blocks = yes
+	return &other
+}
+
+// Parts is Render in pieces: what stands before the passages, each passage with a line
+// end, and the rest. Joined they are the prompt, but for the line end of the last passage,
+// which is the one that the wording has behind the passages or, where it has none, added.
+func (t *Template) Parts(in Input) (before string, passages []string, after string, err error) {
+	mark := "\uE000passages\uE000"
+	for spoken(in, mark) {
+		mark += "\uE000"
+	}
+	marked := in
+	marked.Passages = []string{mark}
+	text, err := t.Render(marked)
+	if err != nil {
+		return "", nil, "", err
+	}
+	before, after, ok := strings.Cut(text, mark)
+	if !ok || strings.Contains(after, mark) {
+		return "", nil, "", errors.New("the prompt template does not give passages once and as they are; expected that with block_attention; use another --prompt_template")
+	}
+	for _, p := range in.Passages {
+		passages = append(passages, p+"\n")
+	}
+	return before, passages, strings.TrimPrefix(after, "\n"), nil
+}
+
+// spoken says whether a text stands in a question or before it.
+func spoken(in Input, text string) bool {
+	return strings.Contains(in.Question, text) || slices.ContainsFunc(in.History, func(t dataset.Turn) bool { return strings.Contains(t.Message, text) })
+}
+
 // Date returns the date that is put into prompts, zero where the template tells
 // none.
 func (t *Template) Date() time.Time {
@@ -307,7 +349,7 @@ func (t *Template) Dated(day time.Time) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return other.DroppingPassages(t.drops), nil
+	return other.DroppingPassages(t.drops).InBlocks(t.blocks), nil
 }
 
 // Source returns the wording or the chat template that was parsed.
@@ -325,11 +367,12 @@ type saved struct {
 	Chat    *ChatOptions `json:"chat,omitempty"`
 	Format  Format       `json:"format"`
 	Drops   bool         `json:"drops_passages,omitempty"`
+	Blocks  bool         `json:"block_attention,omitempty"`
 }
 
 // MarshalJSON writes all that UnmarshalJSON needs to make the same template.
 func (t *Template) MarshalJSON() ([]byte, error) {
-	s := saved{Version: 1, Format: t.format, Drops: t.drops}
+	s := saved{Version: 1, Format: t.format, Drops: t.drops, Blocks: t.blocks}
 	if t.chat != nil {
 		s.Chat = &t.chat.options
 	} else {
@@ -361,6 +404,6 @@ func (t *Template) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*t = *got.DroppingPassages(s.Drops)
+	*t = *got.DroppingPassages(s.Drops).InBlocks(s.Blocks)
 	return nil
 }

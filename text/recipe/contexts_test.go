@@ -402,11 +402,11 @@ func TestRowLosesWholePassagesFirst(t *testing.T) {
 // mustPrompt is the prompt without passages.
 func mustPrompt(t *testing.T, e *Encoder) []int32 {
 	t.Helper()
-	ids, err := e.Prompt(Input(example.Question, nil, nil), false, 10000)
+	row, err := e.Prompt(Input(example.Question, nil, nil), false, 10000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ids
+	return row.Tokens
 }
 
 func TestRowLearnsToAbstain(t *testing.T) {

@@ -36,7 +36,7 @@ func (f *FiD) Passages(question string, history []dataset.Turn, passages []datas
 			}
 			return nil, err
 		}
-		out = append(out, f.Ended(ids))
+		out = append(out, f.Ended(ids.Tokens))
 	}
 	return out, nil
 }

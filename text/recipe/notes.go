@@ -33,12 +33,16 @@ const bordersLookedAt = 100
 func (e *Encoder) Borders(examples []dataset.Example, contexts []Context) (string, error) {
 	crossing, looked, first := 0, min(bordersLookedAt, len(examples), len(contexts)), ""
 	for i, x := range examples[:looked] {
-		text, err := e.Template.Render(Input(x.Question, x.History, contexts[i].documents()))
+		in := Input(x.Question, x.History, contexts[i].documents())
+		both, err := e.lay(in, e.Template.Answer(contexts[i].Target(x)))
 		if err != nil {
 			return "", err
 		}
-		ids, from := e.encode(text, e.Template.Answer(contexts[i].Target(x)))
-		alone, _ := e.encode(text, "")
+		prompt, err := e.lay(in, "")
+		if err != nil {
+			return "", err
+		}
+		ids, from, alone := both.ids, both.from, prompt.ids
 		if slices.Equal(ids[:from], alone) {
 			continue
 		}

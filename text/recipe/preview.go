@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"slices"
+
 	"gorqa/text/dataset"
 	"gorqa/text/tokenizer"
 )
@@ -22,36 +24,42 @@ type ShownToken struct {
 
 // Show gives a row as it is trained.
 func (e *Encoder) Show(x dataset.Example, c Context) (Shown, error) {
-	text, ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
+	answer := e.Template.Answer(c.Target(x))
+	l, err := e.fit(Input(x.Question, x.History, c.documents()), answer, c.cuts(), e.MaxTokens)
 	if err != nil {
 		return Shown{}, err
 	}
 	if e.LearnAll {
-		from = 1 // nothing comes before the first token that it could be told from
+		l.from = 1 // nothing comes before the first token that it could be told from
 	}
-	s := Shown{Prompt: text, Answer: e.Template.Answer(c.Target(x))}
-	s.Tokens = e.shown(ids, text+s.Answer, from)
-	return s, nil
+	return Shown{Prompt: l.text(), Answer: answer, Tokens: e.shown(l, answer)}, nil
 }
 
 // ShowPrompt gives a prompt as it is answered, in at most limit tokens.
 func (e *Encoder) ShowPrompt(x dataset.Example, c Context, limit int) (Shown, error) {
-	text, ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), "", c.cuts(), limit)
+	l, err := e.fit(Input(x.Question, x.History, c.documents()), "", c.cuts(), limit)
 	if err != nil {
 		return Shown{}, err
 	}
-	return Shown{Prompt: text, Tokens: e.shown(ids, text, from)}, nil
+	return Shown{Prompt: l.text(), Tokens: e.shown(l, "")}, nil
 }
 
-// shown spells ids of a text, learnt from one on.
-func (e *Encoder) shown(ids []int32, text string, from int) []ShownToken {
-	special := e.Template.AddSpecialTokens()
-	whole := e.Tokenizer.EncodeSpans(text, special)
-	spans := whole.Spans
-	if before, _ := e.Tokenizer.Around(); special && len(ids) > 0 && len(spans) >= len(ids)+len(before) && twice(whole.IDs, before) {
-		spans = spans[len(before):]
+// shown spells the tokens of a prompt and of the answer that follows it.
+func (e *Encoder) shown(l laid, answer string) (out []ShownToken) {
+	ends := append(slices.Clone(l.blocks), len(l.ids))
+	for i, text := range l.pieces {
+		if i == len(l.pieces)-1 {
+			text += answer
+		}
+		special := i == 0 && e.Template.AddSpecialTokens()
+		ids, whole := l.ids[len(out):ends[i]], e.Tokenizer.EncodeSpans(text, special)
+		spans := whole.Spans
+		if before, _ := e.Tokenizer.Around(); special && len(ids) > 0 && len(spans) >= len(ids)+len(before) && twice(whole.IDs, before) {
+			spans = spans[len(before):]
+		}
+		out = append(out, spell(e.Tokenizer, ids, text, spans, l.from-len(out))...)
 	}
-	return spell(e.Tokenizer, ids, text, spans, from)
+	return out
 }
 
 func spell(t *tokenizer.Tokenizer, ids []int32, text string, spans []tokenizer.Span, from int) []ShownToken {
@@ -81,11 +89,12 @@ func (f *FiD) Show(x dataset.Example, c Context) (passages []Shown, answer Shown
 		}
 	}
 	for i, ids := range row.Passages {
-		text, _, _, err := f.Encoder.fit(Input(x.Question, x.History, docs[i]), "", passageCuts(len(docs[i])), f.Encoder.MaxTokens-1)
+		l, err := f.Encoder.fit(Input(x.Question, x.History, docs[i]), "", passageCuts(len(docs[i])), f.Encoder.MaxTokens-1)
 		if err != nil {
 			return nil, Shown{}, err
 		}
-		passages = append(passages, Shown{Prompt: text, Tokens: f.Encoder.shown(ids, text, len(ids))})
+		l.ids, l.from = ids, len(ids)
+		passages = append(passages, Shown{Prompt: l.text(), Tokens: f.Encoder.shown(l, "")})
 	}
 	target := c.Target(x)
 	spans := f.Encoder.Tokenizer.EncodeSpans(target, false).Spans

@@ -45,7 +45,7 @@ func (e *TooLong) Error() string {
 // longer, the passages, best first, lose text from the end, the last passage
 // first; where the template drops passages (SwR's rows), all but the first go
 // as a whole before, unless they are gold. History and question are never cut.
-func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) ([]int32, error) {
+func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) (batch.Row, error) {
 	var c cuts
 	for i := range slices.Backward(in.Passages) {
 		if i > 0 && !gold && e.Template.DropsPassages() {
@@ -54,8 +54,8 @@ func (e *Encoder) Prompt(in prompt.Input, gold bool, limit int) ([]int32, error)
 			c.text = append(c.text, i)
 		}
 	}
-	_, ids, _, err := e.fit(in, "", c, limit)
-	return ids, err
+	laid, err := e.fit(in, "", c, limit)
+	return batch.Row{Tokens: laid.ids, From: laid.from, Blocks: laid.blocks}, err
 }
 
 // cuts are the passages, by their index, in the order in which they lose.
@@ -64,10 +64,20 @@ type cuts struct {
 	text  []int // lose text from the end until nothing is left
 }
 
+// laid is a prompt with what follows it, in tokens.
+type laid struct {
+	pieces []string // of the prompt, each tokenised apart: one, or the blocks; the last one together with what follows
+	ids    []int32
+	from   int   // of ids, the first that belongs to what follows
+	blocks []int // as batch.Row has them
+}
+
+// text is the prompt.
+func (l laid) text() string { return strings.Join(l.pieces, "") }
+
 // fit renders a prompt and takes from its passages, as the cuts say, until it
-// has at most limit tokens together with what follows it. Of these, those from
-// from on belong to what follows.
-func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (text string, ids []int32, from int, err error) {
+// has at most limit tokens together with what follows it.
+func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (laid, error) {
 	texts := slices.Clone(in.Passages)
 	gone := make([]bool, len(texts))
 	for {
@@ -77,11 +87,12 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (text s
 				in.Passages = append(in.Passages, t)
 			}
 		}
-		if text, err = e.Template.Render(in); err != nil {
-			return "", nil, 0, err
+		l, err := e.lay(in, answer)
+		if err != nil {
+			return laid{}, err
 		}
-		if ids, from = e.encode(text, answer); len(ids) <= limit {
-			return text, ids, from, e.check(ids)
+		if len(l.ids) <= limit {
+			return l, e.check(l.ids)
 		}
 		switch {
 		case len(c.whole) > 0:
@@ -89,16 +100,49 @@ func (e *Encoder) fit(in prompt.Input, answer string, c cuts, limit int) (text s
 			c.whole = c.whole[1:]
 		case len(c.text) > 0:
 			i := c.text[0]
-			if cut := e.shorten(texts[i], len(ids)-limit); cut != "" && len(cut) < len(texts[i]) {
+			if cut := e.shorten(texts[i], len(l.ids)-limit); cut != "" && len(cut) < len(texts[i]) {
 				texts[i] = cut
 			} else {
 				gone[i] = true
 				c.text = c.text[1:]
 			}
 		default:
-			return "", nil, 0, &TooLong{Tokens: len(ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
+			return laid{}, &TooLong{Tokens: len(l.ids), Limit: limit, Of: "without any passage text", Setting: "max_seq_length"}
 		}
 	}
+}
+
+// lay renders a prompt and gives its tokens and those of what follows it. In blocks,
+// tokens do not reach from one into the next, so that a passage has the same ones wherever
+// it stands.
+func (e *Encoder) lay(in prompt.Input, answer string) (laid, error) {
+	special := e.Template.AddSpecialTokens()
+	if !e.Template.Blocks() || len(in.Passages) == 0 {
+		text, err := e.Template.Render(in)
+		if err != nil {
+			return laid{}, err
+		}
+		ids, from := e.encode(text, answer, special)
+		return laid{pieces: []string{text}, ids: ids, from: from}, nil
+	}
+	before, passages, after, err := e.Template.Parts(in)
+	if err != nil {
+		return laid{}, err
+	}
+	l := laid{pieces: slices.Concat([]string{before}, passages, []string{after})}
+	l.ids, _ = e.encode(before, "", special)
+	l.blocks = []int{len(l.ids)}
+	for _, p := range passages {
+		l.ids = append(l.ids, e.Tokenizer.Encode(p, false)...)
+		l.blocks = append(l.blocks, len(l.ids))
+	}
+	last, from := e.encode(after, answer, false)
+	if from == 0 {
+		return laid{}, errors.New("the prompt ends in its passages; expected the question behind them with block_attention, since passages are read without it; use another --prompt_template")
+	}
+	l.from = len(l.ids) + from
+	l.ids = append(l.ids, last...)
+	return l, nil
 }
 
 // check refuses tokens that the model has no embedding for, and those of a text
@@ -196,9 +240,9 @@ func (e *Encoder) shorten(text string, n int) string {
 // as one text: from is the first token of the answer, which is the one across the
 // border where there is one. An answer that is empty is none. What the tokenizer
 // adds at a text's end is left out, since an answer follows or has its own end; and
-// what it adds at the beginning stands there once, where the text begins with it.
-func (e *Encoder) encode(text, answer string) (ids []int32, from int) {
-	special := e.Template.AddSpecialTokens()
+// what it adds at the beginning stands there once, where the text begins with it. Both only where
+// its special tokens are asked for.
+func (e *Encoder) encode(text, answer string, special bool) (ids []int32, from int) {
 	var spans []tokenizer.Span
 	if answer == "" {
 		ids = e.Tokenizer.Encode(text, special)
@@ -236,7 +280,7 @@ func (e *Encoder) Standalone(history []dataset.Turn, question string, limit int)
 		if err != nil {
 			return nil, err
 		}
-		ids, _ := e.encode(text, "")
+		ids, _ := e.encode(text, "", e.Template.AddSpecialTokens())
 		switch {
 		case len(ids) <= limit:
 			return ids, e.check(ids)
@@ -251,14 +295,14 @@ func (e *Encoder) Standalone(history []dataset.Turn, question string, limit int)
 // one text. A row that is too long loses passages, and text of those that stay; the
 // answer is never cut.
 func (e *Encoder) Row(x dataset.Example, c Context) (batch.Row, error) {
-	_, ids, from, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
+	l, err := e.fit(Input(x.Question, x.History, c.documents()), e.Template.Answer(c.Target(x)), c.cuts(), e.MaxTokens)
 	if err != nil {
 		return batch.Row{}, err
 	}
 	if e.LearnAll {
-		from = 0
+		l.from = 0
 	}
-	return batch.Row{Tokens: ids, From: from, Index: c.Row}, nil
+	return batch.Row{Tokens: l.ids, From: l.from, Index: c.Row, Blocks: l.blocks}, nil
 }
 
 // Input is a question with the texts of its passages.

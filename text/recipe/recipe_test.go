@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorqa/batch"
 	"gorqa/files/wheel"
 	"gorqa/internal/golden"
 	"gorqa/text/dataset"
@@ -121,11 +122,11 @@ func TestPromptIsCutAsTrained(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ids, err := e.Prompt(in, c.gold, len(whole)-c.limit)
-			if err != nil || len(ids) > len(whole)-c.limit {
-				t.Fatalf("%d of %d tokens, error %v", len(ids), len(whole), err)
+			row, err := e.Prompt(in, c.gold, len(whole.Tokens)-c.limit)
+			if err != nil || len(row.Tokens) > len(whole.Tokens)-c.limit {
+				t.Fatalf("%d of %d tokens, error %v", len(row.Tokens), len(whole.Tokens), err)
 			}
-			text := e.Tokenizer.Decode(ids, false)
+			text := e.Tokenizer.Decode(row.Tokens, false)
 			for _, w := range c.has {
 				if !strings.Contains(text, w) {
 					t.Errorf("%s: no %q in %q", c.why, w, text)
@@ -228,5 +229,67 @@ func TestPlanIsWholeAndRepeatable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRowInBlocks: a passage has the same tokens in every row and place, the row's text
+// stays that of the prompt, and what is too long is cut as ever.
+func TestRowInBlocks(t *testing.T) {
+	plain, e := encoder(t, 10000), encoder(t, 10000)
+	e.Template = e.Template.InBlocks(true)
+	whole, err := plain.Row(example, GoldContext(3, example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := example
+	other.Question, other.GoldDocs = "And what of it?", []dataset.Document{example.GoldDocs[1], example.GoldDocs[0]}
+	var rows []batch.Row
+	for _, x := range []dataset.Example{example, other} {
+		row, err := e.Row(x, GoldContext(3, x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(row.Blocks) != 3 || row.From <= row.Blocks[2] || row.Index != 3 {
+			t.Fatalf("blocks end at %v, the answer begins at %d of row %d", row.Blocks, row.From, row.Index)
+		}
+		rows = append(rows, row)
+	}
+	part := func(r batch.Row, i int) []int32 { return r.Tokens[r.Blocks[i]:r.Blocks[i+1]] }
+	if !slices.Equal(part(rows[0], 0), part(rows[1], 1)) || !slices.Equal(part(rows[0], 1), part(rows[1], 0)) || !slices.Equal(rows[0].Tokens[:rows[0].Blocks[0]], rows[1].Tokens[:rows[1].Blocks[0]]) {
+		t.Error("a passage or the prefix has other tokens in the other row")
+	}
+	if !slices.Equal(rows[0].Tokens, whole.Tokens) { // whose tokenizer never joins words
+		t.Errorf("%q, and in one piece %q", e.Tokenizer.Decode(rows[0].Tokens, false), e.Tokenizer.Decode(whole.Tokens, false))
+	}
+	bare, err := e.Prompt(Input("Why?", nil, nil), true, 10000)
+	if err != nil || bare.Blocks != nil {
+		t.Errorf("a prompt without passages has blocks %v, error %v", bare.Blocks, err)
+	}
+	e.MaxTokens = rows[0].Blocks[1] + len(rows[0].Tokens) - rows[0].Blocks[2] // no room for the second passage
+	short, err := e.Row(example, GoldContext(3, example))
+	if err != nil || len(short.Blocks) != 2 || !slices.Equal(short.Tokens[short.Blocks[1]:], rows[0].Tokens[rows[0].Blocks[2]:]) {
+		t.Errorf("blocks end at %v, error %v; expected the first passage and all of the rest", short.Blocks, err)
+	}
+	shown, err := e.Show(example, GoldContext(3, example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for i, token := range shown.Tokens {
+		if token.ID != short.Tokens[i] || token.Learnt != (i >= short.From) {
+			t.Fatalf("token %d is shown as %+v", i, token)
+		}
+		text.WriteString(token.Text)
+	}
+	if !strings.Contains(text.String(), "betagamma") || !strings.HasSuffix(text.String(), "tokens.[SEP]") {
+		t.Errorf("shown: %q", text.String())
+	}
+	asked, err := prompt.Parse("{dialogue} from: {passages}", prompt.DefaultFormat())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Template, e.MaxTokens = asked.InBlocks(true), 10000
+	if _, err := e.Row(example, GoldContext(3, example)); err == nil || !strings.Contains(err.Error(), "ends in its passages") {
+		t.Errorf("%v; expected that passages at the end are refused", err)
 	}
 }

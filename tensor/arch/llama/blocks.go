@@ -36,16 +36,16 @@ func (m *Model) seen(b *batch.Decoder, a attends) cpu.AttentionShape {
 		Depth: b.Positions[:len(b.Positions):len(b.Positions)], Reach: b.Reach[:len(b.Reach):len(b.Reach)],
 	}
 	if len(b.Copies) > 0 {
-		s.Start = ownStarts(len(b.Reach))
+		s.Start = counted(0, len(b.Reach))
 	}
 	return s
 }
 
-// ownStarts say that no position sees what comes after it.
-func ownStarts(n int) []int32 {
-	starts := make([]int32, n)
-	for i := range starts {
-		starts[i] = int32(i)
+// counted is n numbers from one on.
+func counted(from, n int) []int32 {
+	numbers := make([]int32, n)
+	for i := range numbers {
+		numbers[i] = int32(from + i)
 	}
-	return starts
+	return numbers
 }
