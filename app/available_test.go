@@ -90,26 +90,6 @@ func TestForecastIsHeldAgainstAvailableMemory(t *testing.T) {
 	}
 }
 
-func TestWritable(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		path, wrong string
-	}{
-		{dir, ""}, {filepath.Join(dir, "new", "deep"), ""}, {file, "file is a file; a folder"}, {filepath.Join(file, "in", "it"), "file is a file; a folder"},
-		{"/proc/none", "nothing can be written in /proc"},
-	} {
-		err := writable(test.path)
-		if (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
-			t.Errorf("%s: %v; want %q", test.path, err, test.wrong)
-		}
-	}
-}
-
 // What stands in files of predictions moves no cursor.
 func TestComparisonIsClean(t *testing.T) {
 	t.Parallel()

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
-	"syscall"
 
 	"gorqa/config"
 	"gorqa/files/redact"
+	"gorqa/files/whole"
 	"gorqa/qa"
 	"gorqa/report"
 	"gorqa/text/dataset"
@@ -130,9 +128,6 @@ func (d *checks) output(ctx context.Context) (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	if err := writable(d.c.OutputDir); err != nil {
-		return "", fmt.Errorf("output_dir: %w", err)
-	}
 	if _, err := whereToStart(ctx, d.c); err != nil {
 		return "", err
 	}
@@ -149,39 +144,11 @@ func (d *checks) indexFolder(context.Context) (string, error) {
 	if postgres.Is(dir) {
 		return redact.Address(dir), postgres.CheckAddress(dir) // asked once there is something to ask
 	}
-	err := writable(dir)
+	err := whole.CheckFolder(dir)
 	if err != nil && (d.index || !retrieve.Keeps(dir)) {
 		return "", fmt.Errorf("full_dataset_index_path: %w", err)
 	}
 	return dir, nil
-}
-
-// writable says what keeps files from being made in a folder, which may have to
-// be made first.
-func writable(dir string) error {
-	at, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	for {
-		info, err := os.Stat(at)
-		switch {
-		case err == nil && !info.IsDir():
-			return fmt.Errorf("%s: %s is a file; a folder, or a path where one can be made, expected; choose another path", dir, at)
-		case err == nil:
-			f, err := os.CreateTemp(at, ".gorqa-*") // rights alone do not tell: a file system may be full, or read-only
-			if err == nil {
-				err = errors.Join(f.Close(), os.Remove(f.Name()))
-			}
-			if err != nil {
-				return fmt.Errorf("%s: nothing can be written in %s (%w); a folder that can be written expected; choose another path, or make room", dir, at, err)
-			}
-			return nil
-		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			return fmt.Errorf("%s: %w", dir, err)
-		}
-		at = filepath.Dir(at)
-	}
 }
 
 // judge checks that the judge of answers can be asked; nothing is sent.

@@ -64,7 +64,7 @@ func writeObject(out io.Writer, result any) error {
 func readRun(run string, said []human.Annotation) ([]evaluate.Prediction, error) {
 	var runs [][]evaluate.Prediction
 	for _, path := range partsOf(run) {
-		predictions, err := evaluate.ReadPredictions(predictionsPath(path))
+		_, predictions, err := readPredictions(path)
 		if err != nil {
 			return nil, err
 		}

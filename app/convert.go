@@ -26,6 +26,13 @@ func Convert(ctx context.Context, c config.Convert, s Streams) (err error) {
 	if modelfile.Exists(c.Out) {
 		return fmt.Errorf("%s: is there already; a new name expected; remove it or choose another", c.Out)
 	}
+	check := whole.CheckFolder
+	if ext := strings.ToLower(filepath.Ext(c.Out)); ext == ".gguf" || ext == ".jsonl" {
+		check = whole.CheckFile
+	}
+	if err := check(c.Out); err != nil {
+		return err
+	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"gorqa/config"
+	"gorqa/files/whole"
 	"gorqa/report"
 	"gorqa/text/demodata"
 )
@@ -17,6 +19,9 @@ func Godoc(ctx context.Context, c config.Godoc, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
+	if err := whole.CheckFolder(c.OutputDir); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
+	}
 	if c.Goroot == "" {
 		if c.Goroot, err = demodata.Goroot(ctx); err != nil {
 			return err

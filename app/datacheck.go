@@ -16,6 +16,7 @@ import (
 	"gorqa/report"
 	"gorqa/text/audit"
 	"gorqa/text/dataset"
+	"gorqa/text/prompt"
 	"gorqa/text/retrieve"
 )
 
@@ -72,7 +73,7 @@ func readSplits(ctx context.Context, c config.DataCheck, show *report.Run) (spli
 // auditOptions opens what lengths are counted and passages found by. done closes it.
 func auditOptions(ctx context.Context, c config.DataCheck, splits []audit.Split, docs []dataset.Document, show *report.Run) (opt audit.Options, done func() error, err error) {
 	done = func() error { return nil }
-	opt = audit.Options{Unit: "words", Tokens: func(text string) int { return len(retrieve.Words(text)) }, Retrievers: map[string]retrieve.Retriever{}, Ks: []int{1, 3, 5, 10, 20}}
+	opt = audit.Options{Unit: "words", Tokens: func(text string) int { return len(retrieve.Words(text)) }, Retrievers: map[string]retrieve.Retriever{}, Ks: []int{1, 3, 5, 10, 20}, Unclear: unclearTurns}
 	pool := docs
 	if pool == nil {
 		pool = goldOf(splits)
@@ -113,6 +114,14 @@ func auditOptions(ctx context.Context, c config.DataCheck, splits []audit.Split,
 	}
 	opt.Retrievers["dense"] = dense.retriever
 	return opt, func() error { return errors.Join(count.Err(), dense.passages.Close()) }, nil
+}
+
+// unclearTurns lists the turns that a prompt in gorqa's default format refuses.
+func unclearTurns(history []dataset.Turn) (turns []string) {
+	for _, u := range prompt.Default(prompt.DefaultFormat()).Unclear(history) {
+		turns = append(turns, fmt.Sprintf("chat_history[%d].speaker %s; %s expected; %s", u.Turn, u.Found, u.Expected, u.Do))
+	}
+	return turns
 }
 
 // goldOf are the gold passages of all rows, each once.

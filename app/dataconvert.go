@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/whole"
 	"gorqa/report"
 	"gorqa/text/convert"
 	"gorqa/text/dataset"
@@ -20,6 +21,9 @@ func DataConvert(ctx context.Context, c config.DataConvert, s Streams) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
+	if err := placeOf(c); err != nil {
+		return err
+	}
 	rows := map[string][]dataset.Example{}
 	var docs []dataset.Document
 	seen := map[string]bool{}
@@ -70,6 +74,15 @@ func DataConvert(ctx context.Context, c config.DataConvert, s Streams) (err erro
 		show.Say("%s", trainingOn(c.Output, rows))
 	}
 	return nil
+}
+
+// placeOf says, before the work, what keeps a data set from being written.
+func placeOf(c config.DataConvert) error {
+	if err := whole.CheckFolder(c.Output); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	_, err := convert.Held(c.Output, c.OverwriteOutputDir)
+	return err
 }
 
 // readConverted reads a file; what is wrong with rows stops the command unless they are

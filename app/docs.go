@@ -26,6 +26,9 @@ func Docs(ctx context.Context, c config.Docs, s Streams) (err error) {
 	if modelfile.Exists(c.Output) {
 		return fmt.Errorf("%s: is there already; a new name expected; remove it or choose another", c.Output)
 	}
+	if err := whole.CheckFile(c.Output); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {
 		return err

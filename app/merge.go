@@ -9,6 +9,7 @@ import (
 	"gorqa/config"
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
+	"gorqa/files/whole"
 	"gorqa/qa"
 	"gorqa/report"
 )
@@ -18,6 +19,9 @@ import (
 func Merge(ctx context.Context, c config.Merge, s Streams) (err error) {
 	if modelfile.Exists(c.OutputDir) {
 		return fmt.Errorf("output_dir: %s is there already; a new name expected; remove it or choose another", c.OutputDir)
+	}
+	if err := whole.CheckFolder(c.OutputDir); err != nil {
+		return fmt.Errorf("output_dir: %w", err)
 	}
 	show, err := report.Open("", report.Options{Console: s.Err})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/files/wheel"
+	"gorqa/files/whole"
 	"gorqa/report"
 	"gorqa/tensor/train"
 )
@@ -25,6 +26,9 @@ import (
 // removed.
 func takeFolder(dir string) (release func() error, err error) {
 	made := !modelfile.Exists(dir)
+	if err := whole.CheckFolder(dir); err != nil {
+		return nil, fmt.Errorf("output_dir: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("output_dir: %w", err)
 	}

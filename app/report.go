@@ -9,6 +9,7 @@ import (
 
 	"gorqa/config"
 	"gorqa/files/modelfile"
+	"gorqa/files/whole"
 	"gorqa/report"
 )
 
@@ -22,15 +23,18 @@ func Report(_ context.Context, c config.Report, s Streams) error {
 			return fmt.Errorf("%s: neither %s nor %s nor %s found; the folder of a run expected, as gorqa train and gorqa eval leave it", dir, argsFile, report.MetricsFile, predictionsName)
 		}
 	}
-	page, err := pageOf(c.Runs)
-	if err != nil {
-		return err
-	}
 	path := report.PageFile
 	if len(c.Runs) == 1 {
 		path = filepath.Join(c.Runs[0], report.PageFile)
 	}
 	path = cmp.Or(c.Output, path)
+	if err := whole.CheckFile(path); err != nil {
+		return err
+	}
+	page, err := pageOf(c.Runs)
+	if err != nil {
+		return err
+	}
 	if err := report.WritePage(path, page); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"strings"
 
 	"gorqa/config"
+	"gorqa/files/modelfile"
+	"gorqa/files/whole"
 	"gorqa/report"
 	"gorqa/review"
 	"gorqa/text/evaluate"
@@ -48,6 +51,9 @@ func Review(ctx context.Context, c config.Review, s Streams) (err error) {
 	if o.Key == "" && !c.Local() {
 		return fmt.Errorf("host: %s found, which is open to others, and no key; GORQA_API_KEY in the environment (or --api_key) expected, or --host 127.0.0.1", c.Host)
 	}
+	if err := whole.ReadyFile(path); err != nil {
+		return fmt.Errorf("annotations: %w", err)
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return fmt.Errorf("%w; is another program there? Choose another one with --port", err)
@@ -70,24 +76,33 @@ func Review(ctx context.Context, c config.Review, s Streams) (err error) {
 	return review.New(o).Serve(ctx, listener)
 }
 
-// predictionsPath is the predictions of a run, or the file itself.
-func predictionsPath(run string) string {
-	if info, err := os.Stat(run); err == nil && info.IsDir() {
-		return filepath.Join(run, predictionsName)
+// readPredictions reads the predictions of a run, or a file of them, and says where they lie.
+func readPredictions(run string) (path string, predictions []evaluate.Prediction, err error) {
+	info, err := os.Stat(run)
+	switch path = filepath.Join(run, predictionsName); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil, fmt.Errorf("%s: nothing found there; the output folder of gorqa train or gorqa eval expected, or a file of predictions", run)
+	case err != nil || !info.IsDir():
+		path = run
+	case !modelfile.Exists(path):
+		return "", nil, fmt.Errorf("%s: the folder has no %s; the output folder of a run that scored a test set expected, or a file of predictions: gorqa eval %s makes one of a trained model", run, predictionsName, run)
 	}
-	return run
+	predictions, err = evaluate.ReadPredictions(path)
+	return path, predictions, err
 }
 
 func annotationsBeside(run string) string {
-	return filepath.Join(filepath.Dir(predictionsPath(run)), annotationsName)
+	if info, err := os.Stat(run); err == nil && info.IsDir() {
+		return filepath.Join(run, annotationsName)
+	}
+	return filepath.Join(filepath.Dir(run), annotationsName)
 }
 
 // reviewed are the items that the settings choose.
 func reviewed(c config.Review) ([]human.Item, error) {
 	var sources []human.Source
 	for _, run := range c.Runs {
-		path := predictionsPath(run)
-		predictions, err := evaluate.ReadPredictions(path)
+		path, predictions, err := readPredictions(run)
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gorqa/config"
+	"gorqa/files/whole"
 	"gorqa/report"
 	"gorqa/serve"
 	"gorqa/text/evaluate"
@@ -123,8 +124,8 @@ func (x *evaluation) cite(ctx context.Context, queries []evaluate.Query) ([][]se
 
 // openFeedback gives what adds a line to a file: the time and what was sent.
 func openFeedback(path string) (keep func(json.RawMessage) error, closeFile func() error, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("feedback_file: %s: no regular file found; one to add lines to, or a new name, expected", path)
+	if err := whole.ReadyFile(path); err != nil {
+		return nil, nil, fmt.Errorf("feedback_file: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

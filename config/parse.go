@@ -203,6 +203,9 @@ func (s *set) apply(given []assignment) (notices []string, err error) {
 			problem := "no such setting"
 			if knownElsewhere(a.name) {
 				problem = "a setting of another command, which this one does not take"
+				if kin := s.kin(a.name); kin != "" {
+					problem += "; this one's is " + kin
+				}
 			} else if near := s.nearest(a.name); near != "" {
 				problem += "; the nearest known one is " + near
 			}

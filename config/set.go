@@ -368,6 +368,16 @@ func (s *set) nearest(name string) string {
 	return nearest(name, names)
 }
 
+// kin is the known name that has all of another, or all of which stands in it, "" for none:
+// output of output_dir, eval_embedding_model of embedding_model.
+func (s *set) kin(name string) string {
+	near := s.nearest(name)
+	if name = strings.ReplaceAll(name, "-", "_"); len(near) < 4 || !strings.Contains(name, near) && !strings.Contains(near, name) {
+		return ""
+	}
+	return near
+}
+
 // nearest is the name that takes the fewest edits, "" of none.
 func nearest(name string, names []string) string {
 	best, least := "", math.MaxInt

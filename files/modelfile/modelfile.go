@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // pointer begins the files that Git LFS leaves where it has not fetched the
@@ -76,7 +77,7 @@ func check(path string) error {
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
-		kind = "a folder"
+		return fmt.Errorf("%s: is a folder; expected a file; name one in it", path)
 	case mode&fs.ModeNamedPipe != 0:
 		kind = "a named pipe"
 	case mode&fs.ModeSocket != 0:
@@ -107,5 +108,5 @@ func checkPointer(path string, file io.ReaderAt, size int64) error {
 // Exists tells whether something is at path.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
-	return !errors.Is(err, os.ErrNotExist)
+	return !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) // below a file there is nothing
 }

@@ -92,15 +92,19 @@ func orphaned(root string) bool {
 	return err == nil && string(data) == marker && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }
 
-// File writes the file at path, in place of whatever has that name: a link is
-// replaced, not followed. On an error path is as it was.
+// File writes the file at path, in a folder that it makes where there is none, in place
+// of whatever has that name: a link is replaced, not followed. On an error path is
+// as it was.
 func File(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("writing %s: %w", path, err)
+			err = fmt.Errorf("writing %s: %w%s", path, err, advice(err))
 		}
 	}()
 	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
 	t, err := NewTemp(dir)
 	if err != nil {
 		return err

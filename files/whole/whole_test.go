@@ -136,7 +136,9 @@ func TestTempInUse(t *testing.T) {
 
 // What is wrong names the file that was to be written.
 func TestFileNamesItself(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "out")
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	path := filepath.Join(file, "out")
 	if err := Bytes(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v; want one that names %s", err, path)
 	}

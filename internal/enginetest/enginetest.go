@@ -6,6 +6,7 @@ package enginetest
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"gorqa/engine/xla"
+	"gorqa/files/modelfile"
 	"gorqa/files/wheel"
 	"gorqa/internal/golden"
 	"gorqa/tensor/tape"
@@ -44,34 +46,61 @@ const StandIn = "standin"
 func Name() string { return cmp.Or(os.Getenv("GORQA_TEST_ENGINE"), "cpu") }
 
 // Program names the file in which the stand-in leaves the last program that calls
-// cuDNN, while it is set.
+// cuDNN of those that it compiles, while it is set.
 const Program = "GORQA_STANDIN_PROGRAM"
 
-// standIn opens StandIn.
+// standIn opens StandIn. Its graphs are compiled without LLVM's optimiser, which takes
+// longer than all that runs, and kept beside it as the CPU's are.
 func standIn() (*xla.Engine, error) {
 	cpu, err := wheel.Engine(context.Background(), wheel.Options{Variant: "cpu"})
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "gorqa-cuda-standin-")
+	plugin, err := buildStandIn(filepath.Dir(cpu))
 	if err != nil {
 		return nil, err
 	}
-	plugin := filepath.Join(dir, "plugin.so")
+	flags := strings.TrimSpace(os.Getenv("XLA_FLAGS") + " --xla_backend_optimization_level=0")
+	if err := errors.Join(os.Setenv("GORQA_STANDIN_FOR", cpu), os.Setenv("XLA_FLAGS", flags)); err != nil {
+		return nil, err
+	}
+	return xla.Open("cuda13", plugin)
+}
+
+// buildStandIn compiles the stand-in's source into a folder beside the CPU's plugin, named
+// by what it is compiled of and so that go-xla takes it for CUDA's, unless it is there.
+func buildStandIn(beside string) (plugin string, err error) {
 	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "gorqa/internal/enginetest").Output()
 	if err != nil {
-		return nil, fmt.Errorf("finding the source of the stand-in for CUDA: %w", err)
+		return "", fmt.Errorf("finding the source of the stand-in for CUDA: %w", err)
 	}
-	source := filepath.Join(strings.TrimSpace(string(here)), "testdata", "standin.c")
-	out, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), "-O2", "-shared", "-fPIC", "-o", plugin, source, "-ldl", "-lm").CombinedOutput()
+	dir := strings.TrimSpace(string(here))
+	source := filepath.Join(dir, "testdata", "standin.c")
+	sum := sha256.New()
+	for _, name := range []string{source, filepath.Join(dir, "../../engine/cpu/ffi.h"), filepath.Join(dir, "../../engine/xla/pjrt.h")} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		sum.Write(text)
+	}
+	folder := filepath.Join(beside, fmt.Sprintf("cuda-standin-%.8x", sum.Sum(nil)))
+	if plugin = filepath.Join(folder, "plugin.so"); modelfile.Exists(plugin) {
+		return plugin, nil
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return "", err
+	}
+	part, err := os.MkdirTemp(folder, "part-")
 	if err != nil {
-		return nil, fmt.Errorf("compiling the stand-in for CUDA: %w\n%s", err, out)
+		return "", err
 	}
-	if err := os.Setenv("GORQA_STANDIN_FOR", cpu); err != nil {
-		return nil, err
+	made := filepath.Join(part, "plugin.so")
+	out, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), "-O2", "-shared", "-fPIC", "-o", made, source, "-ldl", "-lm").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("compiling the stand-in for CUDA: %w\n%s", err, out)
 	}
-	e, err := xla.Open("cuda13", plugin)
-	return e, errors.Join(err, os.RemoveAll(dir))
+	return plugin, errors.Join(os.Rename(made, plugin), os.RemoveAll(part))
 }
 
 // Open gives the process's one engine, by Name. It stays open until the process

@@ -84,6 +84,8 @@ type Options struct {
 	MaxTokens  int // that the embedding model reads of a passage; 0 for any number
 	Retrievers map[string]retrieve.Retriever
 	Ks         []int // how many passages are looked at, rising
+	// Unclear lists the turns of a history whose speaker is not known; nil for none.
+	Unclear func(history []dataset.Turn) []string
 }
 
 // Audit looks at splits and documents, which may be nil.
@@ -185,8 +187,14 @@ func lookAtRows(s Split, known map[string]bool, o Options) Rows {
 	other := Finding{What: "questions that stand in the file before, with another answer"}
 	absent := Finding{What: "answers that are not in their gold passages: short ones word for word, long ones by most of their words"}
 	strange := Finding{What: "gold passages that are not among the documents"}
+	unclear := Finding{What: "turns of earlier dialogue whose speaker is neither a user nor an assistant, which no prompt can be made of"}
 	seen := map[string]int{}
 	for i, x := range s.Rows {
+		if o.Unclear != nil {
+			for _, turn := range o.Unclear(x.History) {
+				unclear.add(func() string { return at(s.File, x, "%s", turn) })
+			}
+		}
 		questions, answers = append(questions, o.Tokens(x.Question)), append(answers, o.Tokens(x.GoldAnswer))
 		if len(x.GoldDocs) == 0 {
 			r.WithoutGold++
@@ -212,7 +220,7 @@ func lookAtRows(s Split, known map[string]bool, o Options) Rows {
 		}
 	}
 	r.Questions, r.Answers, r.Passages = lengths(questions), lengths(answers), lengths(passages)
-	r.Findings = kept(repeated, other, absent, strange)
+	r.Findings = kept(unclear, repeated, other, absent, strange)
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ const maxLineBytes = 64 << 20
 // sound rows are returned beside it, for a caller that is told to go on
 // without the others. With any other error the rows are nil.
 func ReadExamples(ctx context.Context, path string) ([]Example, error) {
+	if err := isFolder(path, "a split as .jsonl, one example a line", "name a file of rows"); err != nil {
+		return nil, err
+	}
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".jsonl", ".json", ".ndjson":
 		return readFile(ctx, path, readExamples)
@@ -43,6 +47,9 @@ func ReadExamples(ctx context.Context, path string) ([]Example, error) {
 //
 // Errors are as in ReadExamples.
 func ReadDocuments(ctx context.Context, path string) ([]Document, error) {
+	if err := isFolder(path, "documents as .jsonl or .pkl", "name the file of documents, or make one of the texts in the folder with gorqa data docs"); err != nil {
+		return nil, err
+	}
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".jsonl", ".json", ".ndjson":
 		return readFile(ctx, path, readDocuments)
@@ -51,6 +58,19 @@ func ReadDocuments(ctx context.Context, path string) ([]Document, error) {
 	default:
 		return nil, Problem{File: path, Found: fmt.Sprintf("the extension %q", ext), Expected: "documents as .jsonl or .pkl", Do: "convert or rename the file"}
 	}
+}
+
+// isFolder is the problem of a folder in the place of a file, with the names of a few
+// files in it that may be meant; nil of anything else.
+func isFolder(path, expected, do string) error {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return nil
+	}
+	found := "a folder"
+	if names, err := filepath.Glob(filepath.Join(path, "*.jsonl")); err == nil && len(names) > 0 { // an error is of a pattern among the path's letters
+		found += " (with " + strings.Join(names[:min(len(names), 4)], ", ") + ")"
+	}
+	return Problem{File: path, Found: found, Expected: expected, Do: do}
 }
 
 // maxTurnsBytes bounds a file of one conversation.
