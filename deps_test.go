@@ -38,6 +38,7 @@ var (
 	tensorSide = [][]string{
 		{"gorqa/engine/cpu", "gorqa/engine/hostalloc", "gorqa/engine/world"},
 		{"gorqa/engine/xla"},
+		{"gorqa/engine/nccl"},
 		{"gorqa/tensor/device", "gorqa/tensor/nn"},
 		{"gorqa/tensor/tape"},
 		{"gorqa/tensor/arch/bert", "gorqa/tensor/arch/llama", "gorqa/tensor/arch/t5"},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gorqa/engine/nccl"
 	"gorqa/engine/world"
 )
 
@@ -82,4 +83,23 @@ func takeDevice(variant string, number int, w *world.World) error {
 		err = os.Setenv(deviceOrder, "PCI_BUS_ID")
 	}
 	return errors.Join(err, os.Setenv(visibleDevices, device))
+}
+
+// joinGPUs has the processes' GPUs exchange gradients by NCCL; nil where one has none, or
+// NCCL cannot do it, as a warning says then.
+func (r *run) joinGPUs() (*nccl.Comm, error) {
+	if r.world.Size() == 1 {
+		return nil, nil
+	}
+	onHost, err := r.world.Any(r.device.Native())
+	if onHost || err != nil {
+		return nil, err
+	}
+	c, err := nccl.Open(r.world, r.device.Engine, nccl.Library(r.device.Engine.Plugin()))
+	if err != nil {
+		r.show.Warn("NCCL: %v; gradients go by the hosts' memory, which is slower", err)
+		return nil, nil
+	}
+	r.show.Say("Gradients are summed between the GPUs by NCCL %d.%d.%d", c.Version/10000, c.Version/100%100, c.Version%100)
+	return c, nil
 }

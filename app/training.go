@@ -67,6 +67,9 @@ func (r *run) train(ctx context.Context, resume string) error {
 		}
 	}
 	loop := c.loop()
+	if loop.GPUs, err = r.joinGPUs(); err != nil {
+		return err
+	}
 	err = loop.Run(ctx, resume)
 	var stopped *train.Interrupted
 	if errors.As(err, &stopped) {

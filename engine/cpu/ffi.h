@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METADATA = 1, EXECUTING = 3, EXHAUSTED = 8 };
+enum { METADATA = 1, EXECUTING = 3, EXHAUSTED = 8, INTERNAL = 13 };
+
+// Kinds of values.
+enum { FFI_F32 = 11, FFI_BF16 = 16 };
 
 typedef struct {
     size_t size;
@@ -21,12 +24,22 @@ typedef struct {
     int code;
 } ffi_error;
 
+// The stream of a call, on a GPU.
+typedef struct {
+    size_t size;
+    void *extension;
+    void *context;
+    void *stream; // out
+} ffi_stream;
+
 typedef struct {
     size_t size;
     void *extension;
     ffi_version version;
     void *internal;
-    void *(*create_error)(ffi_error *error); // other functions follow
+    void *(*create_error)(ffi_error *error);
+    void *(*others[3])(void *args);
+    void *(*get_stream)(ffi_stream *stream); // other functions follow
 } ffi_api;
 
 typedef struct {

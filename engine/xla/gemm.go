@@ -1,37 +1,24 @@
+//go:build cgo
+
 package xla
 
 // Package cpu multiplies bf16 matrices faster than XLA's CPU backend does. go-xla
 // has no foreign calls, so the text of a program is changed before it is compiled.
-
-/*
-#include <stdlib.h>
-#include "pjrt.h"
-
-enum { MINOR = 115 }; // before it a handler was registered by other arguments
-
-// offer has the loaded plugin at path know a handler by name, and says whether it does.
-static int offer(const char *path, const char *name, void *handler) {
-	api *found = api_of(path);
-	return found && found->version.minor >= MINOR && add_handler(found, name, handler);
-}
-*/
-import "C"
 
 import (
 	"fmt"
 	"regexp"
 	"strconv"
 	"sync/atomic"
-	"unsafe"
 
 	"gorqa/engine/cpu"
 )
 
-// targets are the names of the calls for GEMM with a transposed and a plain
+// products are the names of the calls for GEMM with a transposed and a plain
 // second matrix, by the axis that is summed over in it.
-var targets = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
+var products = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
 
-// takesGEMM says whether the host's plugin knows the targets.
+// takesGEMM says whether the host's plugin knows them.
 var takesGEMM atomic.Bool
 
 // offerGEMM has the loaded plugin of the host know package cpu's calls, where
@@ -40,12 +27,8 @@ func offerGEMM(plugin string) {
 	if isa, err := cpu.ISAInUse(); err != nil || isa != cpu.AVX512BF16 {
 		return
 	}
-	path := C.CString(plugin)
-	defer C.free(unsafe.Pointer(path))
-	for axis, target := range targets {
-		name := C.CString(target)
-		defer C.free(unsafe.Pointer(name))
-		if C.offer(path, name, cpu.GEMMHandler(axis == "1")) != 1 {
+	for axis, target := range products {
+		if !offer(plugin, target, "Host", cpu.GEMMHandler(axis == "1")) {
 			return
 		}
 	}
@@ -80,6 +63,6 @@ func withGEMMCalls(program []byte) []byte {
 		return fmt.Appendf(nil, `"stablehlo.custom_call"(%s, %s) {
       call_target_name = "%s",
       api_version = 4 : i32
-    } : (%s, %s) -> tensor<%sx%sxbf16>`, part[1], part[2], targets[string(part[3])], x, part[6], part[4], part[7])
+    } : (%s, %s) -> tensor<%sx%sxbf16>`, part[1], part[2], products[string(part[3])], x, part[6], part[4], part[7])
 	})
 }

@@ -2,7 +2,10 @@
 
 package xla
 
-import "errors"
+import (
+	"errors"
+	"unsafe"
+)
 
 // Available says whether this program can load an engine.
 func Available() error {
@@ -17,3 +20,6 @@ func runAhead(string)             {}
 
 // PeakMemory is 0: nothing runs on a device.
 func (e *Engine) PeakMemory() int64 { return 0 }
+
+// Offer fails: there is no engine.
+func (e *Engine) Offer(string, unsafe.Pointer) error { return Available() }

@@ -103,20 +103,22 @@ typedef struct extension {
 	function *functions[3]; // of FFI
 } extension;
 
-enum { FFI = 5 };
+enum { FFI = 5, ADD_HANDLER = 2 };
 
-// add_handler has a plugin know a handler by name on the host, and says whether it does.
-static inline int add_handler(api *plugin, const char *name, void *handler) {
-	struct {
-		size_t size;
-		const char *name;
-		size_t name_size;
-		void *handler;
-		const char *platform;
-		size_t platform_size;
-		int traits;
-	} args = {sizeof args, name, strlen(name), handler, "Host", 4, 0};
+typedef struct {
+	size_t size;
+	const char *name;
+	size_t name_size;
+	void *handler;
+	const char *platform;
+	size_t platform_size;
+	int traits;
+} handler_args;
+
+// add_handler has a plugin know a handler by name on a platform, and says whether it does.
+static inline int add_handler(api *plugin, const char *name, const char *platform, void *handler) {
+	handler_args args = {sizeof args, name, strlen(name), handler, platform, strlen(platform), 0};
 	for (extension *e = plugin->extension; e; e = e->next)
-		if (e->type == FFI && e->size >= sizeof *e) return ok(plugin, e->functions[2](&args));
+		if (e->type == FFI && e->size >= sizeof *e) return ok(plugin, e->functions[ADD_HANDLER](&args));
 	return 0;
 }

@@ -33,6 +33,8 @@ type Engine struct {
 	mu      sync.Mutex
 	helpers map[string]*Func
 	once    sync.Map // of Once, by name
+
+	diverted bool // the plugin compiles by gorqaCompile
 }
 
 // Open loads a PJRT plugin, the file that wheel.Engine gives for a variant: "cpu",
@@ -76,7 +78,7 @@ func Open(variant, plugin string) (*Engine, error) {
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
 	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, isa: isa, helpers: map[string]*Func{}}
-	if divert(plugin) {
+	if e.diverted = divert(plugin); e.diverted {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
 			offerGEMM(plugin)
@@ -127,6 +129,9 @@ func (e *Engine) OnHost() bool { return e.onHost }
 
 // ISA is the set of instructions that kernels on the host take.
 func (e *Engine) ISA() cpu.ISA { return e.isa }
+
+// Plugin is the path of the plugin.
+func (e *Engine) Plugin() string { return e.plugin }
 
 // Describe names the platform and its version, for logs and doctor.
 func (e *Engine) Describe() string { return e.backend.Description() }

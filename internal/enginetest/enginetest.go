@@ -70,11 +70,10 @@ func standIn() (*xla.Engine, error) {
 // buildStandIn compiles the stand-in's source into a folder beside the CPU's plugin, named
 // by what it is compiled of and so that go-xla takes it for CUDA's, unless it is there.
 func buildStandIn(beside string) (plugin string, err error) {
-	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "gorqa/internal/enginetest").Output()
+	dir, err := here()
 	if err != nil {
-		return "", fmt.Errorf("finding the source of the stand-in for CUDA: %w", err)
+		return "", err
 	}
-	dir := strings.TrimSpace(string(here))
 	source := filepath.Join(dir, "testdata", "standin.c")
 	sum := sha256.New()
 	for _, name := range []string{source, filepath.Join(dir, "../../engine/cpu/ffi.h"), filepath.Join(dir, "../../engine/xla/pjrt.h")} {
@@ -96,11 +95,43 @@ func buildStandIn(beside string) (plugin string, err error) {
 		return "", err
 	}
 	made := filepath.Join(part, "plugin.so")
-	out, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), "-O2", "-shared", "-fPIC", "-o", made, source, "-ldl", "-lm").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("compiling the stand-in for CUDA: %w\n%s", err, out)
+	if err := compile(source, made, "-ldl", "-lm"); err != nil {
+		return "", err
 	}
 	return plugin, errors.Join(os.Rename(made, plugin), os.RemoveAll(part))
+}
+
+// NCCL compiles a library that stands in for NCCL between the processes of this machine,
+// over the memory of the stand-in's engines, and gives its path.
+func NCCL(t testing.TB) string {
+	t.Helper()
+	dir, err := here()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "libnccl-standin.so")
+	if err := compile(filepath.Join(dir, "testdata", "nccl.c"), path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// here is the folder of this package's source.
+func here() (string, error) {
+	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "gorqa/internal/enginetest").Output()
+	if err != nil {
+		return "", fmt.Errorf("finding the sources of the stand-ins: %w", err)
+	}
+	return strings.TrimSpace(string(dir)), nil
+}
+
+// compile makes a shared library of a file.
+func compile(source, library string, flags ...string) error {
+	args := append([]string{"-O2", "-shared", "-fPIC", "-o", library, source}, flags...)
+	if said, err := exec.Command(cmp.Or(os.Getenv("CC"), "cc"), args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling %s: %w\n%s", source, err, said)
+	}
+	return nil
 }
 
 // Open gives the process's one engine, by Name. It stays open until the process
@@ -172,25 +203,29 @@ func Walk[B any](t testing.TB, tp *tape.Tape, loss func(*tape.Tape, B) ([]*tape.
 // have so many label tokens.
 func Optimise[B any](t testing.TB, r *tape.Runner, loss func(*tape.Tape, B) ([]*tape.Value, error), batches []B, terms int, adam train.Adam, schedule schedule.Schedule) (losses, norms []float32) {
 	t.Helper()
-	job := &job{work: train.Work{Batches: train.MicroBatches(loss, batches), Terms: terms}}
+	job := &Job{Of: train.Work{Batches: train.MicroBatches(loss, batches), Terms: terms}, Each: func(s train.Step) {
+		losses, norms = append(losses, float32(s.Loss)), append(norms, float32(s.GradNorm))
+	}}
 	loop := train.Loop{Runner: r, Job: job, Adam: adam, Schedule: schedule}
 	if err := loop.Run(context.Background(), ""); err != nil {
 		t.Fatal(err)
 	}
-	return job.losses, job.norms
+	return losses, norms
 }
 
-// job is the same work in every step, neither scored nor saved.
-type job struct {
+// Job is the same work in every step, neither scored nor saved.
+type Job struct {
 	train.Job
-	work          train.Work
-	losses, norms []float32
+	Of   train.Work
+	Each func(train.Step) // is told of each step
 }
 
-func (j *job) Work(int) (train.Work, error) { return j.work, nil }
+// Work implements train.Job.
+func (j *Job) Work(int) (train.Work, error) { return j.Of, nil }
 
-func (j *job) Done(s train.Step) error {
-	j.losses, j.norms = append(j.losses, float32(s.Loss)), append(j.norms, float32(s.GradNorm))
+// Done implements train.Job.
+func (j *Job) Done(s train.Step) error {
+	j.Each(s)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"gorqa/engine/nccl"
 	"gorqa/engine/world"
 	"gorqa/tensor/tape"
 	"gorqa/tensor/train/schedule"
@@ -105,6 +106,7 @@ type Loop struct {
 	StopAfter int // a step of the schedule that the run ends with, 0 for the last
 
 	World     *world.World // the processes that share each step; nil for this one alone
+	GPUs      *nccl.Comm   // that exchange gradients among themselves; nil where these go by the host
 	ZeroStage int          // of ZeRO: 1 divides the optimiser's state over them, 2 the gradients, too
 
 	optimiser *Optimiser
@@ -227,7 +229,7 @@ func (l *Loop) take(number int, score float64) {
 // step does one optimiser step: gradients over its micro-batches, then the
 // update.
 func (l *Loop) step(number int) (Step, error) {
-	start, sent := time.Now(), l.World.Sent()
+	start, sent := time.Now(), l.World.Sent()+l.GPUs.Sent()
 	work, err := l.Job.Work(number)
 	if err != nil {
 		return Step{}, err
@@ -252,7 +254,7 @@ func (l *Loop) step(number int) (Step, error) {
 		return Step{}, err
 	}
 	norm, err := l.optimiser.Norm(work.Terms)
-	if err != nil {
+	if err := errors.Join(err, l.GPUs.Err()); err != nil {
 		return Step{}, fmt.Errorf("step %d: %w", number, err)
 	}
 	loss := sum / float64(work.Terms)
@@ -266,7 +268,7 @@ func (l *Loop) step(number int) (Step, error) {
 	done := Step{
 		Number: number, Epoch: work.Epoch, Loss: loss, Rate: rate, GradNorm: norm,
 		Terms: work.Terms, Tokens: work.Tokens, Rows: len(work.Rows), Took: time.Since(start),
-		Sent: l.World.Sent() - sent,
+		Sent: l.World.Sent() + l.GPUs.Sent() - sent,
 	}
 	done.Waited, done.Summing = l.overlap.times()
 	return done, nil

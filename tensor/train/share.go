@@ -52,7 +52,7 @@ func blocks(params []*tape.Param, in func(*tape.Param) bool) (list []block) {
 func (l *Loop) newOverlap() *overlap {
 	var o *overlap
 	switch {
-	case l.World.Size() == 1:
+	case l.World.Size() == 1, l.GPUs != nil:
 		return nil
 	case l.optimiser.zero != nil:
 		o = l.optimiser.zero.overlap()
@@ -71,7 +71,7 @@ func (l *Loop) sums() *overlap {
 		if values, there := l.host[q]; there {
 			return values, nil
 		}
-		values, err := gradientOf(l.Runner, q)
+		values, err := l.gradientOf(q)
 		if err == nil && !l.Runner.Device.Native {
 			l.host[q] = values
 		}
@@ -104,6 +104,9 @@ func (l *Loop) sums() *overlap {
 // its part. One without rows, or in stage 2, where each micro-batch has its own sums, one
 // with fewer than another, takes part in those of the others.
 func (l *Loop) sumGradients() error {
+	if l.GPUs != nil {
+		return l.sumOnGPUs()
+	}
 	o := l.overlap
 	if o == nil {
 		return nil
@@ -135,15 +138,48 @@ func (l *Loop) sumGradients() error {
 	return nil
 }
 
-// gradientOf is a weight's gradient on the host: its memory there, or a copy of what a
-// device holds; zeros where there is none yet.
-func gradientOf(r *tape.Runner, q *tape.Param) (values []float32, err error) {
-	if q.Grad == nil {
-		if q.Grad, err = xla.Fill(r.Engine, func([]float32) error { return nil }, q.Dims...); err != nil {
-			return nil, err
+// sumOnGPUs sums up gradients where they are, those of a layer by one call.
+func (l *Loop) sumOnGPUs() error {
+	if err := l.World.Barrier(); err != nil { // NCCL would wait for ever for who does not come
+		return err
+	}
+	for _, group := range groups(l.Runner.Params.All()) {
+		each := make([]*tensors.Tensor, len(group))
+		for i, q := range group {
+			if err := l.zeros(q); err != nil {
+				return err
+			}
+			each[i] = q.Grad
+		}
+		sums, err := l.GPUs.AllReduce(each...)
+		if err != nil {
+			return err
+		}
+		for i, q := range group {
+			q.Grad = sums[i]
+		}
+		if err := xla.Free(each...); err != nil {
+			return err
 		}
 	}
-	if r.Device.Native {
+	return nil
+}
+
+// zeros sets a gradient that there is none of yet.
+func (l *Loop) zeros(q *tape.Param) (err error) {
+	if q.Grad == nil {
+		q.Grad, err = xla.Fill(l.Runner.Engine, func([]float32) error { return nil }, q.Dims...)
+	}
+	return err
+}
+
+// gradientOf is a weight's gradient on the host: its memory there, or a copy of what a
+// device holds; zeros where there is none yet.
+func (l *Loop) gradientOf(q *tape.Param) (values []float32, err error) {
+	if err := l.zeros(q); err != nil {
+		return nil, err
+	}
+	if l.Runner.Device.Native {
 		return xla.Memory[float32](q.Grad)
 	}
 	return xla.ToHost[float32](q.Grad)

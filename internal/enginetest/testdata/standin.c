@@ -1,7 +1,8 @@
 // A PJRT plugin that stands in for CUDA's on a machine without a GPU: the CPU's,
 // under a name that go-xla takes for CUDA's. It leaves out CUDA's options, and has
 // plain code for the two calls of cuDNN's attention that go-xla makes, over one
-// causal row, with operands and layouts as jax gives them to cuDNN.
+// causal row, with operands and layouts as jax gives them to cuDNN. Handlers of foreign
+// calls for CUDA it gives a stream, which the CPU's has not.
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "../../../engine/xla/pjrt.h"
 
 static api *cpu; // the CPU's plugin
-static function *create, *compile, *execute;
+static function *create, *compile, *execute, *add_for_host;
 
 static void *create_without_options(void *p) {
 	struct { size_t size; void *extension, *options; size_t count; } *args = p;
@@ -172,6 +173,42 @@ static void *execute_in_turn(void *p) {
 	return NULL;
 }
 
+// Handlers for CUDA, each behind a function of its own, since a frame does not say whose it is.
+enum { CUDA_HANDLERS = 4 };
+static void *(*cuda_handlers[CUDA_HANDLERS])(ffi_frame *);
+
+static void *stream_of_standin(ffi_stream *s) {
+	s->stream = &cuda_handlers;
+	return NULL;
+}
+
+static void *with_stream(ffi_frame *f, int i) {
+	ffi_api changed = *f->api;
+	changed.get_stream = stream_of_standin;
+	const ffi_api *own = f->api;
+	f->api = &changed;
+	void *error = cuda_handlers[i](f);
+	f->api = own;
+	return error;
+}
+
+static void *cuda_0(ffi_frame *f) { return with_stream(f, 0); }
+static void *cuda_1(ffi_frame *f) { return with_stream(f, 1); }
+static void *cuda_2(ffi_frame *f) { return with_stream(f, 2); }
+static void *cuda_3(ffi_frame *f) { return with_stream(f, 3); }
+
+static void *add_for_cuda(void *p) {
+	static int count;
+	void *(*behind[CUDA_HANDLERS])(ffi_frame *) = {cuda_0, cuda_1, cuda_2, cuda_3};
+	handler_args *args = p, host = *args;
+	if (args->platform_size != 4 || memcmp(args->platform, "CUDA", 4)) return add_for_host(p);
+	if (count == CUDA_HANDLERS) abort();
+	memcpy(&cuda_handlers[count], &args->handler, sizeof args->handler);
+	memcpy(&host.handler, &behind[count++], sizeof host.handler);
+	host.platform = "Host";
+	return add_for_host(&host);
+}
+
 // GORQA_STANDIN_FOR is the CPU's plugin.
 api *GetPjrtApi(void) {
 	static api *plugin;
@@ -185,6 +222,8 @@ api *GetPjrtApi(void) {
 	create = plugin->functions[CLIENT_CREATE], compile = plugin->functions[CLIENT_COMPILE];
 	plugin->functions[CLIENT_CREATE] = create_without_options;
 	plugin->functions[CLIENT_COMPILE] = compile_known;
-	if (!add_handler(plugin, "__cudnn$fmhaSoftmax", forward) || !add_handler(plugin, "__cudnn$fmhaSoftmaxBackward", backward)) abort();
+	if (!add_handler(plugin, "__cudnn$fmhaSoftmax", "Host", forward) || !add_handler(plugin, "__cudnn$fmhaSoftmaxBackward", "Host", backward)) abort();
+	for (extension *e = plugin->extension; e; e = e->next)
+		if (e->type == FFI) add_for_host = e->functions[ADD_HANDLER], e->functions[ADD_HANDLER] = add_for_cuda;
 	return plugin;
 }
