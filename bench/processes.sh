@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Two processes of one thread against one of two: SmolLM2-135M on Faire, 20 steps in bf16,
 # then four steps each with ZeRO 1 and 2, and their memory beside the formula, then ten in f32
-# with clipping, stages 0, 1 and 2, in as many micro-batches as rows pack into. A run that has
+# with clipping, stages 0, 1 and 2, in as many micro-batches as rows pack into, then six steps
+# on four processes, two to a core, for the model of communication. A run that has
 # ended is not done again: it begins anew with an empty folder.
 #
 #   make build-mpi && bench/processes.sh [folder, runs/processes unless given]
@@ -16,6 +17,7 @@ train() { # name, processes, arguments
 	rm -rf "${out:?}/$name"
 	local start=(taskset -c 0,1)
 	[ "$n" = 1 ] || start=(mpirun -n "$n" --bind-to core)
+	[ "$n" != 4 ] || start=(taskset -c 0,1 mpirun -n 4 --oversubscribe --bind-to none)
 	if [ "$n" != 1 ] && [ "$(id -u)" = 0 ]; then start+=(--allow-run-as-root); fi
 	"${start[@]}" bin/gorqa train sft --config examples/sft-faire.yaml --do_eval false --test_on_start false --test_file "" \
 		--save_strategy no --on_overflow skip --report_to none --logging_steps 1 --log_all_ranks true --output_dir "$out/$name" "$@" >"$out/$name.log" 2>&1 ||
@@ -31,6 +33,7 @@ for stage in 0 1 2; do
 	train "f32-$stage" 2 --max_steps 10 --max_seq_length 256 --per_device_train_batch_size 1 --gradient_accumulation_steps 4 \
 		--bf16 false --max_grad_norm 0.5 --zero_stage "$stage"
 done
+train four 4 --max_steps 6 --max_seq_length 256 --per_device_train_batch_size 1
 python3 - "$out" <<'END'
 import json, struct, sys
 out = sys.argv[1]
@@ -45,6 +48,12 @@ for name in ["two", "zero-1", "zero-2"]:
     run = steps(name)[1:]
     mean = lambda key: sum(s[key] for s in run) / len(run)
     print(f"{name}: {mean('comm_sent_gb'):.4f} GB sent a step, sums {mean('comm_seconds'):.3f} s, waited for {mean('comm_wait_seconds'):.3f} s: {100 * (1 - mean('comm_wait_seconds') / mean('comm_seconds')):.0f} % hidden")
+# Alpha and the wait for others are left out: what is sent over what two processes reach.
+mean = lambda run, key: sum(s[key] for s in run[1:]) / len(run[1:])
+four, speed = steps("four"), mean(two, "comm_sent_gb") / mean(two, "comm_seconds")
+sent, took = mean(four, "comm_sent_gb"), mean(four, "comm_seconds")
+print(f"four: {sent:.4f} GB sent a step, formula {8 * 0.134515008 * 3 / 4:.4f}; sums {took:.3f} s, model {sent / speed:.3f} s at the {speed:.2f} GB/s of two, "
+      f"{100 * (1 - mean(four, 'comm_wait_seconds') / took):.0f} % hidden; losses differ from one process by {100 * max(abs(a['loss'] / b['loss'] - 1) for a, b in zip(four, one)):.3f} % at most")
 for stage, each in [(1, 13), (2, 9)]:
     formula, peak = 0.1345 * each + 0.45 + 0.048, [s[-1]["memory_gb"] for s in (steps(f"zero-{stage}"), steps(f"zero-{stage}/rank-1"))]
     print(f"ZeRO {stage}: " + ", ".join(f"{p:.2f} GB ({100 * (p / formula - 1):+.0f} %)" for p in peak) + f"; formula {formula:.2f} (15 % allowed)")
