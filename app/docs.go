@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gorqa/config"
 	"gorqa/files/modelfile"
@@ -39,9 +40,9 @@ func Docs(ctx context.Context, c config.Docs, s Streams) (err error) {
 		return err
 	}
 	p := passages{opt: opt, at: map[string]int{}}
-	progress := show.Progress()
-	read, err := document.Read(ctx, c.Paths, document.DefaultLimits(), func(done, total int) { progress.Set("Files", done, total) }, p.add)
-	progress.End()
+	progress, end := readingFiles(show)
+	read, err := document.Read(ctx, c.Paths, document.DefaultLimits(), progress, p.add)
+	end()
 	if err := errors.Join(err, failed()); err != nil {
 		return err
 	}
@@ -62,6 +63,21 @@ func Docs(ctx context.Context, c config.Docs, s Streams) (err error) {
 		return nil
 	}
 	return fmt.Errorf("%w (--on_bad_files skip: that is no failure)", bad)
+}
+
+// slowFile is how long a file is read before it is named.
+const slowFile = 3 * time.Second
+
+// readingFiles shows how far the files are read, and names one that takes long.
+func readingFiles(show *report.Run) (progress func(next string, done, total int), end func()) {
+	shown, slow := show.Progress(), time.NewTimer(0)
+	progress = func(next string, done, total int) {
+		shown.Set("Files", done, total)
+		if slow.Stop(); next != "" {
+			slow = time.AfterFunc(slowFile, func() { show.Say("Reading %s, which takes a while", next) })
+		}
+	}
+	return progress, func() { slow.Stop(); shown.End() }
 }
 
 // chunkOptions says how passages are cut: by the tokens of the embedding model, or

@@ -130,14 +130,31 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /{$}", s.page)
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, &apiError{http.StatusNotFound, "invalid_request_error", "", "unknown_url", fmt.Sprintf("%s %s is not served; expected POST /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/rerank, or GET /v1/models", r.Method, r.URL.Path)})
-	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notServed(mux, w, r) })
 	foreign := http.NewCrossOriginProtection() // another site's page, in the browser of one who may ask
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, &apiError{http.StatusForbidden, "invalid_request_error", "", "cross_origin", "a browser sent this for a page of another site; ask from the page at /, or from a program"})
 	}))
 	return s.counted(foreign.Handler(mux))
+}
+
+// notServed answers a request that no other pattern takes: its path has other methods, or
+// there is none such.
+func notServed(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeError(w, &apiError{http.StatusMethodNotAllowed, "invalid_request_error", "", "method_not_allowed", fmt.Sprintf("%s found for %s; %s expected", r.Method, r.URL.Path, strings.Join(allowed, " or "))})
+		return
+	}
+	writeError(w, &apiError{http.StatusNotFound, "invalid_request_error", "", "unknown_url", fmt.Sprintf("%s %s is not served; expected POST /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/rerank, or GET /v1/models", r.Method, r.URL.Path)})
 }
 
 // admit looks at the key and whether anything is still begun.
@@ -161,7 +178,7 @@ func (s *Server) counted(next http.Handler) http.Handler {
 		c := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(c, r)
 		path := r.Pattern
-		if path == "" {
+		if path == "" || path == "/" {
 			path = "other"
 		}
 		s.metrics.requests.WithLabelValues(path, strconv.Itoa(c.status)).Inc()

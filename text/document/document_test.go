@@ -263,3 +263,31 @@ func TestHTMLWithoutAnEncodingIsUTF8(t *testing.T) {
 		t.Errorf("%v: %+v", err, files)
 	}
 }
+
+// What cannot be a PDF is told without starting PDFium, which takes seconds; a file is
+// named before it is read.
+func TestWhatIsNoPDFIsToldAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.md"), "# A\nText.")
+	write(t, filepath.Join(dir, "b.pdf"), "<html>not found</html>")
+	var next []string
+	s, err := Read(t.Context(), []string{dir}, DefaultLimits(), func(name string, done, total int) {
+		if total != 2 || done != len(next) {
+			t.Errorf("%s: %d of %d", name, done, total)
+		}
+		next = append(next, filepath.Base(name))
+	}, func(File) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a.md", "b.pdf", "."}, next); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if len(s.Problems) != 1 || !strings.Contains(s.Problems[0].Error(), "b.pdf: no PDF header") {
+		t.Errorf("%v", s.Problems)
+	}
+	var reader pdfReader
+	if _, err := reader.read(t.Context(), "x.pdf", []byte("no")); err == nil || reader.cache != nil {
+		t.Errorf("%v; PDFium started: %t", err, reader.cache != nil)
+	}
+}

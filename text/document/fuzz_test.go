@@ -19,7 +19,7 @@ func fuzz(f *testing.F, format string, seeds ...string) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		limits := Limits{FileBytes: 1 << 20, ArchiveBytes: 4 << 20, Entries: 100, Depth: 2, Files: 10}
-		r := &reader{limits: limits, progress: func(int, int) {}, summary: Summary{LeftOut: map[string]int{}}}
+		r := &reader{limits: limits, progress: func(string, int, int) {}, summary: Summary{LeftOut: map[string]int{}}}
 		r.each = func(f File) error {
 			docs, err := Chunk(f, ChunkOptions{Size: 50, Overlap: 5, MaxTokens: 100, Tokens: words})
 			for _, d := range docs {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ func (p *pdfReader) close(ctx context.Context) error {
 
 // read reads the text of all pages, and the outline as headings.
 func (p *pdfReader) read(ctx context.Context, source string, data []byte) (_ File, err error) {
+	if !bytes.Contains(data[:min(len(data), 1024)], []byte("%PDF-")) { // told at once: PDFium takes seconds to start
+		return File{}, problem(source, "no PDF header (%PDF-) among the first 1,024 bytes", "a whole PDF file", "make or copy it again")
+	}
 	if p.cache == nil {
 		p.cache = wazero.NewCompilationCache()
 	}

@@ -33,20 +33,20 @@ type reader struct {
 	pdf      pdfReader
 	summary  Summary
 	each     func(File) error
-	progress func(done, total int)
+	progress func(next string, done, total int)
 	done     int
 	total    int
 }
 
 // Read reads all files of paths, which are files, folders and archives, and hands
 // each text over. What cannot be read is in the summary; an error is one of each, or
-// the end of ctx. progress may be nil.
-func Read(ctx context.Context, paths []string, limits Limits, progress func(done, total int), each func(File) error) (_ *Summary, err error) {
+// the end of ctx. progress is told which file is read next, "" for none; it may be nil.
+func Read(ctx context.Context, paths []string, limits Limits, progress func(next string, done, total int), each func(File) error) (_ *Summary, err error) {
 	if err := limits.Validate(); err != nil {
 		return nil, err
 	}
 	if progress == nil {
-		progress = func(int, int) {}
+		progress = func(string, int, int) {}
 	}
 	r := &reader{limits: limits, each: each, progress: progress, summary: Summary{LeftOut: map[string]int{}}}
 	defer func() { err = errors.Join(err, r.pdf.close(context.WithoutCancel(ctx))) }()
@@ -69,17 +69,17 @@ func Read(ctx context.Context, paths []string, limits Limits, progress func(done
 		return nil, fmt.Errorf("%d files found; expected at most %d; give fewer at a time", len(files), limits.Files)
 	}
 	r.total = len(files)
-	r.progress(0, r.total)
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		r.progress(f, r.done, r.total)
 		if err := r.file(ctx, f, named[f]); err != nil {
 			return nil, err
 		}
 		r.done++
-		r.progress(r.done, r.total)
 	}
+	r.progress("", r.done, r.total)
 	return &r.summary, nil
 }
 
@@ -237,8 +237,8 @@ func (r *reader) zip(ctx context.Context, source string, data []byte, a *archive
 			return err
 		}
 		r.done++
-		r.progress(r.done, r.total)
 		name := source + "/" + cleanName(f.Name)
+		r.progress(name, r.done, r.total)
 		if formats[extensionOf(name)] == "" {
 			r.summary.LeftOut[extensionOf(name)]++
 			continue

@@ -110,7 +110,8 @@ func (p Prediction) place() string {
 }
 
 // Metrics are the keys of Prediction.Scores that both sides of some pair have,
-// in the order of Report.Table, others behind.
+// in the order of Report.Table, others behind. As there, LikelyRecall is left out, the
+// original's sum of two that are among them, which is no share: it goes up to 2.
 func Metrics(pairs []Pair) []Metric {
 	there := map[Metric]bool{}
 	for _, p := range pairs {
@@ -120,6 +121,7 @@ func Metrics(pairs []Pair) []Metric {
 			}
 		}
 	}
+	delete(there, LikelyRecall)
 	var names []Metric
 	for _, l := range slices.Concat(retrievalMetrics, answerMetrics, []listed{abstentionMetric, judgeMetric}) {
 		if there[l.metric] {
