@@ -32,6 +32,18 @@ func DefaultAdam() Adam {
 	return Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, MaxGradNorm: 1, Tables: 1}
 }
 
+// check says why moments in 8 bits cannot be had: on a device that does not compute in the
+// host's memory, or divided over processes.
+func (a Adam) check(native bool, device string, zeroStage int) error {
+	switch {
+	case a.EightBit && zeroStage > 0:
+		return fmt.Errorf("zero_stage %d with moments in 8 bits: their blocks are not divided over processes; --zero_stage 0 or --optim adamw_torch expected", zeroStage)
+	case a.EightBit && !native:
+		return fmt.Errorf("moments in 8 bits with %s: they are moved in the host's memory only; --optim adamw_torch expected", device)
+	}
+	return nil
+}
+
 // Optimiser updates the trained weights: on the host in place, elsewhere by graphs,
 // a few at a time so that never more than those are held twice.
 type Optimiser struct {
@@ -54,8 +66,8 @@ func newDivided(a Adam, r *tape.Runner, w *world.World, stage int) (*Optimiser, 
 	if stage == 0 || w.Size() == 1 {
 		return NewOptimiser(a, r)
 	}
-	if a.EightBit {
-		return nil, fmt.Errorf("zero_stage %d with moments in 8 bits: their blocks are not divided over processes; --zero_stage 0 or --optim adamw_torch expected", stage)
+	if err := a.check(true, "", stage); err != nil {
+		return nil, err
 	}
 	z, err := newZero(w, r, stage)
 	return &Optimiser{adam: a, engine: r.Engine, params: r.Params, zero: z}, err
@@ -63,8 +75,8 @@ func newDivided(a Adam, r *tape.Runner, w *world.World, stage int) (*Optimiser, 
 
 // NewOptimiser makes an optimiser of a runner's weights with empty moments.
 func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
-	if a.EightBit && !r.Device.Native {
-		return nil, fmt.Errorf("moments in 8 bits with %s: they are moved in the host's memory only; --optim adamw_torch expected", r.Engine.Describe())
+	if err := a.check(r.Device.Native, r.Engine.Describe(), 0); err != nil {
+		return nil, err
 	}
 	o := &Optimiser{adam: a, engine: r.Engine, params: r.Params, moments: map[string]*moment{}}
 	for _, q := range r.Params.All() {
@@ -172,22 +184,16 @@ func (o *Optimiser) step(rate, scale float64) cpu.AdamWStep {
 }
 
 // updateInPlace moves a weight in the host's memory.
-func (o *Optimiser) updateInPlace(q *tape.Param, step cpu.AdamWStep) (err error) {
-	m := o.moments[q.Name]
-	if m.meanMax != nil {
-		return m.update(q, step)
+func (o *Optimiser) updateInPlace(q *tape.Param, step cpu.AdamWStep) error {
+	by, err := o.moments[q.Name].kernels(step)
+	grad, gradErr := xla.Memory[float32](q.Grad)
+	if err := errors.Join(err, gradErr); err != nil {
+		return err
 	}
-	var memory [3][]float32
-	for i, t := range []*tensors.Tensor{m.mean, m.square, q.Grad} {
-		if memory[i], err = xla.Memory[float32](t); err != nil {
-			return err
-		}
-	}
-	mean, square, grad := memory[0], memory[1], memory[2]
 	if q.Low != nil {
-		err = q.Split(func(w cpu.SplitWeight) error { return cpu.AdamWSplit(step, w, mean, square, grad) })
+		err = q.Split(func(w cpu.SplitWeight) error { return by.split(w, grad) })
 	} else {
-		err = xla.View(q.Compute, func(w []float32) error { return cpu.AdamW(step, w, mean, square, grad) })
+		err = xla.View(q.Compute, func(w []float32) error { return by.whole(w, grad) })
 	}
 	err = errors.Join(err, xla.Free(q.Grad))
 	q.Grad = nil

@@ -31,27 +31,32 @@ func zeros[T xla.Number](e *xla.Engine, t **tensors.Tensor, dims ...int) (err er
 	return err
 }
 
-// update moves a weight whose moments are in 8 bits, in the host's memory.
-func (m *moment) update(q *tape.Param, step cpu.AdamWStep) error {
+// kernels move a weight in the host's memory by its gradient, one held whole or split.
+type kernels struct {
+	whole func(w, grad []float32) error
+	split func(w cpu.SplitWeight, grad []float32) error
+}
+
+// kernels are those of the moments' format, for a step.
+func (m *moment) kernels(step cpu.AdamWStep) (kernels, error) {
+	if m.meanMax == nil {
+		mean, err := xla.Memory[float32](m.mean)
+		square, err2 := xla.Memory[float32](m.square)
+		return kernels{
+			func(w, grad []float32) error { return cpu.AdamW(step, w, mean, square, grad) },
+			func(w cpu.SplitWeight, grad []float32) error { return cpu.AdamWSplit(step, w, mean, square, grad) },
+		}, errors.Join(err, err2)
+	}
 	var c cpu.Moments8
-	var errs [5]error
+	var errs [4]error
 	c.Mean, errs[0] = xla.Memory[uint8](m.mean)
 	c.Square, errs[1] = xla.Memory[uint8](m.square)
 	c.MeanMax, errs[2] = xla.Memory[float32](m.meanMax)
 	c.SquareMax, errs[3] = xla.Memory[float32](m.squareMax)
-	grad, err := xla.Memory[float32](q.Grad)
-	errs[4] = err
-	if err := errors.Join(errs[:]...); err != nil {
-		return err
-	}
-	if q.Low != nil {
-		err = q.Split(func(w cpu.SplitWeight) error { return cpu.AdamW8Split(step, w, c, grad) })
-	} else {
-		err = xla.View(q.Compute, func(w []float32) error { return cpu.AdamW8(step, w, c, grad) })
-	}
-	err = errors.Join(err, xla.Free(q.Grad))
-	q.Grad = nil
-	return err
+	return kernels{
+		func(w, grad []float32) error { return cpu.AdamW8(step, w, c, grad) },
+		func(w cpu.SplitWeight, grad []float32) error { return cpu.AdamW8Split(step, w, c, grad) },
+	}, errors.Join(errs[:]...)
 }
 
 // momentPart is one tensor of a weight's moments, under its name in a checkpoint: those in 8 bits
