@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 // Rows are paired by what was asked, wherever they stand in the files.
 func TestRowsArePairedByWhatWasAsked(t *testing.T) {
 	row := func(n int, question string, history ...string) evaluate.Prediction {
-		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: evaluate.Scores{"f1_ans": 1, evaluate.Metric(fmt.Sprint("own", n)): 1, "a": 1}}
+		p := evaluate.Prediction{Row: n, Context: evaluate.Gold, Question: question, Scores: evaluate.Scores{"f1_ans": 1, evaluate.Metric(fmt.Sprint("own", n)): 1, "a": 1, "likely_recall4": 1, "likely_recall": 2}}
 		for _, m := range history {
 			p.History = append(p.History, dataset.Turn{Speaker: "USER", Message: m})
 		}
