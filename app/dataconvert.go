@@ -91,7 +91,9 @@ func readConverted(ctx context.Context, path string, opt convert.Options, skip b
 	set, err = convert.Read(ctx, path, opt)
 	bad, isBad := errors.AsType[*dataset.BadData](err)
 	switch {
-	case isBad && skip && set != nil && len(set.Rows) > 0:
+	case isBad && (set == nil || len(set.Rows) == 0): // nothing would be left
+		return nil, "", err
+	case isBad && skip:
 		return set, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	case isBad:
 		return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)

@@ -258,6 +258,8 @@ func readCounted(ctx context.Context, path string, skip bool) (examples []datase
 		return examples, 0, "", err
 	case skip && len(examples) > 0:
 		return examples, bad.BadRows, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
+	case len(examples) == 0:
+		return nil, 0, "", err
 	}
 	return nil, 0, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"gorqa/files/modelfile"
 	"gorqa/qa"
 	"gorqa/text/dataset"
 	"gorqa/text/evaluate"
@@ -277,30 +277,11 @@ func read(r *http.Request, to any) error {
 			return &apiError{http.StatusRequestEntityTooLarge, "invalid_request_error", "", "too_large", fmt.Sprintf("the request is longer than %d bytes; send less", maxBody)}
 		case errors.As(err, &typed):
 			field := strings.TrimPrefix(typed.Field, "sampling.") // of a struct that stands in others
-			return badRequest(field, "%s: %s found; %s expected", cmp.Or(field, "the request"), typed.Value, inJSON(typed.Type))
+			return badRequest(field, "%s: %s found; %s expected", cmp.Or(field, "the request"), typed.Value, modelfile.JSONType(typed.Type))
 		}
 		return badRequest("", "the request is no JSON object: %v", err)
 	}
 	return nil
-}
-
-// inJSON is what a type is called in JSON.
-func inJSON(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return inJSON(t.Elem())
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	}
-	return "a text"
 }
 
 func (s *Server) feedback(w http.ResponseWriter, r *http.Request) error {

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // Names of the matrices that a model reads words with and answers with.
@@ -49,7 +51,7 @@ type kind struct {
 
 func kindOf(config []byte) (k kind, err error) {
 	if err := json.Unmarshal(config, &k); err != nil {
-		return k, fmt.Errorf("%s: %w", configName, err)
+		return k, fmt.Errorf("%s: %w", configName, modelfile.JSONError(err))
 	}
 	return k, nil
 }

@@ -49,7 +49,7 @@ func readPredictions(name string, r io.Reader) ([]Prediction, error) {
 			err = errors.New("no context or scores")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa or LocalRQA's evaluation of answers wrote; evaluate the model again", name, row, err)
+			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa or LocalRQA's evaluation of answers wrote; evaluate the model again", name, row, modelfile.JSONError(err))
 		}
 		predictions = append(predictions, p.Prediction)
 	}

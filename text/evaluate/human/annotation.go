@@ -130,7 +130,7 @@ func parse(name string, text []byte) (all []Annotation, err error) {
 			err = errors.New("no session, rater or context")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; an annotation of gorqa review expected", name, number, err)
+			return nil, fmt.Errorf("%s:%d: %w; an annotation of gorqa review expected", name, number, modelfile.JSONError(err))
 		}
 		all = append(all, a)
 	}
