@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Two processes of one thread against one of two: SmolLM2-135M on Faire, 20 steps in bf16,
-# then four steps each with ZeRO 1 and 2, and their memory beside the formula, then ten in f32
-# with clipping, stages 0, 1 and 2, in as many micro-batches as rows pack into, then six steps
-# on four processes, two to a core, for the model of communication. A run that has
+# then four steps each with ZeRO 1 and 2, and their memory beside the formula, then six steps
+# on four processes, two to a core, for the model of communication, then ten in f32 with
+# clipping, stages 0, 1 and 2, in as many micro-batches as rows pack into. A run that has
 # ended is not done again: it begins anew with an empty folder.
 #
 #   make build-mpi && bench/processes.sh [folder, runs/processes unless given]
@@ -29,11 +29,11 @@ train two 2 --max_steps 20 --max_seq_length 256 --per_device_train_batch_size 2
 for stage in 1 2; do
 	train "zero-$stage" 2 --max_steps 4 --max_seq_length 256 --per_device_train_batch_size 2 --zero_stage "$stage"
 done
+train four 4 --max_steps 6 --max_seq_length 256 --per_device_train_batch_size 1
 for stage in 0 1 2; do
 	train "f32-$stage" 2 --max_steps 10 --max_seq_length 256 --per_device_train_batch_size 1 --gradient_accumulation_steps 4 \
 		--bf16 false --max_grad_norm 0.5 --zero_stage "$stage"
 done
-train four 4 --max_steps 6 --max_seq_length 256 --per_device_train_batch_size 1
 python3 - "$out" <<'END'
 import json, struct, sys
 out = sys.argv[1]

@@ -214,7 +214,8 @@ func (c *Comm) look() {
 	for {
 		time.Sleep(time.Second)
 		if err := state(); err != nil {
-			c.failed.Store(&err)
+			c.failed.Store(&err) // first: who waits on the device goes on then
+			end()
 			return
 		}
 	}

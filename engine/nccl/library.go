@@ -45,8 +45,7 @@ func join(id []byte, size, rank int) error {
 	})
 }
 
-// state is the error that something on its way has met, after which nothing is exchanged any
-// more.
+// state is the error that something on its way has met.
 func state() error { return called(func(text *C.char) C.int { return C.nccl_state(text) }) }
 
 // end has what waits for other processes end, and all calls from now on fail.

@@ -104,8 +104,7 @@ int nccl_state(char *text) {
     if (!c) return 0;
     int failed = nccl.state(c, &code);
     if (!failed) failed = code;
-    if (said("NCCL", failed, text)) nccl_end();
-    return failed;
+    return said("NCCL", failed, text);
 }
 
 static size_t values(const ffi_buffer *b) {

@@ -9,7 +9,7 @@ enum { NCCL_TEXT = 512 };
 int nccl_load(const char *path, int *version, char *text);
 int nccl_new_id(char *id, char *text);
 int nccl_join(const char *id, int size, int rank, char *text); // waits for all
-int nccl_state(char *text);                                    // ends the communicator where something failed
+int nccl_state(char *text);
 void nccl_end(void);                                            // what waits for others ends, too
 
 // What foreign calls do.
