@@ -32,8 +32,7 @@ const MaxISA = "GORQA_MAX_ISA"
 // ISA is a set of instructions. Each has all that those before it have.
 type ISA int
 
-// The sets. AMX has no kernels of its own: it says that the engine's products are left
-// to oneDNN, inside XLA, and the rest is AVX512BF16's.
+// The sets. AMX multiplies matrices of bf16 by tiles, and is AVX512BF16 in all else.
 const (
 	Plain ISA = iota
 	AVX2

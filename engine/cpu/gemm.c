@@ -8,6 +8,7 @@
 #include "isa.h"
 #include "kernels.h"
 #include "threads.h"
+#include "tiles.h"
 
 // SMALL is how many products of two numbers one worker does as fast.
 #define SMALL (1 << 18)
@@ -62,8 +63,9 @@ static int multiply(const kernels *k, gemm g) {
 }
 
 int gemm_bf16(gemm g) {
+    const kernels *k = kernels_for(1);
     g.bf16 = 1;
-    return multiply(kernels_for(1), g);
+    return k->tiles_block ? tiles_gemm(g) : multiply(k, g);
 }
 
 int weight_grad_gemm(gemm g) {
@@ -72,6 +74,10 @@ int weight_grad_gemm(gemm g) {
     static char *packed;
     static size_t room;
     const kernels *k = kernels_for(g.bf16);
+    if (k->tiles_block) {
+        g.columns = g.m;
+        return tiles_gemm(g);
+    }
     const long rows = k->gemm_rows, most = MOST_TILES * rows, m = g.m;
     const size_t need = 4 * (size_t)upwards(g.k, k->gemm_step) * upwards(m < most ? m : most, rows) * rows;
     pthread_mutex_lock(&one);

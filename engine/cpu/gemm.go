@@ -31,7 +31,7 @@ func GEMMHandler(transB bool) unsafe.Pointer {
 }
 
 // GEMM sets y [m, n] to x·wᵀ for x [m, k] and w [n, k] if transB, else to x·w for
-// w [k, n], at nearly the rate of the processor's registers (VDPBF16PS). k is even.
+// w [k, n], by VDPBF16PS, or by AMX's tiles (TDPBF16PS). k is even.
 func GEMM(y, x, w []bfloat16.BFloat16, m, k, n int, transB bool) error {
 	if m < 1 || k < 2 || n < 1 || k%2 != 0 || len(x) != m*k || len(w) != n*k || len(y) != m*n {
 		return fmt.Errorf("GEMM: %d by %d values to %d x %d over %d", len(x), len(w), m, n, k)

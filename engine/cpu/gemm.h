@@ -32,7 +32,7 @@ typedef struct {
 // panel, while one panel after the other passes by them; and how many tiles are packed together.
 enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10, GEMM_PACKED = 16 };
 
-// gemm_bf16 sets g.y. Only the set avx512bf16 has it, and k is even. It gives -1 without
+// gemm_bf16 sets g.y. Only the sets from avx512bf16 on have it, and k is even. It gives -1 without
 // memory.
 int gemm_bf16(gemm g);
 

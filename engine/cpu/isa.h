@@ -2,8 +2,8 @@
 
 #pragma once
 
-// Each set has all that those before it have. ISA_AMX has no kernels of its own: it
-// says that the engine's products are better left to oneDNN, inside XLA.
+// Each set has all that those before it have. ISA_AMX has products of bf16 by tiles
+// (tiles.h), and is ISA_AVX512BF16 in all else.
 enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AVX512BF16, ISA_AMX, ISA_COUNT };
 
 // isa_name is a set's name, as GORQA_MAX_ISA has it.

@@ -107,7 +107,7 @@ func keepCompiled(plugin, device string) {
 	flags := os.Getenv("XLA_FLAGS")
 	info, err := os.Stat(plugin)
 	processor, unknown := os.ReadFile("/proc/cpuinfo")
-	if err != nil || unknown != nil || strings.Contains(flags, onednn+"=true") || strings.Contains(flags, "dump") {
+	if err != nil || unknown != nil || strings.Contains(flags, "onednn_custom_call=true") || strings.Contains(flags, "dump") {
 		return
 	}
 	s := &store{

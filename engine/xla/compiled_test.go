@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
 	"gorqa/files/wheel"
 
@@ -35,9 +34,6 @@ func TestCompiledGraphsAreKeptAndForgotten(t *testing.T) {
 		return e
 	}
 	e := open()
-	if e.ISA() >= cpu.AMX {
-		t.Skip("with AMX graphs call oneDNN, whose code cannot be kept")
-	}
 	call := func(f *xla.Func, values ...float32) {
 		t.Helper()
 		x, err := xla.FromHost(e, values, len(values))

@@ -21,10 +21,10 @@ var products = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
 // takesGEMM says whether the host's plugin knows them.
 var takesGEMM atomic.Bool
 
-// offerGEMM has the loaded plugin of the host know package cpu's calls, where
-// they are faster than its own.
+// offerGEMM has the loaded plugin of the host know package cpu's calls, where there are
+// instructions for bf16.
 func offerGEMM(plugin string) {
-	if isa, err := cpu.ISAInUse(); err != nil || isa != cpu.AVX512BF16 {
+	if !cpu.HasGEMM() {
 		return
 	}
 	for axis, target := range products {

@@ -56,9 +56,6 @@ func Open(variant, plugin string) (*Engine, error) {
 	}
 	options := plugin // by path: go-xla reads its search path only when the program starts
 	if variant == "cpu" {
-		if err := setFlags(); err != nil {
-			return nil, err
-		}
 		options += ",shared_buffers"
 	} else {
 		if err := setCUDA(plugin); err != nil {
@@ -90,21 +87,6 @@ func Open(variant, plugin string) (*Engine, error) {
 	return e, nil
 }
 
-// onednn is the flag that has XLA call oneDNN for the products that its own
-// kernels do not take, those that sum over the rows of both matrices.
-const onednn = "--xla_cpu_experimental_onednn_custom_call"
-
-// setFlags adds the XLA flags chosen by measurement (docs/engine.md) unless
-// the user's own XLA_FLAGS name them.
-func setFlags() error {
-	flags := os.Getenv("XLA_FLAGS")
-	isa, err := cpu.ISAInUse()
-	if err != nil || strings.Contains(flags, onednn) || isa < cpu.AMX {
-		return err
-	}
-	return os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+onednn+"=true"))
-}
-
 // setCUDA says where CUDA's compiler finds its parts, if they came along with the
 // plugin, and keeps go-xla from its own search.
 func setCUDA(plugin string) error {
@@ -126,9 +108,6 @@ func (e *Engine) FastBF16() bool {
 // OnHost says whether the device computes in the host's memory, so that Memory
 // gives what graphs read and write.
 func (e *Engine) OnHost() bool { return e.onHost }
-
-// ISA is the set of instructions that kernels on the host take.
-func (e *Engine) ISA() cpu.ISA { return e.isa }
 
 // Plugin is the path of the plugin.
 func (e *Engine) Plugin() string { return e.plugin }

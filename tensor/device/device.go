@@ -7,7 +7,6 @@ package device
 
 import (
 	"gorqa/batch"
-	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
 )
 
@@ -17,9 +16,6 @@ type Profile struct {
 	// tensors: they attend, decode, add up gradients and move weights. Without it all of
 	// that is graphs. Tests set it false to go a GPU's way on the host.
 	Native bool
-	// OffloadsWeightGradGEMM leaves products that sum over the rows of both matrices to
-	// package cpu, where it is Native.
-	OffloadsWeightGradGEMM bool
 	// FewShapes rounds sizes up to powers of two, or to the largest: a shape takes
 	// seconds to compile, and small batches leave the device idle.
 	FewShapes bool
@@ -40,7 +36,7 @@ type Profile struct {
 // which a new shape costs little.
 func Host() Profile {
 	return Profile{
-		Native: true, OffloadsWeightGradGEMM: true,
+		Native:  true,
 		Decoder: batch.DefaultPacking(), Prompts: batch.Packing{Capacity: 2048, Round: 64, Terms: 1, Share: true}, FiD: batch.DefaultFiDPacking(),
 		TermsPerCall: 128, EmbedTokens: 1024,
 		LayersPerGraph: 1, StepsAhead: 1, CacheRound: 128,
@@ -66,7 +62,5 @@ func Of(e *xla.Engine) Profile {
 	if !e.OnHost() {
 		return GPU()
 	}
-	p := Host()
-	p.OffloadsWeightGradGEMM = e.ISA() < cpu.AMX // where oneDNN has tiles for them
-	return p
+	return Host()
 }

@@ -306,9 +306,6 @@ func (r *call) compute() []*tensors.Tensor {
 	return args
 }
 
-// outside says whether products that gradients are made of are left to Params.
-func (r *Runner) outside() bool { return r.Device.Native && r.Device.OffloadsWeightGradGEMM }
-
 // Backward is the backward pass from the sum of f32 scalars; it adds the
 // gradients of the trained weights to Params. A tape has one backward pass.
 func (t *Tape) Backward(losses ...*Value) error {

@@ -89,7 +89,7 @@ func (r *Runner) forward(rec *call, keep bool) (*compiled, error) {
 	v := rec.variant(p, func(p *Param) bool { return rec.flows && p.Trained })
 	block, names := rec.bound.block, rec.locals()
 	return r.compiled(block, v, func(in []*graph.Node, _ *compiled) []*graph.Node {
-		w := nn.NewWeights(r.named(names, in), v.trained, r.Adapter, r.Dropout, r.outside())
+		w := nn.NewWeights(r.named(names, in), v.trained, r.Adapter, r.Dropout, r.Device.Native)
 		out, kept := block.Forward(w, in[len(names):])
 		if len(out) != block.Outputs {
 			panic(fmt.Errorf("block %s: %d outputs, expected %d", block.Name, len(out), block.Outputs))
@@ -123,7 +123,7 @@ func (r *Runner) backward(rec *call, carried []bool, summed []binding) (*compile
 			args = args[n:]
 			return part
 		}
-		w := nn.NewWeights(r.named(names, take(len(names))), v.trained, r.Adapter, r.Dropout, r.outside())
+		w := nn.NewWeights(r.named(names, take(len(names))), v.trained, r.Adapter, r.Dropout, r.Device.Native)
 		in, kept, dOut := take(len(v.inputs)), take(nKept), take(nOut)
 		dIn := block.Backward(w, in, kept, dOut)
 		var results []*graph.Node

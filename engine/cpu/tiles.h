@@ -1,0 +1,28 @@
+// Products of bf16 matrices by tiles: registers of 16 rows of 64 bytes (AMX), of which one
+// instruction multiplies two and adds to a third. gemm.h has what is multiplied.
+
+#pragma once
+
+#include "gemm.h"
+
+// A tile of a has 16 rows of 32 values, one of b 16 pairs of rows with 16 columns, one of sums
+// 16 rows of 16 values.
+enum { TILE_SIDE = 16, TILE_VALUES = 32, TILE_BYTES = 1024 };
+
+// tiles is a part of a product: rows m0 up to m1 by columns n0 up to n1. Whole tiles are
+// multiplied, filled up with zeros.
+typedef struct {
+    gemm g;
+    long m0, m1, n0, n1;
+    long deep;   // tiles of k
+    long packed; // rows from here on are in left, those before are read where they are
+    char *left;  // [rows/16 upwards, deep] tiles
+    char *right; // [columns/16 upwards, deep] tiles
+} tiles;
+
+// A worker's unit of work is so many rows at most, by columns of which so many bytes stay in
+// its second-level cache; and so many tiles deep at a time, which stay in the first.
+enum { TILES_ROWS = 256, TILES_CACHED = 1 << 20, TILES_DEPTH = 8, TILES_GROUPS = 64 };
+
+// tiles_gemm does what gemm_bf16 does, and weight_grad_gemm where g.columns is set.
+int tiles_gemm(gemm g);

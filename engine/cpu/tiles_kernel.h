@@ -1,0 +1,170 @@
+// Products by tiles (AMX). Sums of 32 rows by 32 columns stay in four tiles, for which two
+// tiles of a and two of b are loaded a step: a is read from the first-level cache, b from the
+// second.
+
+// tiles_config says that all eight tiles have 16 rows of 64 bytes.
+typedef struct {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} tiles_config;
+
+static void begin_tiles(void) {
+    tiles_config c = {.palette = 1};
+    for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = TILE_SIDE;
+    _tile_loadconfig(&c);
+}
+
+// tiles_left packs 16 rows of a, from the unit's place on.
+static void tiles_left(const tiles *t, long unit_of) {
+    const gemm *g = &t->g;
+    const long row = t->packed + unit_of * TILE_SIDE, rows = t->m1 - row;
+    unit *to = (unit *)(t->left + unit_of * t->deep * TILE_BYTES);
+    for (long s = 0; s < t->deep; s++, to += TILE_BYTES / sizeof(unit)) {
+        const long k = s * TILE_VALUES;
+        __m512i x[TILE_SIDE];
+        if (g->columns) {
+            UNROLL(16)
+            for (int p = 0; p < TILE_SIDE; p++)
+                x[p] = (__m512i)column_units(g->a, (k + 2 * p) * g->columns + row, g->columns, rows, g->k - k - 2 * p, 1);
+            transpose_square(x);
+        } else
+            UNROLL(16)
+            for (int r = 0; r < TILE_SIDE; r++)
+                x[r] = (__m512i)row_units(g->a, (row + r) * g->k + k, r < rows ? g->k - k : 0, 1);
+        UNROLL(16)
+        for (int r = 0; r < TILE_SIDE; r++) store_units(to + r * TILE_SIDE, (units)x[r]);
+    }
+}
+
+// tiles_right packs 16 columns of b, from the unit's place on.
+static void tiles_right(const tiles *t, long unit_of) {
+    const gemm *g = &t->g;
+    const long column = t->n0 + unit_of * TILE_SIDE, columns = t->n1 - column, pairs = t->deep * TILE_SIDE;
+    unit *to = (unit *)(t->right + unit_of * t->deep * TILE_BYTES);
+    if (g->trans_b) {
+        const long own = (g->k + 1) / 2;
+        transpose(to, TILE_SIDE, (const uint16_t *)g->b + column * g->k, g->k, g->k, columns, 1);
+        memset(to + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
+        return;
+    }
+    for (long p = 0; p < pairs; p++, to += TILE_SIDE)
+        store_units(to, column_units(g->b, 2 * p * g->n + column, g->n, columns, g->k - 2 * p, 1));
+}
+
+// square is a product of up to two tiles of rows with up to two of columns.
+typedef struct {
+    const char *a[2], *b[2];
+    long row[2], step[2]; // bytes from row to row, and from tile to tile, of a
+    long steps;
+    float *sums; // [32, 32]
+    int sets; // sums are not to be added to
+} square;
+
+INLINE void multiply_square(const int rows, const int columns, const square *q) {
+    const long ld = 2 * TILE_SIDE * sizeof(float);
+    float *lower = q->sums + 2 * TILE_SIDE * TILE_SIDE;
+    if (q->sets) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    } else {
+        _tile_loadd(0, q->sums, ld);
+        if (columns > 1) _tile_loadd(1, q->sums + TILE_SIDE, ld);
+        if (rows > 1) _tile_loadd(2, lower, ld);
+        if (rows > 1 && columns > 1) _tile_loadd(3, lower + TILE_SIDE, ld);
+    }
+    const char *a0 = q->a[0], *a1 = q->a[1], *b0 = q->b[0], *b1 = q->b[1];
+    for (long s = 0; s < q->steps; s++) {
+        _tile_loadd(4, a0, q->row[0]);
+        if (rows > 1) _tile_loadd(5, a1, q->row[1]);
+        _tile_loadd(6, b0, 64);
+        if (columns > 1) _tile_loadd(7, b1, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        if (columns > 1) _tile_dpbf16ps(1, 4, 7);
+        if (rows > 1) _tile_dpbf16ps(2, 5, 6);
+        if (rows > 1 && columns > 1) _tile_dpbf16ps(3, 5, 7);
+        a0 += q->step[0], a1 += q->step[1], b0 += TILE_BYTES, b1 += TILE_BYTES;
+    }
+    _tile_stored(0, q->sums, ld);
+    if (columns > 1) _tile_stored(1, q->sums + TILE_SIDE, ld);
+    if (rows > 1) _tile_stored(2, lower, ld);
+    if (rows > 1 && columns > 1) _tile_stored(3, lower + TILE_SIDE, ld);
+}
+
+static void multiply_some(int rows, int columns, const square *q) {
+    if (rows > 1 && columns > 1) multiply_square(2, 2, q);
+    else if (rows > 1) multiply_square(2, 1, q);
+    else if (columns > 1) multiply_square(1, 2, q);
+    else multiply_square(1, 1, q);
+}
+
+// finish hands a square's sums [32, 32] on: to y, or to g.sum.
+static void finish(const gemm *g, long m, long rows, long n, long columns, const float *sums) {
+    for (long i = 0; i < rows; i++, sums += 2 * TILE_SIDE) {
+        const long at = (m + i) * g->n + n;
+        VF x = AT(sums), y = AT(sums + LANES);
+        if (g->y && columns >= 2 * TILE_SIDE) {
+            _mm512_storeu_si512(g->y + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)y, (__m512)x));
+            continue;
+        }
+        const lanes low = lanes_of(columns), high = lanes_of(columns - LANES);
+        if (g->y) {
+            store_rounded(g->y + at, low, (acc)x);
+            store_rounded(g->y + at + LANES, high, (acc)y);
+            continue;
+        }
+        if (!g->first) {
+            x += load_lanes(g->sum, at, low, 0);
+            y += load_lanes(g->sum, at + LANES, high, 0);
+        }
+        store_lanes(g->sum, at, low, x, 0);
+        store_lanes(g->sum, at + LANES, high, y, 0);
+    }
+}
+
+// of_left sets where a square's tile of rows begins.
+INLINE void of_left(const tiles *t, square *q, int which, long row, long s) {
+    if (row < t->packed) {
+        q->a[which] = (const char *)t->g.a + row * t->g.k * 2 + s * 64;
+        q->row[which] = t->g.k * 2, q->step[which] = 64;
+    } else {
+        q->a[which] = t->left + ((row - t->packed) / TILE_SIDE * t->deep + s) * TILE_BYTES;
+        q->row[which] = 64, q->step[which] = TILE_BYTES;
+    }
+}
+
+// fetch asks for a part of a strip of rows, which is multiplied next.
+INLINE void fetch(const tiles *t, long row, long part, long parts) {
+    const long rows = t->packed - row < 2 * TILE_SIDE ? t->packed - row : 2 * TILE_SIDE;
+    const char *from = (const char *)t->g.a + row * t->g.k * 2;
+    const long bytes = rows * t->g.k * 2;
+    for (long i = bytes * part / parts / 64; i < bytes * (part + 1) / parts / 64; i++) _mm_prefetch(from + i * 64, _MM_HINT_T1);
+}
+
+// rows m0 up to m1 by columns n0 up to n1, which is a worker's unit; sums is room for a strip.
+static void tiles_block(const tiles *t, long m0, long m1, long n0, long n1, float *sums) {
+    begin_tiles();
+    const long parts = (t->deep + TILES_DEPTH - 1) / TILES_DEPTH, pair = 2 * TILE_SIDE, panels = (n1 - n0 + pair - 1) / pair;
+    square q = {0};
+    for (long i = m0; i < m1; i += pair) {
+        const long rows = m1 - i < pair ? m1 - i : pair;
+        for (long part = 0; part < parts; part++) {
+            const long s0 = t->deep * part / parts;
+            q.steps = t->deep * (part + 1) / parts - s0, q.sets = part == 0;
+            of_left(t, &q, 0, i, s0);
+            if (rows > TILE_SIDE) of_left(t, &q, 1, i + TILE_SIDE, s0);
+            for (long p = 0; p < panels; p++) {
+                const long j = n0 + p * pair, columns = n1 - j < pair ? n1 - j : pair;
+                if (i + pair < m1 && i + pair < t->packed) fetch(t, i + pair, part * panels + p, parts * panels);
+                q.b[0] = t->right + ((j - t->n0) / TILE_SIDE * t->deep + s0) * TILE_BYTES;
+                q.b[1] = q.b[0] + t->deep * TILE_BYTES;
+                q.sums = sums + p * pair * pair;
+                multiply_some(rows > TILE_SIDE ? 2 : 1, columns > TILE_SIDE ? 2 : 1, &q);
+                if (part == parts - 1) finish(&t->g, i, rows, j, columns, q.sums);
+            }
+        }
+    }
+    _tile_release();
+}
