@@ -63,7 +63,7 @@ int ncclCommInitRank(communicator **c, int size, id_of id, int rank) {
 	close(file);
 	if (one.memory == MAP_FAILED) return SYSTEM;
 	int code = all(&one);
-	if (!rank) unlink(id.path);
+	if (!rank || code) unlink(id.path);
 	*c = &one;
 	return code;
 }
