@@ -36,7 +36,9 @@ func writeQuestions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body struct{ Messages []struct{ Content string } }
-	_ = json.NewDecoder(r.Body).Decode(&body)
+	if json.NewDecoder(r.Body).Decode(&body) != nil || len(body.Messages) == 0 {
+		return // of a program that was killed while it asked
+	}
 	time.Sleep(10 * time.Millisecond)
 	asked := body.Messages[len(body.Messages)-1].Content
 	_, passage, _ := strings.Cut(asked, "Content:\n")

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,26 +36,34 @@ type Temp struct {
 // killed processes left behind.
 func NewTemp(parent string) (*Temp, error) {
 	Sweep(parent)
-	root, err := os.MkdirTemp(parent, prefix)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		root, err := os.MkdirTemp(parent, prefix)
+		if err != nil {
+			return nil, err
+		}
+		t := &Temp{root: root}
+		if err = t.mark(); err == nil {
+			return t, nil
+		}
+		swept := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EWOULDBLOCK) // by another process, before it was locked
+		if !swept || try == 10 {
+			return nil, errors.Join(err, os.RemoveAll(root))
+		}
 	}
-	t := &Temp{root: root}
-	if err := t.mark(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(root))
-	}
-	return t, nil
 }
 
 // mark puts the marker into the folder, locked before it has its name. Where the
-// file system has no locks, the folder is never taken for an orphan.
+// file system has no locks, the folder is taken for an orphan only while it is empty.
 func (t *Temp) mark() error {
 	f, err := os.CreateTemp(t.root, markerName)
 	if err != nil {
 		return err
 	}
 	t.lock = f
-	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return errors.Join(err, f.Close())
+	}
 	if _, err := f.WriteString(marker); err != nil {
 		return errors.Join(err, f.Close())
 	}
@@ -68,28 +77,57 @@ func (t *Temp) mark() error {
 func (t *Temp) Path(name string) string { return filepath.Join(t.root, name) }
 
 // Remove removes the folder with what is still in it.
-func (t *Temp) Remove() error { return errors.Join(os.RemoveAll(t.root), t.lock.Close()) }
+func (t *Temp) Remove() error { return errors.Join(remove(t.root), t.lock.Close()) }
+
+// remove removes a folder, the marker last: a process that is killed on the way leaves an
+// orphan.
+func remove(root string) error {
+	found, err := os.ReadDir(root)
+	for _, e := range found {
+		if e.Name() != markerName {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(root, e.Name())))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(root))
+}
 
 // Sweep removes the temporary folders in parent that nobody works in. One that
 // cannot be removed is in nobody's way.
 func Sweep(parent string) {
 	found, _ := os.ReadDir(parent)
 	for _, e := range found {
-		if root := filepath.Join(parent, e.Name()); e.IsDir() && strings.HasPrefix(e.Name(), prefix) && orphaned(root) {
-			_ = os.RemoveAll(root)
+		root := filepath.Join(parent, e.Name())
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		if os.Remove(root) == nil { // an empty one was not marked yet, or not any more
+			continue
+		}
+		if lock := orphan(root); lock != nil {
+			_ = remove(root)
+			_ = lock.Close()
 		}
 	}
 }
 
-// orphaned says whether a folder is one of ours whose lock nobody holds.
-func orphaned(root string) bool {
-	f, err := os.OpenFile(filepath.Join(root, markerName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return false // not ours, or somebody else removes it just now
+// orphan takes the lock of a folder that is one of ours, where nobody holds it; nil of
+// another. Its marker may not have got its name yet, nor all of its text.
+func orphan(root string) *os.File {
+	name, whole := markerName, true
+	if found, err := os.ReadDir(root); err == nil && len(found) == 1 && strings.HasPrefix(found[0].Name(), markerName) {
+		name, whole = found[0].Name(), found[0].Name() == markerName
 	}
-	defer f.Close()
+	f, err := os.OpenFile(filepath.Join(root, name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil // not ours, or somebody else removes it just now
+	}
 	data, err := io.ReadAll(io.LimitReader(f, int64(len(marker)+1)))
-	return err == nil && string(data) == marker && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+	ours := string(data) == marker || !whole && strings.HasPrefix(marker, string(data))
+	if err == nil && ours && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		return f
+	}
+	_ = f.Close()
+	return nil
 }
 
 // File writes the file at path, in a folder that it makes where there is none, in place

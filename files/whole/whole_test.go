@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,6 +83,16 @@ func TestFile(t *testing.T) {
 			func(t *testing.T, dir string) { write(t, dir+"/.gorqa-tmp-1/"+markerName, marker) },
 			nil, []string{"out"}, "new", "",
 		},
+		{
+			"orphans half made and half removed", "a process may be killed before its marker has its name, or after it is gone",
+			func(t *testing.T, dir string) {
+				write(t, dir+"/.gorqa-tmp-1/"+markerName+"123", marker[:9])
+				if err := os.Mkdir(dir+"/.gorqa-tmp-2", 0o700); err != nil {
+					t.Fatal(err)
+				}
+			},
+			nil, []string{"out"}, "new", "",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -106,6 +117,31 @@ func TestFile(t *testing.T) {
 				t.Errorf("%v %v: a plain file, as the umask has it, expected", info, err)
 			}
 		})
+	}
+}
+
+// Folders that are made while others sweep are not lost: who makes one makes another where
+// it was swept before it was marked.
+func TestTempsMadeAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 100 {
+				temp, err := NewTemp(dir)
+				if err == nil {
+					err = errors.Join(os.WriteFile(temp.Path("part"), []byte("half"), 0o600), temp.Remove())
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if left := names(t, dir); left != nil {
+		t.Errorf("left: %v", left)
 	}
 }
 
