@@ -89,16 +89,25 @@ func placeOf(c config.DataConvert) error {
 // to be left out.
 func readConverted(ctx context.Context, path string, opt convert.Options, skip bool) (set *convert.Set, warning string, err error) {
 	set, err = convert.Read(ctx, path, opt)
+	good := 0
+	if set != nil {
+		good = len(set.Rows)
+	}
+	_, warning, err = leftOut(err, good, skip)
+	return set, warning, err
+}
+
+// leftOut is what becomes of an error of reading a file that has so many good rows: bad ones
+// beside them are counted and warned of with skip, else the error says how to leave them out.
+func leftOut(err error, good int, skip bool) (rows int, warning string, _ error) {
 	bad, isBad := errors.AsType[*dataset.BadData](err)
 	switch {
-	case isBad && (set == nil || len(set.Rows) == 0): // nothing would be left
-		return nil, "", err
-	case isBad && skip:
-		return set, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
-	case isBad:
-		return nil, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
+	case !isBad || good == 0:
+		return 0, "", err
+	case skip:
+		return bad.BadRows, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
 	}
-	return set, "", err
+	return 0, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
 }
 
 // tellConverted is one line: what a file was taken for and what came of it.

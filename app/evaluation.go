@@ -252,16 +252,8 @@ func readCounted(ctx context.Context, path string, skip bool) (examples []datase
 		return set.Rows, set.Unanswerable + set.Unanswered, strings.TrimSpace(tellConverted(path, set, false) + "\n" + warning), nil
 	}
 	examples, err = dataset.ReadExamples(ctx, path)
-	var bad *dataset.BadData
-	switch {
-	case !errors.As(err, &bad):
-		return examples, 0, "", err
-	case skip && len(examples) > 0:
-		return examples, bad.BadRows, fmt.Sprintf("%d rows are left out:\n%v", bad.BadRows, bad), nil
-	case len(examples) == 0:
-		return nil, 0, "", err
-	}
-	return nil, 0, "", fmt.Errorf("%w\nwith --on_bad_rows skip such rows are left out", err)
+	skipped, warning, err = leftOut(err, len(examples), skip)
+	return examples, skipped, warning, err
 }
 
 // foreignRows is the format of a file of rows that are not gorqa's own, "" where that is

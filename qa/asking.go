@@ -114,7 +114,7 @@ func (d decoderAsking) parts(x dataset.Example, c recipe.Context, asked bool, an
 func (a decoderAsking) sizes(o PromptOptions, d device.Profile, _, answer int) (row, full, kept int) {
 	row = a.config.Within(o.MaxTokens)
 	packing := d.Decoder
-	if o.Blocks != nil && *o.Blocks {
+	if o.inBlocks() {
 		packing = packing.InBlocks()
 	}
 	return row, packing.Capacity, row + answer
@@ -142,7 +142,7 @@ const maxPassageTokens, maxAnswerTokens = 512, 256
 func (f *fidAsking) usePrompt(s TextSide, o PromptOptions) (Choice, error) {
 	f.text.Encoder.MaxTokens = cmp.Or(o.MaxPassageTokens, f.was.MaxTokens, maxPassageTokens)
 	f.text.MaxAnswer = cmp.Or(o.MaxAnswerTokens, f.was.MaxAnswer, maxAnswerTokens)
-	if o.Blocks != nil && *o.Blocks {
+	if o.inBlocks() {
 		return Choice{}, errors.New("block_attention: true found with an encoder-decoder, whose encoder reads each passage alone already; expected a decoder; leave it out")
 	}
 	chosen, err := s.choose(o, f.was.Template)

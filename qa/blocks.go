@@ -2,18 +2,13 @@ package qa
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 
 	"gorqa/engine/xla"
 	"gorqa/tensor/generate"
-	"gorqa/tensor/tape"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/dtypes/bfloat16"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // BlockOptions say what is kept of passages in blocks.
@@ -56,42 +51,13 @@ func (d *decoder) identity() (id [sha256.Size]byte, err error) {
 	fmt.Fprintf(h, "%s\n%v\n", d.config, d.Runner.Adapter)
 	for _, p := range d.Params.All() {
 		fmt.Fprintf(h, "%s %v %v\n", p.Name, p.Dims, p.Compute.DType())
-		if err := hashTensor(h, p); err != nil {
+		if t := p.Compute.DType(); t != dtypes.Float32 && t != dtypes.BFloat16 {
+			return id, errors.New("kv_cache_dir: found with weights in few bits; whole weights expected")
+		}
+		if err := xla.Bytes(p.Compute, func(data []byte) error { _, err := h.Write(data); return err }); err != nil {
 			return id, err
 		}
 	}
 	h.Sum(id[:0])
 	return id, nil
-}
-
-func hashTensor(h hash.Hash, p *tape.Param) error {
-	switch t := p.Compute; t.DType() {
-	case dtypes.Float32:
-		return hashValues(h, t, func(values []float32) any { return values })
-	case dtypes.BFloat16:
-		raw := make([]uint16, hashedAtOnce)
-		return hashValues(h, t, func(values []bfloat16.BFloat16) any {
-			for i, v := range values {
-				raw[i] = uint16(v)
-			}
-			return raw[:len(values)]
-		})
-	}
-	return errors.New("kv_cache_dir: found with weights in few bits; whole weights expected")
-}
-
-// hashedAtOnce is how many values are hashed at a time.
-const hashedAtOnce = 1 << 18
-
-func hashValues[T xla.Number](h hash.Hash, t *tensors.Tensor, plain func([]T) any) error {
-	return xla.View(t, func(all []T) error {
-		for len(all) > 0 {
-			n := min(len(all), hashedAtOnce)
-			if err := binary.Write(h, binary.LittleEndian, plain(all[:n])); err != nil {
-				return err
-			}
-			all = all[n:]
-		}
-		return nil
-	})
 }

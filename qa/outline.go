@@ -225,7 +225,7 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))
 	answering := s.CacheBytes(m.EvalRows, kept, h.Width())
-	if m.Prompt.Blocks != nil && *m.Prompt.Blocks { // those of the rows under way beside those that are kept
+	if m.Prompt.inBlocks() { // those of the rows under way beside those that are kept
 		answering += answering + m.Blocks
 	}
 	trained := s.Parameters()

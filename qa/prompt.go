@@ -56,6 +56,9 @@ type PromptOptions struct {
 	MaxAnswerTokens  int // of an answer that is learnt
 }
 
+// inBlocks says whether passages are asked to be blocks.
+func (o PromptOptions) inBlocks() bool { return o.Blocks != nil && *o.Blocks }
+
 // words says whether anything that stands around turns was given.
 func (c PromptOptions) words() bool {
 	return c.UserPrefix != nil || c.AssistantPrefix != nil || c.SepUser != nil || c.SepSys != nil

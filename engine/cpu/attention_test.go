@@ -13,7 +13,7 @@ import (
 
 // naive is the formula in float64, and its gradients by hand.
 func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float64) {
-	n, rows, g := len(s.Reach), queriesOf(s), s.Heads/s.KVHeads
+	n, rows, g := len(s.Reach), s.queries(), s.Heads/s.KVHeads
 	at := func(i, h, heads, c int) int { return (i*heads+h)*s.Width + c }
 	o, dq, lse = make([]float64, len(q)), make([]float64, len(q)), make([]float64, s.Heads*rows)
 	dk, dv = make([]float64, len(k)), make([]float64, len(k))
@@ -58,14 +58,6 @@ func naive(s AttentionShape, q, k, v, dO []float32) (o, lse, dq, dk, dv []float6
 		}
 	}
 	return o, lse, dq, dk, dv
-}
-
-// queriesOf is how many of the positions are those of queries.
-func queriesOf(s AttentionShape) int {
-	if s.Queries == 0 {
-		return len(s.Reach)
-	}
-	return s.Queries
 }
 
 // behind adds keys without queries of their own, each seen by some queries in a row.
@@ -137,7 +129,7 @@ type result struct {
 // attending makes random values, and gives what computes them by the kernels beside the
 // formula's outcome, which is computed once for all sets of instructions: it takes longest.
 func attending[T Number](s AttentionShape, r *rand.Rand) func(*testing.T) []result {
-	n := queriesOf(s)
+	n := s.queries()
 	wide, narrow := n*s.Heads*s.Width, len(s.Reach)*s.KVHeads*s.Width
 	q, k, v, dO := numbers[T](random(r, wide)), numbers[T](random(r, narrow)), numbers[T](random(r, narrow)), numbers[T](random(r, wide))
 	wantO, wantLSE, wantDQ, wantDK, wantDV := naive(s, plain(q), plain(k), plain(v), plain(dO))

@@ -61,14 +61,13 @@ func ExtendVJP[T Number](c Copies, h Heads, dk2, dv2, dk, dv []T) {
 
 // gathered is the first n of d with what their copies have, after back, added to them.
 func gathered[T Number](c Copies, h Heads, n int, d []T, back func([]float32, Copy)) []float32 {
-	all := widened(d)
+	all := make([]float32, len(d))
+	add(all, d, true)
 	sums, rest := all[:n], all[n:]
 	for _, x := range c {
 		part := rest[:x.Length*h.size()]
 		back(part, x)
-		for i, v := range part {
-			sums[x.From*h.size()+i] += v
-		}
+		add(sums[x.From*h.size():][:len(part)], part, false)
 		rest = rest[len(part):]
 	}
 	return sums
@@ -104,20 +103,6 @@ func Turn[T Number](k []T, h Heads, cos, sin []float32) {
 			}
 		}
 	}
-}
-
-// widened are values in f32, which are the caller's.
-func widened[T Number](x []T) []float32 {
-	out := make([]float32, len(x))
-	switch x := any(x).(type) {
-	case []float32:
-		copy(out, x)
-	case []bfloat16.BFloat16:
-		for i, v := range x {
-			out[i] = v.Float32()
-		}
-	}
-	return out
 }
 
 // narrow sets values to those of f32.

@@ -16,8 +16,6 @@
 // MOST_TILES is how many tiles of a are packed at a time.
 #define MOST_TILES 1024
 
-static long upwards(long n, long by) { return (n + by - 1) / by; }
-
 // work is a product under way. A unit of it is a panel and a block of rows, or, while a
 // is packed, a tile of it.
 typedef struct {
@@ -54,49 +52,57 @@ static int multiply(const kernels *k, gemm g) {
     const long fit = GEMM_CACHED / (deep * 4 / k->gemm_step), rows = k->gemm_rows;
     const long most = fit < GEMM_TILES * rows ? fit : GEMM_TILES * rows;
     const int workers = g.m * g.k * g.n < SMALL ? 1 : g.workers;
-    work w = {.kernels = k, .g = g, .panels = upwards(g.n, k->gemm_panel)};
-    long blocks = upwards(g.m, most);
-    if (workers > 1 && w.panels * blocks < 8 * workers) blocks = upwards(8 * workers, w.panels);
-    w.height = upwards(upwards(g.m, blocks), rows) * rows;
-    w.units = w.panels * upwards(g.m, w.height);
+    work w = {.kernels = k, .g = g, .panels = gemm_upwards(g.n, k->gemm_panel)};
+    long blocks = gemm_upwards(g.m, most);
+    if (workers > 1 && w.panels * blocks < 8 * workers) blocks = gemm_upwards(8 * workers, w.panels);
+    w.height = gemm_upwards(gemm_upwards(g.m, blocks), rows) * rows;
+    w.units = w.panels * gemm_upwards(g.m, w.height);
     return threads_run(block_job, &w, workers);
 }
 
+static pthread_mutex_t packing = PTHREAD_MUTEX_INITIALIZER;
+
+void *gemm_take(size_t bytes) {
+    static void *kept;
+    static size_t size;
+    pthread_mutex_lock(&packing);
+    if (bytes > size) {
+        free(kept);
+        if (posix_memalign(&kept, 64, bytes)) kept = NULL;
+        size = kept ? bytes : 0;
+    }
+    return kept;
+}
+
+void gemm_give(void) { pthread_mutex_unlock(&packing); }
+
 int gemm_bf16(gemm g) {
-    const kernels *k = kernels_for(1);
+    const tile_kernels *tiles = tiles_in_use();
     g.bf16 = 1;
-    return k->tiles_block ? tiles_gemm(g) : multiply(k, g);
+    return tiles ? tiles_gemm(tiles, g) : multiply(kernels_for(1), g);
 }
 
 int weight_grad_gemm(gemm g) {
-    // Fresh memory for each call would cost a tenth of it in page faults.
-    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-    static char *packed;
-    static size_t room;
     const kernels *k = kernels_for(g.bf16);
-    if (k->tiles_block) {
+    const tile_kernels *tiles = g.bf16 ? tiles_in_use() : NULL;
+    if (tiles) {
         g.columns = g.m;
-        return tiles_gemm(g);
+        return tiles_gemm(tiles, g);
     }
     const long rows = k->gemm_rows, most = MOST_TILES * rows, m = g.m;
-    const size_t need = 4 * (size_t)upwards(g.k, k->gemm_step) * upwards(m < most ? m : most, rows) * rows;
-    pthread_mutex_lock(&one);
-    if (need > room) {
-        free(packed);
-        packed = malloc(need);
-        room = packed ? need : 0;
-    }
+    const size_t need = 4 * (size_t)gemm_upwards(g.k, k->gemm_step) * gemm_upwards(m < most ? m : most, rows) * rows;
+    void *packed = gemm_take(need);
     int failed = packed ? 0 : -1;
     const char *a = g.a;
     float *sum = g.sum;
     for (long at = 0; !failed && at < m; at += most) {
         g.a = a + at * (g.bf16 ? 2 : 4), g.columns = m, g.packed = packed;
         g.sum = sum + at * g.n, g.m = m - at < most ? m - at : most;
-        work pack = {.kernels = k, .g = g, .units = upwards(g.m, rows * GEMM_PACKED)};
+        work pack = {.kernels = k, .g = g, .units = gemm_upwards(g.m, rows * GEMM_PACKED)};
         failed = threads_run(pack_job, &pack, g.workers);
         if (!failed) failed = multiply(k, g);
     }
-    pthread_mutex_unlock(&one);
+    gemm_give();
     return failed;
 }
 

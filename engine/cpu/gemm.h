@@ -32,6 +32,14 @@ typedef struct {
 // panel, while one panel after the other passes by them; and how many tiles are packed together.
 enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10, GEMM_PACKED = 16 };
 
+// gemm_take gives memory on a cache line that operands are packed in, kept from call to call,
+// since page faults would cost a tenth of a product: to one product at a time, until it calls
+// gemm_give, also where there was none (NULL).
+void *gemm_take(size_t bytes);
+void gemm_give(void);
+
+static inline long gemm_upwards(long n, long by) { return (n + by - 1) / by; }
+
 // gemm_bf16 sets g.y. Only the sets from avx512bf16 on have it, and k is even. It gives -1 without
 // memory.
 int gemm_bf16(gemm g);

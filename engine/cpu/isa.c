@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "tiles.h"
 
 static const char *const names[ISA_COUNT] = {"plain", "avx2", "avx512", "avx512bf16", "amx"};
 
@@ -73,9 +74,15 @@ const kernels *kernels_for(int bf16) {
         [ISA_PLAIN] = &kernels_plain,
 #ifdef __x86_64__
         [ISA_AVX2] = &kernels_avx2, [ISA_AVX512] = &kernels_avx512, [ISA_AVX512BF16] = &kernels_avx512bf16,
-        [ISA_AMX] = &kernels_amx,
 #endif
     };
-    const int isa = isa_used(), most = bf16 ? ISA_AMX : ISA_AVX512;
+    const int isa = isa_used(), most = bf16 ? ISA_AVX512BF16 : ISA_AVX512;
     return sets[isa < most ? isa : most];
+}
+
+const tile_kernels *tiles_in_use(void) {
+#ifdef __x86_64__
+    if (isa_used() >= ISA_AMX) return &tiles_amx;
+#endif
+    return NULL;
 }

@@ -11,7 +11,6 @@
 #include "decode.h"
 #include "gemm.h"
 #include "search.h"
-#include "tiles.h"
 
 typedef struct {
     // What they give is 0, or -1 without memory.
@@ -21,11 +20,6 @@ typedef struct {
     int gemm_rows, gemm_panel, gemm_step; // rows of a tile, columns of a panel, values of a unit
     void (*gemm_block)(const gemm *g, long m0, long m1, long n0, gemm_room *room);
     void (*gemm_pack)(const gemm *g, long group);
-
-    // These are NULL where there are no tiles. A unit is 16 rows of a, or columns of b.
-    void (*tiles_left)(const tiles *t, long unit);
-    void (*tiles_right)(const tiles *t, long unit);
-    void (*tiles_block)(const tiles *t, long m0, long m1, long n0, long n1, float *sums);
 
     void (*decode_gemm)(const decode_product *p, int from, int to);
     void (*decode_attention)(const decode_head *h);
@@ -48,7 +42,7 @@ typedef struct {
     void (*adamw_coded)(const adamw_step *s, const adamw_weights *w, const coded_moments *c, const moment_maps *maps, long n);
 } kernels;
 
-extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512bf16, kernels_amx;
+extern const kernels kernels_plain, kernels_avx2, kernels_avx512, kernels_avx512bf16;
 
 // kernels_for gives the kernels of the set in use, for values in bf16 or f32.
 const kernels *kernels_for(int bf16);

@@ -44,6 +44,7 @@ func GEMM(_, _, _ []bfloat16.BFloat16, _, _, _ int, _ bool) error           { re
 func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error    { return ErrNoKernels }
 func Accumulate[T Number]([]float32, []T, bool) error                       { return ErrNoKernels }
 func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error     { return ErrNoKernels }
+func add[T Number]([]float32, []T, bool)                                    {}
 func Gated(_, _ []float32, _ bool)                                          {}
 func SoftCap([]float32, float64)                                            {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {

@@ -2,7 +2,6 @@
 //   FEATURES       of the processor, for the compiler; without it the plain ones
 //   LANES          floats of a vector
 //   BF16_PRODUCTS  where bf16 is multiplied as such; the kernels for f32 are another set's then
-//   TILES          where tiles of it are
 //   KERNELS        the table's name
 
 #include "kernels.h"
@@ -28,9 +27,6 @@ typedef struct {
 #include "decode_kernel.h"
 #include "gemm_kernel.h"
 #include "search_offer.h"
-#ifdef TILES
-#include "tiles_kernel.h"
-#endif
 #ifdef BF16_PRODUCTS
 #include "codes_kernel.h"
 #else
@@ -46,11 +42,6 @@ const kernels KERNELS = {
     .gemm_step = STEP,
     .gemm_block = gemm_block,
     .gemm_pack = gemm_pack,
-#ifdef TILES
-    .tiles_left = tiles_left,
-    .tiles_right = tiles_right,
-    .tiles_block = tiles_block,
-#endif
     .decode_gemm = decode_gemm_part,
     .decode_attention = decode_head_part,
     .round_bf16 = decode_round,

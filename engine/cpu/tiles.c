@@ -1,10 +1,7 @@
 #include "tiles.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
-#include "kernels.h"
 #include "threads.h"
 
 // So many products of two numbers one worker does as fast, and so many bytes are packed of a
@@ -12,12 +9,10 @@
 #define SMALL (1 << 22)
 #define MOST_PACKED (8L << 20)
 
-static long upwards(long n, long by) { return (n + by - 1) / by; }
-
 // work is a part under way: units of packing, those of a before those of b; then groups of
 // columns, each of units of rows.
 typedef struct {
-    const kernels *kernels;
+    const tile_kernels *kernels;
     tiles t;
     long lefts, units;
     long rows, columns, down, groups;
@@ -29,9 +24,9 @@ static int pack_job(void *of, int worker, int workers) {
     work *w = of;
     for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) {
         if (u < w->lefts)
-            w->kernels->tiles_left(&w->t, u);
+            w->kernels->left(&w->t, u);
         else
-            w->kernels->tiles_right(&w->t, u - w->lefts);
+            w->kernels->right(&w->t, u - w->lefts);
     }
     return 0;
 }
@@ -48,7 +43,7 @@ static int block_job(void *of, int worker, int workers) {
         for (long u; (u = atomic_fetch_add(&w->taken[group], 1)) < w->down;) {
             const long m0 = t->m0 + u * w->rows;
             const long m1 = m0 + w->rows < t->m1 ? m0 + w->rows : t->m1, n1 = n0 + w->columns < t->n1 ? n0 + w->columns : t->n1;
-            w->kernels->tiles_block(t, m0, m1, n0, n1, sums);
+            w->kernels->block(t, m0, m1, n0, n1, sums);
         }
     }
     return 0;
@@ -58,54 +53,38 @@ static int block_job(void *of, int worker, int workers) {
 static void cut(work *w, int workers) {
     const long m = w->t.m1 - w->t.m0, n = w->t.n1 - w->t.n0, pair = 2 * TILE_SIDE;
     const long fit = TILES_CACHED / (w->t.deep * 2 * TILE_VALUES) / pair * pair;
-    long groups = upwards(n, fit > pair ? fit : pair);
+    long groups = gemm_upwards(n, fit > pair ? fit : pair);
     if (groups % workers) groups += workers - groups % workers;
     if (groups > TILES_GROUPS) groups = TILES_GROUPS;
-    w->columns = upwards(upwards(n, groups), pair) * pair;
-    w->groups = upwards(n, w->columns);
+    w->columns = gemm_upwards(gemm_upwards(n, groups), pair) * pair;
+    w->groups = gemm_upwards(n, w->columns);
     w->rows = TILES_ROWS;
-    while (workers > 1 && w->rows > pair && w->groups * upwards(m, w->rows) < 8 * workers) w->rows /= 2;
-    w->down = upwards(m, w->rows);
+    while (workers > 1 && w->rows > pair && w->groups * gemm_upwards(m, w->rows) < 8 * workers) w->rows /= 2;
+    w->down = gemm_upwards(m, w->rows);
     for (long i = 0; i < w->groups; i++) atomic_store(&w->taken[i], 0);
 }
 
 // multiply_part packs what of a part is not packed yet, and multiplies it.
 static int multiply_part(work *w, int packs_right, int workers) {
     tiles *t = &w->t;
-    w->lefts = upwards(t->m1 - t->packed, TILE_SIDE);
-    w->units = w->lefts + (packs_right ? upwards(t->n1 - t->n0, TILE_SIDE) : 0);
+    w->lefts = gemm_upwards(t->m1 - t->packed, TILE_SIDE);
+    w->units = w->lefts + (packs_right ? gemm_upwards(t->n1 - t->n0, TILE_SIDE) : 0);
     atomic_store(&w->next, 0);
     if (threads_run(pack_job, w, workers)) return -1;
     cut(w, workers);
     return threads_run(block_job, w, workers);
 }
 
-// room is memory that is kept from call to call: fresh memory costs page faults.
-static char *room(size_t bytes) {
-    static char *kept;
-    static size_t size;
-    if (bytes > size) {
-        free(kept);
-        void *p = NULL;
-        kept = posix_memalign(&p, 64, bytes) ? NULL : p;
-        size = kept ? bytes : 0;
-    }
-    return kept;
-}
-
-int tiles_gemm(gemm g) {
-    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+int tiles_gemm(const tile_kernels *k, gemm g) {
     const int workers = g.m * g.k * g.n < SMALL ? 1 : g.workers;
-    const long deep = upwards(g.k, TILE_VALUES), strip = deep * TILE_BYTES;
+    const long deep = gemm_upwards(g.k, TILE_VALUES), strip = deep * TILE_BYTES;
     const long fit = MOST_PACKED / strip > 2 ? MOST_PACKED / strip * TILE_SIDE : 2 * TILE_SIDE;
     const int in_place = !g.columns && g.k % TILE_VALUES == 0 && (uintptr_t)g.a % 64 == 0;
     const long rows = in_place || g.m < fit ? g.m : fit, columns = g.n < fit ? g.n : fit;
-    const size_t left = (in_place ? 1 : upwards(rows, TILE_SIDE)) * strip;
-    int failed = 0;
-    pthread_mutex_lock(&one);
-    char *at = room(left + upwards(columns, TILE_SIDE) * strip);
-    if (!at) failed = -1;
-    work w = {.kernels = kernels_for(1), .t = {.g = g, .deep = deep, .left = at, .right = at + left}};
+    const size_t left = (in_place ? 1 : gemm_upwards(rows, TILE_SIDE)) * strip;
+    char *at = gemm_take(left + gemm_upwards(columns, TILE_SIDE) * strip);
+    int failed = at ? 0 : -1;
+    work w = {.kernels = k, .t = {.g = g, .deep = deep, .left = at, .right = at + left}};
     tiles *t = &w.t;
     for (t->n0 = 0; !failed && t->n0 < g.n; t->n0 = t->n1) {
         t->n1 = t->n0 + columns < g.n ? t->n0 + columns : g.n;
@@ -115,6 +94,6 @@ int tiles_gemm(gemm g) {
             failed = multiply_part(&w, t->m0 == 0, workers);
         }
     }
-    pthread_mutex_unlock(&one);
+    gemm_give();
     return failed;
 }

@@ -24,5 +24,18 @@ typedef struct {
 // its second-level cache; and so many tiles deep at a time, which stay in the first.
 enum { TILES_ROWS = 256, TILES_CACHED = 1 << 20, TILES_DEPTH = 8, TILES_GROUPS = 64 };
 
+// tile_kernels do one worker's part of the work. A unit is 16 rows of a, or columns of b, that
+// are packed; sums is room for 32 rows.
+typedef struct {
+    void (*left)(const tiles *t, long unit);
+    void (*right)(const tiles *t, long unit);
+    void (*block)(const tiles *t, long m0, long m1, long n0, long n1, float *sums);
+} tile_kernels;
+
+extern const tile_kernels tiles_amx;
+
+// tiles_in_use gives the kernels where the set in use has tiles, else NULL.
+const tile_kernels *tiles_in_use(void);
+
 // tiles_gemm does what gemm_bf16 does, and weight_grad_gemm where g.columns is set.
-int tiles_gemm(gemm g);
+int tiles_gemm(const tile_kernels *k, gemm g);

@@ -29,7 +29,6 @@ type Engine struct {
 	backend compute.Backend
 	onHost  bool
 	plugin  string // its path
-	isa     cpu.ISA
 	mu      sync.Mutex
 	helpers map[string]*Func
 	once    sync.Map // of Once, by name
@@ -46,11 +45,10 @@ func Open(variant, plugin string) (*Engine, error) {
 	if _, err := os.Stat(plugin); err != nil {
 		return nil, fmt.Errorf("engine: %w; run `gorqa fetch engine`", err)
 	}
-	isa, err := cpu.ISAInUse()
-	if err != nil {
+	if _, err := cpu.ISAInUse(); err != nil {
 		return nil, err
 	}
-	plugin, err = filepath.Abs(plugin)
+	plugin, err := filepath.Abs(plugin)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +72,7 @@ func Open(variant, plugin string) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("opening the %s engine %s: %w", variant, plugin, err)
 	}
-	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, isa: isa, helpers: map[string]*Func{}}
+	e := &Engine{backend: backend, onHost: variant == "cpu", plugin: plugin, helpers: map[string]*Func{}}
 	if e.diverted = divert(plugin); e.diverted {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
@@ -102,7 +100,7 @@ func setCUDA(plugin string) error {
 // FastBF16 says whether the device multiplies bf16 matrices faster than f32:
 // on a CPU only with AVX512-BF16 or AMX.
 func (e *Engine) FastBF16() bool {
-	return !e.onHost || e.isa >= cpu.AVX512BF16
+	return !e.onHost || cpu.HasGEMM()
 }
 
 // OnHost says whether the device computes in the host's memory, so that Memory
@@ -273,6 +271,13 @@ func View[T Number](t *tensors.Tensor, fn func(flat []T) error) error {
 			inner = fn(flat)
 		})
 	})
+	return errors.Join(err, inner)
+}
+
+// Bytes gives fn the memory of the tensor's values, which it must not change or keep.
+func Bytes(t *tensors.Tensor, fn func(data []byte) error) error {
+	var inner error
+	err := Catch(func() error { return t.ConstBytes(func(data []byte) { inner = fn(data) }) })
 	return errors.Join(err, inner)
 }
 

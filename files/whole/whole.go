@@ -113,16 +113,16 @@ func Sweep(parent string) {
 // orphan takes the lock of a folder that is one of ours, where nobody holds it; nil of
 // another. Its marker may not have got its name yet, nor all of its text.
 func orphan(root string) *os.File {
-	name, whole := markerName, true
+	name, named := markerName, true
 	if found, err := os.ReadDir(root); err == nil && len(found) == 1 && strings.HasPrefix(found[0].Name(), markerName) {
-		name, whole = found[0].Name(), found[0].Name() == markerName
+		name, named = found[0].Name(), found[0].Name() == markerName
 	}
 	f, err := os.OpenFile(filepath.Join(root, name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil // not ours, or somebody else removes it just now
 	}
 	data, err := io.ReadAll(io.LimitReader(f, int64(len(marker)+1)))
-	ours := string(data) == marker || !whole && strings.HasPrefix(marker, string(data))
+	ours := string(data) == marker || !named && strings.HasPrefix(marker, string(data))
 	if err == nil && ours && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 		return f
 	}

@@ -66,8 +66,10 @@ func (r *row) inBlocks() (blocks []block) {
 func (d *onCPU) admitBlocks(ctx context.Context, rows []*row) error {
 	held := map[blockID]*llama.KVBlock{}
 	var missing []block
-	for _, r := range rows {
-		for _, b := range r.inBlocks() {
+	each := make([][]block, len(rows)) // of the rows' prompts
+	for i, r := range rows {
+		each[i] = r.inBlocks()
+		for _, b := range each[i] {
 			if held[b.id] != nil {
 				continue
 			}
@@ -90,10 +92,10 @@ func (d *onCPU) admitBlocks(ctx context.Context, rows []*row) error {
 			}
 			n++
 		}
-		if err := d.behind(ctx, rows[:n], held); err != nil {
+		if err := d.behind(ctx, rows[:n], each[:n], held); err != nil {
 			return err
 		}
-		rows = rows[n:]
+		rows, each = rows[n:], each[n:]
 	}
 	return nil
 }
@@ -130,14 +132,14 @@ func (d *onCPU) compute(ctx context.Context, missing []block, held map[blockID]*
 }
 
 // behind prefills the last blocks of rows, of whose tokens the last is the first step's.
-func (d *onCPU) behind(ctx context.Context, rows []*row, held map[blockID]*llama.KVBlock) error {
+func (d *onCPU) behind(ctx context.Context, rows []*row, each [][]block, held map[blockID]*llama.KVBlock) error {
 	var last [][]int32
 	var places []int
 	var behind []llama.Behind
 	positions := 0
-	for _, r := range rows {
+	for i, r := range rows {
 		of := llama.Behind{First: positions, Caches: r.caches}
-		for _, b := range r.inBlocks() {
+		for _, b := range each[i] {
 			of.Blocks = append(of.Blocks, llama.Placed{KVBlock: held[b.id], At: b.at, By: b.by()})
 		}
 		from := r.Blocks[len(r.Blocks)-1]

@@ -28,7 +28,7 @@ func (f *FiD) Passages(question string, history []dataset.Turn, passages []datas
 	}
 	var out [][]int32
 	for _, p := range alone {
-		ids, err := f.Encoder.Prompt(Input(question, history, p), true, f.Encoder.MaxTokens-1)
+		row, err := f.Encoder.Prompt(Input(question, history, p), true, f.Encoder.MaxTokens-1)
 		if err != nil {
 			var long *TooLong
 			if errors.As(err, &long) {
@@ -36,7 +36,7 @@ func (f *FiD) Passages(question string, history []dataset.Turn, passages []datas
 			}
 			return nil, err
 		}
-		out = append(out, f.Ended(ids.Tokens))
+		out = append(out, f.Ended(row.Tokens))
 	}
 	return out, nil
 }

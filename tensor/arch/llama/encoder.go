@@ -90,7 +90,7 @@ func chains(p batch.Pack) *batch.Decoder {
 
 // share is Model.Share for rows whose tokens see both ways.
 func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
-	shared := Shared{attend: map[attends]tape.Part{}}
+	var shared Shared
 	positions, err := t.Ints(p.Flat(p.Places()), p.Size)
 	if err != nil {
 		return shared, err
@@ -99,11 +99,7 @@ func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
 		return shared, err
 	}
 	if t.RunsNative() {
-		for i := range e.model.Config.Layers {
-			if a := e.model.attends(i); shared.attend[a] == nil {
-				shared.attend[a] = e.native(p, a.slide)
-			}
-		}
+		shared.attend = e.model.attending(func(a attends) tape.Part { return e.native(p, a.slide) })
 		return shared, nil
 	}
 	at, back := p.Lines()
@@ -119,12 +115,11 @@ func (e *Encoder) share(t *tape.Tape, p batch.Pack) (Shared, error) {
 	if err != nil {
 		return shared, err
 	}
-	for i := range e.model.Config.Layers {
-		a := e.model.attends(i)
-		shared.attend[a] = func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
+	shared.attend = e.model.attending(func(a attends) tape.Part {
+		return func(t *tape.Tape, in []*tape.Value) ([]*tape.Value, error) {
 			return t.Call(e.rows[a.slide].Named(), in[0], in[1], in[2], lines, lengths, places)
 		}
-	}
+	})
 	return shared, nil
 }
 

@@ -2,7 +2,6 @@ package llama
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 
@@ -53,14 +52,8 @@ func madeLayers[T cpu.Number](layers, size int) []keysAndValues[T] {
 }
 
 // Bytes is what its values take.
-func (b *KVBlock) Bytes() int64 {
-	var n int64
-	for _, l := range b.f32 {
-		n += 4 * int64(len(l[0])+len(l[1]))
-	}
-	for _, l := range b.bf16 {
-		n += 2 * int64(len(l[0])+len(l[1]))
-	}
+func (b *KVBlock) Bytes() (n int64) {
+	_ = b.each(func(values []byte) error { n += int64(len(values)); return nil }) // fn never fails
 	return n
 }
 
@@ -88,42 +81,35 @@ func setKV[T cpu.Number](to keysAndValues[T], k, v *tape.Value, places []int32) 
 	return nil
 }
 
-// Write writes all values, little-endian, layer by layer, keys before values.
+// Write writes all values, as they lie in memory, layer by layer, keys before values.
 func (b *KVBlock) Write(w io.Writer) error {
-	for _, l := range b.f32 {
-		if err := errors.Join(binary.Write(w, binary.LittleEndian, l[0]), binary.Write(w, binary.LittleEndian, l[1])); err != nil {
-			return err
-		}
-	}
-	for _, l := range b.bf16 {
-		for _, values := range l {
-			raw := make([]uint16, len(values)) // encoding/binary takes long over other kinds of numbers
-			for i, v := range values {
-				raw[i] = uint16(v)
-			}
-			if err := binary.Write(w, binary.LittleEndian, raw); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return b.each(func(values []byte) error {
+		_, err := w.Write(values)
+		return err
+	})
 }
 
 // Read sets all values to what Write wrote.
 func (b *KVBlock) Read(r io.Reader) error {
-	for _, l := range b.f32 {
-		if err := errors.Join(binary.Read(r, binary.LittleEndian, l[0]), binary.Read(r, binary.LittleEndian, l[1])); err != nil {
-			return err
-		}
+	return b.each(func(values []byte) error {
+		_, err := io.ReadFull(r, values)
+		return err
+	})
+}
+
+// each gives fn the memory of each layer's keys, then of its values, until it fails.
+func (b *KVBlock) each(fn func([]byte) error) error {
+	if b.bf16 != nil {
+		return eachOf(b.bf16, fn)
 	}
-	for _, l := range b.bf16 {
+	return eachOf(b.f32, fn)
+}
+
+func eachOf[T cpu.Number](layers []keysAndValues[T], fn func([]byte) error) error {
+	for _, l := range layers {
 		for _, values := range l {
-			raw := make([]uint16, len(values))
-			if err := binary.Read(r, binary.LittleEndian, raw); err != nil {
+			if err := fn(dtypes.UnsafeByteSlice(values)); err != nil {
 				return err
-			}
-			for i, v := range raw {
-				values[i] = bfloat16.BFloat16(v)
 			}
 		}
 	}
@@ -235,7 +221,7 @@ func (o *outer[T]) place(layer int) error {
 // share is Model.Share for tokens behind blocks.
 func (o *outer[T]) share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 	m := o.model
-	shared := Shared{attend: map[attends]tape.Part{}}
+	var shared Shared
 	positions, err := t.Ints(b.Positions, len(b.Positions))
 	if err != nil {
 		return shared, err
@@ -243,11 +229,7 @@ func (o *outer[T]) share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 	if shared.angles, err = m.turns(t, positions); err != nil {
 		return shared, err
 	}
-	for i := range m.Config.Layers {
-		a := m.attends(i)
-		if shared.attend[a] != nil {
-			continue
-		}
+	shared.attend = m.attending(func(a attends) tape.Part {
 		s := m.seen(b, a)
 		s.Queries, s.Start = len(b.Reach), counted(0, len(b.Reach))
 		for _, row := range o.rows {
@@ -258,7 +240,7 @@ func (o *outer[T]) share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 				}
 			}
 		}
-		shared.attend[a] = tape.AttentionBehind(s, o.k, o.v)
-	}
+		return tape.AttentionBehind(s, o.k, o.v)
+	})
 	return shared, nil
 }

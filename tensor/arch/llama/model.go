@@ -193,9 +193,20 @@ func (m *Model) attends(layer int) attends {
 	return attends{m.Config.Slide[layer], m.Config.ropeKind(layer)}
 }
 
+// attending makes a part for each way in which layers attend.
+func (m *Model) attending(part func(attends) tape.Part) map[attends]tape.Part {
+	parts := map[attends]tape.Part{}
+	for i := range m.Config.Layers {
+		if a := m.attends(i); parts[a] == nil {
+			parts[a] = part(a)
+		}
+	}
+	return parts
+}
+
 // Share makes ready what all layers share over a micro-batch.
 func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
-	shared := Shared{attend: map[attends]tape.Part{}}
+	var shared Shared
 	positions, err := t.Ints(b.Positions, len(b.Positions))
 	if err != nil {
 		return shared, err
@@ -218,11 +229,7 @@ func (m *Model) Share(t *tape.Tape, b *batch.Decoder) (Shared, error) {
 			return m.graph(shared.kinds[a.slide], positions, reach)
 		}
 	}
-	for i := range m.Config.Layers {
-		if a := m.attends(i); shared.attend[a] == nil {
-			shared.attend[a] = attention(a)
-		}
-	}
+	shared.attend = m.attending(attention)
 	return shared, nil
 }
 

@@ -1,3 +1,12 @@
+#ifdef __x86_64__
+#define FEATURES "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,amx-tile,amx-bf16,avx2,fma"
+#define LANES 16
+#include "tiles.h"
+
+#include "simd.h"
+
+#include "operands_bf16.h"
+
 // Products by tiles (AMX). Sums of 32 rows by 32 columns stay in four tiles, for which two
 // tiles of a and two of b are loaded a step: a is read from the first-level cache, b from the
 // second.
@@ -15,8 +24,8 @@ static void begin_tiles(void) {
     _tile_loadconfig(&c);
 }
 
-// tiles_left packs 16 rows of a, from the unit's place on.
-static void tiles_left(const tiles *t, long unit_of) {
+// pack_left packs 16 rows of a, from the unit's place on.
+static void pack_left(const tiles *t, long unit_of) {
     const gemm *g = &t->g;
     const long row = t->packed + unit_of * TILE_SIDE, rows = t->m1 - row;
     unit *to = (unit *)(t->left + unit_of * t->deep * TILE_BYTES);
@@ -37,8 +46,8 @@ static void tiles_left(const tiles *t, long unit_of) {
     }
 }
 
-// tiles_right packs 16 columns of b, from the unit's place on.
-static void tiles_right(const tiles *t, long unit_of) {
+// pack_right packs 16 columns of b, from the unit's place on.
+static void pack_right(const tiles *t, long unit_of) {
     const gemm *g = &t->g;
     const long column = t->n0 + unit_of * TILE_SIDE, columns = t->n1 - column, pairs = t->deep * TILE_SIDE;
     unit *to = (unit *)(t->right + unit_of * t->deep * TILE_BYTES);
@@ -144,7 +153,7 @@ INLINE void fetch(const tiles *t, long row, long part, long parts) {
 }
 
 // rows m0 up to m1 by columns n0 up to n1, which is a worker's unit; sums is room for a strip.
-static void tiles_block(const tiles *t, long m0, long m1, long n0, long n1, float *sums) {
+static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sums) {
     begin_tiles();
     const long parts = (t->deep + TILES_DEPTH - 1) / TILES_DEPTH, pair = 2 * TILE_SIDE, panels = (n1 - n0 + pair - 1) / pair;
     square q = {0};
@@ -168,3 +177,7 @@ static void tiles_block(const tiles *t, long m0, long m1, long n0, long n1, floa
     }
     _tile_release();
 }
+
+const tile_kernels tiles_amx = {pack_left, pack_right, block};
+TARGET_END
+#endif
