@@ -6,12 +6,18 @@
 
 #include "kernels.h"
 #include "threads.h"
+#include "tiles.h"
+
+static const attention_kernels *kernels_of(const attention *a) {
+    const tile_kernels *tiles = a->bf16 ? tiles_in_use() : NULL;
+    return tiles ? tiles->attention : kernels_for(a->bf16)->attention;
+}
 
 static int forward_job(void *of, int worker, int workers) {
     const attention *a = of;
-    const kernels *k = kernels_for(a->bf16);
+    const attention_kernels *k = kernels_of(a);
     for (int i = worker; i < a->parts; i += workers)
-        if (k->attention_forward(a, a->bounds[i], a->bounds[i + 1])) return -1;
+        if (k->forward(a, a->bounds[i], a->bounds[i + 1])) return -1;
     return 0;
 }
 
@@ -29,11 +35,11 @@ static size_t sums_size(const attention *a) { return (size_t)a->kv * a->padded *
 static int backward_job(void *of, int worker, int workers) {
     const backward *b = of;
     const attention *a = &b->a;
-    const kernels *k = kernels_for(a->bf16);
+    const attention_kernels *k = kernels_of(a);
     for (int i = worker; i < a->parts; i += workers) {
         float *dk = b->sums + 2 * i * sums_size(a);
         memset(dk, 0, 2 * sums_size(a) * sizeof *dk);
-        if (k->attention_backward(a, a->bounds[i], a->bounds[i + 1], dk, dk + sums_size(a))) return -1;
+        if (k->backward(a, a->bounds[i], a->bounds[i + 1], dk, dk + sums_size(a))) return -1;
     }
     return 0;
 }

@@ -38,3 +38,10 @@ static inline int attention_wide(const attention *a) { return (a->width + 31) / 
 // memory.
 int attention_forward(attention a);
 int attention_backward(attention a);
+
+// attention_kernels do one worker's part, of items from up to to; dk and dv are its own sums,
+// [N, padded, wide]. They give 0, or -1 without memory.
+typedef struct {
+    int (*forward)(const attention *a, int from, int to);
+    int (*backward)(const attention *a, int from, int to, float *dk, float *dv);
+} attention_kernels;

@@ -1,42 +1,7 @@
-// Attention for one set of instructions and one kind of operands. Matrices are row-major.
-// A tile has TILE rows and is padded with zeros, rows of width C to `wide`. What stands on
-// the right of a product has STEP rows in one row of units.
-
-enum { TILE_ROWS = LANES == 16 ? 8 : LANES == 8 ? 6 : 4 }; // of a product at a time
-
-// some rows of c [n] (+)= a·b over so many steps.
-INLINE void multiply_rows(const int rows, int n, int steps, left a, const unit *b, long ldb, float *c, int ldc, int add) {
-    for (int j = 0; j < n; j += 2 * LANES) {
-        acc x[TILE_ROWS], y[TILE_ROWS];
-        UNROLL(8)
-        for (int r = 0; r < rows; r++) {
-            x[r] = add ? (acc)AT(c + r * ldc + j) : (acc){0};
-            y[r] = add ? (acc)AT(c + r * ldc + j + LANES) : (acc){0};
-        }
-        for (int s = 0; s < steps; s++) {
-            const units b0 = load_units(b + s * ldb + j), b1 = load_units(b + s * ldb + j + LANES);
-            UNROLL(8)
-            for (int r = 0; r < rows; r++) {
-                const units one = spread(a.at[r * a.row + s * a.step]);
-                x[r] = multiply_add(x[r], one, b0);
-                y[r] = multiply_add(y[r], one, b1);
-            }
-        }
-        UNROLL(8)
-        for (int r = 0; r < rows; r++) {
-            AT(c + r * ldc + j) = (VF)x[r];
-            AT(c + r * ldc + j + LANES) = (VF)y[r];
-        }
-    }
-}
-
-// c [TILE, n] (+)= a·b.
-static void multiply(int n, int steps, left a, const unit *b, float *c, int add) {
-    int i = 0;
-    for (; i + TILE_ROWS <= TILE; i += TILE_ROWS, a.at += TILE_ROWS * a.row)
-        multiply_rows(TILE_ROWS, n, steps, a, b, n, c + i * n, n, add);
-    if (TILE % TILE_ROWS) multiply_rows(TILE % TILE_ROWS, n, steps, a, b, n, c + i * n, n, add);
-}
+// Attention for one set of instructions and one kind of operands, over a multiply of its own
+// (attention_vectors.h, attention_amx.c). Matrices are row-major. A tile has TILE rows and is
+// padded with zeros, rows of width C to `wide`. What stands on the right of a product has STEP
+// rows in one row of units.
 
 // place is an item's tile of queries and its head: rows of q from `first` on.
 typedef struct {
@@ -77,10 +42,12 @@ static void pack_right(const attention *a, unit *to, source s) {
             store_units(to + i / STEP * wide + j, column_units(s.values, s.at + i * s.stride + j, s.stride, a->width - j, s.rows - i, a->bf16));
 }
 
-// packs the transpose of a tile as the right of a product: [C/STEP upwards, TILE].
+// packs the transpose of a tile as the right of a product: [steps, TILE].
 static void pack_transpose(const attention *a, unit *to, source s) {
     const char *from = (const char *)s.values + s.at * (a->bf16 ? 2 : 4);
+    const int own = (a->width + STEP - 1) / STEP;
     transpose(to, TILE, from, s.stride, a->width, s.rows, a->bf16);
+    memset(to + own * TILE, 0, (steps_of(a) - own) * TILE * sizeof *to);
 }
 
 // keys_at is a tile of one head's keys or values.
@@ -159,7 +126,7 @@ static void softmax(forward_room *r, int wide, float scale) {
 }
 
 static void forward_item(const attention *a, const place *at, forward_room *r) {
-    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = (a->width + STEP - 1) / STEP;
+    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = steps_of(a);
     const size_t tile = (size_t)TILE * wide / STEP, turned = (size_t)TILE * deep;
     memset(r->o, 0, sizeof(float) * TILE * wide);
     for (int i = 0; i < TILE; i++) r->top[i] = -1e25f, r->total[i] = 0; // above what mask sets, scaled
@@ -179,7 +146,7 @@ static void forward_item(const attention *a, const place *at, forward_room *r) {
 }
 
 static int forward(const attention *a, int from, int to) {
-    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = (a->width + STEP - 1) / STEP;
+    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = steps_of(a);
     const size_t tile = (size_t)TILE * wide / STEP, turned = (size_t)TILE * deep, square = TILE * TILE;
     unit *room = units_of_room(tiles * (turned + tile) + tile + STEP * tile + 2 * square);
     if (!room) return -1;
@@ -252,7 +219,7 @@ static void backward_load(const attention *a, const place *at, backward_room *r)
 
 // dk and dv are sums of this part's items, [N, padded, wide].
 static void backward_item(const attention *a, const place *at, backward_room *r, float *dk, float *dv) {
-    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = (a->width + STEP - 1) / STEP;
+    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = steps_of(a);
     const size_t tile = (size_t)TILE * wide / STEP, turned = (size_t)TILE * deep;
     const size_t head = (size_t)at->n * a->padded * wide, sums = (size_t)TILE * wide;
     memset(r->dq, 0, sizeof(float) * sums);
@@ -273,7 +240,7 @@ static void backward_item(const attention *a, const place *at, backward_room *r,
 }
 
 static int backward(const attention *a, int from, int to, float *dk, float *dv) {
-    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = (a->width + STEP - 1) / STEP;
+    const int wide = attention_wide(a), tiles = a->padded / TILE, deep = steps_of(a);
     const size_t tile = (size_t)TILE * wide / STEP, turned = (size_t)TILE * deep, square = TILE * TILE;
     unit *room = units_of_room(tiles * (2 * turned + tile) + 4 * tile + STEP * tile + 5 * square);
     if (!room) return -1;

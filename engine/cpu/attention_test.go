@@ -256,6 +256,30 @@ func TestAttentionBF16(t *testing.T) {
 	}
 }
 
+// TestUnseenValuesWeighNothing has a large value where a query does not look: it adds not even
+// the smallest number's share, and products of such numbers would take long.
+func TestUnseenValuesWeighNothing(t *testing.T) {
+	const n, width = 70, 8
+	s := AttentionShape{Heads: 1, KVHeads: 1, Width: width, Depth: make([]int32, n), Reach: make([]int32, n)}
+	v := make([]float32, n*width)
+	for i := range n {
+		s.Reach[i], v[i*width] = int32(i), 1 // each sees itself alone
+	}
+	v[(n-1)*width] = 3e38
+	zero := make([]float32, n*width)
+	withEachISA(t, func(t *testing.T) {
+		o, lse := make([]float32, n*width), make([]float32, n)
+		if err := of(s, zero, zero, v, o, lse).Forward(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n - 1 {
+			if o[i*width] != 1 {
+				t.Fatalf("position %d gets %g; 1 expected", i, o[i*width])
+			}
+		}
+	})
+}
+
 func TestAttentionWrongLengths(t *testing.T) {
 	s := AttentionShape{Heads: 2, KVHeads: 1, Width: 4, Depth: []int32{0, 1}, Reach: []int32{1, 1}}
 	if err := of(s, make([]float32, 16), make([]float32, 8), make([]float32, 7), make([]float32, 16), make([]float32, 4)).Forward(); err == nil {

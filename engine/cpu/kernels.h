@@ -13,9 +13,7 @@
 #include "search.h"
 
 typedef struct {
-    // What they give is 0, or -1 without memory.
-    int (*attention_forward)(const attention *a, int from, int to);
-    int (*attention_backward)(const attention *a, int from, int to, float *dk, float *dv);
+    const attention_kernels *attention;
 
     int gemm_rows, gemm_panel, gemm_step; // rows of a tile, columns of a panel, values of a unit
     void (*gemm_block)(const gemm *g, long m0, long m1, long n0, gemm_room *room);

@@ -7,22 +7,16 @@
 #include "kernels.h"
 #include "simd.h"
 
+#include "operands.h"
 #ifdef BF16_PRODUCTS
-#include "operands_bf16.h"
 #define GEMM_ROWS 6
 #define GEMM_VECTORS 4
 #else
-#include "operands_f32.h"
 #define GEMM_ROWS (LANES == 16 ? 8 : 4)
 #define GEMM_VECTORS 3
 #endif
 
-// left is what stands on the left of a product: row r and step s at r·row + s·step.
-typedef struct {
-    const unit *at;
-    long row, step;
-} left;
-
+#include "attention_vectors.h"
 #include "attention_kernel.h"
 #include "decode_kernel.h"
 #include "gemm_kernel.h"
@@ -35,8 +29,7 @@ typedef struct {
 #endif
 
 const kernels KERNELS = {
-    .attention_forward = forward,
-    .attention_backward = backward,
+    .attention = &(const attention_kernels){forward, backward},
     .gemm_rows = GEMM_ROWS,
     .gemm_panel = GEMM_PANEL,
     .gemm_step = STEP,

@@ -41,9 +41,11 @@ INLINE VF pick(VI mask, VF a, VF b) { return (VF)(((VI)a & mask) | ((VI)b & ~mas
 
 INLINE VF greater(VF a, VF b) { return pick(a > b, a, b); }
 
-// exp of x <= 0, within 2 units in the last place; below -87 it stays there.
+// exp of x <= 0, within 2 units in the last place; up to -87 it is 0, since products with a
+// smaller number would be subnormal, which takes processors a hundred times as long.
 // The integer part of x/ln 2 goes into the exponent, a polynomial does the rest.
 INLINE VF power(VF x) {
+    const VI some = x > -87.0f;
     x = greater(x, all(-87.0f));
     VF t = x * 1.44269504f + 12582912.0f; // the integer is in the low bits
     VF n = t - 12582912.0f;
@@ -54,7 +56,7 @@ INLINE VF power(VF x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    return (VF)((VI)p + ((VI)t << 23));
+    return (VF)(((VI)p + ((VI)t << 23)) & some);
 }
 
 // tangent is the hyperbolic tangent, within 1e-7: by a polynomial up to 5/8, else by exp.

@@ -68,7 +68,7 @@ static void cut(work *w, int workers) {
 static int multiply_part(work *w, int packs_right, int workers) {
     tiles *t = &w->t;
     w->lefts = gemm_upwards(t->m1 - t->packed, TILE_SIDE);
-    w->units = w->lefts + (packs_right ? gemm_upwards(t->n1 - t->n0, TILE_SIDE) : 0);
+    w->units = w->lefts + (packs_right ? gemm_upwards(t->n1 - t->n0, 2 * TILE_SIDE) : 0);
     atomic_store(&w->next, 0);
     if (threads_run(pack_job, w, workers)) return -1;
     cut(w, workers);

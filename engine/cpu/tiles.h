@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "attention.h"
 #include "gemm.h"
 
 // A tile of a has 16 rows of 32 values, one of b 16 pairs of rows with 16 columns, one of sums
@@ -24,14 +25,16 @@ typedef struct {
 // its second-level cache; and so many tiles deep at a time, which stay in the first.
 enum { TILES_ROWS = 256, TILES_CACHED = 1 << 20, TILES_DEPTH = 8, TILES_GROUPS = 64 };
 
-// tile_kernels do one worker's part of the work. A unit is 16 rows of a, or columns of b, that
-// are packed; sums is room for 32 rows.
+// tile_kernels do one worker's part of the work. A unit is 16 rows of a, or 32 columns of
+// b, that are packed; sums is room for 32 rows.
 typedef struct {
     void (*left)(const tiles *t, long unit);
     void (*right)(const tiles *t, long unit);
     void (*block)(const tiles *t, long m0, long m1, long n0, long n1, float *sums);
+    const attention_kernels *attention;
 } tile_kernels;
 
+extern const attention_kernels attention_amx;
 extern const tile_kernels tiles_amx;
 
 // tiles_in_use gives the kernels where the set in use has tiles, else NULL.

@@ -5,24 +5,12 @@
 
 #include "simd.h"
 
+#include "amx.h"
 #include "operands_bf16.h"
 
 // Products by tiles (AMX). Sums of 32 rows by 32 columns stay in four tiles, for which two
 // tiles of a and two of b are loaded a step: a is read from the first-level cache, b from the
 // second.
-
-// tiles_config says that all eight tiles have 16 rows of 64 bytes.
-typedef struct {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} tiles_config;
-
-static void begin_tiles(void) {
-    tiles_config c = {.palette = 1};
-    for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = TILE_SIDE;
-    _tile_loadconfig(&c);
-}
 
 // pack_left packs 16 rows of a, from the unit's place on.
 static void pack_left(const tiles *t, long unit_of) {
@@ -46,19 +34,30 @@ static void pack_left(const tiles *t, long unit_of) {
     }
 }
 
-// pack_right packs 16 columns of b, from the unit's place on.
+// pack_right packs up to 32 columns of b, from the unit's place on.
 static void pack_right(const tiles *t, long unit_of) {
     const gemm *g = &t->g;
-    const long column = t->n0 + unit_of * TILE_SIDE, columns = t->n1 - column, pairs = t->deep * TILE_SIDE;
-    unit *to = (unit *)(t->right + unit_of * t->deep * TILE_BYTES);
+    const long column = t->n0 + unit_of * 2 * TILE_SIDE, columns = t->n1 - column, pairs = t->deep * TILE_SIDE;
+    unit *to = (unit *)(t->right + unit_of * 2 * t->deep * TILE_BYTES), *second = columns > TILE_SIDE ? to + pairs * TILE_SIDE : NULL;
     if (g->trans_b) {
         const long own = (g->k + 1) / 2;
-        transpose(to, TILE_SIDE, (const uint16_t *)g->b + column * g->k, g->k, g->k, columns, 1);
+        const uint16_t *from = (const uint16_t *)g->b + column * g->k;
+        transpose(to, TILE_SIDE, from, g->k, g->k, columns, 1);
         memset(to + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
+        if (!second) return;
+        transpose(second, TILE_SIDE, from + TILE_SIDE * g->k, g->k, g->k, columns - TILE_SIDE, 1);
+        memset(second + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
         return;
     }
-    for (long p = 0; p < pairs; p++, to += TILE_SIDE)
-        store_units(to, column_units(g->b, 2 * p * g->n + column, g->n, columns, g->k - 2 * p, 1));
+    const __m512i first = _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(0x10001)));
+    const __m512i last = _mm512_add_epi16(first, _mm512_set1_epi16(TILE_SIDE));
+    for (long p = 0; p < pairs; p++, to += TILE_SIDE) {
+        const long at = 2 * p * g->n + column, rows = g->k - 2 * p;
+        const __m512i x = (__m512i)row_units(g->b, at, rows > 0 ? columns : 0, 1);
+        const __m512i y = (__m512i)row_units(g->b, at + g->n, rows > 1 ? columns : 0, 1);
+        store_units(to, (units)_mm512_permutex2var_epi16(x, first, y));
+        if (second) store_units(second + p * TILE_SIDE, (units)_mm512_permutex2var_epi16(x, last, y));
+    }
 }
 
 // square is a product of up to two tiles of rows with up to two of columns.
@@ -152,6 +151,15 @@ INLINE void fetch(const tiles *t, long row, long part, long parts) {
     for (long i = bytes * part / parts / 64; i < bytes * (part + 1) / parts / 64; i++) _mm_prefetch(from + i * 64, _MM_HINT_T1);
 }
 
+// fetch_sums asks for what a square's sums are added to.
+INLINE void fetch_sums(const gemm *g, long m, long rows, long n) {
+    for (long i = 0; i < rows; i++) {
+        const float *to = g->sum + (m + i) * g->n + n;
+        __builtin_prefetch(to, 1);
+        __builtin_prefetch(to + TILE_SIDE, 1);
+    }
+}
+
 // rows m0 up to m1 by columns n0 up to n1, which is a worker's unit; sums is room for a strip.
 static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sums) {
     begin_tiles();
@@ -170,6 +178,7 @@ static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sum
                 q.b[0] = t->right + ((j - t->n0) / TILE_SIDE * t->deep + s0) * TILE_BYTES;
                 q.b[1] = q.b[0] + t->deep * TILE_BYTES;
                 q.sums = sums + p * pair * pair;
+                if (!t->g.y && part == parts - 1) fetch_sums(&t->g, i, rows, j);
                 multiply_some(rows > TILE_SIDE ? 2 : 1, columns > TILE_SIDE ? 2 : 1, &q);
                 if (part == parts - 1) finish(&t->g, i, rows, j, columns, q.sums);
             }
@@ -178,6 +187,6 @@ static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sum
     _tile_release();
 }
 
-const tile_kernels tiles_amx = {pack_left, pack_right, block};
+const tile_kernels tiles_amx = {pack_left, pack_right, block, &attention_amx};
 TARGET_END
 #endif
