@@ -5,10 +5,11 @@
 #     bench/retrieval.sh [GORQA]        from the root of the repository; GORQA is bin/gorqa where it is not given
 #
 # Everything goes to OUT (runs/retrieval). What is there is not made again and a training goes on from its last
-# checkpoint, so the script may be stopped and started at any time. SEEDS ("42 43 44"), K8 (train: a third SwR
-# whose rows have eight passages, too; else the hybrid one answers from eight) and MORE (further flags of each training)
-# can be set. On 2 cores with bf16 products a seed takes about 85 minutes: SFT 12, each SwR 35, the evaluations 5;
-# K8=train adds 70.
+# checkpoint, so the script may be stopped and started at any time. SEEDS ("42 43 44") and MORE (further flags of each
+# training) can be set. SwR is trained once a seed, on passages that hybrid finds, and answers from those of all three;
+# OWN=yes trains it for dense passages and for eight (three times as long). BLOCKS=yes trains it by Block-Attention too,
+# and asks it with and without. On 2 cores with bf16 products a seed takes about 55 minutes: SFT 12, SwR 35, the
+# evaluations 8; on AMX about half of that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 gorqa=${1:-bin/gorqa}
@@ -38,12 +39,17 @@ for seed in "${seeds[@]}"; do
   train sft-dense "$seed" examples/sft-faire.yaml
   evaluate sft-dense "$seed" sft-hybrid --retriever hybrid
   evaluate sft-dense "$seed" sft-hybrid8 --retriever hybrid --eval_k 8 --max_seq_length 4096
-  train swr-dense "$seed" examples/swr-faire.yaml
   train swr-hybrid "$seed" examples/swr-faire.yaml --retriever hybrid
-  if [ "${K8:-}" = train ]; then
+  if [ "${OWN:-}" = yes ]; then
+    train swr-dense "$seed" examples/swr-faire.yaml
     train swr-hybrid8 "$seed" examples/swr-faire.yaml --retriever hybrid --embedding_max_num_to_retrieve 7 --eval_k 8 --max_seq_length 4096
   else
+    evaluate swr-hybrid "$seed" swr-dense --retriever dense
     evaluate swr-hybrid "$seed" swr-hybrid8 --eval_k 8 --max_seq_length 4096
+  fi
+  if [ "${BLOCKS:-}" = yes ]; then
+    train swr-blocks "$seed" examples/swr-faire.yaml --retriever hybrid --block_attention
+    evaluate swr-blocks "$seed" swr-blocks-whole --block_attention=false
   fi
 done
 
@@ -56,7 +62,9 @@ group() {
 
 echo "| recipe, retriever | recall of 4 | F1 | over SFT with dense, 95% interval |"
 echo "| --- | --- | --- | --- |"
-for name in sft-dense sft-hybrid sft-hybrid8 swr-dense swr-hybrid swr-hybrid8; do
+names="sft-dense sft-hybrid sft-hybrid8 swr-dense swr-hybrid swr-hybrid8"
+[ "${BLOCKS:-}" != yes ] || names="$names swr-blocks swr-blocks-whole"
+for name in $names; do
   "$gorqa" compare "$(group sft-dense)" "$(group $name)" --json >"$out/$name.json"
   python3 - "$name" "$out/$name.json" <<'PYTHON'
 import json

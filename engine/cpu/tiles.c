@@ -67,7 +67,7 @@ static void cut(work *w, int workers) {
 // multiply_part packs what of a part is not packed yet, and multiplies it.
 static int multiply_part(work *w, int packs_right, int workers) {
     tiles *t = &w->t;
-    w->lefts = gemm_upwards(t->m1 - t->packed, TILE_SIDE);
+    w->lefts = gemm_upwards(t->m1 - t->packed, 2 * TILE_SIDE);
     w->units = w->lefts + (packs_right ? gemm_upwards(t->n1 - t->n0, 2 * TILE_SIDE) : 0);
     atomic_store(&w->next, 0);
     if (threads_run(pack_job, w, workers)) return -1;

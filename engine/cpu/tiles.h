@@ -25,7 +25,7 @@ typedef struct {
 // its second-level cache; and so many tiles deep at a time, which stay in the first.
 enum { TILES_ROWS = 256, TILES_CACHED = 1 << 20, TILES_DEPTH = 8, TILES_GROUPS = 64 };
 
-// tile_kernels do one worker's part of the work. A unit is 16 rows of a, or 32 columns of
+// tile_kernels do one worker's part of the work. A unit is 32 rows of a, or columns of
 // b, that are packed; sums is room for 32 rows.
 typedef struct {
     void (*left)(const tiles *t, long unit);

@@ -12,25 +12,52 @@
 // tiles of a and two of b are loaded a step: a is read from the first-level cache, b from the
 // second.
 
-// pack_left packs 16 rows of a, from the unit's place on.
+// paired_first and paired_last pair the values of two rows of 32 (x, y), those of the first 16
+// columns and those of the last.
+INLINE __m512i paired_first(__m512i x, __m512i y) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutex2var_epi16(x, _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x10001))), y);
+}
+
+INLINE __m512i paired_last(__m512i x, __m512i y) {
+    const __m512i lane = _mm512_setr_epi32(16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+    return _mm512_permutex2var_epi16(x, _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x10001))), y);
+}
+
+// rows_at gives up to 32 columns of rows at and at + 1 of a matrix [rows, ld], zeros behind the last row.
+INLINE void rows_at(__m512i *x, const void *from, long at, long ld, long column, long columns, long rows) {
+    x[0] = (__m512i)row_units(from, at * ld + column, at < rows ? columns : 0, 1);
+    x[1] = (__m512i)row_units(from, (at + 1) * ld + column, at + 1 < rows ? columns : 0, 1);
+}
+
+// pack_left packs up to 32 rows of a, from the unit's place on.
 static void pack_left(const tiles *t, long unit_of) {
     const gemm *g = &t->g;
-    const long row = t->packed + unit_of * TILE_SIDE, rows = t->m1 - row;
-    unit *to = (unit *)(t->left + unit_of * t->deep * TILE_BYTES);
-    for (long s = 0; s < t->deep; s++, to += TILE_BYTES / sizeof(unit)) {
+    const long row = t->packed + unit_of * 2 * TILE_SIDE, rows = t->m1 - row;
+    unit *to = (unit *)(t->left + unit_of * 2 * t->deep * TILE_BYTES), *second = to + t->deep * TILE_BYTES / sizeof(unit);
+    for (long s = 0; s < t->deep; s++, to += TILE_SIDE * TILE_SIDE, second += TILE_SIDE * TILE_SIDE) {
         const long k = s * TILE_VALUES;
-        __m512i x[TILE_SIDE];
+        __m512i x[TILE_SIDE], y[TILE_SIDE];
         if (g->columns) {
             UNROLL(16)
-            for (int p = 0; p < TILE_SIDE; p++)
-                x[p] = (__m512i)column_units(g->a, (k + 2 * p) * g->columns + row, g->columns, rows, g->k - k - 2 * p, 1);
+            for (int p = 0; p < TILE_SIDE; p++) {
+                __m512i two[2];
+                rows_at(two, g->a, k + 2 * p, g->columns, row, rows, g->k);
+                x[p] = paired_first(two[0], two[1]), y[p] = paired_last(two[0], two[1]);
+            }
             transpose_square(x);
+            transpose_square(y);
         } else
             UNROLL(16)
-            for (int r = 0; r < TILE_SIDE; r++)
+            for (int r = 0; r < TILE_SIDE; r++) {
                 x[r] = (__m512i)row_units(g->a, (row + r) * g->k + k, r < rows ? g->k - k : 0, 1);
+                y[r] = (__m512i)row_units(g->a, (row + TILE_SIDE + r) * g->k + k, TILE_SIDE + r < rows ? g->k - k : 0, 1);
+            }
         UNROLL(16)
         for (int r = 0; r < TILE_SIDE; r++) store_units(to + r * TILE_SIDE, (units)x[r]);
+        if (rows <= TILE_SIDE) continue;
+        UNROLL(16)
+        for (int r = 0; r < TILE_SIDE; r++) store_units(second + r * TILE_SIDE, (units)y[r]);
     }
 }
 
@@ -49,14 +76,11 @@ static void pack_right(const tiles *t, long unit_of) {
         memset(second + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
         return;
     }
-    const __m512i first = _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(0x10001)));
-    const __m512i last = _mm512_add_epi16(first, _mm512_set1_epi16(TILE_SIDE));
     for (long p = 0; p < pairs; p++, to += TILE_SIDE) {
-        const long at = 2 * p * g->n + column, rows = g->k - 2 * p;
-        const __m512i x = (__m512i)row_units(g->b, at, rows > 0 ? columns : 0, 1);
-        const __m512i y = (__m512i)row_units(g->b, at + g->n, rows > 1 ? columns : 0, 1);
-        store_units(to, (units)_mm512_permutex2var_epi16(x, first, y));
-        if (second) store_units(second + p * TILE_SIDE, (units)_mm512_permutex2var_epi16(x, last, y));
+        __m512i two[2];
+        rows_at(two, g->b, 2 * p, g->n, column, columns, g->k);
+        store_units(to, (units)paired_first(two[0], two[1]));
+        if (second) store_units(second + p * TILE_SIDE, (units)paired_last(two[0], two[1]));
     }
 }
 
