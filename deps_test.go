@@ -55,7 +55,7 @@ var (
 		"gorqa/text/evaluate/human":      {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/modelfile"},
 		"gorqa/text/evaluate/judge":      {"gorqa/text/dataset", "gorqa/text/evaluate", "gorqa/files/endpoint", "gorqa/files/endpoint/chatmodel", "gorqa/files/replies"},
 		"gorqa/text/jinja":               nil,
-		"gorqa/text/prompt":              {"gorqa/text/dataset", "gorqa/text/jinja"},
+		"gorqa/text/prompt":              {"gorqa/text/dataset", "gorqa/text/jinja", "gorqa/files/modelfile"},
 		"gorqa/text/questions":           {"gorqa/text/audit", "gorqa/text/dataset", "gorqa/text/document", "gorqa/text/questions/reply", "gorqa/text/retrieve", "gorqa/files/endpoint/chatmodel", "gorqa/files/replies"},
 		"gorqa/text/questions/reply":     nil,
 		"gorqa/text/recipe":              {"gorqa/text/dataset", "gorqa/text/prompt", "gorqa/text/retrieve", "gorqa/text/tokenizer", "gorqa/batch", "gorqa/files/modelfile", "gorqa/files/whole"},

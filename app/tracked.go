@@ -33,7 +33,7 @@ func (r *run) beginTracking(ctx context.Context, resumes bool) error {
 	if resumes && o.ID == "" {
 		data, err := modelfile.Read(path, 1<<16)
 		if err == nil {
-			err = json.Unmarshal(data, &kept)
+			err = modelfile.JSONPart(data, &kept)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s: %w", path, err)

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -58,29 +56,13 @@ type deepSpeedFile struct {
 
 func readDeepSpeed(name string, data []byte) (*deepSpeedFile, error) {
 	d := &deepSpeedFile{name: name}
-	dec := json.NewDecoder(strings.NewReader(string(data)))
-	err := dec.Decode(&d.fields)
-	if err == nil && d.fields == nil {
-		err = errors.New("null found")
+	if err := modelfile.JSON(name, data, &d.fields); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("more found after the closing }")
-		}
+	if d.fields == nil {
+		return nil, fmt.Errorf("%s:1: null found; an object of DeepSpeed's settings expected", name)
 	}
-	if err == nil {
-		return d, nil
-	}
-	at := dec.InputOffset()
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		at = syntax.Offset
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		at, err = int64(len(data)), errors.New("the file ends here")
-	}
-	line := 1 + strings.Count(string(data[:min(max(at, 0), int64(len(data)))]), "\n")
-	return nil, fmt.Errorf("%s:%d: %w; a JSON object of DeepSpeed's settings expected", name, line, err)
+	return d, nil
 }
 
 // at finds a value by its path, such as "zero_optimization.stage"; nil where it

@@ -77,11 +77,7 @@ func (r *reader) give(a assignment) {
 func readYAML(path string, data []byte) ([]assignment, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		text := strings.TrimPrefix(err.Error(), "yaml: ")
-		if line, rest, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && text != rest {
-			return nil, fmt.Errorf("%s:%s: %s; YAML of the form name: value expected", path, line, rest)
-		}
-		return nil, fmt.Errorf("%s:1: %s; YAML of the form name: value expected", path, text)
+		return nil, fmt.Errorf("%w, of the form name: value", modelfile.YAMLError(path, err))
 	}
 	if doc.Kind == 0 {
 		return nil, nil

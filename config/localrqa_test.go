@@ -172,8 +172,8 @@ func TestDeepSpeed(t *testing.T) {
 		{"Adam with L2", "is not AdamW", `{"optimizer": {"type": "Adam", "params": {"adam_w_mode": false}}}`, nil, nil, "", []string{`ds.json: optimizer.type: "Adam" found; AdamW expected`}},
 		{"odd batch", "no multiple", `{"train_batch_size": 7}`, []string{"--per_device_train_batch_size", "4"}, nil, "", []string{"ds.json: train_batch_size: 7 found with --per_device_train_batch_size 4; a multiple of it expected"}},
 		{"broken", "with its line", "{\n\"bf16\": {\"enabled\": tru}}", nil, nil, "", []string{"ds.json:2: invalid character '}'"}},
-		{"cut off", "as a copy that stopped", "{\n\"bf16\": {", nil, nil, "", []string{"ds.json:2: the file ends here; a JSON object"}},
-		{"no object", "a list", "[1]", nil, nil, "", []string{"ds.json:1: json: cannot unmarshal array"}},
+		{"cut off", "as a copy that stopped", "{\n\"bf16\": {", nil, nil, "", []string{"ds.json:2: the end found; more JSON"}},
+		{"no object", "a list", "[1]", nil, nil, "", []string{"ds.json:1: a list found; an object expected"}},
 		{"two", "nothing is ignored", "{} {}", nil, nil, "", []string{"ds.json:1: more found after the closing }"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

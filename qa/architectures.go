@@ -1,11 +1,11 @@
 package qa
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/files/weights"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/arch/t5"
@@ -74,8 +74,8 @@ func architectureOf(configJSON []byte, kind Kind) (architecture, error) {
 	var c struct {
 		Type string `json:"model_type"`
 	}
-	if err := json.Unmarshal(configJSON, &c); err != nil {
-		return architecture{}, fmt.Errorf("config.json: %w", err)
+	if err := modelfile.JSON("config.json", configJSON, &c); err != nil {
+		return architecture{}, err
 	}
 	var all []string
 	ofKind := map[Kind][]string{}

@@ -1,11 +1,11 @@
 package qa
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/tensor/arch/bert"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/arch/t5"
@@ -54,8 +54,8 @@ func encoderOf(configJSON []byte) (encoderShape, error) {
 	var c struct {
 		Type string `json:"model_type"`
 	}
-	if err := json.Unmarshal(configJSON, &c); err != nil {
-		return encoderShape{}, fmt.Errorf("config.json: %w", err)
+	if err := modelfile.JSON("config.json", configJSON, &c); err != nil {
+		return encoderShape{}, err
 	}
 	var all []string
 	for _, f := range encoders() {

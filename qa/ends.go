@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/text/tokenizer"
 )
 
@@ -33,8 +34,8 @@ func (s TextSide) Ends() ([]int32, error) {
 		}
 		where := filepath.Join(s.Folder, f.name)
 		var l level
-		if err := json.Unmarshal(f.data, &l); err != nil {
-			return nil, fmt.Errorf("%s: %w", where, err)
+		if err := modelfile.JSON(where, f.data, &l); err != nil {
+			return nil, err
 		}
 		for _, value := range []json.RawMessage{l.EOS, l.Text.EOS} {
 			found, err := tokenIDs(value)

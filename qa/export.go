@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/text/prompt"
 )
 
@@ -65,10 +65,9 @@ func ExportFiles(ctx context.Context, folder string, config []byte, files map[st
 func (s TextSide) change(files map[string][]byte, name string, set func(fields map[string]any)) error {
 	fields := map[string]any{}
 	if data, ok := files[name]; ok {
-		in := json.NewDecoder(bytes.NewReader(data))
-		in.UseNumber()
-		if err := in.Decode(&fields); err != nil {
-			return fmt.Errorf("%s: %w; a JSON object expected", filepath.Join(s.Folder, name), err)
+		var err error
+		if fields, err = modelfile.JSONObject(filepath.Join(s.Folder, name), data); err != nil {
+			return err
 		}
 		if fields == nil { // null
 			fields = map[string]any{}
@@ -106,10 +105,8 @@ func (s TextSide) exportEnds(files map[string][]byte, t *prompt.Template) error 
 	}
 	var config map[string]any
 	if _, ok := files[generationFile]; !ok && s.Config != nil {
-		in := json.NewDecoder(bytes.NewReader(s.Config))
-		in.UseNumber()
-		if err := in.Decode(&config); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(s.Folder, "config.json"), err)
+		if config, err = modelfile.JSONObject(filepath.Join(s.Folder, "config.json"), s.Config); err != nil {
+			return err
 		}
 	}
 	return s.change(files, generationFile, func(fields map[string]any) {

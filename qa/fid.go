@@ -2,7 +2,6 @@ package qa
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,7 +48,7 @@ type fidFile struct {
 const fidName = "fid.json"
 
 func (f *fidFile) read(data []byte) error {
-	if err := json.Unmarshal(data, f); err != nil {
+	if err := modelfile.JSON("", data, f); err != nil {
 		return err
 	}
 	if f.Version != 1 || f.Template == nil {

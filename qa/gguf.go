@@ -3,7 +3,6 @@ package qa
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -102,8 +101,8 @@ func (s TextSide) modelfile(gguf string) (text, note string, err error) {
 		Context  int `json:"max_position_embeddings"`
 		Original int `json:"original_max_position_embeddings"` // of Phi-3: beyond, all angles are others
 	}
-	if err := json.Unmarshal(s.Config, &config); err != nil {
-		return "", "", fmt.Errorf("%s: config.json: %w", s.Folder, err)
+	if err := modelfile.JSON(filepath.Join(s.Folder, "config.json"), s.Config, &config); err != nil {
+		return "", "", err
 	}
 	b.WriteString("PARAMETER temperature 0\n")
 	positions := min(config.Context, cmp.Or(config.Original, config.Context), maxOllamaContext)

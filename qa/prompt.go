@@ -1,7 +1,6 @@
 package qa
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -269,10 +268,7 @@ func (s TextSide) saved() (*prompt.Template, error) {
 		return nil, nil
 	}
 	t := &prompt.Template{}
-	if err := json.Unmarshal(data, t); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(s.Folder, prompt.FileName), err)
-	}
-	return t, nil
+	return t, modelfile.JSON(filepath.Join(s.Folder, prompt.FileName), data, t)
 }
 
 // maxPromptFile bounds a saved prompt, in bytes.
@@ -295,9 +291,7 @@ func TrainedDate(folder string) (string, error) {
 		var fuses struct {
 			Template *prompt.Template `json:"prompt"`
 		}
-		if err = json.Unmarshal(data, &fuses); err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Join(folder, fidName), err)
-		}
+		err = modelfile.JSON(filepath.Join(folder, fidName), data, &fuses)
 		t = fuses.Template
 	}
 	if err != nil || t == nil || t.Date().IsZero() {

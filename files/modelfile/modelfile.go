@@ -1,7 +1,8 @@
 // Package modelfile opens the files that commands read, and says of one that
 // is something else what it is: a folder, a named pipe that nobody writes to, a
 // device, a link to nothing, or the pointer that Git LFS leaves in a file's
-// place. It knows nothing of what the files hold.
+// place. What is wrong with the JSON or the YAML in a file it tells by line and key.
+// It knows nothing of what the files mean.
 package modelfile
 
 import (

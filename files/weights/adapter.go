@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // The names of PEFT's adapter folder, and what its tensors' names begin with.
@@ -95,7 +97,7 @@ func parseLoRA(data []byte) (LoRA, error) {
 		return LoRA{}, err
 	}
 	var c adapterConfig
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := modelfile.JSON("", data, &c); err != nil {
 		return LoRA{}, err
 	}
 	var problems []error

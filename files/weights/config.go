@@ -50,10 +50,7 @@ type kind struct {
 }
 
 func kindOf(config []byte) (k kind, err error) {
-	if err := json.Unmarshal(config, &k); err != nil {
-		return k, fmt.Errorf("%s: %w", configName, modelfile.JSONError(err))
-	}
-	return k, nil
+	return k, modelfile.JSON(configName, config, &k)
 }
 
 // embedding is the name of the matrix that the head can be, "" where the type of

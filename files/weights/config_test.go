@@ -373,7 +373,7 @@ func TestWrappedNames(t *testing.T) {
 }
 
 func TestATypeThatIsNoTextIsToldByTheFilesNames(t *testing.T) {
-	if _, err := kindOf([]byte(`{"model_type": 3}`)); err == nil || err.Error() != "config.json: model_type: number found; a text expected" {
+	if _, err := kindOf([]byte(`{"model_type": 3}`)); err == nil || err.Error() != "config.json:1: model_type: 3 found; a text expected" {
 		t.Errorf("%v", err)
 	}
 }

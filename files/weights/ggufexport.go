@@ -2,7 +2,6 @@ package weights
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // GGUF is how a model is saved as a GGUF file.
@@ -322,8 +323,8 @@ func (e *ggufExport) specials(v GGUFVocab, rows int) (list []ggufSpecial) {
 		Ends any `json:"eos_token_id"`
 	}
 	if data := e.Files[generationName]; data != nil {
-		if err := json.Unmarshal(data, &generation); err != nil {
-			e.bad("%s: %v", generationName, err)
+		if err := modelfile.JSON(generationName, data, &generation); err != nil {
+			e.bad("%v", err)
 		}
 	}
 	ends, _ := generation.Ends.([]any)

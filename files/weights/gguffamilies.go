@@ -2,9 +2,10 @@ package weights
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
+
+	"gorqa/files/modelfile"
 )
 
 // familyConfig is what some families' config.json has beside the others'.
@@ -34,7 +35,7 @@ type familyConfig struct {
 // read takes the configuration, with what transformers has where it says nothing.
 func (e *ggufExport) read(config []byte) error {
 	c := &e.config
-	if err := json.Unmarshal(config, c); err != nil {
+	if err := modelfile.JSON(configName, config, c); err != nil {
 		return err
 	}
 	given, err := object(config)

@@ -179,8 +179,8 @@ func (m *Model) openShards(ctx context.Context, index string, data []byte) error
 	var parsed struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(data, &parsed); err != nil {
-		return fmt.Errorf("%s: %w", index, err)
+	if err := modelfile.JSON(index, data, &parsed); err != nil {
+		return err
 	}
 	if len(parsed.WeightMap) == 0 {
 		return fmt.Errorf("%s: no weight_map; expected the file of each tensor", index)
@@ -328,16 +328,11 @@ func readSmall(path string) ([]byte, error) { return modelfile.Read(path, maxCom
 
 // object reads a JSON object, its numbers as they are written.
 func object(data []byte) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		return nil, fmt.Errorf("byte %d: %w; expected a JSON object", decoder.InputOffset(), err)
+	fields, err := modelfile.JSONObject("", data)
+	if err == nil && fields == nil {
+		err = errors.New("null found; an object expected")
 	}
-	if fields == nil {
-		return nil, errors.New("null; expected a JSON object")
-	}
-	return fields, nil
+	return fields, err
 }
 
 // marshal writes JSON as the Hugging Face tools do: indented, in UTF-8.
@@ -427,8 +422,8 @@ func ChatTemplate(files map[string][]byte) (string, error) {
 		var config struct {
 			Template json.RawMessage `json:"chat_template"`
 		}
-		if err := json.Unmarshal(data, &config); err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
+		if err := modelfile.JSON(name, data, &config); err != nil {
+			return "", err
 		}
 		if len(config.Template) == 0 || string(config.Template) == "null" {
 			continue
@@ -444,7 +439,7 @@ func ChatTemplate(files map[string][]byte) (string, error) {
 			return defaultTemplate(named, name)
 		}
 		var list []struct{ Name, Template string }
-		if err := json.Unmarshal(config.Template, &list); err != nil {
+		if err := modelfile.JSONPart(config.Template, &list); err != nil {
 			return "", fmt.Errorf("%s: chat_template is neither a text nor a list of named ones: %w; expected what transformers writes; save the tokenizer again", name, err)
 		}
 		for _, t := range list {

@@ -169,7 +169,7 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{"empty folder", "nothing there", nil, []string{"no config.json"}},
 		{"GGUF within", "give its own path", map[string]string{"m.gguf": ""}, []string{"no config.json", "to use m.gguf give its own path"}},
-		{"config", "not JSON", map[string]string{"config.json": "{"}, []string{"config.json: byte "}},
+		{"config", "not JSON", map[string]string{"config.json": "{"}, []string{"config.json: line 1: the end found"}},
 		{"pickle of old", "PyTorch before 1.6 wrote no archive", map[string]string{"config.json": "{}", "pytorch_model.bin": ""}, []string{"pytorch_model.bin: no zip archive", "safe_serialization"}},
 		{"adapter", "only half a model", map[string]string{"config.json": "{}", "adapter_config.json": ""}, []string{"adapter: merge it"}},
 		{"index", "not JSON", map[string]string{"config.json": "{}", indexName: "x"}, []string{indexName}},

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // quantised is how config.json says that weights stand in eight bits and a scale.
@@ -81,7 +83,7 @@ func quantisedOf(config map[string]any) (*quantised, error) {
 		var c quantisationConfig
 		data, err := json.Marshal(config[key])
 		if err == nil {
-			err = json.Unmarshal(data, &c)
+			err = modelfile.JSONPart(data, &c)
 		}
 		missing := c.missing()
 		if err != nil {

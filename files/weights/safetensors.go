@@ -96,6 +96,15 @@ func parseSafetensors(path string, file io.ReaderAt, size int64) (*File, error) 
 	return f, nil
 }
 
+// decodePart reads the next value.
+func decodePart(from *json.Decoder, to any) error {
+	var part json.RawMessage
+	if err := from.Decode(&part); err != nil {
+		return err
+	}
+	return modelfile.JSONPart(part, to)
+}
+
 // parseHeader reads the header's entries; data is where the tensors begin.
 func (f *File) parseHeader(header []byte, data, size int64) error {
 	decoder := json.NewDecoder(bytes.NewReader(header))
@@ -115,13 +124,13 @@ func (f *File) parseHeader(header []byte, data, size int64) error {
 			if f.metadata != nil {
 				return fail(where, "a second __metadata__")
 			}
-			if err := decoder.Decode(&f.metadata); err != nil {
+			if err := decodePart(decoder, &f.metadata); err != nil {
 				return fail(where, "__metadata__: %v", err)
 			}
 			continue
 		}
 		var entry safetensorsEntry
-		if err := decoder.Decode(&entry); err != nil {
+		if err := decodePart(decoder, &entry); err != nil {
 			return fail(where, "tensor %q: %v", name, err)
 		}
 		if _, twice := f.tensors[name]; twice {

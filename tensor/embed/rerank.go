@@ -1,12 +1,13 @@
 package embed
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // classification is the task of rerankers.
@@ -62,8 +63,8 @@ type head struct {
 }
 
 func readHead(folder string, config []byte) (h head, err error) {
-	if err := json.Unmarshal(config, &h); err != nil {
-		return h, fmt.Errorf("config.json: %w", err)
+	if err := modelfile.JSON("config.json", config, &h); err != nil {
+		return h, err
 	}
 	var errs []error
 	if !slices.ContainsFunc(h.Architectures, func(name string) bool { return strings.HasSuffix(name, "ForSequenceClassification") }) {

@@ -97,7 +97,9 @@ func readPooling(path string) (_ []Pooling, whole bool, _ error) {
 	}
 	flag := func(key string) (on bool) {
 		if v, ok := raw[key]; ok {
-			err = errors.Join(err, json.Unmarshal(v, &on))
+			if wrong := modelfile.JSONPart(v, &on); wrong != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", key, wrong))
+			}
 		}
 		return on
 	}
@@ -106,8 +108,8 @@ func readPooling(path string) (_ []Pooling, whole bool, _ error) {
 		var one Pooling
 		if json.Unmarshal(v, &one) == nil {
 			modes = []Pooling{one}
-		} else {
-			err = json.Unmarshal(v, &modes)
+		} else if wrong := modelfile.JSONPart(v, &modes); wrong != nil {
+			err = fmt.Errorf("pooling_mode: %w", wrong)
 		}
 	} else {
 		for _, p := range poolings {
@@ -321,8 +323,5 @@ func readJSON(path string, v any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return true, fmt.Errorf("%s: %w", path, err)
-	}
-	return true, nil
+	return true, modelfile.JSON(path, data, v)
 }

@@ -99,7 +99,7 @@ func parseState(data []byte) (s State, err error) {
 	if len(data) > maxState {
 		return s, fmt.Errorf("longer than %d bytes; the state of a run expected", maxState)
 	}
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := modelfile.JSON("", data, &s); err != nil {
 		return State{}, err
 	}
 	if s.Step < 1 || s.BestStep < 0 || s.BestStep > s.Step || s.Step > s.Schedule.Steps {

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,15 +26,20 @@ func readPredictions(name string, r io.Reader) ([]Prediction, error) {
 	var predictions []Prediction
 	words := passageWords{}
 	d := json.NewDecoder(bufio.NewReader(r))
-	d.UseNumber()
 	for row := 1; ; row++ {
 		var p struct {
 			Prediction
 			Answer *string `json:"generated_answer"`
 		}
-		err := d.Decode(&p)
+		var text json.RawMessage
+		err := d.Decode(&text)
 		if err == io.EOF {
 			break
+		}
+		if err == nil {
+			in := json.NewDecoder(bytes.NewReader(text))
+			in.UseNumber()
+			err = modelfile.JSONError(text, in.Decode(&p))
 		}
 		if p.Answer != nil {
 			p.GeneratedAnswer = *p.Answer
@@ -49,7 +55,7 @@ func readPredictions(name string, r io.Reader) ([]Prediction, error) {
 			err = errors.New("no context or scores")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa or LocalRQA's evaluation of answers wrote; evaluate the model again", name, row, modelfile.JSONError(err))
+			return nil, fmt.Errorf("%s:%d: %w; expected a prediction that gorqa or LocalRQA's evaluation of answers wrote; evaluate the model again", name, row, err)
 		}
 		predictions = append(predictions, p.Prediction)
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gorqa/files/modelfile"
 	"gorqa/text/dataset"
 )
 
@@ -384,7 +385,7 @@ func (t *Template) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (t *Template) UnmarshalJSON(data []byte) error {
 	var s saved
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := modelfile.JSONPart(data, &s); err != nil {
 		return fmt.Errorf("the saved prompt template does not read: %w", err)
 	}
 	var (

@@ -126,7 +126,7 @@ func (f *ContextsFile) parse(line []byte, row int) (c Context, err error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
-		return c, err
+		return c, modelfile.JSONError(line, err)
 	}
 	if c.Row != row {
 		return c, fmt.Errorf("row %d found; row %d expected", c.Row, row)

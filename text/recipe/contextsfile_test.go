@@ -96,7 +96,7 @@ func TestContextsFile(t *testing.T) {
 		{"swapped", "rows are numbered", put(1, lines[2]), ":2: row 1 found; row 0 expected"},
 		{"foreign passage", "no document is that", put(2, `{"row":1,"passages":[{"id":"x","from":"retrieved"}]}`+"\n"), `:3: no passage has the id "x"`},
 		{"foreign origin", "no such place", put(2, `{"row":1,"passages":[{"id":"x","from":"heaven"}]}`+"\n"), `:3: a passage from "heaven" found`},
-		{"no object", "not what was written", put(2, "7\n"), ":3: json: cannot unmarshal"},
+		{"no object", "not what was written", put(2, "7\n"), ":3: 7 found; an object expected"},
 	} {
 		if err := os.WriteFile(path, []byte(c.content), 0o644); err != nil {
 			t.Fatal(err)

@@ -172,7 +172,7 @@ func (x *documentFile) Read(ctx context.Context, places ...int) ([]dataset.Docum
 func ParseLine(line []byte) (doc dataset.Document, err error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.UseNumber()
-	return doc, d.Decode(&doc)
+	return doc, modelfile.JSONError(line, d.Decode(&doc))
 }
 
 // Line is a document as indexes keep it: a line of JSON.

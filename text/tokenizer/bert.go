@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -33,15 +32,15 @@ func likeBERT(data, config, model []byte) ([]byte, error) {
 		StripAccents *bool   `json:"strip_accents"`
 		Chinese      bool    `json:"tokenize_chinese_chars"`
 	}{Lowercase: true, Chinese: true}
-	if err := unmarshalIf(config, &c); err != nil {
-		return nil, fmt.Errorf("%s: %w", configName, err)
+	if err := unmarshalFile(configName, config, &c); err != nil {
+		return nil, err
 	}
 	var m struct {
 		Type string `json:"model_type"`
 	}
 	if c.Class == nil {
-		if err := unmarshalIf(model, &m); err != nil {
-			return nil, fmt.Errorf("%s: %w", modelName, err)
+		if err := unmarshalFile(modelName, model, &m); err != nil {
+			return nil, err
 		}
 	}
 	if !takesLettersAsBERT(c.Class, m.Type) {
@@ -64,12 +63,4 @@ func likeBERT(data, config, model []byte) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(file)
-}
-
-// unmarshalIf reads JSON where there is any.
-func unmarshalIf(data []byte, into any) error {
-	if len(data) == 0 {
-		return nil
-	}
-	return json.Unmarshal(data, into)
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+
+	"gorqa/files/modelfile"
 )
 
 // bpe is byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909).
@@ -71,7 +73,7 @@ type modelJSON struct {
 // vocabulary reads the tokens of models that list them with their ids.
 func (m modelJSON) vocabulary() (vocabulary, error) {
 	var ids map[string]int32
-	if err := json.Unmarshal(m.Vocab, &ids); err != nil {
+	if err := modelfile.JSONPart(m.Vocab, &ids); err != nil {
 		return vocabulary{}, fmt.Errorf("vocab: %w; an object of tokens and their ids is expected", err)
 	}
 	return newVocabulary(ids)
@@ -172,7 +174,7 @@ func readMerges(data json.RawMessage) ([][2]string, error) {
 		return pairs, nil
 	}
 	var lines []string
-	if err := json.Unmarshal(data, &lines); err != nil {
+	if err := modelfile.JSONPart(data, &lines); err != nil {
 		return nil, fmt.Errorf("merges: %w; a list of pairs, or of two tokens with a space between, is expected", err)
 	}
 	for i, l := range lines {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"gorqa/files/modelfile"
 )
 
 // maxDepth bounds how deep sequences of components may nest.
@@ -101,13 +103,8 @@ func Parse(tokenizerJSON []byte) (*Tokenizer, error) { return parse(tokenizerJSO
 // parse is Parse with the time that a pattern may take for a text.
 func parse(tokenizerJSON []byte, limit time.Duration) (*Tokenizer, error) {
 	var f fileJSON
-	if err := json.Unmarshal(tokenizerJSON, &f); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			line := 1 + bytes.Count(tokenizerJSON[:min(max(syntax.Offset, 0), int64(len(tokenizerJSON)))], []byte("\n"))
-			return nil, fmt.Errorf("line %d: %w; the JSON of a tokenizer.json is expected; fetch the file again", line, err)
-		}
-		return nil, fmt.Errorf("%w; the fields of a tokenizer.json are expected", err)
+	if err := modelfile.JSON("", tokenizerJSON, &f); err != nil {
+		return nil, fmt.Errorf("%w in a tokenizer.json; fetch the file again", err)
 	}
 	if f.Model == nil {
 		return nil, errors.New("no model found; a tokenizer.json with a model is expected")
@@ -187,8 +184,8 @@ func read(data json.RawMessage, depth int) (c component, ok bool, err error) {
 	if depth > maxDepth {
 		return c, false, fmt.Errorf("nested more than %d deep; a flat sequence is expected", maxDepth)
 	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, false, fmt.Errorf("%w; an object with a type is expected", err)
+	if err := modelfile.JSONPart(data, &c); err != nil {
+		return c, false, err
 	}
 	return c, true, nil
 }

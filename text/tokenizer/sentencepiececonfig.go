@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gorqa/files/modelfile"
 )
 
 // specialNames are the special tokens that the files name, in transformers'
@@ -40,13 +42,10 @@ func (s SentencePiece) config() ([]byte, error) {
 }
 
 func unmarshalFile(name string, data []byte, into any) error {
-	if data == nil {
+	if len(data) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s: %w; the JSON of transformers' %s is expected", name, err, name)
-	}
-	return nil
+	return modelfile.JSON(name, data, into)
 }
 
 // spmConfig is what counts of a tokenizer_config.json.
@@ -68,7 +67,7 @@ type spmConfig struct {
 func newSPMConfig(data []byte) (*spmConfig, error) {
 	c := &spmConfig{named: map[string]addedToken{}}
 	var tokens map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(data, c), json.Unmarshal(data, &tokens)); err != nil {
+	if err := cmp.Or(modelfile.JSONPart(data, c), modelfile.JSONPart(data, &tokens)); err != nil {
 		return nil, err
 	}
 	var errs []error
@@ -212,7 +211,7 @@ func (c *spmConfig) extraTokens() ([]addedToken, error) {
 	}{{"extra_special_tokens", c.Extra}, {"additional_special_tokens", c.Additional}} {
 		var list []json.RawMessage
 		if len(f.data) > 0 {
-			if err := json.Unmarshal(f.data, &list); err != nil {
+			if err := modelfile.JSONPart(f.data, &list); err != nil {
 				return nil, fmt.Errorf("%s: %w; a list of tokens is expected", f.name, err)
 			}
 		}

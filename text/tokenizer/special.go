@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"gorqa/files/modelfile"
 )
 
 // Special holds the ids of the special tokens, -1 where there is none.
@@ -48,8 +50,8 @@ func (t *Tokenizer) name(config, specialMap []byte) error {
 		if err := t.readNames(config, true); err != nil {
 			return fmt.Errorf("%s: %w", configName, err)
 		}
-		if err := json.Unmarshal(config, &c); err != nil {
-			return fmt.Errorf("%s: %w", configName, err)
+		if err := modelfile.JSON(configName, config, &c); err != nil {
+			return err
 		}
 	}
 	if specialMap == nil || len(c.Added) > 0 {
@@ -71,8 +73,8 @@ func (t *Tokenizer) readNames(data []byte, strict bool) error {
 		PAD json.RawMessage `json:"pad_token"`
 		UNK json.RawMessage `json:"unk_token"`
 	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return fmt.Errorf("%w; a JSON object is expected", err)
+	if err := modelfile.JSON("", data, &c); err != nil {
+		return err
 	}
 	var errs []error
 	for _, f := range []struct {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gorqa/files/modelfile"
 )
 
 // unknownPenalty is what an unknown rune scores below the least likely token
@@ -35,7 +37,7 @@ type uniNode struct {
 // newUnigram lays the ids out in the order of the vocabulary.
 func newUnigram(m modelJSON) (*unigram, error) {
 	var entries [][2]json.RawMessage
-	if err := json.Unmarshal(m.Vocab, &entries); err != nil {
+	if err := modelfile.JSONPart(m.Vocab, &entries); err != nil {
 		return nil, fmt.Errorf("vocab: %w; a list of [token, score] is expected", err)
 	}
 	u := &unigram{unk: -1, trie: newPairTable(2 * len(entries))}

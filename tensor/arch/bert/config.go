@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -100,8 +101,8 @@ type hfConfig struct {
 // setting that this package cannot follow.
 func ParseConfig(data []byte) (Config, error) {
 	h := hfConfig{Positional: "absolute"}
-	if err := json.Unmarshal(data, &h); err != nil {
-		return Config{}, fmt.Errorf("config.json of an encoder: %w", err)
+	if err := modelfile.JSON("config.json", data, &h); err != nil {
+		return Config{}, err
 	}
 	f, ok := families()[h.ModelType]
 	if !ok {

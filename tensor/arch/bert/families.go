@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"gorqa/files/modelfile"
 	"gorqa/tensor/nn"
 )
 
@@ -178,7 +179,7 @@ func (h hfConfig) rope(kind string, theta float64) (nn.Rope, error) {
 	raw := h.RopeParams
 	if kind != "" {
 		var kinds map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &kinds); err != nil {
+		if err := modelfile.JSONPart(raw, &kinds); err != nil {
 			return r, fmt.Errorf("config.json: rope_parameters: %w", err)
 		}
 		if raw = kinds[kind]; !given(raw) {
@@ -190,7 +191,7 @@ func (h hfConfig) rope(kind string, theta float64) (nn.Rope, error) {
 		Kind  string   `json:"rope_type"`
 		Part  *float64 `json:"partial_rotary_factor"`
 	}
-	if err := json.Unmarshal(raw, &p); err != nil {
+	if err := modelfile.JSONPart(raw, &p); err != nil {
 		return r, fmt.Errorf("config.json: rope_parameters: %w", err)
 	}
 	r.Theta = cmp.Or(p.Theta, theta)

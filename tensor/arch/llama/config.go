@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"gorqa/engine/cpu"
+	"gorqa/files/modelfile"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -151,8 +152,8 @@ func ParseEncoder(data []byte) (Config, error) {
 
 func parse(data []byte, encoder bool) (Config, error) {
 	var h hfConfig
-	if err := json.Unmarshal(data, &h); err != nil {
-		return Config{}, fmt.Errorf("config.json: %w", err)
+	if err := modelfile.JSON("config.json", data, &h); err != nil {
+		return Config{}, err
 	}
 	f, ok := families()[h.ModelType]
 	if !ok {

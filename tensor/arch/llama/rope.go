@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 
+	"gorqa/files/modelfile"
 	"gorqa/tensor/nn"
 )
 
@@ -54,7 +55,7 @@ func (h hfConfig) ropes(f family, c *Config) error {
 	}
 	var kinds map[string]json.RawMessage
 	if len(h.RopeParams) > 0 {
-		if err := json.Unmarshal(h.RopeParams, &kinds); err != nil {
+		if err := modelfile.JSONPart(h.RopeParams, &kinds); err != nil {
 			return fmt.Errorf("config.json: rope_parameters: %w", err)
 		}
 	}
@@ -89,7 +90,7 @@ func (h hfConfig) rope(f family, c *Config, to *nn.Rope, theta float64, spelling
 		}
 		var s ropeFields
 		var fields map[string]json.RawMessage
-		if err := errors.Join(json.Unmarshal(spelling.raw, &fields), json.Unmarshal(spelling.raw, &s)); err != nil {
+		if err := cmp.Or(modelfile.JSONPart(spelling.raw, &fields), modelfile.JSONPart(spelling.raw, &s)); err != nil {
 			return fmt.Errorf("config.json: %s: %w", spelling.name, err)
 		}
 		for name, value := range fields {

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorqa/files/modelfile"
 	"gorqa/tensor/nn"
 	"gorqa/tensor/tape"
 )
@@ -86,8 +87,8 @@ const maxLayers = 1024
 // caller whose weights show otherwise (a file without lm_head.weight) sets Tied.
 func ParseConfig(data, generation []byte) (Config, error) {
 	h := hfConfig{Buckets: 32, Limit: 128, Epsilon: 1e-6, FeedForward: "relu", InitFactor: 1}
-	if err := json.Unmarshal(data, &h); err != nil {
-		return Config{}, fmt.Errorf("config.json: %w", err)
+	if err := modelfile.JSON("config.json", data, &h); err != nil {
+		return Config{}, err
 	}
 	if !slices.Contains(known, h.ModelType) {
 		return Config{}, fmt.Errorf("config.json: model_type %q; expected %s; choose a model of the T5 family", h.ModelType, strings.Join(known, ", "))
@@ -139,8 +140,8 @@ func (h hfConfig) start(generation []byte) (int, error) {
 		Start *int `json:"decoder_start_token_id"`
 	}
 	if len(generation) > 0 {
-		if err := json.Unmarshal(generation, &g); err != nil {
-			return 0, fmt.Errorf("generation_config.json: %w", err)
+		if err := modelfile.JSON("generation_config.json", generation, &g); err != nil {
+			return 0, err
 		}
 	}
 	switch {

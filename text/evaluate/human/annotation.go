@@ -2,7 +2,6 @@ package human
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,12 +124,12 @@ func parse(name string, text []byte) (all []Annotation, err error) {
 			break
 		}
 		var a Annotation
-		err := json.Unmarshal(line, &a)
+		err := modelfile.JSONPart(line, &a)
 		if err == nil && (a.Metadata.Rater == "" || a.Metadata.Context == "" || len(a.Session.Dialogue.History) < 2) {
 			err = errors.New("no session, rater or context")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; an annotation of gorqa review expected", name, number, modelfile.JSONError(err))
+			return nil, fmt.Errorf("%s:%d: %w; an annotation of gorqa review expected", name, number, err)
 		}
 		all = append(all, a)
 	}

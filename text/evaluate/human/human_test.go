@@ -194,7 +194,8 @@ func TestScalesOfAFile(t *testing.T) {
 		{"six labels", "scales:\n- {name: Tone, labels: [a, b, c, d, e, f]}\n", "6 labels found"},
 		{"twice", "scales:\n- {name: Tone, labels: [a, b]}\n- {name: Tone, labels: [a, b]}\n", "its name twice found"},
 		{"the name of pairs", "scales:\n- {name: Preference, labels: [a, b]}\n", `the name "Preference" found`},
-		{"another field", "scales:\n- {name: Tone, labels: [a, b], weight: 3}\n", "field weight not found"},
+		{"another field", "scales:\n- {name: Tone, labels: [a, b], weight: 3}\n", `scales.yaml:2: "weight" found; no such name is known; a list scales of name`},
+		{"labels as a text", "scales:\n- name: Tone\n  labels: kind\n", `scales.yaml:3: "kind" found; a list expected`},
 	} {
 		path := filepath.Join(t.TempDir(), "scales.yaml")
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {

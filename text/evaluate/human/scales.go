@@ -48,7 +48,7 @@ func ReadScales(path string) ([]Scale, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w; a list scales of name, question and labels expected", path, err)
+		return nil, fmt.Errorf("%w; a list scales of name, question and labels expected", modelfile.YAMLError(path, err))
 	}
 	problems := []error{nil}
 	if len(file.Scales) == 0 {
