@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,27 @@ func TestPageLeavesOutAnswersOfAnotherRun(t *testing.T) {
 	}
 	if rows := tableTitled(page.Scores, "Test set, passages: gold"); len(rows) != 1 || rows[0][4] != "+0.000 (+0.000 to +0.000)" {
 		t.Errorf("scores %q", rows)
+	}
+}
+
+// What is damaged in a run's folder is told of, not left out of the page.
+func TestPageIsNotMadeOfDamagedFiles(t *testing.T) {
+	for name, want := range map[string]string{
+		recordFile:         "run.json:1: invalid character",
+		argsFile:           "all_args.json: no JSON object found",
+		report.MetricsFile: "metrics.jsonl:1: invalid character",
+		beforeName:         "test-predictions-before.jsonl:1: invalid character",
+		predictionsName:    "test-predictions.jsonl:1: invalid character",
+		annotationsName:    "annotations.jsonl:1: invalid character",
+	} {
+		dir := t.TempDir()
+		runFolder(t, dir, time.Now(), config.DefaultTrain(config.SFT))
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("garbage\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pageOf([]string{dir}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; expected %s", name, err, want)
+		}
 	}
 }
 

@@ -109,7 +109,7 @@ func (r *record) write() error {
 	return whole.Bytes(r.path, append(text, '\n'))
 }
 
-// readRecord reads the record of a run; nil where there is none, or a damaged one.
+// readRecord reads the record of a run; nil where there is none.
 func readRecord(dir string) (*record, error) {
 	text, err := modelfile.Read(filepath.Join(dir, recordFile), maxArgs)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,8 +119,9 @@ func readRecord(dir string) (*record, error) {
 		return nil, err
 	}
 	var r record
-	if json.Unmarshal(text, &r) != nil {
-		return nil, nil
+	path := filepath.Join(dir, recordFile)
+	if err := modelfile.JSON(path, text, &r); err != nil {
+		return nil, fmt.Errorf("%w; what gorqa train and gorqa eval wrote expected; remove the file to go on without it", err)
 	}
 	return &r, nil
 }

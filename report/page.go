@@ -155,9 +155,11 @@ func packed(data any) (string, error) {
 }
 
 // ReadMetrics gives the figures of a run's MetricsFile over the steps, by name; none
-// where there is no such file.
+// where there is no such file. A last line that is being written, or that a kill cut
+// off, is left out.
 func ReadMetrics(dir string) (map[string][]Point, error) {
-	f, _, err := modelfile.Open(filepath.Join(dir, MetricsFile))
+	path := filepath.Join(dir, MetricsFile)
+	f, _, err := modelfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -166,12 +168,19 @@ func ReadMetrics(dir string) (map[string][]Point, error) {
 	}
 	defer f.Close()
 	series := map[string][]Point{}
-	err = eachLine(f, func(line []byte) error {
+	err = eachLine(f, func(line line) error {
 		var event map[string]any
-		if json.Unmarshal(line, &event) != nil {
-			return nil // cut off by a kill
+		err := modelfile.JSONPart(line.text, &event)
+		step, ok := event["step"].(float64)
+		switch {
+		case err != nil && !line.ended && line.text[0] == '{':
+			return nil
+		case err == nil && !ok:
+			err = errors.New("no step found; a number expected")
 		}
-		step, _ := event["step"].(float64)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w; remove the line, which gorqa did not write, or the file", path, line.number, err)
+		}
 		for name, value := range event {
 			if x, ok := value.(float64); ok && name != "step" && name != "epoch" {
 				series[name] = append(series[name], Point{int(step), x})
@@ -216,8 +225,8 @@ func ReadWarnings(dir string) (warnings []string, err error) {
 	}
 	defer f.Close()
 	seen := map[string]bool{}
-	return warnings, eachLine(f, func(line []byte) error {
-		_, text, _ := bytes.Cut(line, []byte(" ")) // behind the time
+	return warnings, eachLine(f, func(line line) error {
+		_, text, _ := bytes.Cut(line.text, []byte(" ")) // behind the time
 		if what, ok := bytes.CutPrefix(text, []byte(warningMark)); ok && !seen[string(what)] {
 			seen[string(what)] = true
 			warnings = append(warnings, string(what))

@@ -174,39 +174,46 @@ func keepEvents(path string, step int) error {
 	}
 	defer f.Close()
 	return whole.File(path, func(w io.Writer) error {
-		return eachLine(f, func(line []byte) error {
+		return eachLine(f, func(line line) error {
 			var event struct{ Step *int }
-			if json.Unmarshal(line, &event) != nil || event.Step == nil || *event.Step > step {
+			if json.Unmarshal(line.text, &event) != nil || event.Step == nil || *event.Step > step {
 				return nil
 			}
-			_, err := w.Write(append(line, '\n'))
+			_, err := w.Write(append(line.text, '\n'))
 			return err
 		})
 	})
 }
 
-// maxLine bounds a line of metrics.jsonl; a longer one was not written here
-// and is ignored.
+// maxLine bounds a line of metrics.jsonl; a longer one was not written here,
+// and its beginning alone is read.
 const maxLine = 1 << 20
 
-func eachLine(r io.Reader, do func(line []byte) error) error {
+// line is one of a file's.
+type line struct {
+	number int
+	text   []byte // without white space around it
+	ended  bool   // not cut off
+}
+
+// eachLine goes over the lines that are not empty.
+func eachLine(r io.Reader, do func(line line) error) error {
 	in := bufio.NewReader(r)
-	var line []byte
-	long := false
+	at := line{number: 1}
 	for {
 		part, err := in.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxLine {
-			line, long = line[:0], true
-		}
+		at.text = append(at.text, part[:min(len(part), maxLine-len(at.text))]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		if text := bytes.TrimSpace(line); len(text) > 0 && !long {
-			if err := do(text); err != nil {
+		at.ended = err == nil
+		if text := bytes.TrimSpace(at.text); len(text) > 0 {
+			if err := do(line{at.number, text, at.ended}); err != nil {
 				return err
 			}
 		}
-		line, long = line[:0], false
+		at.text = at.text[:0]
+		at.number++
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

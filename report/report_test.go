@@ -450,9 +450,39 @@ func FuzzKeepEvents(f *testing.F) {
 			}
 		}
 		if _, err := ReadMetrics(dir); err != nil {
-			t.Error(err)
+			t.Error(err) // of what is kept, no line is damaged
 		}
 	})
+}
+
+func TestReadMetricsSaysWhichLineIsNone(t *testing.T) {
+	good := `{"step": 1, "loss": 2}` + "\n"
+	for _, test := range []struct{ name, why, text, want string }{
+		{"empty", "a run that has just begun", "", ""},
+		{"under way", "the last line is being written", good + `{"step": 2, "lo`, ""},
+		{"whole without its end", "as far as the step goes", good + `{"step": 2}`, ""},
+		{"garbage", "no page is made of it", "garbage\n", ":1: invalid character 'g' looking for beginning of value; JSON expected; remove the line"},
+		{"garbage without an end", "no event is cut off so", "\x00\x01", ":1: invalid character"},
+		{"garbage in the middle", "a kill cuts off the last line alone", good + "{\"step\n" + good, ":2: "},
+		{"list", "JSON, and no event", good + "[1]\n", ":2: a list found; an object expected"},
+		{"another object", "a file of other lines", "\n" + `{"question": "q"}`, ":2: no step found; a number expected"},
+		{"long", "its beginning alone is read", `{"step": 1, "a": "` + strings.Repeat("x", maxLine) + "\"}\n" + good, ":1: the end found"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, MetricsFile), []byte(test.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			series, err := ReadMetrics(dir)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), MetricsFile+test.want) {
+					t.Errorf("%v; expected %s (%s)", err, test.want, test.why)
+				}
+			} else if err != nil || test.text != "" && len(series["loss"]) != 1 {
+				t.Errorf("%v, %v (%s)", series, err, test.why)
+			}
+		})
+	}
 }
 
 func ExampleRun() {
