@@ -111,6 +111,9 @@ func TestProblemsAreNamedByLine(t *testing.T) {
 		name, format, data string
 		want               []string
 	}{
+		{"documents.jsonl", Auto, "{\"page_content\": \"a\"}\n", []string{"documents.jsonl:1: gorqa's own documents; expected questions", "--full_dataset_file_path", "gorqa data qa"}},
+		{"documents.jsonl", SQuAD, "{\"page_content\": \"a\"}\n", []string{"gorqa's own documents"}},
+		{"texts.jsonl", Auto, "{\"text\": \"a\", \"id\": 1}\n", []string{"texts.jsonl:1: texts without questions", "gorqa data docs"}},
 		{"rows.jsonl", Auto, "{\"a\": 1}\n", []string{`rows.jsonl:1: fields that no format has: "a"`, "--columns question=…"}},
 		{"rows.jsonl", JSON, "{\"question\": \"q\", \"answer\": \"a\"}\n\n{\"question\": \"q\"}\n{\"answer\": \"a\"}\n", []string{"rows.jsonl:3: no question or no answer", "rows.jsonl:4: no question or no answer"}},
 		{"rows.jsonl", DPR, "{\"question\": \"q\"}\n{\"answers\": []}\n{}\n", []string{"rows.jsonl:2: no question", "rows.jsonl:3: no question"}},

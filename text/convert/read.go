@@ -25,6 +25,9 @@ func Read(ctx context.Context, path string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := noRows(path, all[0], o); err != nil {
+		return nil, err
+	}
 	if o.Format == Auto {
 		switch s.Format = detect(path, all, o.Columns); s.Format {
 		case "":
@@ -51,6 +54,23 @@ func Read(ctx context.Context, path string, o Options) (*Set, error) {
 		return s, &bad
 	}
 	return s, nil
+}
+
+// noRows is what is wrong with a file of passages, which nobody asks about.
+func noRows(path string, first record, o Options) error {
+	if len(o.Columns) > 0 || usual(first.fields, nil)["question"] != "" {
+		return nil
+	}
+	p := dataset.Problem{File: path, Line: first.line, Expected: "questions with their answers"}
+	switch {
+	case first.fields["page_content"] != nil:
+		p.Found, p.Do = "gorqa's own documents", dataset.DocumentsUse
+	case len(first.fields) <= 3 && str(first.fields["text"]) != "":
+		p.Found, p.Do = "texts without questions", "make documents of them with gorqa data docs"
+	default:
+		return nil
+	}
+	return p
 }
 
 // problemOf is what is wrong with a record.

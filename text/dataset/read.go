@@ -119,6 +119,11 @@ func readFile[T any](ctx context.Context, path string, read func(context.Context
 
 func readExamples(ctx context.Context, name string, r io.Reader) ([]Example, error) {
 	return readLines(ctx, name, r, func(c *checker, o object) Example {
+		if c.line == 1 && o.has("page_content") && !o.has("question") {
+			c.add(c.line, "a document (page_content)", "a question with its answer on each line", DocumentsUse)
+			c.stop = true
+			return Example{}
+		}
 		return Example{
 			Question:     c.nonEmpty(o, "question", "question"),
 			GoldDocs:     c.documents(o, "gold_docs", "gold_docs", true),
@@ -132,8 +137,18 @@ func readExamples(ctx context.Context, name string, r io.Reader) ([]Example, err
 }
 
 func readDocuments(ctx context.Context, name string, r io.Reader) ([]Document, error) {
-	return readLines(ctx, name, r, func(c *checker, o object) Document { return c.document(o, "") })
+	return readLines(ctx, name, r, func(c *checker, o object) Document {
+		if c.line == 1 && o.has("question") && !o.has("page_content") {
+			c.add(c.line, "a row (question)", "a document with its page_content on each line", "give the documents that the rows ask about; gorqa data docs makes them of files, and gorqa data convert writes those of other formats beside the rows")
+			c.stop = true
+			return Document{}
+		}
+		return c.document(o, "")
+	})
 }
+
+// DocumentsUse is what to do with documents in the place of rows.
+const DocumentsUse = "documents are taken as they are by --full_dataset_file_path of gorqa train, eval, ask, serve and index; gorqa data qa writes questions about them"
 
 // readLines gives the object of each line to row and keeps the rows in which
 // nothing was wrong.
@@ -189,6 +204,8 @@ func readLine(br *bufio.Reader) (line []byte, size int, err error) {
 
 // object is a JSON object whose values are still text.
 type object map[string]json.RawMessage
+
+func (o object) has(key string) bool { _, ok := o[key]; return ok }
 
 // checker turns the JSON of one line after the other into values and notes
 // what is wrong.

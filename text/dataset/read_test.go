@@ -109,6 +109,11 @@ func TestBadExamples(t *testing.T) {
 			},
 		},
 		{
+			name: "documents", why: "one problem, not three a line, which names the commands that take them",
+			data: `{"page_content":"p"}` + "\n" + `{"page_content":"q"}`,
+			want: []string{`x.jsonl:1: a document (page_content); expected a question with its answer on each line; ` + DocumentsUse},
+		},
+		{
 			name: "empty", why: "a run without rows is a mistake",
 			data: "\n \n",
 			want: []string{`x.jsonl: no rows; expected one JSON object a line; check that this is the right file`},
@@ -350,4 +355,12 @@ func FuzzReadExamples(f *testing.F) {
 			t.Fatalf("a second round differs: %v\n%s\n%s", err, b.String(), b2.String())
 		}
 	})
+}
+
+func TestRowsInThePlaceOfDocumentsAreToldOnce(t *testing.T) {
+	rows := `{"question":"q","gold_docs":[],"gold_answer":"a"}` + "\n"
+	_, err := readDocuments(t.Context(), "x.jsonl", strings.NewReader(rows+rows))
+	if err == nil || !strings.HasPrefix(err.Error(), "x.jsonl:1: a row (question); expected a document") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
 }
