@@ -157,7 +157,7 @@ type MemoryOptions struct {
 	TrainRows    int   // of a micro-batch
 	EvalRows     int   // of a batch that is answered
 	MaxNewTokens int
-	Blocks       int64 // bytes of passages in blocks, where those are asked for
+	Blocks       int64 // bytes of passages in blocks, where passages are
 }
 
 // Memory is what a model is predicted to need, in bytes.
@@ -221,6 +221,12 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	if m.EightBit && m.Trained {
 		h.EightBit = inEightBits(matrices, s.Parameters())
 	}
+	saved, err := o.saved()
+	if err != nil {
+		return Memory{}, err
+	}
+	blocks := m.Prompt.blocksAs(saved)
+	m.Prompt.Blocks = &blocks
 	held, head := h.Bytes(s.Parameters(), s.vocabulary, s.width, profile.TermsPerCall)
 	row, full, kept := o.asking.sizes(m.Prompt, profile, m.Passages, m.MaxNewTokens)
 	positions := max(row, min(full, int(tape.Bytes(row, m.TrainRows))))

@@ -138,10 +138,7 @@ func (s TextSide) choose(c PromptOptions, saved *prompt.Template) (Choice, error
 	if err != nil {
 		return chosen, err
 	}
-	blocks := saved != nil && saved.Blocks()
-	if c.Blocks != nil {
-		blocks = *c.Blocks
-	}
+	blocks := c.blocksAs(saved)
 	chosen.Template = chosen.Template.InBlocks(blocks)
 	if blocks {
 		chosen.What += ", passages in blocks (Block-Attention)"
@@ -149,6 +146,14 @@ func (s TextSide) choose(c PromptOptions, saved *prompt.Template) (Choice, error
 		chosen.What += ", with full attention, although it was trained with passages in blocks"
 	}
 	return chosen, nil
+}
+
+// blocksAs says whether passages are blocks, of a model that was trained with a template.
+func (c PromptOptions) blocksAs(saved *prompt.Template) bool {
+	if c.Blocks != nil {
+		return *c.Blocks
+	}
+	return saved != nil && saved.Blocks()
 }
 
 // chooseWording is choose but for blocks.
