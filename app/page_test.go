@@ -72,7 +72,7 @@ func TestPageLeavesOutAnswersOfAnotherRun(t *testing.T) {
 func TestPageIsNotMadeOfDamagedFiles(t *testing.T) {
 	for name, want := range map[string]string{
 		recordFile:         "run.json:1: invalid character",
-		argsFile:           "all_args.json: no JSON object found",
+		argsFile:           "all_args.json:1: invalid character",
 		report.MetricsFile: "metrics.jsonl:1: invalid character",
 		beforeName:         "test-predictions-before.jsonl:1: invalid character",
 		predictionsName:    "test-predictions.jsonl:1: invalid character",

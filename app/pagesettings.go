@@ -26,6 +26,10 @@ func readSettings(path string) ([]setting, error) {
 	if err != nil {
 		return nil, err
 	}
+	var object map[string]json.RawMessage // for what is wrong and where; it keeps no order
+	if err := modelfile.JSON(path, text, &object); err != nil {
+		return nil, fmt.Errorf("%w; settings expected, as gorqa writes them", err)
+	}
 	settings, err := parseSettings(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; a JSON object of settings expected, as gorqa writes it", path, err)

@@ -16,7 +16,9 @@ import (
 // Report writes the page of a run anew, or one page of several runs.
 func Report(_ context.Context, c config.Report, s Streams) error {
 	for _, dir := range c.Runs {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: a file found; the folder of a run expected, as gorqa train and gorqa eval leave it; for predictions alone give the folder that %s is in, or take gorqa compare", dir, predictionsName)
+		} else if err != nil {
 			return fmt.Errorf("%s: no folder found; that of a run expected, as gorqa train and gorqa eval leave it", dir)
 		}
 		if !modelfile.Exists(filepath.Join(dir, argsFile)) && !modelfile.Exists(filepath.Join(dir, predictionsName)) && !modelfile.Exists(filepath.Join(dir, report.MetricsFile)) {

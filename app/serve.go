@@ -30,6 +30,11 @@ func Serve(ctx context.Context, c config.Serve, s Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, show.Close()) }()
+	if c.FeedbackFile != "" {
+		if err := whole.CheckFile(c.FeedbackFile); err != nil { // before the model is loaded
+			return fmt.Errorf("feedback_file: %w", err)
+		}
+	}
 	scoring := config.DefaultScoring()
 	scoring.PerDeviceEvalBatchSize = c.MaxNumSeqs
 	if !c.Documents() {

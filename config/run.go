@@ -30,6 +30,9 @@ func (s *set) findRun(rest []string) (*aRun, []string, error) {
 		if len(rest) < len(p.names) && len(p.names) > 1 {
 			return nil, rest, nil
 		}
+		if info, err := os.Stat(folder); err == nil && !info.IsDir() {
+			return nil, rest[1:], fmt.Errorf("%q: a file found; the folder of a run expected, which has an %s (for a model alone, --model_name_or_path %s)", folder, SettingsFile, folder)
+		}
 		return nil, rest[1:], fmt.Errorf("%q: found where the folder of a run stands; a folder with %s expected, as gorqa train leaves it (or are quotes missing around the arguments?)", folder, SettingsFile)
 	}
 	// A checkpoint's settings are those of the run that it lies in.

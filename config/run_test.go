@@ -37,6 +37,7 @@ func TestRunFolderGivesSettingsAndModel(t *testing.T) {
 		{"two models", "one is meant", []string{"run", "--model_name_or_path", "other", "Why?"}, "", "", 0, []string{`--model_name_or_path: found beside the run "run"; one of them expected`}},
 		{"no run", "a model alone has no settings", []string{"model", "Why?"}, "", "", 0, []string{`"model": a folder without all_args.json found; the folder of a run expected (for a model alone, --model_name_or_path)`}},
 		{"no quotes", "a question of two words", []string{"run", "Why", "so?"}, "", "", 0, []string{`"so?": found beside the flags`}},
+		{"a file", "as if the run were a model", []string{"run/all_args.json", "Why?"}, "", "", 0, []string{`"run/all_args.json": a file found; the folder of a run expected, which has an all_args.json (for a model alone, --model_name_or_path run/all_args.json)`}},
 		{"no folder", "misspelt", []string{"runs", "Why?"}, "", "", 0, []string{`"runs": found where the folder of a run stands`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
