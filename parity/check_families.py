@@ -45,6 +45,17 @@ FAMILIES = {
     "phi3": ("phi3", dict(original_max_position_embeddings=1024, rope_parameters=LONG, sliding_window=None)),
     "phi3-part": ("phi3", dict(original_max_position_embeddings=CONTEXT, rope_parameters=dict(PLAIN, partial_rotary_factor=0.5), sliding_window=None, tie_word_embeddings=True)),
     "smollm3": ("smollm3", dict(rope_parameters=PLAIN, tie_word_embeddings=True)),
+    "gemma3": ("gemma3", dict(head_dim=32, num_hidden_layers=7, sliding_window=32, query_pre_attn_scalar=32)),
+    "mistral3": ("mistral3", dict(head_dim=32, sliding_window=None, rope_parameters=PLAIN)),
+    "mistral3-ministral3": ("mistral3", dict(head_dim=32, rope_parameters=MINISTRAL3)),
+}  # fmt: skip
+# Of models for text and pictures, the type of the text model and what the wrapper has beside it.
+VISION = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)
+PIXTRAL = dict(VISION, model_type="pixtral", head_dim=4)
+WRAPPERS = {
+    "gemma3": ("gemma3_text", dict(vision_config=dict(VISION, model_type="siglip_vision_model"), mm_tokens_per_image=1)),
+    "mistral3": ("mistral", dict(vision_config=PIXTRAL)),
+    "mistral3-ministral3": ("ministral3", dict(vision_config=PIXTRAL, tie_word_embeddings=False)),
 }  # fmt: skip
 WORDS = "river stone cloud lamp green seven quiet north glass paper window copper silver rain bridge apple tower yellow coat music garden engine letter moon".split()
 
@@ -66,15 +77,26 @@ def build(family, tokenizer, folder):
     import transformers
 
     kind, more = FAMILIES[family]
-    config = transformers.AutoConfig.for_model(kind, **{**SHAPE, "vocab_size": make_models.VOCAB, **more})
+    shape = {**SHAPE, "vocab_size": make_models.VOCAB, **more}
+    if family in WRAPPERS:
+        text, beside = WRAPPERS[family]
+        shape = dict(beside, text_config=dict(shape, model_type=text))
+    config = transformers.AutoConfig.for_model(kind, **shape)
     torch.manual_seed(1)
-    model = transformers.AutoModelForCausalLM.from_config(config)
+    model = automatic(family, "base").from_config(config)
     make_models.randomise(model, list(FAMILIES).index(family) + 1)
     model.config.architectures, model.config.dtype = [type(model).__name__], "float32"
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         with open(os.path.join(tokenizer, name), "rb") as source, open(os.path.join(folder, name), "wb") as target:
             target.write(source.read())
+
+
+def automatic(family, name):
+    """The class that loads the model of a folder; gorqa saves text models alone."""
+    import transformers
+
+    return transformers.AutoModelForImageTextToText if family in WRAPPERS and name == "base" else transformers.AutoModelForCausalLM
 
 
 def run(*words, wrong=False):
@@ -170,7 +192,7 @@ def check(args):
     bad = 0
     for family in args.families:
         at = lambda name: os.path.join(args.folder, family, name)
-        load = lambda folder: transformers.AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation="eager").eval()
+        load = lambda name: automatic(family, name).from_pretrained(at(name), torch_dtype=torch.float32, attn_implementation="eager").eval()
         rows = json.loads(read(at(""), "rows.json"))
         if FAMILIES[family][0] not in transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES:
             print(f"| {family} | unknown to this version | | | |")
@@ -181,9 +203,9 @@ def check(args):
         for name in ("full", "merged", *(["lora"] if peft else [])):
             try:
                 if name == "lora":
-                    model, told = peft.PeftModel.from_pretrained(load(at("base")), at("lora")).eval(), at("lora")
+                    model, told = peft.PeftModel.from_pretrained(load("base"), at("lora")).eval(), at("lora")
                 else:
-                    model, told = load(at(name)), at({"merged": "lora"}.get(name, name))
+                    model, told = load(name), at({"merged": "lora"}.get(name, name))
                 tokenizer = transformers.AutoTokenizer.from_pretrained(at("full" if name == "lora" else name))
                 far, prompts, same = compare(model, tokenizer, rows, score(told), answers(told))
             except Exception as e:

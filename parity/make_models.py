@@ -16,12 +16,13 @@ import sys
 import torch
 import torch.nn.functional as F
 from transformers import (
-    AutoModelForCausalLM,
     BertConfig,
     BertModel,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3Config,
     Gemma3ForCausalLM,
+    Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
     GemmaConfig,
     GemmaForCausalLM,
@@ -33,6 +34,8 @@ from transformers import (
     Ministral3ForCausalLM,
     MinistralConfig,
     MinistralForCausalLM,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
     MistralConfig,
     MistralForCausalLM,
     Olmo2Config,
@@ -201,6 +204,29 @@ def check(name, single, double, tolerance):
             raise SystemExit(f"{name}: {kind} is too tight: {key} uses {used:.3f}")
 
 
+class TextPart:
+    """The text model of one for text and pictures: its parameters under the names that they have alone."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, **kw):
+        return self.model(**kw)
+
+    def named_parameters(self):
+        named = [(n.replace("model.language_model.", "model."), p) for n, p in self.model.named_parameters()]
+        return [(n, p) for n, p in named if n.startswith(("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head."))]
+
+    def parameters(self):
+        return [p for _, p in self.named_parameters()]
+
+    def zero_grad(self):
+        self.model.zero_grad()
+
+    def double(self):
+        return TextPart(copy.deepcopy(self.model).double())
+
+
 def decoder(name, model, seed, old_rope=False):
     folder = os.path.join(ARCH, "llama", "testdata", name)
     randomise(model, seed)
@@ -208,7 +234,9 @@ def decoder(name, model, seed, old_rope=False):
     save(model, folder)
     if old_rope:
         write_old_rope(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    model = type(model).from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    if hasattr(model.config, "vision_config"):
+        model = TextPart(model)
     data = rows(seed + 1)
     arrays, count = arrays_decoder(model, data)
     double, _ = arrays_decoder(copy.deepcopy(model).double(), data)
@@ -306,19 +334,22 @@ def gemma2():
     decoder("gemma2", Gemma2ForCausalLM(config), 120)
 
 
+GEMMA3 = dict(
+    SMALL,
+    num_hidden_layers=3,
+    tie_word_embeddings=True,
+    sliding_window=8,
+    layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    query_pre_attn_scalar=12,
+    rope_parameters={
+        "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e5},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    },
+)
+
+
 def gemma3_text():
-    config = Gemma3TextConfig(
-        **dict(SMALL, num_hidden_layers=3),
-        tie_word_embeddings=True,
-        sliding_window=8,
-        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
-        query_pre_attn_scalar=12,
-        rope_parameters={
-            "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e5},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
-        },
-    )
-    decoder("gemma3_text", Gemma3ForCausalLM(config), 130)
+    decoder("gemma3_text", Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3)), 130)
 
 
 def smollm3():
@@ -391,20 +422,46 @@ def ministral():
     decoder("ministral", MinistralForCausalLM(config), 190)
 
 
+YARN3 = {
+    "rope_type": "yarn",
+    "rope_theta": 1e4,
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+    "llama_4_scaling_beta": 0.1,
+}
+
+
 def ministral3():
-    yarn = {
-        "rope_type": "yarn",
-        "rope_theta": 1e4,
-        "factor": 4.0,
-        "original_max_position_embeddings": 64,
-        "beta_fast": 32.0,
-        "beta_slow": 1.0,
-        "mscale": 1.0,
-        "mscale_all_dim": 1.0,
-        "llama_4_scaling_beta": 0.1,
-    }
-    config = Ministral3Config(**SMALL, tie_word_embeddings=False, rope_parameters=yarn)
+    config = Ministral3Config(**SMALL, tie_word_embeddings=False, rope_parameters=YARN3)
     decoder("ministral3", Ministral3ForCausalLM(config), 200)
+
+
+# What models for text and pictures look with; nothing is shown to them.
+VISION = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)
+PIXTRAL = dict(VISION, model_type="pixtral", head_dim=4)
+SIGLIP = dict(VISION, model_type="siglip_vision_model")
+
+
+def gemma3():
+    text = dict(GEMMA3, model_type="gemma3_text")
+    config = Gemma3Config(text_config=text, vision_config=SIGLIP, mm_tokens_per_image=1)
+    decoder("gemma3", Gemma3ForConditionalGeneration(config), 210)
+
+
+def mistral3():
+    """Tied, as Mistral3Config says where nobody else does; the text's own configuration says otherwise."""
+    text = dict(SMALL, model_type="mistral", sliding_window=None, rope_parameters=DEFAULT)
+    decoder("mistral3", Mistral3ForConditionalGeneration(Mistral3Config(text_config=text, vision_config=PIXTRAL)), 220)
+
+
+def mistral3_ministral3():
+    text = dict(SMALL, model_type="ministral3", rope_parameters=YARN3)
+    config = Mistral3Config(text_config=text, vision_config=PIXTRAL, tie_word_embeddings=False)
+    decoder("mistral3-ministral3", Mistral3ForConditionalGeneration(config), 230)
 
 
 def bert():
@@ -685,6 +742,9 @@ DECODERS = {
     "phi3": phi3,
     "ministral": ministral,
     "ministral3": ministral3,
+    "gemma3": gemma3,
+    "mistral3": mistral3,
+    "mistral3-ministral3": mistral3_ministral3,
 }
 MODELS = dict(DECODERS, bert=bert, t5=t5_v1_0, t5v11=t5_v1_1)
 

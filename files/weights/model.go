@@ -56,6 +56,7 @@ type Model struct {
 	tensors map[string]tensor
 	files   map[string][]byte
 	notes   []string
+	wrapped bool       // the text model of one for text and pictures
 	vocab   *GGUFVocab // of a GGUF file
 	closers []io.Closer
 }

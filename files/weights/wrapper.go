@@ -36,6 +36,19 @@ func textNames() []struct{ wrapped, plain string } {
 	}
 }
 
+// textName is what the text model itself calls a tensor of its wrapper's.
+func textName(wrapped string) (plain string, ok bool) {
+	for _, t := range textNames() {
+		if rest, ok := strings.CutPrefix(wrapped, t.wrapped); ok {
+			return t.plain + rest, true
+		}
+	}
+	return "", false
+}
+
+// Wrapped tells whether this is the text model of one for text and pictures.
+func (m *Model) Wrapped() bool { return m.wrapped }
+
 // unwrapText makes a model of text and pictures the text model within it, as if that
 // had been saved alone, and notes what is left out.
 func (m *Model) unwrapText() error {
@@ -66,17 +79,41 @@ func (m *Model) unwrapText() error {
 			text[key] = value
 		}
 	}
-	for _, key := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings", "torch_dtype", "dtype", "quantization_config"} {
+	for _, key := range []string{"bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "quantization_config"} {
 		if text[key] == nil && fields[key] != nil {
 			text[key] = fields[key]
 		}
 	}
+	left := m.keepText()
+	if text["tie_word_embeddings"], err = m.tiedText(kind, fields, text); err != nil {
+		return err
+	}
 	if m.config, err = marshal(text); err != nil {
 		return err
 	}
-	left := m.keepText()
+	m.wrapped = true
 	m.notes = append(m.notes, fmt.Sprintf("%s is a %s, for text and pictures: its text model is used, and saved as a %s; left out are %s", m.path, name, kind, left))
 	return nil
+}
+
+// tiedText tells whether the head is the embedding. The wrapper's word on it goes before
+// its text model's since transformers 5, and is yes where it says nothing; the text
+// model's did before. A head in the file that is no copy is kept by both, unless the text
+// model's says that it is tied.
+func (m *Model) tiedText(kind string, wrapper, text map[string]any) (bool, error) {
+	tied := func(fields map[string]any, unsaid bool) bool {
+		if said, ok := fields["tie_word_embeddings"].(bool); ok {
+			return said
+		}
+		return unsaid
+	}
+	if _, own := m.tensors[outputName]; !tied(wrapper, true) || !own || tied(text, slices.Contains(tiedDecoders(), kind)) {
+		return tied(wrapper, true), nil
+	}
+	if _, ok := m.tensors[embeddingName]; !ok {
+		return false, nil // whoever needs it says so
+	}
+	return m.same(outputName, embeddingName)
 }
 
 // keepText renames the text model's tensors and drops the others, and says what these
@@ -86,14 +123,7 @@ func (m *Model) keepText() string {
 	dropped := map[string]int{}
 	var parts []string
 	for _, name := range m.names {
-		plain := ""
-		for _, t := range textNames() {
-			if rest, ok := strings.CutPrefix(name, t.wrapped); ok {
-				plain = t.plain + rest
-				break
-			}
-		}
-		if plain != "" {
+		if plain, ok := textName(name); ok {
 			names, tensors[plain] = append(names, plain), m.tensors[name]
 			continue
 		}

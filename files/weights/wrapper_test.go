@@ -25,6 +25,12 @@ func TestTextModelIsTakenOfOneForPicturesToo(t *testing.T) {
 		{"gemma3 of 5", "as transformers saves it now", gemma3,
 			[]string{"model.language_model.embed_tokens.weight", "model.language_model.norm.weight", "model.vision_tower.a.weight"},
 			[]string{"model.embed_tokens.weight", "model.norm.weight"}, `"model_type": "gemma3_text"`, "vision_tower (1 tensors)", ""},
+		{"mistral3 that is tied", "in transformers 5 the wrapper says it, also by saying nothing", `{"model_type":"mistral3","text_config":{"model_type":"ministral3","tie_word_embeddings":false}}`,
+			[]string{"language_model.model.embed_tokens.weight"}, []string{"model.embed_tokens.weight"}, `"tie_word_embeddings": true`, "saved as a ministral3", ""},
+		{"mistral3 whose head is a copy", "which is not trained apart from the embedding", `{"model_type":"mistral3","tie_word_embeddings":true,"text_config":{"tie_word_embeddings":false}}`,
+			[]string{"language_model.lm_head.weight=1", "language_model.model.embed_tokens.weight=1"}, []string{"model.embed_tokens.weight"}, `"tie_word_embeddings": true`, "saved as a mistral", ""},
+		{"mistral3 without its head", "transformers 5 would make one of random numbers", `{"model_type":"mistral3","tie_word_embeddings":false,"text_config":{"tie_word_embeddings":true}}`,
+			[]string{"language_model.model.embed_tokens.weight"}, nil, "", "", "random numbers"},
 		{"mistral3", "whose head is its own", `{"model_type":"mistral3","text_config":{"model_type":"ministral3","tie_word_embeddings":false}}`,
 			[]string{"language_model.lm_head.weight", "language_model.model.embed_tokens.weight", "vision_tower.a.weight"},
 			[]string{"lm_head.weight", "model.embed_tokens.weight"}, `"Ministral3ForCausalLM"`, "saved as a ministral3", ""},
@@ -34,7 +40,10 @@ func TestTextModelIsTakenOfOneForPicturesToo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tensors := map[string]float32{}
 			for i, name := range c.tensors {
-				tensors[name] = float32(i)
+				name, value, same := strings.Cut(name, "=")
+				if tensors[name] = float32(i); same {
+					tensors[name] = float32(len(value))
+				}
 			}
 			m, err := Open(t.Context(), folderOf(t, c.config, tensors))
 			if c.err != "" {

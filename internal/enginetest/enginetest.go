@@ -20,6 +20,7 @@ import (
 
 	"gorqa/engine/xla"
 	"gorqa/files/modelfile"
+	"gorqa/files/weights"
 	"gorqa/files/wheel"
 	"gorqa/internal/golden"
 	"gorqa/tensor/tape"
@@ -145,9 +146,24 @@ func Open(t testing.TB) *xla.Engine {
 	return e
 }
 
-// Load puts the tiny model of a folder on the device, and fails the test where its
-// file and the weights that the architecture lists are not the same.
-func Load(t testing.TB, folder string, weights []tape.Weight, bf16, trained bool) *tape.Runner {
+// Files opens the folder of a tiny model until the test ends.
+func Files(t testing.TB, folder string) *weights.Model {
+	t.Helper()
+	m, err := weights.Open(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// Load puts a tiny model on the device, and fails the test where its files and the
+// weights that the architecture lists are not the same.
+func Load(t testing.TB, m *weights.Model, ws []tape.Weight, bf16, trained bool) *tape.Runner {
 	t.Helper()
 	e := Open(t)
 	p := tape.NewParams(e, bf16)
@@ -156,21 +172,13 @@ func Load(t testing.TB, folder string, weights []tape.Weight, bf16, trained bool
 			t.Error(err)
 		}
 	})
-	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	for _, w := range weights {
-		a, ok := arrays[w.Name]
-		if !ok {
-			t.Fatalf("the model has no %s", w.Name)
-		}
-		if !slices.Equal(a.Shape, w.Dims) {
-			t.Fatalf("%s: dimensions %v, expected %v", w.Name, a.Shape, w.Dims)
-		}
-		if err := p.Add(w, a.Floats, trained); err != nil {
-			t.Fatal(err)
-		}
-		delete(arrays, w.Name)
+	if err := p.Load(t.Context(), ws, m, trained, nil); err != nil {
+		t.Fatal(err)
 	}
-	for n := range arrays {
+	unlisted := m.Unused(func(name string) bool {
+		return slices.ContainsFunc(ws, func(w tape.Weight) bool { return w.Name == name })
+	})
+	for _, n := range unlisted {
 		t.Errorf("the model has a weight that is not listed: %s", n)
 	}
 	return tape.NewRunner(e, p)

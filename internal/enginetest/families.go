@@ -7,6 +7,8 @@ import "slices"
 type Family struct {
 	Name, Why string
 
+	Wrapper string // type of the model for text and pictures, where it is the text model of one
+
 	// OnStandIn says what its graphs have that no other's have, for the families that
 	// run on the stand-in too, where every graph is compiled as for a GPU and little
 	// else happens. The others differ in constants (of rotary positions, for the most
@@ -17,21 +19,24 @@ type Family struct {
 // Families are all.
 func Families() []Family {
 	return []Family{
-		{"llama", "tied embeddings, grouped queries", "the plain layer: grouped queries, a head that is the embedding"},
-		{"llama3", "untied head, rope scaling of type llama3", ""},
-		{"mistral", "a sliding window shorter than the rows", ""},
-		{"qwen2", "biases on query, key and value", "biases"},
-		{"qwen3", "norms on queries and keys, heads wider than D/H", ""},
-		{"gemma3_text", "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer", "norms on each head's queries and keys, rotary positions by layer"},
-		{"gemma", "the first of them, with Llama's norms", ""},
-		{"gemma2", "soft caps of scores and logits", "soft caps, norms around, windows by layer, GELU, scaled embeddings"},
-		{"smollm3", "layers without rotary positions, which alone have a sliding window", "layers without rotary positions"},
-		{"olmo2", "norms behind, and on all heads' queries and keys together", "norms after what they are of, and on all heads together; a head of its own"},
-		{"olmo3", "windows by layer, yarn in the others", ""},
-		{"granite", "embeddings, residuals, scores and logits scaled", "multipliers of embeddings, residuals, scores and logits"},
-		{"phi3", "fused matrices, heads that turn in part, longrope", "fused projections, heads that turn in part, a window in every layer"},
-		{"ministral", "windows by layer", ""},
-		{"ministral3", "yarn, within the positions that queries are not scaled at", ""},
+		{Name: "llama", Why: "tied embeddings, grouped queries", OnStandIn: "the plain layer: grouped queries, a head that is the embedding"},
+		{Name: "llama3", Why: "untied head, rope scaling of type llama3"},
+		{Name: "mistral", Why: "a sliding window shorter than the rows"},
+		{Name: "qwen2", Why: "biases on query, key and value", OnStandIn: "biases"},
+		{Name: "qwen3", Why: "norms on queries and keys, heads wider than D/H"},
+		{Name: "gemma3_text", Why: "norms around, of 1 and the weight, scaled embeddings, GELU, windows and rotary positions by layer", OnStandIn: "norms on each head's queries and keys, rotary positions by layer"},
+		{Name: "gemma", Why: "the first of them, with Llama's norms"},
+		{Name: "gemma2", Why: "soft caps of scores and logits", OnStandIn: "soft caps, norms around, windows by layer, GELU, scaled embeddings"},
+		{Name: "smollm3", Why: "layers without rotary positions, which alone have a sliding window", OnStandIn: "layers without rotary positions"},
+		{Name: "olmo2", Why: "norms behind, and on all heads' queries and keys together", OnStandIn: "norms after what they are of, and on all heads together; a head of its own"},
+		{Name: "olmo3", Why: "windows by layer, yarn in the others"},
+		{Name: "granite", Why: "embeddings, residuals, scores and logits scaled", OnStandIn: "multipliers of embeddings, residuals, scores and logits"},
+		{Name: "phi3", Why: "fused matrices, heads that turn in part, longrope", OnStandIn: "fused projections, heads that turn in part, a window in every layer"},
+		{Name: "ministral", Why: "windows by layer"},
+		{Name: "ministral3", Why: "yarn, within the positions that queries are not scaled at"},
+		{Name: "gemma3", Why: "the wrapper computes as its text model does", Wrapper: "gemma3"},
+		{Name: "mistral3", Why: "the wrapper's word on ties goes before its text model's", Wrapper: "mistral3"},
+		{Name: "mistral3-ministral3", Why: "a head of its own", Wrapper: "mistral3"},
 	}
 }
 

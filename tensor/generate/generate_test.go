@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"gorqa/batch"
 	"gorqa/engine/xla"
 	"gorqa/internal/enginetest"
-	"gorqa/internal/golden"
 	"gorqa/tensor/arch/llama"
 	"gorqa/tensor/device"
 	"gorqa/tensor/nn"
@@ -26,13 +24,8 @@ import (
 // load puts a tiny model on the device.
 func load(t testing.TB, name string, bf16 bool) (*llama.Model, *tape.Runner) {
 	t.Helper()
-	folder := filepath.Join("..", "arch", "llama", "testdata", name)
-	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	arrays := golden.Arrays(t, filepath.Join(folder, "model.safetensors"))
-	return place(t, config, bf16, func(name string) ([]float32, error) { return arrays[name].Floats, nil })
+	files := enginetest.Files(t, filepath.Join("..", "arch", "llama", "testdata", name))
+	return place(t, files.Config(), bf16, files.Float32)
 }
 
 // place puts the weights that read gives on the device.

@@ -3,7 +3,6 @@ package generate
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,16 +20,12 @@ import (
 // loadT5 puts a tiny T5 on the device, to compute in bf16 or f32.
 func loadT5(t *testing.T, name string, bf16 bool) *Seq2Seq {
 	t.Helper()
-	folder := filepath.Join("..", "arch", "t5", "testdata", name)
-	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	files := enginetest.Files(t, filepath.Join("..", "arch", "t5", "testdata", name))
+	c, err := t5.ParseConfig(files.Config(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := t5.ParseConfig(config, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return NewSeq2Seq(t5.New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, false))
+	return NewSeq2Seq(t5.New(c, bf16), enginetest.Load(t, files, c.Weights(), bf16, false))
 }
 
 // generated is what transformers' generate gives for a row.

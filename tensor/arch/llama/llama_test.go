@@ -3,7 +3,6 @@ package llama
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -27,16 +26,12 @@ func load(t *testing.T, name string) (*Model, *tape.Runner) {
 // loadIn is load for a model that computes in bf16 or f32.
 func loadIn(t *testing.T, name string, bf16 bool) (*Model, *tape.Runner) {
 	t.Helper()
-	folder := filepath.Join("testdata", name)
-	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	files := enginetest.Files(t, filepath.Join("testdata", name))
+	c, err := ParseConfig(files.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseConfig(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, true)
+	return New(c, bf16), enginetest.Load(t, files, c.Weights(), bf16, true)
 }
 
 // rows packs the golden's rows one after another, padded to S positions.

@@ -50,22 +50,23 @@ func TestTableOfModels(t *testing.T) {
 	shown := map[string]bool{}
 	for _, m := range enginetest.Families() {
 		folder := filepath.Join("testdata", m.Name)
-		data, err := os.ReadFile(filepath.Join(folder, "config.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := ParseConfig(data)
+		files := enginetest.Files(t, folder)
+		c, err := ParseConfig(files.Config())
 		if err != nil {
 			t.Fatal(err)
 		}
 		shown[c.Type] = true
 		made := golden.Load(t, folder).Versions
 		versions := fmt.Sprintf("transformers %s, torch %s", made["transformers"], made["python_torch"])
+		family := c.Type
+		if m.Wrapper != "" {
+			family = fmt.Sprintf("%s of a %s", c.Type, m.Wrapper)
+		}
 		d, ok := all[m.Name]
 		if !ok {
 			t.Errorf("%s: nothing measured; write it with -update", m.Name)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.1g | %.1g | %.1g | %s |\n", c.Type, m.Why, d.Logits, d.Loss, d.Gradients, versions)
+		fmt.Fprintf(&b, "| %s | %s | %.1g | %.1g | %.1g | %s |\n", family, m.Why, d.Logits, d.Loss, d.Gradients, versions)
 	}
 	for _, known := range Known() {
 		if !shown[known] {

@@ -3,7 +3,6 @@ package t5
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,16 +27,12 @@ var tiny = []struct{ name, why string }{
 // or f32.
 func load(t *testing.T, name string, bf16 bool) (*Model, *tape.Runner) {
 	t.Helper()
-	folder := filepath.Join("testdata", name)
-	data, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	files := enginetest.Files(t, filepath.Join("testdata", name))
+	c, err := ParseConfig(files.Config(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseConfig(data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(c, bf16), enginetest.Load(t, folder, c.Weights(), bf16, true)
+	return New(c, bf16), enginetest.Load(t, files, c.Weights(), bf16, true)
 }
 
 // small packs tiny rows into few shapes: passages of two widths, answers of one.
