@@ -9,12 +9,13 @@ of every A and B, ten AdamW steps, and the merged weights. A and B start as rand
 that both have gradients from the first step.
 """
 import copy
+import json
 import os
 import sys
 
 import peft
 import torch
-from transformers import AutoModelForCausalLM
+import transformers
 
 import golden
 from make_models import ARCH, DECODER_TOLERANCE, OPTIMISER, arrays_decoder, check, rows
@@ -25,8 +26,8 @@ TESTDATA = os.path.join(ARCH, "llama", "testdata")
 
 
 def plain(name):
-    """A parameter's name as gorqa has it: the base model's."""
-    return name.replace("base_model.model.", "").replace(".default.", ".")
+    """A parameter's name as gorqa has it: the base model's, or its text model's."""
+    return name.replace("base_model.model.", "").replace(".default.", ".").replace("model.language_model.", "model.")
 
 
 class Adapter:
@@ -54,14 +55,17 @@ class Adapter:
 def make(model_name, name, seed, **config):
     source = os.path.join(TESTDATA, model_name)
     folder = os.path.join(source, name)
-    base = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", dtype=torch.float32)
+    with open(os.path.join(source, "config.json"), encoding="utf-8") as f:
+        kind = getattr(transformers, json.load(f)["architectures"][0])
+    base = kind.from_pretrained(source, attn_implementation="eager", dtype=torch.float32)
     model = peft.get_peft_model(base, peft.LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **config)).eval()
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for _, p in sorted(Adapter(model).named_parameters()):
             p.copy_(torch.randn(p.shape, generator=g) / p.shape[1] ** 0.5 / 2)
     written = model.peft_config["default"]
-    written.base_model_name_or_path, written.target_modules = "tiny", sorted(written.target_modules)
+    targets = written.target_modules
+    written.base_model_name_or_path, written.target_modules = "tiny", targets if isinstance(targets, str) else sorted(targets)
     model.save_pretrained(folder, save_embedding_layers=False)
     readme = os.path.join(folder, "README.md")
     if os.path.exists(readme):
@@ -74,7 +78,7 @@ def make(model_name, name, seed, **config):
     for out, m in ((arrays, model), (double, copy.deepcopy(model).double())):
         merged = copy.deepcopy(m).merge_and_unload()
         names = {n.rsplit(".lora_", 1)[0] + ".weight" for n, _ in adapter.named_parameters()}
-        out.update({"merged." + n: p.detach() for n, p in merged.named_parameters() if n in names})
+        out.update({"merged." + plain(n): p.detach() for n, p in merged.named_parameters() if plain(n) in names})
     check(f"{model_name}/{name}", arrays, double, TOLERANCE)
     values = {"loss": arrays["loss"].item(), "label_tokens": count, "optimiser": OPTIMISER}
     header = golden.header(MAKER, seed, TOLERANCE, values)
@@ -83,6 +87,7 @@ def make(model_name, name, seed, **config):
 
 
 PLAIN = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+TEXT = dict(PLAIN, target_modules=r"model\.language_model\..*_proj")
 ADAPTERS = {
     "llama": [
         ("lora", 70, PLAIN),
@@ -99,6 +104,9 @@ ADAPTERS = {
     "ministral3": [("lora", 170, PLAIN)],
     "qwen2": [("lora", 180, PLAIN)],
     "qwen3": [("lora", 190, PLAIN)],
+    "gemma3": [("lora", 200, TEXT)],
+    "mistral3": [("lora", 210, TEXT)],
+    "mistral3-ministral3": [("lora", 220, TEXT)],
 }
 
 

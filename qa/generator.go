@@ -287,8 +287,11 @@ func Open(ctx context.Context, d Device, from Origin, kind Kind, trained bool) (
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Base, err)
 	}
-	if from.LoRA != nil && from.Adapter == "" {
-		from.LoRA.Task = a.task
+	if from.LoRA != nil {
+		from.LoRA.Wrapped = source.Wrapped()
+		if from.Adapter == "" {
+			from.LoRA.Task = a.task
+		}
 	}
 	m, err := newModel(ctx, d, from, source.Config(), source.Files())
 	if err != nil {

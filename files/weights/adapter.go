@@ -30,6 +30,14 @@ const (
 	loraB = ".lora_B.weight"
 )
 
+// wrappedPrefix is what the layers of a text model are called within a model for text
+// and pictures since transformers 4.52, and notText the pattern of the modules beside it,
+// whose layers have names like a text model's.
+const (
+	wrappedPrefix = "model.language_model."
+	notText       = `(?!model\.language_model\.).*`
+)
+
 // Tasks of an adapter, as PEFT names them.
 const (
 	CausalLM  = "CAUSAL_LM"
@@ -47,6 +55,7 @@ type LoRA struct {
 	Dropout  float64  // on the adapter's input, in training
 	RSLoRA   bool     // scaled by sqrt(r) and not by r (arXiv 2312.03732)
 	Targets  []string // modules with an adapter: whole names, or what they end with
+	Wrapped  bool     // the base model is the text model of one for text and pictures, on which PEFT puts it
 }
 
 // Scale is what the product of the matrices is multiplied by.
@@ -68,7 +77,8 @@ type adapterConfig struct {
 	Alpha     float64         `json:"lora_alpha"`
 	Dropout   float64         `json:"lora_dropout"`
 	RSLoRA    bool            `json:"use_rslora"`
-	Targets   json.RawMessage `json:"target_modules"` // a list, or a pattern of Python's
+	Targets   json.RawMessage `json:"target_modules"`            // a list, or a pattern of Python's
+	Excluded  any             `json:"exclude_modules,omitempty"` // a list, or a pattern of Python's
 	Bias      string          `json:"bias"`
 	Init      json.RawMessage `json:"init_lora_weights"`
 	Inference bool            `json:"inference_mode"`
@@ -130,7 +140,7 @@ func parseLoRA(data []byte) (LoRA, error) {
 	if c.Revision != nil {
 		l.Revision = *c.Revision
 	}
-	if off(fields["exclude_modules"]) && off(fields["layers_to_transform"]) {
+	if (off(c.Excluded) || c.Excluded == notText) && off(fields["layers_to_transform"]) {
 		_ = json.Unmarshal(c.Targets, &l.Targets) // a pattern is no list
 	}
 	return l, nil
@@ -165,6 +175,9 @@ func (l LoRA) config() ([]byte, error) {
 	}
 	if l.Revision != "" {
 		c.Revision = &l.Revision
+	}
+	if l.Wrapped {
+		c.Excluded = notText
 	}
 	return marshal(c)
 }
@@ -221,6 +234,9 @@ func OpenAdapter(ctx context.Context, folder string) (_ *Model, _ LoRA, err erro
 	renamed := map[string]tensor{}
 	for i, name := range m.names {
 		plain, ok := strings.CutPrefix(name, adapterPrefix)
+		if text, wrapped := textName(plain); wrapped {
+			plain, l.Wrapped = text, true
+		}
 		if ok = ok && (strings.HasSuffix(plain, loraA) || strings.HasSuffix(plain, loraB)); !ok || strings.HasPrefix(plain, "lm_head.") {
 			problems = append(problems, fmt.Errorf("%s: tensor %q; expected only the matrices of linear layers within the model, %s….lora_A.weight and …lora_B.weight; gorqa has no adapters for embeddings, heads and whole modules", file.path, name, adapterPrefix))
 			continue
@@ -264,7 +280,11 @@ func (m *Model) checkPairs(l *LoRA) error {
 func SaveAdapter(ctx context.Context, dir string, l LoRA, tensors []Tensor, files map[string][]byte) error {
 	tensors = slices.Clone(tensors)
 	for i := range tensors {
-		tensors[i].Name = adapterPrefix + tensors[i].Name
+		name := tensors[i].Name
+		if l.Wrapped {
+			name = wrappedPrefix + strings.TrimPrefix(name, "model.")
+		}
+		tensors[i].Name = adapterPrefix + name
 		tensors[i].DType = F32
 	}
 	config, err := l.config()

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -27,11 +28,12 @@ func TestAdapter(t *testing.T) {
 		tensors   int
 		scale     float64
 	}{
-		{"lora", "whole names of modules", LoRA{Base: "tiny", Task: CausalLM, Rank: 4, Alpha: 8}, 28, 2},
-		{"rslora", "a list of three kinds", LoRA{Base: "tiny", Task: CausalLM, Rank: 2, Alpha: 3, RSLoRA: true, Targets: []string{"down_proj", "q_proj", "v_proj"}}, 12, 3 / math.Sqrt2},
+		{"llama/lora", "whole names of modules", LoRA{Base: "tiny", Task: CausalLM, Rank: 4, Alpha: 8}, 28, 2},
+		{"llama/rslora", "a list of three kinds", LoRA{Base: "tiny", Task: CausalLM, Rank: 2, Alpha: 3, RSLoRA: true, Targets: []string{"down_proj", "q_proj", "v_proj"}}, 12, 3 / math.Sqrt2},
+		{"mistral3/lora", "put on a model for text and pictures", LoRA{Base: "tiny", Task: CausalLM, Rank: 4, Alpha: 8, Wrapped: true}, 28, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m, l, err := OpenAdapter(t.Context(), filepath.Join(tinyLlama, test.name))
+			m, l, err := OpenAdapter(t.Context(), filepath.Join(tinyModels, filepath.FromSlash(test.name)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,6 +61,10 @@ func TestAdapter(t *testing.T) {
 			if diff := cmp.Diff(l, read); diff != "" {
 				t.Errorf("settings (-saved +read):\n%s", diff)
 			}
+			theirs, ours := golden.Arrays(t, filepath.Join(tinyModels, test.name, adapterName)), golden.Arrays(t, filepath.Join(dir, adapterName))
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(theirs)), slices.Sorted(maps.Keys(ours))); diff != "" {
+				t.Errorf("names (-peft's +saved):\n%s", diff)
+			}
 			if diff := cmp.Diff(files, again.Files()); diff != "" {
 				t.Errorf("files (-saved +read):\n%s", diff)
 			}
@@ -75,7 +81,7 @@ func TestAdapter(t *testing.T) {
 
 // Merge gives peft's merge_and_unload.
 func TestMergeEqualsPEFTs(t *testing.T) {
-	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora", "gemma2/lora", "olmo2/lora", "granite/lora"} {
+	for _, name := range []string{"llama/lora", "llama/rslora", "gemma3_text/lora", "phi3/lora", "gemma2/lora", "olmo2/lora", "granite/lora", "gemma3/lora", "mistral3/lora", "mistral3-ministral3/lora"} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(tinyModels, filepath.FromSlash(name))
 			base, err := Open(t.Context(), filepath.Dir(folder))

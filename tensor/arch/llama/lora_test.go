@@ -37,6 +37,9 @@ func TestLoRA(t *testing.T) {
 		{"ministral3/lora", "yarn, heads wider than their share", false},
 		{"qwen2/lora", "beside biases", false},
 		{"qwen3/lora", "before norms on queries and keys", false},
+		{"gemma3/lora", "put on the wrapper", false},
+		{"mistral3/lora", "put on the wrapper of a mistral", false},
+		{"mistral3-ministral3/lora", "put on the wrapper of a ministral3", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if enginetest.Name() == enginetest.StandIn && !test.standIn {
