@@ -59,7 +59,7 @@ func TestArchitectureOf(t *testing.T) {
 		{"t5 by another", "the right command is named", `{"model_type": "t5"}`, DecoderOnly, false, "gorqa train fid"},
 		{"decoder by another", "the right commands are named", `{"model_type": "qwen2"}`, EncoderDecoder, false, "gorqa train sft or gorqa train swr"},
 		{"unknown", "all that are known are named", `{"model_type": "mt5"}`, AnyKind, false, `"mt5"; expected one of gemma, gemma2, gemma3_text, granite, llama, ministral, ministral3, mistral, olmo2, olmo3, phi3, qwen2, qwen3, smollm3, t5`},
-		{"broken", "is no configuration", `{`, AnyKind, false, "config.json: "},
+		{"broken", "is no configuration", `{`, AnyKind, false, "config.json:1: the end found; more JSON expected"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := architectureOf([]byte(test.config), test.kind)

@@ -133,7 +133,7 @@ func TestEnds(t *testing.T) {
 		{"special_tokens_map beside added tokens", "the configuration alone counts", "", `{}`, `{"eos_token":"</s>","added_tokens_decoder":{}}`, `{"eos_token":"<s>"}`, []int32{2}, ""},
 		{"below 0", "is no token", `{"eos_token_id":-1}`, `{}`, `{"eos_token":null}`, "", nil, ""},
 		{"a text", "the file is named", `{"eos_token_id":"</s>"}`, `{}`, "", "", nil, `m/generation_config.json: eos_token_id is "</s>"; expected the id of a token`},
-		{"broken", "the file is named", "", `{`, "", "", nil, "m/config.json: "},
+		{"broken", "the file is named", "", `{`, "", "", nil, "m/config.json:1: the end found; more JSON expected"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := TextSide{Folder: "m", Files: map[string][]byte{}, Tokenizer: named(t, "llama2", test.tokenizer, test.specialMap)}
