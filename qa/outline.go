@@ -178,17 +178,14 @@ func (m Memory) Each(processes, stage int) int64 {
 	if m.split {
 		divided += 2
 	}
-	own := int64(0)
 	switch {
 	case processes == 1 || stage == 0:
 		return m.Training
-	case stage == 1: // the part of the sums, beside all gradients
-		own = 4
-	default:
-		divided += 4
+	case stage == 2:
+		divided += 4 // the gradients
 	}
 	n := int64(processes)
-	return m.Training - m.shared*divided*(n-1)/n + m.shared*own/n
+	return m.Training - m.shared*divided*(n-1)/n
 }
 
 // program is the engine, compiled code and the tokenizer.

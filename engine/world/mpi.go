@@ -351,6 +351,7 @@ func (l layout) pins() [][]byte {
 
 func (m *mpi) exchange(out, in [][]byte) error {
 	from, to := m.layout(out), m.layout(in)
+	from.n[m.w.rank], to.n[m.w.rank] = 0, 0
 	return m.do(false, slices.Concat(out, in, from.pins(), to.pins()), func(r *C.MPI_Request) C.int {
 		return C.gw_exchange(from.base, &from.n[0], &from.at[0], to.base, &to.n[0], &to.at[0], r)
 	})

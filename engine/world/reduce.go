@@ -28,25 +28,32 @@ func (w *World) ReduceScatter(x []float32) error {
 	out, in := make([][]byte, n), make([][]byte, n)
 	lo, hi := w.Part(len(x), w.rank)
 	own := x[lo:hi]
-	if len(w.room) < n*len(own) {
-		w.room = make([]float32, n*len(own))
+	if len(w.room) < (n-1)*len(own) {
+		w.room = make([]float32, (n-1)*len(own))
 	}
-	room := w.room[:n*len(own)]
+	room := w.room
 	values := make([][]float32, n)
 	for rank := range n {
 		lo, hi := w.Part(len(x), rank)
-		out[rank] = bytesOf(x[lo:hi])
-		values[rank] = room[rank*len(own) : (rank+1)*len(own)]
-		in[rank] = bytesOf(values[rank])
-		if rank != w.rank {
-			w.sent += int64(len(out[rank]))
+		out[rank], values[rank] = bytesOf(x[lo:hi]), own
+		if rank == w.rank {
+			continue
 		}
+		values[rank], room = room[:len(own)], room[len(own):]
+		in[rank] = bytesOf(values[rank])
+		w.sent += int64(len(out[rank]))
 	}
 	if err := w.net.exchange(out, in); err != nil {
 		return err
 	}
-	copy(own, values[0])
-	for _, v := range values[1:] {
+	// What those before this process have comes together in the room of the first.
+	for _, v := range values[1:max(1, w.rank)] {
+		add(values[0], v)
+	}
+	if w.rank > 0 {
+		add(own, values[0])
+	}
+	for _, v := range values[w.rank+1:] {
 		add(own, v)
 	}
 	return nil
@@ -84,8 +91,23 @@ func (w *World) AllReduce(x []float32) error {
 	return nil
 }
 
+// add adds x to sum, eight values at a time: one by one, the loop would take most of the
+// time.
 func add(sum, x []float32) {
-	for i, v := range x[:len(sum)] {
+	x = x[:len(sum)]
+	for len(sum) >= 8 {
+		a, b := (*[8]float32)(sum), (*[8]float32)(x)
+		a[0] += b[0]
+		a[1] += b[1]
+		a[2] += b[2]
+		a[3] += b[3]
+		a[4] += b[4]
+		a[5] += b[5]
+		a[6] += b[6]
+		a[7] += b[7]
+		sum, x = sum[8:], x[8:]
+	}
+	for i, v := range x {
 		sum[i] += v
 	}
 }

@@ -49,7 +49,9 @@ func (m Member) String() string {
 // transport moves bytes between processes. Memory handed to it is pinned until the call is
 // over, and stays untouched after a failure.
 type transport interface {
-	// exchange sends out[i] to rank i and fills in[i] with what rank i sent here.
+	// exchange sends out[i] to rank i and fills in[i] with what rank i sent here; what is of
+	// this process itself stays where it is. The parts of out are of one slice, and so are
+	// those of in.
 	exchange(out, in [][]byte) error
 	// spread fills parts[i] everywhere with what it is at rank i; the parts are of one slice.
 	// A patient call waits for processes that are alive as long as it takes.

@@ -97,10 +97,6 @@ func NewOptimiser(a Adam, r *tape.Runner) (*Optimiser, error) {
 
 // Norm is the global norm of the gathered gradients divided by terms.
 func (o *Optimiser) Norm(terms int) (float64, error) {
-	if o.zero != nil {
-		norm, err := o.zero.norm()
-		return norm / float64(terms), err
-	}
 	squares, err := o.engine.Shared("sums of squares", func(in []*Node) []*Node {
 		sums := make([]*Node, len(in))
 		for i, g := range in {

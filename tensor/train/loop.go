@@ -253,7 +253,7 @@ func (l *Loop) step(number int) (Step, error) {
 	if sum, err = l.World.Sum(sum); err != nil {
 		return Step{}, err
 	}
-	norm, err := l.optimiser.Norm(work.Terms)
+	norm, err := l.norm(work.Terms)
 	if err := errors.Join(err, l.GPUs.Err()); err != nil {
 		return Step{}, fmt.Errorf("step %d: %w", number, err)
 	}
@@ -272,6 +272,20 @@ func (l *Loop) step(number int) (Step, error) {
 	}
 	done.Waited, done.Summing = l.overlap.times()
 	return done, nil
+}
+
+// norm is the global norm of the gradients divided by terms. Where processes sum up gradients
+// each has the squares of its parts.
+func (l *Loop) norm(terms int) (float64, error) {
+	if l.overlap == nil {
+		return l.optimiser.Norm(terms)
+	}
+	sum := 0.0
+	for _, part := range l.overlap.squares {
+		sum += part
+	}
+	sum, err := l.World.Sum(sum)
+	return math.Sqrt(sum) / float64(terms), err
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

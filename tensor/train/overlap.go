@@ -20,9 +20,12 @@ type overlap struct {
 	last   map[*tape.Param]int // block with the end of each weight
 	// values is the memory of a weight's gradient, nil for zeros.
 	values func(*tape.Param) ([]float32, error)
-	// sum sums up a block over the processes; it is called by the other goroutine. It puts
-	// what it was given in the order of the block into room of its own, inside touch.
+	// sum sums up a block over the processes; it is called by the other goroutine. It may have
+	// the processes exchange what it was given where that lies; all else that it reads or
+	// writes of it, it does inside touch.
 	sum func(i int, values [][]float32, touch func(func()) error) error
+	// squares are the sums of squares of this process's part of each block, as sum leaves them.
+	squares []float64
 	// frees has gradients freed once they are summed.
 	frees bool
 	// room is how many blocks may be on their way before the backward pass waits, 0 for any.
@@ -33,8 +36,10 @@ type overlap struct {
 	jobs chan job
 	over chan done
 	sent int // blocks on their way
-	wait time.Duration
-	busy time.Duration // of sum
+	// failed is set where a sum failed, whose call MPI may not be done with.
+	failed bool
+	wait   time.Duration
+	busy   time.Duration // of sum
 
 	mu      sync.Mutex // held while memory of gradients is read or written
 	stopped bool
@@ -73,6 +78,7 @@ func (o *overlap) open() {
 	if o.room > 0 {
 		most = min(most, o.room)
 	}
+	o.squares = make([]float64, len(o.blocks))
 	o.jobs, o.over = make(chan job, most), make(chan done, most)
 	o.begin()
 	go func() {
@@ -88,6 +94,8 @@ func (o *overlap) open() {
 }
 
 // close ends the other goroutine; one in a call ends with it, and touches no gradient then.
+// Where blocks are on their way still, as where another process has failed, MPI may read and
+// write their gradients to the end of this process: none is freed.
 func (o *overlap) close() {
 	if o == nil {
 		return
@@ -96,6 +104,14 @@ func (o *overlap) close() {
 	o.stopped = true
 	o.mu.Unlock()
 	close(o.jobs)
+	if o.sent == 0 && !o.failed {
+		return
+	}
+	for _, b := range o.blocks {
+		for _, p := range b.pieces {
+			p.param.Grad = nil
+		}
+	}
 }
 
 // touch calls fn, which reads or writes gradients, unless these may be gone.
@@ -173,7 +189,11 @@ func (o *overlap) take() error {
 	o.wait += time.Since(start)
 	o.busy += d.took
 	o.sent--
-	return errors.Join(d.err, xla.Free(d.frees...))
+	if d.err != nil {
+		o.failed = true
+		return d.err
+	}
+	return xla.Free(d.frees...)
 }
 
 // join waits for all blocks on their way.

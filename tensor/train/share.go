@@ -22,30 +22,62 @@ type block struct {
 	pieces []piece
 }
 
-// blocks lay out the trained weights side by side, in the order in which the backward pass
-// is done with them, about: from the last layer to the first. Weights that in keeps apart
-// are in blocks of their own.
+// aloneValues is how many values of one weight are a block by themselves: those are summed
+// where they are, without a copy.
+const aloneValues = 1 << 17
+
+// blocks lay out the trained weights, in the order in which the backward pass is done with
+// them, about: from the last layer to the first. Large weights are cut into blocks of their
+// own, and small ones come together in blocks that stand where they are full. Weights that
+// in keeps apart are in other blocks.
 func blocks(params []*tape.Param, in func(*tape.Param) bool) (list []block) {
 	for _, kind := range []bool{true, false} {
-		open := false
+		var small block
 		for i := len(params) - 1; i >= 0; i-- {
 			q := params[i]
 			if !q.Trained || in(q) != kind {
 				continue
 			}
-			for lo := 0; lo < q.Size(); {
-				if !open || list[len(list)-1].n == world.BlockValues {
-					list, open = append(list, block{}), true
+			if q.Size() >= aloneValues {
+				for lo := 0; lo < q.Size(); lo += world.BlockValues {
+					hi := min(lo+world.BlockValues, q.Size())
+					list = append(list, block{hi - lo, []piece{{q, lo, hi, 0}}})
 				}
-				b := &list[len(list)-1]
-				n := min(q.Size()-lo, world.BlockValues-b.n)
-				b.pieces = append(b.pieces, piece{q, lo, lo + n, b.n})
-				b.n += n
-				lo += n
+				continue
 			}
+			if small.n+q.Size() > world.BlockValues {
+				list, small = append(list, small), block{}
+			}
+			small.pieces = append(small.pieces, piece{q, 0, q.Size(), small.n})
+			small.n += q.Size()
+		}
+		if small.n > 0 {
+			list = append(list, small)
 		}
 	}
 	return list
+}
+
+// inPlace says whether the values of a block lie side by side: they are of one weight, and
+// there.
+func (b block) inPlace(values [][]float32) bool { return len(b.pieces) == 1 && values[0] != nil }
+
+// take gives the values of a block side by side: where they are, if they are of one weight,
+// else copied into room. nil stands for zeros.
+func (b block) take(values [][]float32, room []float32, touch func(func()) error) ([]float32, error) {
+	if b.inPlace(values) {
+		return values[0], nil
+	}
+	room = room[:b.n]
+	return room, touch(func() {
+		for j, p := range b.pieces {
+			if at := room[p.at:][:p.hi-p.lo]; values[j] != nil {
+				copy(at, values[j])
+			} else {
+				clear(at)
+			}
+		}
+	})
 }
 
 // newOverlap is what sums the gradients of a run over its processes, nil for one process.
@@ -80,15 +112,18 @@ func (l *Loop) sums() *overlap {
 	room := make([]float32, world.BlockValues)
 	o.sum = func(i int, values [][]float32, touch func(func()) error) error {
 		b := o.blocks[i]
-		block := room[:b.n]
-		if err := touch(func() {
-			for j, p := range b.pieces {
-				copy(block[p.at:], values[j])
-			}
-		}); err != nil {
+		block, err := b.take(values, room, touch)
+		if err != nil {
 			return err
 		}
-		if err := l.World.AllReduce(block); err != nil {
+		if err := l.World.ReduceScatter(block); err != nil {
+			return err
+		}
+		lo, hi := l.World.Part(b.n, l.World.Rank())
+		if err := touch(func() { o.squares[i] = squares(block[lo:hi]) }); err != nil { // now, while it is in the cache
+			return err
+		}
+		if err := world.AllGather(l.World, block); err != nil || b.inPlace(values) {
 			return err
 		}
 		return touch(func() {

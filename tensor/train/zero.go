@@ -3,7 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"gorqa/engine/cpu"
@@ -36,6 +35,8 @@ type part struct {
 	lo, hi             int
 	mean, square, grad []float32
 	low                []int16 // of weights in bf16
+	summed             bool    // grad has a sum of this step
+	lent               bool    // grad is memory of a weight's own gradient
 }
 
 func newZero(w *world.World, r *tape.Runner, stage int) (*zero, error) {
@@ -49,7 +50,7 @@ func newZero(w *world.World, r *tape.Runner, stage int) (*zero, error) {
 	z.blocks = blocks(r.Params.All(), r.Params.InBF16)
 	for _, b := range z.blocks {
 		lo, hi := w.Part(b.n, w.Rank())
-		p := part{lo: lo, hi: hi, mean: make([]float32, hi-lo), square: make([]float32, hi-lo), grad: make([]float32, hi-lo)}
+		p := part{lo: lo, hi: hi, mean: make([]float32, hi-lo), square: make([]float32, hi-lo)}
 		if r.Params.InBF16(b.pieces[0].param) {
 			p.low = make([]int16, hi-lo)
 		}
@@ -145,12 +146,16 @@ func (z *zero) gather(of *tape.Param, value func(p *part, at int) float32) ([]fl
 	return values, z.world.AllReduce(values) // each value and zeros: no sum is rounded
 }
 
-// overlap sums gradients of blocks into the parts. In stage 2 each micro-batch's are summed,
-// and a few blocks at most wait for it.
+// overlap sums gradients of blocks into the parts. In stage 2 each micro-batch's are summed
+// and let go, and a few blocks at most wait for it.
 func (z *zero) overlap() *overlap {
-	o := &overlap{blocks: z.blocks, sum: z.reduce, frees: true}
+	o := &overlap{blocks: z.blocks}
 	if z.stage == 2 {
-		o.room = 4
+		o.frees, o.room = true, 4
+	}
+	o.sum = func(i int, values [][]float32, touch func(func()) error) (err error) {
+		o.squares[i], err = z.reduce(i, values, touch)
+		return err
 	}
 	o.values = func(q *tape.Param) ([]float32, error) {
 		if q.Grad == nil {
@@ -173,37 +178,50 @@ func (z *zero) expect(batches int) error {
 	return err
 }
 
-// reduce adds a block's gradients of all processes to this one's part.
-func (z *zero) reduce(i int, values [][]float32, touch func(func()) error) error {
+// reduce adds a block's gradients of all processes to this one's part, and gives the sum of
+// that part's squares.
+func (z *zero) reduce(i int, values [][]float32, touch func(func()) error) (float64, error) {
 	b, own := z.blocks[i], &z.parts[i]
-	room := z.room[:b.n]
-	clear(room)
+	block, err := b.take(values, z.room, touch)
+	if err != nil {
+		return 0, err
+	}
+	if err := z.world.ReduceScatter(block); err != nil {
+		return 0, err
+	}
+	sum, found := block[own.lo:own.hi], 0.0
 	if err := touch(func() {
-		for j, p := range b.pieces {
-			copy(room[p.at:], values[j])
+		switch {
+		case z.stage == 1 && b.inPlace(values):
+			own.grad, own.lent = sum, true
+		case own.grad == nil:
+			own.grad = make([]float32, len(sum))
+			fallthrough
+		default:
+			err = cpu.Accumulate(own.grad, sum, !own.summed)
 		}
+		found = squares(own.grad) // now, while it is in the cache
 	}); err != nil {
-		return err
+		return 0, err
 	}
-	if err := z.world.ReduceScatter(room); err != nil {
-		return err
-	}
-	for j, v := range room[own.lo:own.hi] {
-		own.grad[j] += v
-	}
-	return nil
+	own.summed = true
+	return found, err
 }
 
-// norm is the global norm of the gradients.
-func (z *zero) norm() (float64, error) {
-	var sum float64
-	for _, p := range z.parts {
-		for _, g := range p.grad {
-			sum += float64(g) * float64(g)
-		}
+// squares is the sum of the values' squares, in four sums that need not wait for one another.
+func squares(x []float32) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		v := (*[4]float32)(x)
+		a += float64(v[0]) * float64(v[0])
+		b += float64(v[1]) * float64(v[1])
+		c += float64(v[2]) * float64(v[2])
+		d += float64(v[3]) * float64(v[3])
 	}
-	sum, err := z.world.Sum(sum)
-	return math.Sqrt(sum), err
+	for _, v := range x {
+		a += float64(v) * float64(v)
+	}
+	return a + b + c + d
 }
 
 // update moves this process's weights, each by the step that of gives, and takes the
@@ -223,26 +241,47 @@ func (z *zero) update(of func(*tape.Param) cpu.AdamWStep) error {
 		return err
 	}
 	for i, b := range z.blocks {
-		clear(z.parts[i].grad)
-		if z.parts[i].low != nil {
-			err = spread(z.world, b, z.half[:b.n])
+		p := &z.parts[i]
+		if p.lent {
+			p.grad = nil
+		}
+		p.summed, p.lent = false, false
+		if p.low != nil {
+			err = spread(z.world, b, p, z.half)
 		} else {
-			err = spread(z.world, b, z.room[:b.n])
+			err = spread(z.world, b, p, z.room)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return z.params.ClearGradients()
 }
 
 // spread gives every process the weights of a block as those have them whose parts they
-// are, through values.
-func spread[T float32 | bfloat16.BFloat16](w *world.World, b block, values []T) error {
-	each := func(move func(weight, values []T)) error {
+// are: where they are, if they are of one weight, else through room.
+func spread[T float32 | bfloat16.BFloat16](w *world.World, b block, own *part, room []T) error {
+	if len(b.pieces) == 1 {
+		p := b.pieces[0]
+		weight, err := xla.Memory[T](p.param.Compute)
+		if err != nil {
+			return err
+		}
+		if err = world.AllGather(w, weight[p.lo:p.hi]); err != nil {
+			p.param.Compute = nil // MPI may still write there: it is not freed
+		}
+		return err
+	}
+	values := room[:b.n]
+	// each calls move with what lies between two places of the block.
+	each := func(from, to int, move func(weight, values []T)) error {
 		for _, p := range b.pieces {
+			lo, hi := max(from, p.at), min(to, p.at+p.hi-p.lo)
+			if lo >= hi {
+				continue
+			}
 			if err := xla.View(p.param.Compute, func(weight []T) error {
-				move(weight[p.lo:p.hi], values[p.at:p.at+p.hi-p.lo])
+				move(weight[lo-p.at:hi-p.at], values[lo:hi])
 				return nil
 			}); err != nil {
 				return err
@@ -250,11 +289,12 @@ func spread[T float32 | bfloat16.BFloat16](w *world.World, b block, values []T) 
 		}
 		return nil
 	}
-	if err := each(func(weight, values []T) { copy(values, weight) }); err != nil {
+	if err := each(own.lo, own.hi, func(weight, values []T) { copy(values, weight) }); err != nil {
 		return err
 	}
 	if err := world.AllGather(w, values); err != nil {
 		return err
 	}
-	return each(func(weight, values []T) { copy(weight, values) })
+	others := func(weight, values []T) { copy(weight, values) }
+	return errors.Join(each(0, own.lo, others), each(own.hi, b.n, others))
 }

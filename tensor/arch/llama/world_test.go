@@ -132,12 +132,14 @@ func (x together) loop(steps int, each func(train.Step)) train.Loop {
 // run is what some steps come to.
 type run struct {
 	losses, norms, weights []float32
+	exact                  []float64 // norms
 	sent                   int64
 }
 
 func (x together) run(steps int, by *nccl.Comm) (out run, err error) {
 	x.restart()
 	loop := x.loop(steps, func(s train.Step) {
+		out.exact = append(out.exact, s.GradNorm)
 		out.losses, out.norms, out.sent = append(out.losses, float32(s.Loss)), append(out.norms, float32(s.GradNorm)), s.Sent
 	})
 	loop.GPUs = by
@@ -195,7 +197,7 @@ func overlap(t *testing.T, w *world.World) error {
 	if err != nil {
 		return err
 	}
-	for range steps {
+	for step := range steps {
 		for _, b := range x.work.Batches {
 			enginetest.Walk(t, r.New(true), func(tp *tape.Tape, b train.MicroBatch) ([]*tape.Value, error) { return b.Loss(tp) }, b, true)
 		}
@@ -206,7 +208,11 @@ func overlap(t *testing.T, w *world.World) error {
 			}
 		}
 		norm, err := o.Norm(x.work.Terms)
-		if err := errors.Join(err, o.Update(rate, norm, x.work.Terms)); err != nil {
+		if exact := got.exact[step]; !(math.Abs(norm/exact-1) < 1e-6) {
+			return fmt.Errorf("step %d: norm %v of the loop, from squares of parts; %v expected", step+1, exact, norm)
+		}
+		// That of the loop, to the bit.
+		if err := errors.Join(err, o.Update(rate, got.exact[step], x.work.Terms)); err != nil {
 			return err
 		}
 	}
