@@ -67,16 +67,20 @@ package world
 // static int gw_receive(void *data, int n, int from) {
 //   return MPI_Recv(data, n, MPI_BYTE, from, 0, gw_control, MPI_STATUS_IGNORE);
 // }
-// // gw_wait looks whether a call is over: so many times at once, then so many times with
-// // a pause. MPI's own waiting would keep a core busy that computes.
+// // gw_wait looks whether a call is over: so many times at once, then for a millisecond with
+// // pauses. MPI's own waiting would keep a core busy that computes. On a busy machine a pause
+// // may take many times as long as it should, so it is the time that is counted.
 // static int gw_wait(MPI_Request *r, int *over, int times, int pauses) {
-//   struct timespec pause = {0, 50000};
-//   for (int i = 0; i < times + pauses; i++) {
-//     if (i >= times) nanosleep(&pause, NULL);
+//   struct timespec pause = {0, 50000}, from, now;
+//   if (pauses) clock_gettime(CLOCK_MONOTONIC, &from);
+//   for (int i = 0;; i++) {
 //     int code = MPI_Test(r, over, MPI_STATUS_IGNORE);
 //     if (code || *over) return code;
+//     if (i < times - 1) continue;
+//     if (pauses) clock_gettime(CLOCK_MONOTONIC, &now);
+//     if (!pauses || (now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec > 1000000) return 0;
+//     nanosleep(&pause, NULL);
 //   }
-//   return 0;
 // }
 // static int gw_abort(int code) { return MPI_Abort(MPI_COMM_WORLD, code); }
 // static void gw_error(int code, char *text) { int n; MPI_Error_string(code, text, &n); }
@@ -216,31 +220,49 @@ func (m *mpi) run(size chan<- int, ready chan error) {
 	}
 }
 
-// take takes what other goroutines ask for; it waits a little where nothing is under way.
+// take takes what other goroutines ask for, before all else; it waits a little where nothing
+// is under way.
 func (m *mpi) take() {
-	idle := time.Duration(0)
+	var idle <-chan time.Time
 	if len(m.under) == 0 {
-		idle = 20 * time.Millisecond
+		timer := time.NewTimer(20 * time.Millisecond)
+		defer timer.Stop()
+		idle = timer.C
 	}
-	timer := time.NewTimer(idle)
-	defer timer.Stop()
 	for {
 		select {
 		case c := <-m.calls:
-			m.begun++
-			c.began = time.Now()
-			if err := said("MPI", c.start(c.request)); err != nil {
-				c.over <- err
-				return
-			}
-			m.under = append(m.under, c)
+			m.make(c)
 			return
 		case do := <-m.asked:
 			do()
-		case <-timer.C:
+			continue
+		default:
+		}
+		if idle == nil {
+			return
+		}
+		select {
+		case c := <-m.calls:
+			m.make(c)
+			return
+		case do := <-m.asked:
+			do()
+		case <-idle:
 			return
 		}
 	}
+}
+
+// make begins a call.
+func (m *mpi) make(c *call) {
+	m.begun++
+	c.began = time.Now()
+	if err := said("MPI", c.start(c.request)); err != nil {
+		c.over <- err
+		return
+	}
+	m.under = append(m.under, c)
 }
 
 // progress looks after the calls under way.
@@ -251,7 +273,7 @@ func (m *mpi) progress() {
 		if time.Since(c.began) > time.Millisecond {
 			times = 1
 		}
-		if err := said("MPI_Test", C.gw_wait(c.request, &over, C.int(times), 20)); err != nil {
+		if err := said("MPI_Test", C.gw_wait(c.request, &over, C.int(times), 1)); err != nil {
 			m.w.fail(&Failure{Member: m.w.Member(m.w.rank), Reason: err.Error(), Code: 1})
 		}
 		if over != 0 {

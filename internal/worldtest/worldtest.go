@@ -25,6 +25,7 @@ type MPI struct {
 	run    string   // mpirun
 	flags  []string // of it
 	env    []string
+	temp   string // folder for those of Open MPI's launchers, "" for none
 }
 
 // Each runs a test with each implementation that is there.
@@ -45,6 +46,7 @@ func OpenMPI(t *testing.T) MPI {
 		return strings.TrimSpace(string(out))
 	}
 	return MPI{
+		temp: t.TempDir(),
 		Name: "openmpi", cflags: show("compile"), libs: show("link"), run: "mpirun",
 		// Containers run tests as root, on fewer cores than processes.
 		flags: []string{"--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "btl_base_warn_component_unused", "0"},
@@ -107,7 +109,15 @@ func (m MPI) Build(t *testing.T, pkg string, test bool) string {
 
 // Command is a program on so many processes.
 func (m MPI) Command(ctx context.Context, processes int, program string, args ...string) *exec.Cmd {
-	all := append(append([]string{}, m.flags...), "-n", strconv.Itoa(processes), program)
+	all := append([]string{}, m.flags...)
+	if m.temp != "" {
+		// Two launchers of Open MPI 4.1 that begin at once make the same folder, and one
+		// ends because it is there.
+		if dir, err := os.MkdirTemp(m.temp, ""); err == nil {
+			all = append(all, "--mca", "orte_tmpdir_base", dir)
+		}
+	}
+	all = append(all, "-n", strconv.Itoa(processes), program)
 	cmd := exec.CommandContext(ctx, m.run, append(all, args...)...)
 	cmd.Env = append(os.Environ(), m.env...)
 	cmd.WaitDelay = 5 * time.Second
