@@ -28,7 +28,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 		return err
 	}
 	if s.World.Rank() > 0 {
-		return follow(ctx, choosing(c, false), c.Embeds(), s)
+		return follow(ctx, choosing(c, false), c.Embeds() || c.Reranker != "", s)
 	}
 	examples, warning, err := readExamples(ctx, c.TrainFile, c.OnBadRows == "skip")
 	if err != nil {
@@ -52,7 +52,7 @@ func Contexts(ctx context.Context, c config.Contexts, s Streams) (err error) {
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
-	ready.crew = newCrew(s.World, ready.openEmbedder)
+	ready.crew = newCrew(s.World, ready)
 	follow, free, err := ready.followUps(ctx, c, words)
 	if err != nil {
 		return err
@@ -175,6 +175,7 @@ func contextOptions(c config.Passages, seed int64) recipe.ContextOptions {
 // far as they are asked for. There may be no engine where c embeds nothing.
 func (s session) openPassages(ctx context.Context, c config.Passages, b config.Database) (_ *qa.Passages, err error) {
 	o := passagesOptions(c, b)
+	o.Divided = s.crew.divided(c.EmbeddingModel, b.Reranker)
 	if c.RetrievalPool != config.Gold {
 		if o.Documents, err = s.documents(); err != nil {
 			return nil, err
@@ -185,7 +186,6 @@ func (s session) openPassages(ctx context.Context, c config.Passages, b config.D
 		if o.Embedder, err = s.openEmbedder(ctx, c.EmbeddingModel); err != nil {
 			return nil, err
 		}
-		o.Divided = s.crew.embedder(c.EmbeddingModel)
 	}
 	if b.Reranker != "" {
 		if o.Reranker, err = s.openReranker(ctx, b.Reranker); err != nil {

@@ -17,15 +17,25 @@ import (
 	"gorqa/text/retrieve"
 )
 
-// crew is the processes of a command that help rank 0: they embed texts, answer questions
-// and take losses, each a part of what rank 0 meets. nil is that of one process.
+// crew is the processes of a command that help rank 0: they embed texts, search, score and
+// answer questions, have answers judged and take losses, each a part of what rank 0 meets.
+// nil is that of one process.
 type crew struct {
 	*world.Crew
-	answers *world.Task[[]evaluate.Query, answered]
-	texts   *world.Task[texts, [][]float32]
+	answers  *world.Task[[]evaluate.Query, answered]
+	texts    *world.Task[texts, [][]float32]
+	pairs    *world.Task[pairs, scored]
+	searches *world.Task[search, [][]retrieve.Hit]
+	verdicts *world.Task[verdicts, []evaluate.Verdict]
+	mu       sync.Mutex // processes do one thing at a time
 
+	open      opener
 	generator qa.Generator // that answers here
+	// What this process has of what rank 0 names.
 	embedders map[string]*qa.Embedder
+	rerankers map[string]*qa.Reranker
+	words     map[int]*retrieve.BM25
+	judges    map[string]evaluate.Judge
 }
 
 // texts are to be embedded.
@@ -41,27 +51,29 @@ type answered struct {
 	Drafts  qa.Drafts         `json:"drafts"`
 }
 
-// newCrew is that of a world; an embedding model that a process is asked for by name it
-// opens with open, and keeps.
-func newCrew(w *world.World, open func(ctx context.Context, model string) (*qa.Embedder, error)) *crew {
+// newCrew is that of a world; a model that a process is asked for by name it opens, and
+// keeps.
+func newCrew(w *world.World, open opener) *crew {
 	all := w.Crew()
 	if all == nil {
 		return nil
 	}
-	c := &crew{Crew: all, embedders: map[string]*qa.Embedder{}}
+	c := &crew{Crew: all, open: open, embedders: map[string]*qa.Embedder{}, rerankers: map[string]*qa.Reranker{}, words: map[int]*retrieve.BM25{}, judges: map[string]evaluate.Judge{}}
 	c.answers = world.NewTask(all, "answers", c.partOfAnswers)
-	c.texts = world.NewTask(all, "texts", func(ctx context.Context, q texts) ([][]float32, error) {
-		x := c.embedders[q.Model]
-		if x == nil {
-			var err error
-			if x, err = open(ctx, q.Model); err != nil {
-				return nil, err
-			}
-			c.embedders[q.Model] = x
-		}
-		return x.EmbedPart(ctx, q.Texts, q.Kind, w.Rank(), w.Size())
-	})
+	c.texts = world.NewTask(all, "texts", c.partOfTexts)
+	c.pairs = world.NewTask(all, "pairs", c.partOfPairs)
+	c.searches = world.NewTask(all, "searches", c.partOfSearch)
+	c.verdicts = world.NewTask(all, "verdicts", c.partOfVerdicts)
 	return c
+}
+
+// partOfTexts embeds this process's part of texts.
+func (c *crew) partOfTexts(ctx context.Context, q texts) ([][]float32, error) {
+	x, err := kept(c.embedders, q.Model, func() (*qa.Embedder, error) { return c.open.openEmbedder(ctx, q.Model) })
+	if err != nil {
+		return nil, err
+	}
+	return x.EmbedPart(ctx, q.Texts, q.Kind, c.World().Rank(), c.World().Size())
 }
 
 // all is the crew as package world knows it.
@@ -82,6 +94,9 @@ func (c *crew) close() error {
 	for _, x := range c.embedders {
 		errs = append(errs, x.Close())
 	}
+	for _, x := range c.rerankers {
+		errs = append(errs, x.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -100,7 +115,7 @@ func follow(ctx context.Context, c config.Train, computes bool, s Streams) (err 
 			return err
 		}
 	}
-	ready.crew = newCrew(s.World, ready.openEmbedder)
+	ready.crew = newCrew(s.World, ready)
 	defer func() { err = errors.Join(err, ready.crew.close()) }()
 	if c.ModelNameOrPath != "" {
 		if ready.crew.generator, err = ready.openGenerator(ctx, c); err != nil {
@@ -134,30 +149,16 @@ func join[T any](n int, shares [][]int, made [][]T) ([]T, error) {
 	return whole, nil
 }
 
-// embedder spreads the work of an embedding model over the processes; nil for one.
-func (c *crew) embedder(model string) func(*qa.Embedder) retrieve.Embedder {
-	if c == nil {
-		return nil
-	}
-	return func(x *qa.Embedder) retrieve.Embedder {
-		c.embedders[model] = x
-		return &sharedEmbedder{Embedder: x, crew: c, model: model}
-	}
-}
-
 // sharedEmbedder is an embedding model of which each process embeds a part of the texts.
 type sharedEmbedder struct {
 	*qa.Embedder
 	crew  *crew
 	model string
-	mu    sync.Mutex // processes do one thing at a time
 }
 
 // Embed implements retrieve.Embedder.
 func (x *sharedEmbedder) Embed(ctx context.Context, list []string, kind retrieve.Kind) ([][]float32, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	made, err := x.crew.texts.Do(ctx, texts{x.model, kind, list})
+	made, err := do(ctx, x.crew, x.crew.texts, texts{x.model, kind, list})
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +195,7 @@ type sharedGenerator struct {
 
 // Generate implements evaluate.Generator.
 func (g *sharedGenerator) Generate(ctx context.Context, queries []evaluate.Query) ([]evaluate.Answer, error) {
-	each, err := g.crew.answers.Do(ctx, queries)
+	each, err := do(ctx, g.crew, g.crew.answers, queries)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func Eval(ctx context.Context, c config.Eval, s Streams) (err error) {
 		show.Warn("%s", warning)
 	}
 	ready.show = show
-	ready.crew = newCrew(s.World, ready.openEmbedder)
+	ready.crew = newCrew(s.World, ready)
 	x, err := ready.openAnswering(ctx, ready.c)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func Index(ctx context.Context, c config.Index, s Streams) (err error) {
 	if err := ready.run(ctx); err != nil {
 		return err
 	}
-	ready.crew = newCrew(s.World, ready.openEmbedder)
+	ready.crew = newCrew(s.World, ready)
 	found, err := ready.openRetriever(ctx, c.Database)
 	if err != nil {
 		return err

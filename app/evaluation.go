@@ -52,7 +52,7 @@ func (s session) openEvaluation(ctx context.Context, g qa.Generator, scoring con
 		if err != nil {
 			return nil, err
 		}
-		x.judge = j
+		x.judge = s.crew.judge(scoring.JudgeModel, j)
 	}
 	if !slices.Contains(x.options.Contexts, evaluate.Retrieved) {
 		return x, nil

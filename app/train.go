@@ -67,7 +67,7 @@ func Train(ctx context.Context, c config.Train, s Streams) (err error) {
 		return err
 	}
 	r.session = ready.session
-	r.crew = newCrew(r.world, r.openEmbedder)
+	r.crew = newCrew(r.world, r)
 	r.closers = append(r.closers, r.crew.close)
 	if err := config.Write(filepath.Join(c.OutputDir, argsFile), &c); err != nil {
 		return err

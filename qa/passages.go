@@ -24,6 +24,7 @@ type Passages struct {
 	embedder  retrieve.Embedder  // nil for words alone
 	reranker  *Reranker          // nil for none
 	top       int                // passages that it scores
+	divided   Divided            // spreads the work; nil for this process alone
 	metric    retrieve.Metric    // of its vectors
 	documents []dataset.Document // nil for the gold passages of the rows, or those of the index
 	stored    bool               // they are those of the index
@@ -48,22 +49,29 @@ const (
 // PassagesOptions say what passages are found by and in.
 type PassagesOptions struct {
 	Kind       RetrieverKind
-	Embedder   *Embedder                         // for DenseRetriever and HybridRetriever; the passages close it
-	Divided    func(*Embedder) retrieve.Embedder // spreads its work over processes; nil where it does all itself
-	Endpoint   string                            // its model, for EndpointRetriever
-	Similarity string                            // that vectors are compared by; "" for what the model says
-	Documents  []dataset.Document                // nil for the gold passages of the rows
-	Stored     bool                              // the documents are those that Index holds
-	Index      string                            // folder of the documents and their vectors, or address of a database (postgres://…); "" for none
-	Table      string                            // what the tables of the database are called after
-	HNSW       bool                              // the database is searched by HNSW
-	Reranker   *Reranker                         // puts what is found in order anew, nil for none; the passages close it
-	RerankTop  int                               // passages that it scores for a question
+	Embedder   *Embedder          // for DenseRetriever and HybridRetriever; the passages close it
+	Divided    Divided            // spreads the work over processes; nil where this one does all
+	Endpoint   string             // its model, for EndpointRetriever
+	Similarity string             // that vectors are compared by; "" for what the model says
+	Documents  []dataset.Document // nil for the gold passages of the rows
+	Stored     bool               // the documents are those that Index holds
+	Index      string             // folder of the documents and their vectors, or address of a database (postgres://…); "" for none
+	Table      string             // what the tables of the database are called after
+	HNSW       bool               // the database is searched by HNSW
+	Reranker   *Reranker          // puts what is found in order anew, nil for none; the passages close it
+	RerankTop  int                // passages that it scores for a question
+}
+
+// Divided spreads the work of what passages are found by over processes.
+type Divided interface {
+	Embedder(*Embedder) retrieve.Embedder
+	Scorer(*Reranker) retrieve.Scorer
+	Words(*retrieve.BM25) retrieve.Retriever
 }
 
 // OpenPassages prepares what passages are found by.
 func OpenPassages(o PassagesOptions, show *report.Run) (*Passages, error) {
-	p := &Passages{database: databaseOptions(o), kind: o.Kind, index: o.Index, documents: o.Documents, stored: o.Stored, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, show: show}
+	p := &Passages{database: databaseOptions(o), kind: o.Kind, index: o.Index, documents: o.Documents, stored: o.Stored, models: o.Embedder, reranker: o.Reranker, top: o.RerankTop, divided: o.Divided, show: show}
 	if err := p.open(o); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -114,7 +122,7 @@ func (p *Passages) open(o PassagesOptions) (err error) {
 	case DenseRetriever, HybridRetriever:
 		p.embedder = o.Embedder
 		if o.Divided != nil {
-			p.embedder = o.Divided(o.Embedder)
+			p.embedder = o.Divided.Embedder(o.Embedder)
 		}
 		if p.metric, err = o.Embedder.Metric(o.Similarity, show); err != nil {
 			return err
@@ -260,14 +268,18 @@ func (p *Passages) over(ctx context.Context, docs []dataset.Document) (retrieve.
 	}
 	opt := retrieve.DefaultRerankOptions()
 	opt.Depth = p.top
-	again, err := retrieve.NewReranked(found, p.reranker, opt)
+	scorer := retrieve.Scorer(p.reranker)
+	if p.divided != nil {
+		scorer = p.divided.Scorer(p.reranker)
+	}
+	again, err := retrieve.NewReranked(found, scorer, opt)
 	return again, index, err
 }
 
 // ranked is over without the reranker.
 func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retrieve.Retriever, Dense, error) {
 	if p.kind == WordsRetriever {
-		words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+		words, err := p.words(docs)
 		return words, nil, err
 	}
 	dir := p.index
@@ -287,12 +299,21 @@ func (p *Passages) ranked(ctx context.Context, docs []dataset.Document) (retriev
 	if docs, err = retrieve.ReadAll(ctx, dense.Documents()); err != nil {
 		return nil, nil, err
 	}
-	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	words, err := p.words(docs)
 	if err != nil {
 		return nil, nil, err
 	}
 	both, err := retrieve.NewHybrid(ctx, retrieve.DefaultHybridOptions(), dense, words)
 	return both, dense, err
+}
+
+// words is BM25 over documents.
+func (p *Passages) words(docs []dataset.Document) (retrieve.Retriever, error) {
+	words, err := retrieve.NewBM25(docs, retrieve.DefaultBM25Options())
+	if err != nil || p.divided == nil {
+		return words, err
+	}
+	return p.divided.Words(words), nil
 }
 
 // dense makes the index of vectors, in the folder or in the database that path names.

@@ -81,20 +81,11 @@ func (x *Reranker) Score(ctx context.Context, pairs []retrieve.Pair) ([]float32,
 
 // ScoreCounted is Score, with how many tokens were read.
 func (x *Reranker) ScoreCounted(ctx context.Context, pairs []retrieve.Pair) (scores []float32, tokens int, err error) {
-	ids, kinds := make([][]int32, len(pairs)), make([][]int32, len(pairs))
-	for i, p := range pairs {
-		if x.settings.LowerCase {
-			p.Query, p.Passage = strings.ToLower(p.Query), strings.ToLower(p.Passage)
-		}
-		if ids[i], kinds[i], err = x.tokenizer.EncodePair(p.Query, p.Passage, x.settings.MaxTokens, x.settings.CutBefore); err != nil {
-			return nil, 0, fmt.Errorf("reranker: %w", err)
-		}
-		tokens += len(ids[i])
+	rows, tokens, err := x.rows(pairs)
+	if err != nil {
+		return nil, 0, err
 	}
-	if err := x.tokenizer.Err(); err != nil {
-		return nil, 0, fmt.Errorf("reranker: %w", err)
-	}
-	vectors, err := x.model.VectorsOf(ctx, embed.Rows{IDs: ids, Kinds: kinds})
+	vectors, err := x.model.VectorsOf(ctx, rows)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reranker: %w", err)
 	}
@@ -103,6 +94,45 @@ func (x *Reranker) ScoreCounted(ctx context.Context, pairs []retrieve.Pair) (sco
 		scores[i] = v[0]
 	}
 	return scores, tokens, nil
+}
+
+// ScorePart gives those of Score's numbers that are in one of so many parts of the work, and
+// nil for the others.
+func (x *Reranker) ScorePart(ctx context.Context, pairs []retrieve.Pair, part, of int) ([]*float32, error) {
+	rows, _, err := x.rows(pairs)
+	if err != nil {
+		return nil, err
+	}
+	rows.Part, rows.Of = part, of
+	vectors, err := x.model.VectorsOf(ctx, rows)
+	if err != nil {
+		return nil, fmt.Errorf("reranker: %w", err)
+	}
+	scores := make([]*float32, len(pairs))
+	for i, v := range vectors {
+		if v != nil {
+			scores[i] = &v[0]
+		}
+	}
+	return scores, nil
+}
+
+// rows are the pairs as the model reads them, and how many tokens they have.
+func (x *Reranker) rows(pairs []retrieve.Pair) (rows embed.Rows, tokens int, err error) {
+	rows.IDs, rows.Kinds = make([][]int32, len(pairs)), make([][]int32, len(pairs))
+	for i, p := range pairs {
+		if x.settings.LowerCase {
+			p.Query, p.Passage = strings.ToLower(p.Query), strings.ToLower(p.Passage)
+		}
+		if rows.IDs[i], rows.Kinds[i], err = x.tokenizer.EncodePair(p.Query, p.Passage, x.settings.MaxTokens, x.settings.CutBefore); err != nil {
+			return rows, 0, fmt.Errorf("reranker: %w", err)
+		}
+		tokens += len(rows.IDs[i])
+	}
+	if err := x.tokenizer.Err(); err != nil {
+		return rows, 0, fmt.Errorf("reranker: %w", err)
+	}
+	return rows, tokens, nil
 }
 
 // Close frees the device's memory.

@@ -66,7 +66,7 @@ func TestProcesses(t *testing.T) {
 		if m.Name != "openmpi" {
 			return
 		}
-		for name, test := range map[string]func(*testing.T, worldtest.MPI, string, string){"stop and go on": stopAndGoOn, "differ": differ, "divided": divided, "kill": kill, "index killed": indexKilled} {
+		for name, test := range map[string]func(*testing.T, worldtest.MPI, string, string){"stop and go on": stopAndGoOn, "differ": differ, "divided": divided, "searched": searched, "kill": kill, "index killed": indexKilled} {
 			t.Run(name, func(t *testing.T) { test(t, m, program, dir) })
 		}
 	})
