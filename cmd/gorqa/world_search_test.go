@@ -21,21 +21,11 @@ import (
 )
 
 // searched: BM25, the reranker and the judge under two processes find what they find under one,
-// byte for byte, and no answer is judged twice.
+// byte for byte, and each process asks the judge about its share of the answers.
 func searched(t *testing.T, m worldtest.MPI, program, dir string) {
-	var asked atomic.Int64
-	judge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		question, _ := io.ReadAll(r.Body)
-		reply := "So it is.\nVERDICT: correct"
-		if bytes.Contains(question, []byte("func ")) {
-			reply = "It is not.\nVERDICT: incorrect"
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}})
-	}))
-	t.Cleanup(judge.Close)
-	t.Setenv("OPENAI_BASE_URL", judge.URL)
+	var asked [2]atomic.Int64
+	judges := [2]string{judgeOf(t, &asked[0]), judgeOf(t, &asked[1])}
+	t.Setenv("OPENAI_BASE_URL", judges[0])
 	t.Setenv("OPENAI_API_KEY", "k")
 	reranker, err := filepath.Abs("../../qa/testdata/rerankers/bert")
 	if err != nil {
@@ -50,21 +40,47 @@ func searched(t *testing.T, m worldtest.MPI, program, dir string) {
 		t.Fatal(err)
 	}
 	documents := []string{"--full_dataset_file_path", filepath.Join(dir, demodata.DocumentsFile), "--reranker", reranker, "--rerank_top", "5", "--bf16", "false"}
-	run := func(processes int) map[string]string {
+	run := func(shares ...int64) map[string]string {
 		freshCache(t)
-		asked.Store(0)
+		asked[0].Store(0)
 		out := t.TempDir()
-		m.Run(t, processes, program, slices.Concat([]string{"contexts", "--train_file", some, "--retriever", "bm25", "--embedding_max_num_to_retrieve", "3", "--output_dir", out}, documents)...)
-		m.Run(t, processes, program, slices.Concat([]string{"eval", "--model_name_or_path", filepath.Join(dir, "model"), "--test_file", some, "--eval_retriever", "bm25", "--eval_k", "2", "--eval_contexts", "retrieved",
-			"--sep_sys", "<|im_end|>", "--eval_max_new_tokens", "4", "--gen_gpt4eval", "true", "--judge_model", "tester", "--output_dir", out}, documents)...)
-		if n := asked.Load(); n != 13 {
-			t.Errorf("%d processes: the judge was asked %d times; 13 expected, once for each answer", processes, n)
+		m.Run(t, len(shares), program, slices.Concat([]string{"contexts", "--train_file", some, "--retriever", "bm25", "--embedding_max_num_to_retrieve", "3", "--output_dir", out}, documents)...)
+		eval := slices.Concat([]string{"eval", "--model_name_or_path", filepath.Join(dir, "model"), "--test_file", some, "--eval_retriever", "bm25", "--eval_k", "2", "--eval_contexts", "retrieved",
+			"--sep_sys", "<|im_end|>", "--eval_max_new_tokens", "4", "--gen_gpt4eval", "true", "--judge_model", "tester", "--output_dir", out}, documents)
+		cmd := m.Command(t.Context(), 1, program, eval...)
+		if len(shares) == 2 { // the second has a judge of its own
+			cmd.Args = append(cmd.Args, slices.Concat([]string{":", "-n", "1", "-x", "OPENAI_BASE_URL=" + judges[1], program}, eval)...)
+		}
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		for rank, share := range shares {
+			if n := asked[rank].Load(); n != share {
+				t.Errorf("rank %d of %d asked the judge %d times; %d expected", rank, len(shares), n, share)
+			}
 		}
 		return left(t, out)
 	}
-	if diff := cmp.Diff(run(1), run(2)); diff != "" {
+	if diff := cmp.Diff(run(13), run(7, 6)); diff != "" {
 		t.Errorf("two processes:\n%s", diff)
 	}
+}
+
+// judgeOf starts an endpoint that judges answers, and counts what it is asked.
+func judgeOf(t *testing.T, asked *atomic.Int64) (url string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		question, _ := io.ReadAll(r.Body)
+		reply := "So it is.\nVERDICT: correct"
+		if bytes.Contains(question, []byte("func ")) {
+			reply = "It is not.\nVERDICT: incorrect"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}})
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // freshCache is a cache folder with the engine and the models alone.
