@@ -247,7 +247,10 @@ func TestWorld(t *testing.T) {
 // what they say and whether they end in time.
 func check(t *testing.T, m worldtest.MPI, program, act string, processes int, says string, flags ...string) {
 	t.Helper()
-	const within = 30 * time.Second // as the docs say
+	within := 30 * time.Second // as the docs say of what ends
+	if says == "" {
+		within = 2 * time.Minute // it works, which a busy machine has little time for
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	cmd := m.Command(ctx, processes, program)
