@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"math"
+	"sync/atomic"
 
 	"gorqa/engine/world"
 	"gorqa/qa"
@@ -169,13 +170,13 @@ type sharedWords struct {
 	*retrieve.BM25
 	crew  *crew
 	index int
-	told  bool // the others have the documents
+	told  atomic.Bool // the others have the documents
 }
 
 // TopK implements retrieve.Retriever.
 func (x *sharedWords) TopK(ctx context.Context, queries []string, k int) ([][]retrieve.Hit, error) {
 	q := search{Index: x.index, Queries: queries, K: k}
-	if !x.told {
+	if !x.told.Load() {
 		docs, err := retrieve.ReadAll(ctx, x.Documents())
 		if err != nil {
 			return nil, err
@@ -188,7 +189,7 @@ func (x *sharedWords) TopK(ctx context.Context, queries []string, k int) ([][]re
 	if err != nil {
 		return nil, err
 	}
-	x.told = true
+	x.told.Store(true)
 	return join(len(queries), x.crew.everyNth(len(queries)), made)
 }
 

@@ -111,7 +111,8 @@ func (r *record) write() error {
 
 // readRecord reads the record of a run; nil where there is none.
 func readRecord(dir string) (*record, error) {
-	text, err := modelfile.Read(filepath.Join(dir, recordFile), maxArgs)
+	path := filepath.Join(dir, recordFile)
+	text, err := modelfile.Read(path, maxArgs)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -119,7 +120,6 @@ func readRecord(dir string) (*record, error) {
 		return nil, err
 	}
 	var r record
-	path := filepath.Join(dir, recordFile)
 	if err := modelfile.JSON(path, text, &r); err != nil {
 		return nil, fmt.Errorf("%w; what gorqa train and gorqa eval wrote expected; remove the file to go on without it", err)
 	}

@@ -18,7 +18,7 @@ import torch
 import transformers
 
 import golden
-from make_models import ARCH, DECODER_TOLERANCE, OPTIMISER, arrays_decoder, check, rows
+from make_models import ARCH, DECODER_TOLERANCE, OPTIMISER, Part, arrays_decoder, check, rows
 
 MAKER = "parity/make_lora.py"
 TOLERANCE = {**DECODER_TOLERANCE, "merged": [1e-5, 1e-5]}
@@ -30,26 +30,9 @@ def plain(name):
     return name.replace("base_model.model.", "").replace(".default.", ".").replace("model.language_model.", "model.")
 
 
-class Adapter:
-    """A peft model whose named_parameters are the trained ones under the base model's names."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def __call__(self, **kw):
-        return self.model(**kw)
-
-    def named_parameters(self):
-        return [(plain(n), p) for n, p in self.model.named_parameters() if p.requires_grad]
-
-    def parameters(self):
-        return [p for _, p in self.named_parameters()]
-
-    def zero_grad(self):
-        self.model.zero_grad()
-
-    def double(self):
-        return Adapter(copy.deepcopy(self.model).double())
+def trained(model):
+    """The trained parameters of a peft model, under the base model's names."""
+    return [(plain(n), p) for n, p in model.named_parameters() if p.requires_grad]
 
 
 def make(model_name, name, seed, **config):
@@ -61,7 +44,7 @@ def make(model_name, name, seed, **config):
     model = peft.get_peft_model(base, peft.LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, **config)).eval()
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for _, p in sorted(Adapter(model).named_parameters()):
+        for _, p in sorted(trained(model)):
             p.copy_(torch.randn(p.shape, generator=g) / p.shape[1] ** 0.5 / 2)
     written = model.peft_config["default"]
     targets = written.target_modules
@@ -72,7 +55,7 @@ def make(model_name, name, seed, **config):
         os.remove(readme)
 
     data = rows(seed + 1)
-    adapter = Adapter(model)
+    adapter = Part(model, trained)
     arrays, count = arrays_decoder(adapter, data)
     double, _ = arrays_decoder(adapter.double(), data)
     for out, m in ((arrays, model), (double, copy.deepcopy(model).double())):

@@ -204,18 +204,17 @@ def check(name, single, double, tolerance):
             raise SystemExit(f"{name}: {kind} is too tight: {key} uses {used:.3f}")
 
 
-class TextPart:
-    """The text model of one for text and pictures: its parameters under the names that they have alone."""
+class Part:
+    """A model with those parameters alone that `named` gives of it, under the names that it gives them."""
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, model, named):
+        self.model, self.named = model, named
 
     def __call__(self, **kw):
         return self.model(**kw)
 
     def named_parameters(self):
-        named = [(n.replace("model.language_model.", "model."), p) for n, p in self.model.named_parameters()]
-        return [(n, p) for n, p in named if n.startswith(("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head."))]
+        return self.named(self.model)
 
     def parameters(self):
         return [p for _, p in self.named_parameters()]
@@ -224,7 +223,13 @@ class TextPart:
         self.model.zero_grad()
 
     def double(self):
-        return TextPart(copy.deepcopy(self.model).double())
+        return Part(copy.deepcopy(self.model).double(), self.named)
+
+
+def text_parameters(model):
+    """Those of the text model of one for text and pictures, under the names that they have alone."""
+    named = [(n.replace("model.language_model.", "model."), p) for n, p in model.named_parameters()]
+    return [(n, p) for n, p in named if n.startswith(("model.embed_tokens.", "model.layers.", "model.norm.", "lm_head."))]
 
 
 def decoder(name, model, seed, old_rope=False):
@@ -236,7 +241,7 @@ def decoder(name, model, seed, old_rope=False):
         write_old_rope(folder)
     model = type(model).from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
     if hasattr(model.config, "vision_config"):
-        model = TextPart(model)
+        model = Part(model, text_parameters)
     data = rows(seed + 1)
     arrays, count = arrays_decoder(model, data)
     double, _ = arrays_decoder(copy.deepcopy(model).double(), data)

@@ -134,24 +134,17 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"models": func(ts *testscript.TestScript, _ bool, _ []string) {
-				cache, err := wheel.Cache()
-				ts.Check(err)
 				ts.Check(os.Mkdir(ts.Getenv("GORQA_CACHE"), 0o755))
-				for _, name := range []string{"engine", "models"} {
-					ts.Check(os.Symlink(filepath.Join(cache, name), filepath.Join(ts.Getenv("GORQA_CACHE"), name)))
-				}
+				ts.Check(linkModels(ts.Getenv("GORQA_CACHE")))
 				ts.Check(smallModel(context.Background(), ts.MkAbs("model")))
 			},
 			"judge": func(ts *testscript.TestScript, _ bool, _ []string) {
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					asked, _ := io.ReadAll(r.Body)
-					reply := "So it is.\nVERDICT: correct"
+				server := judgeServer(func(asked []byte) string {
 					if bytes.Contains(asked, []byte("odd")) {
-						reply = ""
+						return ""
 					}
-					w.Header().Set("Content-Type", "application/json")
-					_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}})
-				}))
+					return "So it is.\nVERDICT: correct"
+				})
 				ts.Defer(server.Close)
 				ts.Setenv("OPENAI_BASE_URL", server.URL)
 			},
@@ -276,4 +269,24 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: %s", name, texts[0])
 		}
 	}
+}
+
+// linkModels gives a cache folder the engine and the models that are in the one in use.
+func linkModels(cache string) error {
+	from, err := wheel.Cache()
+	for _, name := range []string{"engine", "models"} {
+		if err == nil {
+			err = os.Symlink(filepath.Join(from, name), filepath.Join(cache, name))
+		}
+	}
+	return err
+}
+
+// judgeServer starts an endpoint whose model answers with reply to what it is sent.
+func judgeServer(reply func(asked []byte) string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply(asked)}}}})
+	}))
 }

@@ -2,10 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gorqa/files/wheel"
 	"gorqa/internal/worldtest"
 	"gorqa/text/demodata"
 )
@@ -69,16 +64,13 @@ func searched(t *testing.T, m worldtest.MPI, program, dir string) {
 // judgeOf starts an endpoint that judges answers, and counts what it is asked.
 func judgeOf(t *testing.T, asked *atomic.Int64) (url string) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := judgeServer(func(question []byte) string {
 		asked.Add(1)
-		question, _ := io.ReadAll(r.Body)
-		reply := "So it is.\nVERDICT: correct"
 		if bytes.Contains(question, []byte("func ")) {
-			reply = "It is not.\nVERDICT: incorrect"
+			return "It is not.\nVERDICT: incorrect"
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"content": reply}}}})
-	}))
+		return "So it is.\nVERDICT: correct"
+	})
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -86,15 +78,9 @@ func judgeOf(t *testing.T, asked *atomic.Int64) (url string) {
 // freshCache is a cache folder with the engine and the models alone.
 func freshCache(t *testing.T) {
 	t.Helper()
-	from, err := wheel.Cache() // of the test, or one that this function has made
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	for _, name := range []string{"engine", "models"} {
-		if err := os.Symlink(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+	if err := linkModels(dir); err != nil { // of the test's cache, or one that this function has made
+		t.Fatal(err)
 	}
 	t.Setenv("GORQA_CACHE", dir)
 }

@@ -1,5 +1,14 @@
-// AMX's tiles, for a file that names the processor's features in FEATURES: eight registers of
-// 16 rows of 64 bytes, of which an instruction multiplies two and adds to a third.
+// What the files for AMX's tiles share: eight registers of 16 rows of 64 bytes, of which an
+// instruction multiplies two and adds to a third. A file includes this once, on x86-64.
+
+#define FEATURES "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,amx-tile,amx-bf16,avx2,fma"
+#define LANES 16
+#define BF16_PRODUCTS
+#include "tiles.h"
+
+#include "simd.h"
+
+#include "operands.h"
 
 typedef struct {
     uint8_t palette, start, reserved[14];
@@ -10,6 +19,49 @@ typedef struct {
 // begin_tiles makes all tiles whole ones, until _tile_release.
 static void begin_tiles(void) {
     tiles_config c = {.palette = 1};
-    for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = 16;
+    for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = TILE_SIDE;
     _tile_loadconfig(&c);
+}
+
+// square is a product of up to two tiles of rows with up to two of columns.
+typedef struct {
+    const char *a[2], *b[2];
+    long row[2], step[2]; // bytes from row to row, and from tile to tile, of a
+    long b_row, b_step;   // the same of b
+    long steps;
+    float *sums; // [32, 32], ld apart
+    long ld;
+    int sets; // sums are not to be added to
+} square;
+
+INLINE void multiply_square(const int rows, const int columns, const square *q) {
+    const long ld = q->ld * sizeof(float);
+    float *lower = q->sums + TILE_SIDE * q->ld;
+    if (q->sets) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    } else {
+        _tile_loadd(0, q->sums, ld);
+        if (columns > 1) _tile_loadd(1, q->sums + TILE_SIDE, ld);
+        if (rows > 1) _tile_loadd(2, lower, ld);
+        if (rows > 1 && columns > 1) _tile_loadd(3, lower + TILE_SIDE, ld);
+    }
+    const char *a0 = q->a[0], *a1 = q->a[1], *b0 = q->b[0], *b1 = q->b[1];
+    for (long s = 0; s < q->steps; s++) {
+        _tile_loadd(4, a0, q->row[0]);
+        if (rows > 1) _tile_loadd(5, a1, q->row[1]);
+        _tile_loadd(6, b0, q->b_row);
+        if (columns > 1) _tile_loadd(7, b1, q->b_row);
+        _tile_dpbf16ps(0, 4, 6);
+        if (columns > 1) _tile_dpbf16ps(1, 4, 7);
+        if (rows > 1) _tile_dpbf16ps(2, 5, 6);
+        if (rows > 1 && columns > 1) _tile_dpbf16ps(3, 5, 7);
+        a0 += q->step[0], a1 += q->step[1], b0 += q->b_step, b1 += q->b_step;
+    }
+    _tile_stored(0, q->sums, ld);
+    if (columns > 1) _tile_stored(1, q->sums + TILE_SIDE, ld);
+    if (rows > 1) _tile_stored(2, lower, ld);
+    if (rows > 1 && columns > 1) _tile_stored(3, lower + TILE_SIDE, ld);
 }

@@ -1,13 +1,6 @@
 #ifdef __x86_64__
-#define FEATURES "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,amx-tile,amx-bf16,avx2,fma"
-#define LANES 16
-#define BF16_PRODUCTS
-#include "attention.h"
-#include "simd.h"
-#include "tiles.h"
-
 #include "amx.h"
-#include "operands.h"
+#include "attention.h"
 
 // steps_of is how many units a row of queries, keys or values has in a product over it: those
 // of whole tiles.
@@ -33,36 +26,15 @@ static void multiply(int n, int steps, left a, const unit *b, float *c, int add)
         turn(steps, a, turned);
         a = (left){turned, steps, 1};
     }
-    const long ld = n * sizeof(float), row = a.row * sizeof(unit), half = TILE_SIDE * n;
+    const long row = a.row * sizeof(unit), width = n * sizeof(unit);
+    square q = {.row = {row, row}, .step = {64, 64}, .b_row = width, .b_step = TILE_SIDE * width, .ld = n};
+    q.steps = steps / TILE_SIDE, q.sets = !add;
     for (int j = 0; j < n; j += 2 * TILE_SIDE)
         for (int i = 0; i < TILE; i += 2 * TILE_SIDE) {
-            float *at = c + i * n + j;
-            if (add) {
-                _tile_loadd(0, at, ld);
-                _tile_loadd(1, at + TILE_SIDE, ld);
-                _tile_loadd(2, at + half, ld);
-                _tile_loadd(3, at + half + TILE_SIDE, ld);
-            } else {
-                _tile_zero(0);
-                _tile_zero(1);
-                _tile_zero(2);
-                _tile_zero(3);
-            }
-            for (int s = 0; s < steps; s += TILE_SIDE) {
-                const unit *rows = a.at + i * a.row + s, *columns = b + s * n + j;
-                _tile_loadd(4, rows, row);
-                _tile_loadd(5, rows + TILE_SIDE * a.row, row);
-                _tile_loadd(6, columns, ld);
-                _tile_loadd(7, columns + TILE_SIDE, ld);
-                _tile_dpbf16ps(0, 4, 6);
-                _tile_dpbf16ps(1, 4, 7);
-                _tile_dpbf16ps(2, 5, 6);
-                _tile_dpbf16ps(3, 5, 7);
-            }
-            _tile_stored(0, at, ld);
-            _tile_stored(1, at + TILE_SIDE, ld);
-            _tile_stored(2, at + half, ld);
-            _tile_stored(3, at + half + TILE_SIDE, ld);
+            q.a[0] = (const char *)(a.at + i * a.row), q.a[1] = q.a[0] + TILE_SIDE * row;
+            q.b[0] = (const char *)(b + j), q.b[1] = q.b[0] + 64;
+            q.sums = c + i * n + j;
+            multiply_square(2, 2, &q);
         }
 }
 
@@ -81,6 +53,7 @@ static int backward_by_tiles(const attention *a, int from, int to, float *dk, fl
     _tile_release();
     return failed;
 }
+
 const attention_kernels attention_amx = {forward_by_tiles, backward_by_tiles};
 TARGET_END
 #endif

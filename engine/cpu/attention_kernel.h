@@ -45,9 +45,7 @@ static void pack_right(const attention *a, unit *to, source s) {
 // packs the transpose of a tile as the right of a product: [steps, TILE].
 static void pack_transpose(const attention *a, unit *to, source s) {
     const char *from = (const char *)s.values + s.at * (a->bf16 ? 2 : 4);
-    const int own = (a->width + STEP - 1) / STEP;
-    transpose(to, TILE, from, s.stride, a->width, s.rows, a->bf16);
-    memset(to + own * TILE, 0, (steps_of(a) - own) * TILE * sizeof *to);
+    transpose_whole(to, TILE, steps_of(a), from, s.stride, a->width, s.rows, a->bf16);
 }
 
 // keys_at is a tile of one head's keys or values.

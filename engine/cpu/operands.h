@@ -11,3 +11,10 @@ typedef struct {
     const unit *at;
     long row, step;
 } left;
+
+// transpose_whole packs as transpose does, and zeros up to so many steps.
+INLINE void transpose_whole(unit *to, long ld, long steps, const void *from, long stride, long k, long rows, const int bf16) {
+    const long own = (k + STEP - 1) / STEP;
+    transpose(to, ld, from, stride, k, rows, bf16);
+    memset(to + own * ld, 0, (steps - own) * ld * sizeof *to);
+}

@@ -1,27 +1,15 @@
 #ifdef __x86_64__
-#define FEATURES "avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,amx-tile,amx-bf16,avx2,fma"
-#define LANES 16
-#include "tiles.h"
-
-#include "simd.h"
-
 #include "amx.h"
-#include "operands_bf16.h"
 
 // Products by tiles (AMX). Sums of 32 rows by 32 columns stay in four tiles, for which two
 // tiles of a and two of b are loaded a step: a is read from the first-level cache, b from the
 // second.
 
-// paired_first and paired_last pair the values of two rows of 32 (x, y), those of the first 16
-// columns and those of the last.
-INLINE __m512i paired_first(__m512i x, __m512i y) {
+// paired pairs the values of two rows, in 16 columns from one on.
+INLINE __m512i paired(__m512i x, __m512i y, const int from) {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return _mm512_permutex2var_epi16(x, _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x10001))), y);
-}
-
-INLINE __m512i paired_last(__m512i x, __m512i y) {
-    const __m512i lane = _mm512_setr_epi32(16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
-    return _mm512_permutex2var_epi16(x, _mm512_add_epi32(_mm512_set1_epi32(32 << 16), _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x10001))), y);
+    const __m512i column = _mm512_add_epi32(lane, _mm512_set1_epi32(from)); // of x, and 32 on of y
+    return _mm512_permutex2var_epi16(x, _mm512_or_si512(column, _mm512_slli_epi32(_mm512_add_epi32(column, _mm512_set1_epi32(32)), 16)), y);
 }
 
 // rows_at gives up to 32 columns of rows at and at + 1 of a matrix [rows, ld], zeros behind the last row.
@@ -43,7 +31,7 @@ static void pack_left(const tiles *t, long unit_of) {
             for (int p = 0; p < TILE_SIDE; p++) {
                 __m512i two[2];
                 rows_at(two, g->a, k + 2 * p, g->columns, row, rows, g->k);
-                x[p] = paired_first(two[0], two[1]), y[p] = paired_last(two[0], two[1]);
+                x[p] = paired(two[0], two[1], 0), y[p] = paired(two[0], two[1], TILE_SIDE);
             }
             transpose_square(x);
             transpose_square(y);
@@ -67,62 +55,17 @@ static void pack_right(const tiles *t, long unit_of) {
     const long column = t->n0 + unit_of * 2 * TILE_SIDE, columns = t->n1 - column, pairs = t->deep * TILE_SIDE;
     unit *to = (unit *)(t->right + unit_of * 2 * t->deep * TILE_BYTES), *second = columns > TILE_SIDE ? to + pairs * TILE_SIDE : NULL;
     if (g->trans_b) {
-        const long own = (g->k + 1) / 2;
         const uint16_t *from = (const uint16_t *)g->b + column * g->k;
-        transpose(to, TILE_SIDE, from, g->k, g->k, columns, 1);
-        memset(to + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
-        if (!second) return;
-        transpose(second, TILE_SIDE, from + TILE_SIDE * g->k, g->k, g->k, columns - TILE_SIDE, 1);
-        memset(second + own * TILE_SIDE, 0, (pairs - own) * TILE_SIDE * sizeof(unit));
+        transpose_whole(to, TILE_SIDE, pairs, from, g->k, g->k, columns, 1);
+        if (second) transpose_whole(second, TILE_SIDE, pairs, from + TILE_SIDE * g->k, g->k, g->k, columns - TILE_SIDE, 1);
         return;
     }
     for (long p = 0; p < pairs; p++, to += TILE_SIDE) {
         __m512i two[2];
         rows_at(two, g->b, 2 * p, g->n, column, columns, g->k);
-        store_units(to, (units)paired_first(two[0], two[1]));
-        if (second) store_units(second + p * TILE_SIDE, (units)paired_last(two[0], two[1]));
+        store_units(to, (units)paired(two[0], two[1], 0));
+        if (second) store_units(second + p * TILE_SIDE, (units)paired(two[0], two[1], TILE_SIDE));
     }
-}
-
-// square is a product of up to two tiles of rows with up to two of columns.
-typedef struct {
-    const char *a[2], *b[2];
-    long row[2], step[2]; // bytes from row to row, and from tile to tile, of a
-    long steps;
-    float *sums; // [32, 32]
-    int sets; // sums are not to be added to
-} square;
-
-INLINE void multiply_square(const int rows, const int columns, const square *q) {
-    const long ld = 2 * TILE_SIDE * sizeof(float);
-    float *lower = q->sums + 2 * TILE_SIDE * TILE_SIDE;
-    if (q->sets) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    } else {
-        _tile_loadd(0, q->sums, ld);
-        if (columns > 1) _tile_loadd(1, q->sums + TILE_SIDE, ld);
-        if (rows > 1) _tile_loadd(2, lower, ld);
-        if (rows > 1 && columns > 1) _tile_loadd(3, lower + TILE_SIDE, ld);
-    }
-    const char *a0 = q->a[0], *a1 = q->a[1], *b0 = q->b[0], *b1 = q->b[1];
-    for (long s = 0; s < q->steps; s++) {
-        _tile_loadd(4, a0, q->row[0]);
-        if (rows > 1) _tile_loadd(5, a1, q->row[1]);
-        _tile_loadd(6, b0, 64);
-        if (columns > 1) _tile_loadd(7, b1, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        if (columns > 1) _tile_dpbf16ps(1, 4, 7);
-        if (rows > 1) _tile_dpbf16ps(2, 5, 6);
-        if (rows > 1 && columns > 1) _tile_dpbf16ps(3, 5, 7);
-        a0 += q->step[0], a1 += q->step[1], b0 += TILE_BYTES, b1 += TILE_BYTES;
-    }
-    _tile_stored(0, q->sums, ld);
-    if (columns > 1) _tile_stored(1, q->sums + TILE_SIDE, ld);
-    if (rows > 1) _tile_stored(2, lower, ld);
-    if (rows > 1 && columns > 1) _tile_stored(3, lower + TILE_SIDE, ld);
 }
 
 static void multiply_some(int rows, int columns, const square *q) {
@@ -175,20 +118,11 @@ INLINE void fetch(const tiles *t, long row, long part, long parts) {
     for (long i = bytes * part / parts / 64; i < bytes * (part + 1) / parts / 64; i++) _mm_prefetch(from + i * 64, _MM_HINT_T1);
 }
 
-// fetch_sums asks for what a square's sums are added to.
-INLINE void fetch_sums(const gemm *g, long m, long rows, long n) {
-    for (long i = 0; i < rows; i++) {
-        const float *to = g->sum + (m + i) * g->n + n;
-        __builtin_prefetch(to, 1);
-        __builtin_prefetch(to + TILE_SIDE, 1);
-    }
-}
-
 // rows m0 up to m1 by columns n0 up to n1, which is a worker's unit; sums is room for a strip.
 static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sums) {
     begin_tiles();
     const long parts = (t->deep + TILES_DEPTH - 1) / TILES_DEPTH, pair = 2 * TILE_SIDE, panels = (n1 - n0 + pair - 1) / pair;
-    square q = {0};
+    square q = {.b_row = 64, .b_step = TILE_BYTES, .ld = pair};
     for (long i = m0; i < m1; i += pair) {
         const long rows = m1 - i < pair ? m1 - i : pair;
         for (long part = 0; part < parts; part++) {
@@ -202,7 +136,6 @@ static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sum
                 q.b[0] = t->right + ((j - t->n0) / TILE_SIDE * t->deep + s0) * TILE_BYTES;
                 q.b[1] = q.b[0] + t->deep * TILE_BYTES;
                 q.sums = sums + p * pair * pair;
-                if (!t->g.y && part == parts - 1) fetch_sums(&t->g, i, rows, j);
                 multiply_some(rows > TILE_SIDE ? 2 : 1, columns > TILE_SIDE ? 2 : 1, &q);
                 if (part == parts - 1) finish(&t->g, i, rows, j, columns, q.sums);
             }

@@ -67,18 +67,19 @@ package world
 // static int gw_receive(void *data, int n, int from) {
 //   return MPI_Recv(data, n, MPI_BYTE, from, 0, gw_control, MPI_STATUS_IGNORE);
 // }
-// // gw_wait looks whether a call is over: so many times at once, then for a millisecond with
-// // pauses. MPI's own waiting would keep a core busy that computes. On a busy machine a pause
-// // may take many times as long as it should, so it is the time that is counted.
-// static int gw_wait(MPI_Request *r, int *over, int times, int pauses) {
+// // gw_wait looks whether a call is over: so many times at once, then, if it waits, for a
+// // millisecond with pauses. MPI's own waiting would keep a core busy that computes. On a
+// // busy machine a pause may take many times as long as it should, so it is the time that
+// // is counted.
+// static int gw_wait(MPI_Request *r, int *over, int times, int waits) {
 //   struct timespec pause = {0, 50000}, from, now;
-//   if (pauses) clock_gettime(CLOCK_MONOTONIC, &from);
+//   if (waits) clock_gettime(CLOCK_MONOTONIC, &from);
 //   for (int i = 0;; i++) {
 //     int code = MPI_Test(r, over, MPI_STATUS_IGNORE);
 //     if (code || *over) return code;
 //     if (i < times - 1) continue;
-//     if (pauses) clock_gettime(CLOCK_MONOTONIC, &now);
-//     if (!pauses || (now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec > 1000000) return 0;
+//     if (waits) clock_gettime(CLOCK_MONOTONIC, &now);
+//     if (!waits || (now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec > 1000000) return 0;
 //     nanosleep(&pause, NULL);
 //   }
 // }

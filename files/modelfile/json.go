@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,7 +32,8 @@ func JSON(name string, data []byte, to any) error {
 func JSONObject(name string, data []byte) (fields map[string]any, err error) {
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.UseNumber()
-	if err := in.Decode(&fields); err != nil || !json.Valid(data) {
+	err = in.Decode(&fields)
+	if _, more := in.Token(); err != nil || more != io.EOF {
 		return nil, JSON(name, data, &fields) // which knows the place
 	}
 	return fields, nil
