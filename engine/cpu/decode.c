@@ -29,8 +29,6 @@ int decode_rounds(void) { return isa_used() >= ISA_AVX512BF16; }
 
 void round_bf16(uint16_t *to, const float *from, long n) { kernels_for(1)->round_bf16(to, from, n); }
 
-void gated(float *g, const float *u, long n, int gelu) { kernels_for(0)->gated(g, u, n, gelu); }
-
 void soft_cap(float *x, long n, float cap) { kernels_for(0)->soft_cap(x, n, cap); }
 
 kv_cache *kv_new(int heads, int width, int bf16) {

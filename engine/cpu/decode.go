@@ -67,14 +67,6 @@ func workers(size int) C.int {
 	return C.int(max(1, min(runtime.GOMAXPROCS(0), size/smallestShare)))
 }
 
-// Gated sets g to silu(g)·u (SwiGLU, arXiv 2002.05202), both of one length, or to
-// gelu(g)·u by the approximation of GELU with a tanh.
-func Gated(g, u []float32, gelu bool) {
-	if len(g) != 0 && len(u) >= len(g) {
-		C.gated((*C.float)(&g[0]), (*C.float)(&u[0]), C.long(len(g)), truth(gelu))
-	}
-}
-
 // SoftCap sets each x to most·tanh(x/most).
 func SoftCap(x []float32, most float64) {
 	if len(x) != 0 {

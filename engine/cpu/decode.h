@@ -24,10 +24,6 @@ void decode_gemm(decode_product p, int workers);
 // round_bf16 is n values in bf16.
 void round_bf16(uint16_t *to, const float *from, long n);
 
-// gated sets n values of g to silu(g)·u, or with gelu to gelu(g)·u, whose tanh is of its
-// approximation.
-void gated(float *g, const float *u, long n, int gelu);
-
 // soft_cap sets n values x to cap·tanh(x/cap).
 void soft_cap(float *x, long n, float cap);
 

@@ -63,27 +63,6 @@ func testDecodeGEMM(t *testing.T) {
 	}
 }
 
-func TestGated(t *testing.T) { withEachISA(t, testGated) }
-
-func testGated(t *testing.T) {
-	for gelu, of := range map[bool]func(x float64) float64{
-		false: func(x float64) float64 { return x / (1 + math.Exp(-x)) },
-		true:  func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) },
-	} {
-		g, u, want := make([]float32, 1603), make([]float32, 1603), make([]float64, 1603)
-		for i := range g {
-			g[i], u[i] = float32(i-800)/16, float32(i%7)-3
-			want[i] = of(float64(g[i])) * float64(u[i])
-		}
-		Gated(g, u, gelu)
-		for i := range g {
-			if !golden.Near(float64(g[i]), want[i], 1e-6*(1+math.Abs(want[i]))) {
-				t.Fatalf("gelu %t, %d: %g, expected %g", gelu, i, g[i], want[i])
-			}
-		}
-	}
-}
-
 func TestSoftCap(t *testing.T) { withEachISA(t, testSoftCap) }
 
 func testSoftCap(t *testing.T) {

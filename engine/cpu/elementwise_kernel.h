@@ -1,5 +1,4 @@
-// What is done value by value, for one set of instructions: AdamW, sums, split weights,
-// gates.
+// What is done value by value, for one set of instructions: AdamW, sums, split weights.
 
 // moved moves LANES weights, w, or if split those of bf16 and residual.
 INLINE void moved(const adamw_step *s, adamw_weights at, const int split) {
@@ -146,21 +145,6 @@ static void join_values(float *x, const uint16_t *bf16, const int16_t *residual,
     for (long i = 0; i < n; i++) {
         const uint32_t bits = ((uint32_t)bf16[i] << 16) + (uint32_t)(residual ? residual[i] : 0);
         memcpy(x + i, &bits, sizeof bits);
-    }
-}
-
-INLINE VF silu(VF x) {
-    const VF e = power(pick(x > 0, -x, x)); // exp(-|x|)
-    return x * pick(x > 0, all(1), e) / (1.0f + e);
-}
-
-// gelu is x·Φ(x) by its approximation with a tanh (arXiv 1606.08415).
-INLINE VF gelu(VF x) { return 0.5f * x * (1.0f + tangent(0.797884561f * (x + 0.044715f * x * x * x))); }
-
-static void gate(float *g, const float *u, long n, int by_gelu) {
-    for (long i = 0; i < n; i += LANES) {
-        const VF x = some_values(g, i, n - i, 0);
-        set_some(g, i, n - i, (by_gelu ? gelu(x) : silu(x)) * some_values(u, i, n - i, 0), 0);
     }
 }
 

@@ -77,3 +77,18 @@ typedef struct {
     int stage;
     ffi_buffers in, out; // attributes follow
 } ffi_frame;
+
+// ffi_executes says whether a call is to be done now. One that asks for the version is answered.
+static inline int ffi_executes(ffi_frame *f) {
+    if (f->extension && f->extension->type == METADATA) {
+        f->extension->metadata->version.major = f->api->version.major;
+        f->extension->metadata->version.minor = f->api->version.minor;
+        return 0;
+    }
+    return f->stage == EXECUTING;
+}
+
+static inline void *ffi_failed(ffi_frame *f, int code, const char *message) {
+    ffi_error error = {sizeof error, NULL, message, code};
+    return f->api->create_error(&error);
+}

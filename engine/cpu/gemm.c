@@ -16,8 +16,8 @@
 // MOST_TILES is how many tiles of a are packed at a time.
 #define MOST_TILES 1024
 
-// work is a product under way. A unit of it is a panel and a block of rows, or, while a
-// is packed, a tile of it.
+// work is a product under way. A unit of it is a panel and a block of rows, or, while operands
+// are packed, tiles of a or a panel of b.
 typedef struct {
     const kernels *kernels;
     gemm g;
@@ -28,13 +28,13 @@ typedef struct {
 static int block_job(void *of, int worker, int workers) {
     (void)worker, (void)workers;
     work *w = of;
-    const size_t panel = sizeof(float) * w->kernels->gemm_panel;
-    char *room = threads_room(panel * (GEMM_DEPTH + (w->g.y ? w->height : 0)));
+    const size_t panel = sizeof(float) * w->kernels->gemm_panel, own = w->g.panels ? 0 : panel * GEMM_DEPTH;
+    char *room = threads_room(own + (w->g.y ? panel * w->height : 0) + 1);
     if (!room) return -1;
-    gemm_room parts = {room, (float *)(room + panel * GEMM_DEPTH)};
+    gemm_room parts = {room, (float *)(room + own)};
     for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) {
         const long m0 = u / w->panels * w->height, m1 = m0 + w->height < w->g.m ? m0 + w->height : w->g.m;
-        w->kernels->gemm_block(&w->g, m0, m1, u % w->panels * w->kernels->gemm_panel, &parts);
+        w->kernels->gemm_block(&w->g, m0, m1, w->g.n0 + u % w->panels * w->kernels->gemm_panel, &parts);
     }
     return 0;
 }
@@ -46,18 +46,51 @@ static int pack_job(void *of, int worker, int workers) {
     return 0;
 }
 
-// multiply has blocks worked on. They are made smaller until there are enough to share.
-static int multiply(const kernels *k, gemm g) {
-    const long values = GEMM_DEPTH * k->gemm_step, deep = g.k < values ? g.k : values;
-    const long fit = GEMM_CACHED / (deep * 4 / k->gemm_step), rows = k->gemm_rows;
-    const long most = fit < GEMM_TILES * rows ? fit : GEMM_TILES * rows;
-    const int workers = g.m * g.k * g.n < SMALL ? 1 : g.workers;
-    work w = {.kernels = k, .g = g, .panels = gemm_upwards(g.n, k->gemm_panel)};
-    long blocks = gemm_upwards(g.m, most);
-    if (workers > 1 && w.panels * blocks < 8 * workers) blocks = gemm_upwards(8 * workers, w.panels);
-    w.height = gemm_upwards(gemm_upwards(g.m, blocks), rows) * rows;
-    w.units = w.panels * gemm_upwards(g.m, w.height);
-    return threads_run(block_job, &w, workers);
+static int pack_right_job(void *of, int worker, int workers) {
+    (void)worker, (void)workers;
+    work *w = of;
+    for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) w->kernels->gemm_pack_right(&w->g, u);
+    return 0;
+}
+
+// run has so many units of a job done.
+static int run(threads_job *job, work *w, long units) {
+    w->units = units;
+    atomic_store(&w->next, 0);
+    return threads_run(job, w, w->g.m * w->g.k * w->g.n < SMALL ? 1 : w->g.workers);
+}
+
+// height is how many rows are a block. Blocks are made smaller until there are enough to share.
+static long height(const kernels *k, const gemm *g) {
+    const long values = GEMM_DEPTH * k->gemm_step, deep = g->k < values ? g->k : values, rows = k->gemm_rows;
+    const long fit = GEMM_CACHED / (deep * 4 / k->gemm_step), most = fit < GEMM_TILES * rows ? fit : GEMM_TILES * rows;
+    const long panels = gemm_upwards(g->n, k->gemm_panel);
+    long blocks = gemm_upwards(g->m, most);
+    if (g->workers > 1 && panels * blocks < 8 * g->workers) blocks = gemm_upwards(8 * g->workers, panels);
+    return gemm_upwards(gemm_upwards(g->m, blocks), rows) * rows;
+}
+
+static size_t column_bytes(const kernels *k, const gemm *g) { return 4 * (size_t)gemm_upwards(g->k, k->gemm_step); }
+
+// together is how many columns of b are packed for all workers at a time; 0 where so few blocks of
+// rows need them that to wait for each other would cost more.
+static long together(const kernels *k, const gemm *g) {
+    const long panel = k->gemm_panel, fit = (long)(GEMM_PANELS / column_bytes(k, g)) / panel * panel, all = gemm_upwards(g->n, panel) * panel;
+    if (g->m <= 2 * height(k, g)) return 0;
+    return all < fit ? all : fit > panel ? fit : panel;
+}
+
+// multiply has blocks worked on, of so many columns together that are packed before.
+static int multiply(const kernels *k, gemm g, long columns) {
+    work w = {.kernels = k, .g = g, .height = height(k, &g)};
+    int failed = 0;
+    for (long n; !failed && w.g.n0 < g.n; w.g.n0 += n) {
+        n = columns && w.g.n0 + columns < g.n ? columns : g.n - w.g.n0;
+        w.panels = gemm_upwards(n, k->gemm_panel);
+        if (columns) failed = run(pack_right_job, &w, w.panels);
+        if (!failed) failed = run(block_job, &w, w.panels * gemm_upwards(g.m, w.height));
+    }
+    return failed;
 }
 
 static pthread_mutex_t packing = PTHREAD_MUTEX_INITIALIZER;
@@ -79,7 +112,14 @@ void gemm_give(void) { pthread_mutex_unlock(&packing); }
 int gemm_bf16(gemm g) {
     const tile_kernels *tiles = tiles_in_use();
     g.bf16 = 1;
-    return tiles ? tiles_gemm(tiles, g) : multiply(kernels_for(1), g);
+    if (tiles) return tiles_gemm(tiles, g);
+    const kernels *k = kernels_for(1);
+    const long columns = together(k, &g);
+    if (!columns) return multiply(k, g, 0);
+    g.panels = gemm_take(columns * column_bytes(k, &g));
+    const int failed = g.panels ? multiply(k, g, columns) : -1;
+    gemm_give();
+    return failed;
 }
 
 int weight_grad_gemm(gemm g) {
@@ -89,18 +129,19 @@ int weight_grad_gemm(gemm g) {
         g.columns = g.m;
         return tiles_gemm(tiles, g);
     }
-    const long rows = k->gemm_rows, most = MOST_TILES * rows, m = g.m;
-    const size_t need = 4 * (size_t)gemm_upwards(g.k, k->gemm_step) * gemm_upwards(m < most ? m : most, rows) * rows;
-    void *packed = gemm_take(need);
+    const long rows = k->gemm_rows, most = MOST_TILES * rows, m = g.m, columns = together(k, &g);
+    const size_t left = column_bytes(k, &g) * gemm_upwards(m < most ? m : most, rows) * rows;
+    char *packed = gemm_take(left + columns * column_bytes(k, &g));
     int failed = packed ? 0 : -1;
     const char *a = g.a;
     float *sum = g.sum;
+    g.columns = m, g.packed = packed, g.panels = columns ? packed + left : NULL;
     for (long at = 0; !failed && at < m; at += most) {
-        g.a = a + at * (g.bf16 ? 2 : 4), g.columns = m, g.packed = packed;
+        g.a = a + at * (g.bf16 ? 2 : 4);
         g.sum = sum + at * g.n, g.m = m - at < most ? m - at : most;
-        work pack = {.kernels = k, .g = g, .units = gemm_upwards(g.m, rows * GEMM_PACKED)};
-        failed = threads_run(pack_job, &pack, g.workers);
-        if (!failed) failed = multiply(k, g);
+        work pack = {.kernels = k, .g = g};
+        failed = run(pack_job, &pack, gemm_upwards(g.m, rows * GEMM_PACKED));
+        if (!failed) failed = multiply(k, g, columns);
     }
     gemm_give();
     return failed;
@@ -111,18 +152,10 @@ static int call_workers = 1;
 void gemm_call_workers(int workers) { call_workers = workers; }
 
 static void *call(ffi_frame *f, int trans_b) {
-    if (f->extension && f->extension->type == METADATA) {
-        f->extension->metadata->version.major = f->api->version.major;
-        f->extension->metadata->version.minor = f->api->version.minor;
-    } else if (f->stage == EXECUTING) {
-        const ffi_buffer *x = f->in.list[0], *w = f->in.list[1], *y = f->out.list[0];
-        const gemm g = {.a = x->data, .b = w->data, .trans_b = trans_b, .y = y->data, .m = x->dims[0], .k = x->dims[1], .n = y->dims[1], .workers = call_workers};
-        if (gemm_bf16(g)) {
-            ffi_error error = {sizeof error, NULL, "GEMM: out of memory", EXHAUSTED};
-            return f->api->create_error(&error);
-        }
-    }
-    return NULL;
+    if (!ffi_executes(f)) return NULL;
+    const ffi_buffer *x = f->in.list[0], *w = f->in.list[1], *y = f->out.list[0];
+    const gemm g = {.a = x->data, .b = w->data, .trans_b = trans_b, .y = y->data, .m = x->dims[0], .k = x->dims[1], .n = y->dims[1], .workers = call_workers};
+    return gemm_bf16(g) ? ffi_failed(f, EXHAUSTED, "GEMM: out of memory") : NULL;
 }
 
 void *gemm_nt_call(void *frame) { return call(frame, 1); }

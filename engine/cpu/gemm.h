@@ -19,6 +19,8 @@ typedef struct {
     int first;
     int workers;
     void *packed;    // a's tiles [m/rows upwards, k/STEP upwards, rows] of units
+    void *panels;    // b's, from column n0 on, each in its place; NULL where workers pack those they come to
+    long n0;
 } gemm;
 
 // gemm_room is what a worker works in.
@@ -31,6 +33,9 @@ typedef struct {
 // work at most, in tiles, and how many bytes of it stay in the worker's cache beside a
 // panel, while one panel after the other passes by them; and how many tiles are packed together.
 enum { GEMM_DEPTH = 768, GEMM_TILES = 64, GEMM_CACHED = 384 << 10, GEMM_PACKED = 16 };
+
+// GEMM_PANELS is how many bytes of b's panels are packed at a time for all workers.
+enum { GEMM_PANELS = 4 << 20 };
 
 // gemm_take gives memory on a cache line that operands are packed in, kept from call to call,
 // since page faults would cost a tenth of a product: to one product at a time, until it calls

@@ -1,6 +1,6 @@
-// Products of matrices for one set of instructions and one kind of operands. A worker packs
-// a panel of b's columns, which then stays in its cache while rows of a pass by it: tiles of
-// GEMM_ROWS by GEMM_VECTORS, whose sums stay in registers.
+// Products of matrices for one set of instructions and one kind of operands. A panel of b's
+// columns is packed, by the worker that needs it or before all of them, and stays in the cache
+// while rows of a pass by it: tiles of GEMM_ROWS by GEMM_VECTORS, whose sums stay in registers.
 
 enum { GEMM_PANEL = LANES * GEMM_VECTORS };
 
@@ -91,14 +91,32 @@ static void pack_panel(const gemm *g, unit *panel, long k0, long k, long n0, lon
             store_units(panel, column_units(g->b, (k0 + s) * g->n + n0 + v * LANES, g->n, columns - v * LANES, k - s, g->bf16));
 }
 
+// panel_at is where the panel of columns from n0 on begins among g->panels.
+static unit *panel_at(const gemm *g, long n0) { return (unit *)g->panels + (n0 - g->n0) * ((g->k + STEP - 1) / STEP); }
+
+static int panel_vectors(const gemm *g, long n0) {
+    return (int)(((g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL) + LANES - 1) / LANES);
+}
+
+// packs a panel of b's columns to its place, one depth after the other.
+static void gemm_pack_right(const gemm *g, long panel) {
+    const long n0 = g->n0 + panel * GEMM_PANEL, columns = g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL;
+    const int vectors = panel_vectors(g, n0);
+    for (long k0 = 0; k0 < g->k; k0 += GEMM_DEPTH * STEP) {
+        const long k = g->k - k0 < GEMM_DEPTH * STEP ? g->k - k0 : GEMM_DEPTH * STEP;
+        pack_panel(g, panel_at(g, n0) + k0 / STEP * vectors * LANES, k0, k, n0, columns, vectors);
+    }
+}
+
 // rows m0 up to m1 of a by a panel of b's columns from n0 on.
 static void gemm_block(const gemm *g, long m0, long m1, long n0, gemm_room *room) {
     const long columns = g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL, all_steps = (g->k + STEP - 1) / STEP;
-    const int vectors = (int)((columns + LANES - 1) / LANES);
+    const int vectors = panel_vectors(g, n0);
     for (long k0 = 0; k0 < g->k; k0 += GEMM_DEPTH * STEP) {
         const long k = g->k - k0 < GEMM_DEPTH * STEP ? g->k - k0 : GEMM_DEPTH * STEP;
-        pack_panel(g, room->panel, k0, k, n0, columns, vectors);
-        tile_work t = {.panel = room->panel, .steps = (k + STEP - 1) / STEP, .columns = columns, .ld = g->n};
+        unit *panel = g->panels ? panel_at(g, n0) + k0 / STEP * vectors * LANES : room->panel;
+        if (!g->panels) pack_panel(g, panel, k0, k, n0, columns, vectors);
+        tile_work t = {.panel = panel, .steps = (k + STEP - 1) / STEP, .columns = columns, .ld = g->n};
         for (long i = m0; i < m1; i += GEMM_ROWS) {
             if (g->packed)
                 t.a = (left){(const unit *)g->packed + (i / GEMM_ROWS * all_steps + k0 / STEP) * GEMM_ROWS, 1, GEMM_ROWS};
@@ -116,13 +134,12 @@ static void gemm_block(const gemm *g, long m0, long m1, long n0, gemm_room *room
 // packs GEMM_PACKED tiles of a, as many as there are, step by step: a row of one tile is a part
 // of a cache line, and the lines of a wide a push each other out of the cache.
 static void gemm_pack(const gemm *g, long group) {
-    const long steps = (g->k + STEP - 1) / STEP, first = group * GEMM_PACKED;
-    for (long s = 0; s < steps; s++)
-        for (long tile = first; tile < first + GEMM_PACKED && tile * GEMM_ROWS < g->m; tile++) {
-            const long at = tile * GEMM_ROWS;
-            unit room[2 * LANES]; // of whole vectors
-            for (int v = 0; v < GEMM_ROWS; v += LANES)
-                store_units(room + v, column_units(g->a, s * STEP * g->columns + at + v, g->columns, g->m - at - v, g->k - s * STEP, g->bf16));
-            memcpy((unit *)g->packed + (tile * steps + s) * GEMM_ROWS, room, sizeof(unit) * GEMM_ROWS);
-        }
+    const long steps = (g->k + STEP - 1) / STEP, first = group * GEMM_PACKED, from = first * GEMM_ROWS;
+    for (long s = 0; s < steps; s++) {
+        unit room[GEMM_PACKED * GEMM_ROWS]; // whole vectors
+        for (long v = 0; v < GEMM_PACKED * GEMM_ROWS && from + v < g->m; v += LANES)
+            store_units(room + v, column_units(g->a, s * STEP * g->columns + from + v, g->columns, g->m - from - v, g->k - s * STEP, g->bf16));
+        for (long tile = 0; tile < GEMM_PACKED && from + tile * GEMM_ROWS < g->m; tile++)
+            memcpy((unit *)g->packed + ((first + tile) * steps + s) * GEMM_ROWS, room + tile * GEMM_ROWS, sizeof(unit) * GEMM_ROWS);
+    }
 }

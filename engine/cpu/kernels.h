@@ -10,6 +10,7 @@
 #include "codes.h"
 #include "decode.h"
 #include "gemm.h"
+#include "layer.h"
 #include "search.h"
 
 typedef struct {
@@ -18,6 +19,7 @@ typedef struct {
     int gemm_rows, gemm_panel, gemm_step; // rows of a tile, columns of a panel, values of a unit
     void (*gemm_block)(const gemm *g, long m0, long m1, long n0, gemm_room *room);
     void (*gemm_pack)(const gemm *g, long group);
+    void (*gemm_pack_right)(const gemm *g, long panel);
 
     void (*decode_gemm)(const decode_product *p, int from, int to);
     void (*decode_attention)(const decode_head *h);
@@ -29,7 +31,11 @@ typedef struct {
     void (*codes_search)(const code_search *s);
 
     // These are NULL where there are only kernels for bf16.
-    void (*gated)(float *g, const float *u, long n, int gelu);
+    void (*norm)(const rms_norm *n, long from, long to);
+    void (*norm_vjp)(const rms_norm *n, long from, long to);
+    void (*rotate)(const rotation *r, long from, long to);
+    void (*gate)(const gating *g, long from, long to);
+    void (*gate_vjp)(const gating *g, long from, long to);
     void (*soft_cap)(float *x, long n, float cap);
     void (*accumulate_bf16)(float *to, const uint16_t *d, long n, int first);
     void (*accumulate_f32)(float *to, const float *d, long n);

@@ -25,6 +25,7 @@
 #include "codes_kernel.h"
 #else
 #include "elementwise_kernel.h"
+#include "layer_kernel.h"
 #include "search_kernel.h"
 #endif
 
@@ -35,6 +36,7 @@ const kernels KERNELS = {
     .gemm_step = STEP,
     .gemm_block = gemm_block,
     .gemm_pack = gemm_pack,
+    .gemm_pack_right = gemm_pack_right,
     .decode_gemm = decode_gemm_part,
     .decode_attention = decode_head_part,
     .round_bf16 = decode_round,
@@ -43,7 +45,11 @@ const kernels KERNELS = {
     .codes_query = set_query,
     .codes_search = search_codes,
 #else
-    .gated = gate,
+    .norm = norm,
+    .norm_vjp = norm_vjp,
+    .rotate = rotate,
+    .gate = gate,
+    .gate_vjp = gate_vjp,
     .soft_cap = cap_values,
     .accumulate_bf16 = add_bf16,
     .accumulate_f32 = add_f32,

@@ -89,6 +89,17 @@ type SplitWeight struct {
 	Residual []int16
 }
 
+// Norm is RMSNorm (arXiv 1910.07467) of rows as wide as Weight: x·(Weight+Offset) by the
+// root of the row's mean square and Epsilon.
+type Norm struct {
+	Weight          []float32
+	Epsilon, Offset float64
+}
+
+// Gate is what lets values of one list pass by those of another: silu(gate)·up (SwiGLU, arXiv
+// 2002.05202), or gelu(gate)·up by the approximation of GELU with a tanh.
+type Gate struct{ GELU bool }
+
 // Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
 type Matrix struct {
 	Out, In int

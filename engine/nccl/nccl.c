@@ -126,12 +126,7 @@ static int move(int call, const ffi_buffer *in, const ffi_buffer *out, communica
 // handle puts the exchange of all of a call's buffers on its stream, behind what it computed.
 static void *handle(ffi_frame *f, int call) {
     char text[NCCL_TEXT] = "NCCL has failed before";
-    if (f->extension && f->extension->type == METADATA) {
-        f->extension->metadata->version.major = f->api->version.major;
-        f->extension->metadata->version.minor = f->api->version.minor;
-        return NULL;
-    }
-    if (f->stage != EXECUTING) return NULL;
+    if (!ffi_executes(f)) return NULL;
     ffi_stream on = {sizeof on, NULL, f->context, NULL};
     void *error = f->api->get_stream(&on);
     if (error) return error;
@@ -148,8 +143,7 @@ static void *handle(ffi_frame *f, int call) {
         if (!code) code = said("ncclGroupEnd", ended, text);
     }
     if (!code) return NULL;
-    ffi_error failed = {sizeof failed, NULL, text, INTERNAL};
-    return f->api->create_error(&failed);
+    return ffi_failed(f, INTERNAL, text);
 }
 
 static void *all_reduce(ffi_frame *f) { return handle(f, NCCL_ALL_REDUCE); }

@@ -211,7 +211,7 @@ func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
 	client.Store((*byte)(args.client))
 	text := unnumbered(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
-	text = withForeignCall(text)
+	text = withNativeCalls(withForeignCall(text))
 	if takesGEMM.Load() {
 		text = withGEMMCalls(text)
 	}

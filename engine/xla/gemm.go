@@ -2,8 +2,9 @@
 
 package xla
 
-// Package cpu multiplies bf16 matrices faster than XLA's CPU backend does. go-xla
-// has no foreign calls, so the text of a program is changed before it is compiled.
+// Package cpu multiplies bf16 matrices faster than XLA's CPU backend does, and computes what
+// stands between them. go-xla has no foreign calls of this kind, so the text of a program is
+// changed before it is compiled.
 
 import (
 	"fmt"
@@ -21,19 +22,24 @@ var products = map[string]string{"1": "gorqa.gemm_nt", "0": "gorqa.gemm_nn"}
 // takesGEMM says whether the host's plugin knows them.
 var takesGEMM atomic.Bool
 
-// offerGEMM has the loaded plugin of the host know package cpu's calls, where there are
-// instructions for bf16.
-func offerGEMM(plugin string) {
-	if !cpu.HasGEMM() {
-		return
-	}
+// offerCPU has the loaded plugin of the host know package cpu's calls: GEMM, where there are
+// instructions for bf16, and pieces of layers; it says whether it knows these.
+func offerCPU(plugin string) bool {
+	taken := cpu.HasGEMM()
 	for axis, target := range products {
-		if !offer(plugin, target, "Host", cpu.GEMMHandler(axis == "1")) {
-			return
+		taken = taken && offer(plugin, target, "Host", cpu.GEMMHandler(axis == "1"))
+	}
+	takesGEMM.Store(taken)
+	for _, name := range layers {
+		if !offer(plugin, native+name, "Host", cpu.LayerHandler(name)) {
+			return false
 		}
 	}
-	takesGEMM.Store(true)
+	return true
 }
+
+// layers are the pieces of layers that package cpu has.
+var layers = []string{"norm", "norm_vjp", "rotate", "silu_gate", "silu_gate_vjp", "gelu_gate", "gelu_gate_vjp"}
 
 var dot = regexp.MustCompile(`"stablehlo\.dot_general"\((%\w+), (%\w+)\) \{
  *dot_dimension_numbers = #stablehlo\.dot<

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -21,14 +22,7 @@ import (
 // f64, after another operation, so that an operand is not a parameter, and beside one
 // that is too small for a foreign call.
 func TestForeignGEMMEqualsSumsInF64(t *testing.T) {
-	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := Open("cpu", plugin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := openCPU(t)
 	if cpu.HasGEMM() && !takesGEMM.Load() {
 		t.Error("the plugin took no foreign calls")
 	}
@@ -91,6 +85,59 @@ func TestForeignGEMMEqualsSumsInF64(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNativePiecesStandInGraphs has two gates, whose outcomes no graph builds, between a graph's own
+// operations.
+func TestNativePiecesStandInGraphs(t *testing.T) {
+	e := openCPU(t)
+	f, err := e.Func("gates", func(in []*graph.Node) []*graph.Node {
+		gated := func(gate, up *graph.Node) *graph.Node {
+			return Native("silu_gate", func() []*graph.Node { panic("the engine was to have it") }, []shapes.Shape{up.Shape()}, gate, up)[0]
+		}
+		return []*graph.Node{graph.Neg(gated(in[0], gated(graph.Add(in[0], in[1]), in[1])))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := []float32{-3, -0.5, 0, 1, 2.5, 30}, []float32{1, 2, 3, -1, 0.25, -2}
+	var in []*tensors.Tensor
+	for _, values := range [][]float32{a, b} {
+		tensor, err := FromHost(e, values, 2, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, tensor)
+	}
+	out, err := f.Call(in...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ToHost[float32](out[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	silu := func(x float64) float64 { return x / (1 + math.Exp(-x)) }
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		if want := -silu(x) * silu(x+y) * y; !golden.Near(float64(got[i]), want, 1e-5*(1+math.Abs(want))) {
+			t.Errorf("of %g and %g: %g, expected %g", x, y, got[i], want)
+		}
+	}
+}
+
+// openCPU opens the host's engine.
+func openCPU(t *testing.T) *Engine {
+	t.Helper()
+	plugin, err := wheel.Engine(context.Background(), wheel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open("cpu", plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func TestOnlyLargeGEMMBecomesACall(t *testing.T) {

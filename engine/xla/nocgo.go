@@ -15,7 +15,7 @@ func Available() error {
 
 func divert(string) bool          { return false }
 func keepCompiled(string, string) {}
-func offerGEMM(string)            {}
+func offerCPU(string) bool        { return false }
 func runAhead(string)             {}
 
 // PeakMemory is 0: nothing runs on a device.

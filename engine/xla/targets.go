@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -49,4 +50,39 @@ func withForeignCall(text []byte) []byte {
   }
 }
 `, m[1], m[2], m[3], len(out), strings.Join(arguments, ", "), m[1], strings.Join(in, ", "), types, strings.Join(results, ", "), types)
+}
+
+// native is how names of package cpu's pieces of layers begin.
+const native = "gorqa_native_"
+
+// nativeKey is the key of the state that graphs have whose engine knows these pieces.
+type nativeKey struct{}
+
+// Native gives what package cpu's piece of a layer of that name (cpu.LayerHandler) makes of in,
+// nodes of these shapes, where the graph's engine knows it, and elsewhere what build does.
+func Native(name string, build func() []*graph.Node, out []shapes.Shape, in ...*graph.Node) []*graph.Node {
+	g := in[0].Graph()
+	if g.State(nativeKey{}) == nil {
+		return build()
+	}
+	// GoMLX has no foreign calls: the call of a function stands for it until it is compiled.
+	f := graph.NewFunction(g, g.UniqueName(native+name), func(g *graph.Graph) []*graph.Node {
+		for i, x := range in {
+			graph.Parameter(g, fmt.Sprintf("in%d", i), x.Shape())
+		}
+		results := make([]*graph.Node, len(out))
+		for i, shape := range out {
+			zero := graph.ConvertDType(graph.Const(g, float32(0)), shape.DType) // Zeros would be shared with the caller
+			results[i] = graph.BroadcastToShape(zero, shape)
+		}
+		return results
+	})
+	return f.Call(in...)
+}
+
+var nativeCall = regexp.MustCompile(`"func\.call"(\([^)]*\)) \{ callee = @` + native + `([a-z_]*[a-z])(?:_\d+)? \}`)
+
+// withNativeCalls gives a program whose calls of Native's functions are foreign calls.
+func withNativeCalls(program []byte) []byte {
+	return nativeCall.ReplaceAll(program, []byte(`"stablehlo.custom_call"$1 { call_target_name = "`+native+`$2", api_version = 4 : i32 }`))
 }

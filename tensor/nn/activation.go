@@ -4,6 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"gorqa/engine/xla"
+
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -52,3 +55,32 @@ func GELUTanh(x *Node) *Node {
 
 // SiLU is x·σ(x).
 func SiLU(x *Node) *Node { return Mul(x, Sigmoid(x)) }
+
+// Gated is SwiGLU's silu(gate)·up (arXiv 2002.05202), or with gelu GELUTanh in silu's place,
+// of two nodes of one shape.
+func Gated(gate, up *Node, gelu bool) *Node {
+	return xla.Native(gateName(gelu), func() []*Node { return []*Node{gated(gate, up, gelu)} }, like(up), gate, up)[0]
+}
+
+// GatedVJP are the cotangents of Gated's gate and up.
+func GatedVJP(gate, up, dy *Node, gelu bool) (dGate, dUp *Node) {
+	d := xla.Native(gateName(gelu)+"_vjp", func() []*Node {
+		return Pullback([]*Node{gated(gate, up, gelu)}, []*Node{dy}, []*Node{gate, up})
+	}, like(gate, up), gate, up, dy)
+	return d[0], d[1]
+}
+
+// gateName is package cpu's name of a gate.
+func gateName(gelu bool) string {
+	if gelu {
+		return "gelu_gate"
+	}
+	return "silu_gate"
+}
+
+func gated(gate, up *Node, gelu bool) *Node {
+	if gelu {
+		return Mul(cast(GELUTanh(cast(gate, dtypes.Float32)), up.DType()), up)
+	}
+	return Mul(SiLU(gate), up)
+}

@@ -1,18 +1,16 @@
 package nn
 
 import (
+	"gorqa/engine/xla"
+
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // RMSNorm scales the last axis of x by its root mean square and by weight,
 // computed in f32 (arXiv 1910.07467). x is [..., D], weight [D].
-func RMSNorm(x, weight *Node, epsilon float64) *Node {
-	x32 := cast(x, dtypes.Float32)
-	ms := ReduceAndKeep(Square(x32), ReduceMean, -1)
-	y := Mul(x32, Reciprocal(Sqrt(AddScalar(ms, epsilon)))) // Rsqrt has no gradient in GoMLX
-	return cast(Mul(y, onLastAxis(weight, y)), x.DType())
-}
+func RMSNorm(x, weight *Node, epsilon float64) *Node { return Norm{Epsilon: epsilon}.by(weight, x) }
 
 // RMSNormVJP returns the cotangent of RMSNorm's x and collects the gradient
 // of the weight of that name.
@@ -30,18 +28,47 @@ type Norm struct {
 func (n Norm) Of(w *Weights, name string, x *Node) *Node { return n.by(w.Get(name), x) }
 
 func (n Norm) by(weight, x *Node) *Node {
+	return xla.Native("norm", func() []*Node { return []*Node{n.graph(weight, x)} }, like(x), x, weight, n.epsilon(x), n.offset(x))[0]
+}
+
+// graph is the norm in the engine's operations.
+func (n Norm) graph(weight, x *Node) *Node {
 	if n.PlusOne {
 		weight = OnePlus(cast(weight, dtypes.Float32))
 	}
-	return RMSNorm(x, weight, n.Epsilon)
+	x32 := cast(x, dtypes.Float32)
+	ms := ReduceAndKeep(Square(x32), ReduceMean, -1)
+	y := Mul(x32, Reciprocal(Sqrt(AddScalar(ms, n.Epsilon)))) // Rsqrt has no gradient in GoMLX
+	return cast(Mul(y, onLastAxis(weight, y)), x.DType())
+}
+
+func (n Norm) epsilon(x *Node) *Node { return Const(x.Graph(), float32(n.Epsilon)) }
+
+// offset is what is added to the weight.
+func (n Norm) offset(x *Node) *Node {
+	if n.PlusOne {
+		return Const(x.Graph(), float32(1))
+	}
+	return Const(x.Graph(), float32(0))
 }
 
 // VJP returns the cotangent of Of's x and collects the gradient of the weight.
 func (n Norm) VJP(w *Weights, name string, x, dy *Node) *Node {
 	weight := w.Get(name)
-	d := Pullback([]*Node{n.by(weight, x)}, []*Node{dy}, []*Node{x, weight})
+	d := xla.Native("norm_vjp", func() []*Node {
+		return Pullback([]*Node{n.graph(weight, x)}, []*Node{dy}, []*Node{x, weight})
+	}, append(like(x), shapes.Make(dtypes.Float32, weight.Shape().Dimensions...)), x, weight, n.epsilon(x), n.offset(x), dy)
 	w.Grad(name, func() *Node { return d[1] })
 	return d[0]
+}
+
+// like are the shapes of nodes.
+func like(nodes ...*Node) []shapes.Shape {
+	out := make([]shapes.Shape, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.Shape()
+	}
+	return out
 }
 
 // LayerNorm centres and scales the last axis of x [..., D] by weight and, unless it is

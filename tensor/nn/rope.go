@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 
+	"gorqa/engine/xla"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -131,9 +133,13 @@ func (r Rope) Turn(by int) (cos, sin []float32) {
 // Rotate turns x [S, H, C] by the angles [S, R/2]: the first R coordinates of each
 // head, the rest stays. Its vector-Jacobian product is Rotate with -sin.
 func Rotate(x, cos, sin *Node) *Node {
+	return xla.Native("rotate", func() []*Node { return []*Node{rotate(x, cos, sin)} }, like(x), x, cos, sin)[0]
+}
+
+func rotate(x, cos, sin *Node) *Node {
 	half := cos.Shape().Dimensions[1]
 	if width := x.Shape().Dim(-1); 2*half < width {
-		turned := Rotate(SliceAxis(x, -1, AxisRange(0, 2*half)), cos, sin)
+		turned := rotate(SliceAxis(x, -1, AxisRange(0, 2*half)), cos, sin)
 		return Concatenate([]*Node{turned, SliceAxis(x, -1, AxisRange(2*half, width))}, -1)
 	}
 	a := SliceAxis(x, -1, AxisRange(0, half))

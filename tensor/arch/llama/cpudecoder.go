@@ -248,7 +248,9 @@ func (d *CPUDecoder) layer(i int, x []float32, s *step) error {
 	if err != nil {
 		return err
 	}
-	cpu.Gated(inner[0], inner[1], c.GELU)
+	if err := (cpu.Gate{GELU: c.GELU}).Of(inner[0], inner[0], inner[1]); err != nil {
+		return err
+	}
 	down, err := d.linear(l, inner[0], rows, "mlp.down_proj")
 	if err != nil {
 		return err

@@ -73,10 +73,10 @@ func (m *Model) afterBlock() *tape.Block {
 				attended, down = kept[0], kept[3]
 				mid = m.added(w, places.attentionOut, in[0], attended)
 			}
-			act := m.gated(gate, up)
+			act := nn.Gated(gate, up, m.Config.GELU)
 			dAct := nn.LinearVJP(w, "mlp.down_proj", act, m.addedVJP(w, places.mlpOut, down, dOut[0]))
-			d := nn.Pullback([]*Node{act}, []*Node{dAct}, []*Node{gate, up})
-			dh := m.gatesVJP(w, m.normed(w, places.mlpIn, mid), d[0], d[1])
+			dGate, dUp := nn.GatedVJP(gate, up, dAct, m.Config.GELU)
+			dh := m.gatesVJP(w, m.normed(w, places.mlpIn, mid), dGate, dUp)
 			dMid := Add(dOut[0], m.normedVJP(w, places.mlpIn, mid, dh))
 			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(in[1]), m.addedVJP(w, places.attentionOut, attended, dMid))
 			return []*Node{dMid, m.split(dO, m.Config.Heads)}
@@ -101,7 +101,7 @@ func (m *Model) mix(w *nn.Weights, x, o *Node) (y *Node, kept []*Node) {
 	attended := nn.Linear(w, "self_attn.o_proj", o)
 	mid := m.added(w, places.attentionOut, x, attended)
 	gate, up := m.gates(w, m.normed(w, places.mlpIn, mid))
-	down := nn.Linear(w, "mlp.down_proj", m.gated(gate, up))
+	down := nn.Linear(w, "mlp.down_proj", nn.Gated(gate, up, m.Config.GELU))
 	y = m.added(w, places.mlpOut, mid, down)
 	if m.Config.Norms == NormsBefore {
 		return y, []*Node{mid, gate, up}
@@ -163,14 +163,6 @@ func (m *Model) gatesVJP(w *nn.Weights, h, dGate, dUp *Node) *Node {
 		return nn.LinearVJP(w, "mlp.gate_up_proj", h, Concatenate([]*Node{dGate, dUp}, -1))
 	}
 	return Add(nn.LinearVJP(w, "mlp.gate_proj", h, dGate), nn.LinearVJP(w, "mlp.up_proj", h, dUp))
-}
-
-// gated is SwiGLU's silu(gate)·up (arXiv 2002.05202), or with GELU's in silu's place.
-func (m *Model) gated(gate, up *Node) *Node {
-	if m.Config.GELU {
-		return Mul(m.cast(nn.GELUTanh(f32(gate))), up)
-	}
-	return Mul(nn.SiLU(gate), up)
 }
 
 // cut divides the last axis of x.

@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gorqa/internal/golden"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
+)
+
+// TestLayerPiecesEqualFormulasInF64 holds norms, rotations and gates, and their vector-Jacobian
+// products, against the formulas, for rows that fill vectors and parts of work and that do not.
+func TestLayerPiecesEqualFormulasInF64(t *testing.T) { withEachISA(t, testLayerPieces) }
+
+func testLayerPieces(t *testing.T) {
+	for _, size := range [][2]int{{1, 1}, {3, 37}, {45, 576}, {500, 70}, {2, 20000}} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Run("f32", func(t *testing.T) {
+				layerPieces(t, size[0], size[1], 2e-6, func(x float64) float32 { return float32(x) }, func(x float32) float64 { return float64(x) })
+			})
+			t.Run("bf16", func(t *testing.T) {
+				layerPieces(t, size[0], size[1], 1.0/256, func(x float64) bfloat16.BFloat16 { return bfloat16.FromFloat32(float32(x)) },
+					func(x bfloat16.BFloat16) float64 { return float64(x.Float32()) })
+			})
+		})
+	}
+}
+
+func layerPieces[T Number](t *testing.T, rows, width int, rounding float64, of func(float64) T, value func(T) float64) {
+	random := rand.New(rand.NewPCG(7, uint64(rows)))
+	draw := func() (x []T, values []float64) {
+		for range rows * width {
+			x = append(x, of(2*random.NormFloat64()))
+			values = append(values, value(x[len(x)-1]))
+		}
+		return x, values
+	}
+	x, xs := draw()
+	dy, ds := draw()
+	near := func(name string, got []T, want []float64, slack float64) {
+		t.Helper()
+		for i := range got {
+			if g := value(got[i]); !golden.Near(g, want[i], rounding*math.Abs(want[i])+slack) {
+				t.Fatalf("%s: value %d is %g, expected %g", name, i, g, want[i])
+			}
+		}
+	}
+
+	n := Norm{Weight: make([]float32, width), Epsilon: 1e-3, Offset: 1}
+	for i := range n.Weight {
+		n.Weight[i] = float32(random.NormFloat64())
+	}
+	y, dx, dWeight := make([]T, len(x)), make([]T, len(x)), make([]float32, width)
+	for i := range dWeight {
+		dWeight[i] = float32(math.NaN())
+	}
+	if err := NormRows(n, y, x); err != nil {
+		t.Fatal(err)
+	}
+	if err := NormRowsVJP(n, dx, dWeight, x, dy); err != nil {
+		t.Fatal(err)
+	}
+	wantY, wantX, wantWeight, most := make([]float64, len(x)), make([]float64, len(x)), make([]float64, width), make([]float64, width)
+	for r := range rows {
+		var squares, products float64
+		for i, w := range n.Weight {
+			squares += xs[r*width+i] * xs[r*width+i]
+			products += xs[r*width+i] * ds[r*width+i] * float64(w+1)
+		}
+		root := 1 / math.Sqrt(squares/float64(width)+n.Epsilon)
+		for i, w := range n.Weight {
+			at := r*width + i
+			wantY[at] = xs[at] * root * float64(w+1)
+			wantX[at] = root * (ds[at]*float64(w+1) - xs[at]*root*root*products/float64(width))
+			wantWeight[i] += ds[at] * xs[at] * root
+			most[i] += math.Abs(ds[at] * xs[at] * root)
+		}
+	}
+	near("norm", y, wantY, 1e-5)
+	near("norm's x", dx, wantX, 1e-5)
+	for i, w := range wantWeight {
+		if !golden.Near(float64(dWeight[i]), w, 1e-5*(1+most[i])) {
+			t.Fatalf("norm's weight %d is %g, expected %g", i, dWeight[i], w)
+		}
+	}
+
+	for _, gelu := range []bool{false, true} {
+		testGate(t, gelu, x, dy, xs, ds, near)
+	}
+	testRotate(t, rows, width, x, xs, near)
+}
+
+func testGate[T Number](t *testing.T, gelu bool, x, dy []T, xs, ds []float64, near func(string, []T, []float64, float64)) {
+	t.Helper()
+	act := func(x float64) float64 { return x / (1 + math.Exp(-x)) }
+	if gelu {
+		act = func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }
+	}
+	gate, up := x, dy // both are read three times
+	wantGate, wantUp := make([]float64, len(x)), make([]float64, len(x))
+	for i, v := range xs {
+		const h = 1e-5
+		wantGate[i] = ds[i] * ds[i] * (act(v+h) - act(v-h)) / (2 * h)
+		wantUp[i] = ds[i] * act(v)
+	}
+	dGate, dUp := make([]T, len(x)), make([]T, len(x))
+	if err := GateVJP(Gate{GELU: gelu}, dGate, dUp, gate, up, dy); err != nil {
+		t.Fatal(err)
+	}
+	near(fmt.Sprintf("gelu %t: gate", gelu), dGate, wantGate, 1e-4) // 1 - tanh² is of f32
+	near(fmt.Sprintf("gelu %t: up", gelu), dUp, wantUp, 1e-5)
+	values, is := any(x).([]float32)
+	if !is {
+		return
+	}
+	y := append([]float32(nil), values...)
+	if err := (Gate{GELU: gelu}).Of(y, y, any(up).([]float32)); err != nil {
+		t.Fatal(err)
+	}
+	near(fmt.Sprintf("gelu %t", gelu), any(y).([]T), wantUp, 1e-5)
+}
+
+func testRotate[T Number](t *testing.T, rows, width int, x []T, xs []float64, near func(string, []T, []float64, float64)) {
+	t.Helper()
+	for _, heads := range []int{1, 5} {
+		if width%heads != 0 {
+			continue
+		}
+		c := width / heads
+		half := c * 2 / 5
+		cos, sin := make([]float32, rows*half), make([]float32, rows*half)
+		want := append([]float64(nil), xs...)
+		for r := range rows {
+			for i := range half {
+				angle := float64(r*half + i)
+				cos[r*half+i], sin[r*half+i] = float32(math.Cos(angle)), float32(math.Sin(angle))
+				for h := range heads {
+					at := (r*heads+h)*c + i
+					a, b := xs[at], xs[at+half]
+					want[at], want[at+half] = a*math.Cos(angle)-b*math.Sin(angle), b*math.Cos(angle)+a*math.Sin(angle)
+				}
+			}
+		}
+		turned := append([]T(nil), x...)
+		if err := Rotate(turned, cos, sin, heads, c); err != nil {
+			t.Fatal(err)
+		}
+		near(fmt.Sprintf("rotation of %d heads", heads), turned, want, 1e-5)
+	}
+}
+
+func TestLayerPiecesRefuseUnlikeLengths(t *testing.T) {
+	x := make([]float32, 6)
+	n := Norm{Weight: make([]float32, 4)}
+	for name, err := range map[string]error{
+		"norm of 6 in rows of 4":   NormRows(n, x, x),
+		"its cotangents":           NormRowsVJP(n, x, n.Weight, x, x),
+		"a gate of 6 by 5":         Gate{}.Of(x, x, x[:5]),
+		"cotangents of 6 by 5":     GateVJP(Gate{}, x, x, x, x[:5], x),
+		"2 angles for a head of 3": Rotate(x, x[:4], x[:4], 1, 3),
+	} {
+		if err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
