@@ -31,9 +31,10 @@ typedef struct {
     void (*codes_search)(const code_search *s);
 
     // These are NULL where there are only kernels for bf16.
-    void (*norm)(const rms_norm *n, long from, long to);
-    void (*norm_vjp)(const rms_norm *n, long from, long to);
+    void (*norm)(const row_norm *n, long from, long to);
+    void (*norm_vjp)(const row_norm *n, long from, long to);
     void (*rotate)(const rotation *r, long from, long to);
+    void (*activate)(const activation *a, long from, long to);
     void (*gate)(const gating *g, long from, long to);
     void (*gate_vjp)(const gating *g, long from, long to);
     void (*soft_cap)(float *x, long n, float cap);

@@ -39,15 +39,17 @@ static int run_rows(void (*part)(const void *, long, long), const void *of, long
 static void norm_part(const void *of, long from, long to) { kernels_for(0)->norm(of, from, to); }
 static void norm_vjp_part(const void *of, long from, long to) { kernels_for(0)->norm_vjp(of, from, to); }
 static void rotate_part(const void *of, long from, long to) { kernels_for(0)->rotate(of, from, to); }
+static void activate_part(const void *of, long from, long to) { kernels_for(0)->activate(of, from, to); }
 static void gate_part(const void *of, long from, long to) { kernels_for(0)->gate(of, from, to); }
 static void gate_vjp_part(const void *of, long from, long to) { kernels_for(0)->gate_vjp(of, from, to); }
 
-int norm_rows(rms_norm n, int workers) { return run_rows(norm_part, &n, n.rows, n.width, workers); }
+int norm_rows(row_norm n, int workers) { return run_rows(norm_part, &n, n.rows, n.width, workers); }
 int rotate_rows(rotation r, int workers) { return run_rows(rotate_part, &r, r.rows, r.heads * r.width, workers); }
+int activate_rows(activation a, int workers) { return run_rows(activate_part, &a, a.rows, a.width, workers); }
 int gate_values(gating g, int workers) { return run_rows(gate_part, &g, g.n, 1, workers); }
 int gate_values_vjp(gating g, int workers) { return run_rows(gate_vjp_part, &g, g.n, 1, workers); }
 
-int norm_rows_vjp(rms_norm n, int workers) {
+int norm_rows_vjp(row_norm n, int workers) {
     n.part = height(n.width);
     const long parts = (n.rows + n.part - 1) / n.part;
     n.sums = calloc(parts * n.width + 1, sizeof *n.sums);
@@ -69,33 +71,51 @@ static long values_of(const ffi_buffer *b) {
 
 static float scalar(const ffi_buffer *b) { return *(const float *)b->data; }
 
-// in: x, weight, epsilon, offset, and backwards dy; out: y, or backwards dx and dweight.
-static rms_norm norm_of(ffi_frame *f) {
-    ffi_buffer **in = f->in.list, **out = f->out.list;
-    const long width = in[0]->dims[in[0]->rank - 1];
-    rms_norm n = {
-        .x = in[0]->data, .weight = in[1]->data, .bf16 = in[0]->dtype == FFI_BF16, .weight_bf16 = in[1]->dtype == FFI_BF16,
-        .epsilon = scalar(in[2]), .offset = scalar(in[3]), .rows = width ? values_of(in[0]) / width : 0, .width = width, .y = out[0]->data};
-    if (f->in.count > 4) n.dy = in[4]->data, n.dweight = out[1]->data;
-    return n;
+static int is_bf16(const ffi_buffer *b) { return b->dtype == FFI_BF16; }
+
+// norm_of is of a call's x and weight.
+static row_norm norm_of(ffi_frame *f) {
+    const ffi_buffer *x = f->in.list[0], *weight = f->in.list[1];
+    const long width = x->dims[x->rank - 1];
+    return (row_norm){
+        .x = x->data, .weight = weight->data, .bf16 = is_bf16(x), .weight_bf16 = is_bf16(weight), .epsilon = scalar(f->in.list[2]),
+        .rows = width ? values_of(x) / width : 0, .width = width, .y = f->out.list[0]->data};
 }
 
-static int call_norm(ffi_frame *f) { return norm_rows(norm_of(f), call_workers); }
-static int call_norm_vjp(ffi_frame *f) { return norm_rows_vjp(norm_of(f), call_workers); }
+// in: x, weight, epsilon, offset; out: y.
+static int call_norm(ffi_frame *f) {
+    row_norm n = norm_of(f);
+    n.offset = scalar(f->in.list[3]);
+    return norm_rows(n, call_workers);
+}
+
+// in: x, weight, epsilon, offset, dy; out: dx, dweight.
+static int call_norm_vjp(ffi_frame *f) {
+    row_norm n = norm_of(f);
+    n.offset = scalar(f->in.list[3]), n.dy = f->in.list[4]->data, n.dweight = f->out.list[1]->data;
+    return norm_rows_vjp(n, call_workers);
+}
+
+// in: x, weight, epsilon, bias, which is of the weight's type; out: y.
+static int call_layer_norm(ffi_frame *f) {
+    row_norm n = norm_of(f);
+    n.bias = f->in.list[3]->data, n.centred = 1;
+    return norm_rows(n, call_workers);
+}
 
 // in: x [S, H, C], cos and sin [S, R/2]; out: y.
 static int call_rotate(ffi_frame *f) {
     const ffi_buffer *x = f->in.list[0], *cos = f->in.list[1];
     const rotation r = {
-        .x = x->data, .cos = cos->data, .sin = f->in.list[2]->data, .y = f->out.list[0]->data, .bf16 = x->dtype == FFI_BF16,
+        .x = x->data, .cos = cos->data, .sin = f->in.list[2]->data, .y = f->out.list[0]->data, .bf16 = is_bf16(x),
         .rows = x->dims[0], .heads = x->dims[1], .width = x->dims[2], .half = cos->dims[1]};
     return rotate_rows(r, call_workers);
 }
 
 // in: gate, up, and backwards dy; out: y, or backwards dgate and dup.
-static int call_gate(ffi_frame *f, int gelu) {
+static int call_gate(ffi_frame *f, int act) {
     ffi_buffer **in = f->in.list, **out = f->out.list;
-    gating g = {.gate = in[0]->data, .up = in[1]->data, .bf16 = in[0]->dtype == FFI_BF16, .gelu = gelu, .n = values_of(in[0])};
+    gating g = {.gate = in[0]->data, .up = in[1]->data, .bf16 = is_bf16(in[0]), .act = act, .n = values_of(in[0])};
     if (f->in.count == 2) {
         g.y = out[0]->data;
         return gate_values(g, call_workers);
@@ -104,26 +124,56 @@ static int call_gate(ffi_frame *f, int gelu) {
     return gate_values_vjp(g, call_workers);
 }
 
-static int call_silu(ffi_frame *f) { return call_gate(f, 0); }
-static int call_gelu(ffi_frame *f) { return call_gate(f, 1); }
+// in: x, bias; out: y.
+static int call_activate(ffi_frame *f, int act) {
+    const ffi_buffer *x = f->in.list[0], *bias = f->in.list[1];
+    const long width = bias->dims[0];
+    const activation a = {
+        .x = x->data, .bias = bias->data, .y = f->out.list[0]->data, .bf16 = is_bf16(x), .bias_bf16 = is_bf16(bias), .act = act,
+        .rows = width ? values_of(x) / width : 0, .width = width};
+    return activate_rows(a, call_workers);
+}
+
+static int call_silu_gate(ffi_frame *f) { return call_gate(f, ACT_SILU); }
+static int call_gelu_tanh_gate(ffi_frame *f) { return call_gate(f, ACT_GELU_TANH); }
+static int call_gelu_gate(ffi_frame *f) { return call_gate(f, ACT_GELU); }
+static int call_silu(ffi_frame *f) { return call_activate(f, ACT_SILU); }
+static int call_gelu_tanh(ffi_frame *f) { return call_activate(f, ACT_GELU_TANH); }
+static int call_gelu(ffi_frame *f) { return call_activate(f, ACT_GELU); }
 
 #define HANDLER(call) \
     static void *handle_##call(ffi_frame *f) { return ffi_executes(f) && call(f) ? ffi_failed(f, EXHAUSTED, "layer: out of memory") : NULL; }
 HANDLER(call_norm)
 HANDLER(call_norm_vjp)
+HANDLER(call_layer_norm)
 HANDLER(call_rotate)
+HANDLER(call_silu_gate)
+HANDLER(call_gelu_tanh_gate)
+HANDLER(call_gelu_gate)
 HANDLER(call_silu)
+HANDLER(call_gelu_tanh)
 HANDLER(call_gelu)
 
-void *layer_handler(const char *name, int workers) {
+void *layer_handler(int i, const char **name, int workers) {
     static const struct {
         const char *name;
         void *(*handler)(ffi_frame *);
     } all[] = {
-        {"norm", handle_call_norm}, {"norm_vjp", handle_call_norm_vjp}, {"rotate", handle_call_rotate}, {"silu_gate", handle_call_silu},
-        {"silu_gate_vjp", handle_call_silu}, {"gelu_gate", handle_call_gelu}, {"gelu_gate_vjp", handle_call_gelu}};
+        {"norm", handle_call_norm},
+        {"norm_vjp", handle_call_norm_vjp},
+        {"layer_norm", handle_call_layer_norm},
+        {"rotate", handle_call_rotate},
+        {"silu_gate", handle_call_silu_gate},
+        {"silu_gate_vjp", handle_call_silu_gate},
+        {"gelu_tanh_gate", handle_call_gelu_tanh_gate},
+        {"gelu_tanh_gate_vjp", handle_call_gelu_tanh_gate},
+        {"gelu_gate", handle_call_gelu_gate},
+        {"gelu_gate_vjp", handle_call_gelu_gate},
+        {"silu", handle_call_silu},
+        {"gelu_tanh", handle_call_gelu_tanh},
+        {"gelu", handle_call_gelu}};
     call_workers = workers;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(all[i].name, name)) return (void *)all[i].handler;
-    return NULL;
+    if ((size_t)i >= sizeof all / sizeof *all) return NULL;
+    *name = all[i].name;
+    return (void *)all[i].handler;
 }

@@ -1,6 +1,5 @@
 package cpu
 
-// #include <stdlib.h>
 // #include "layer.h"
 import "C"
 
@@ -9,18 +8,23 @@ import (
 	"unsafe"
 )
 
-// LayerHandler is the handler of a foreign call (XLA's typed FFI) that does a piece of a
-// layer, of rows in f32 or bf16: norm, norm_vjp, rotate, silu_gate, silu_gate_vjp, gelu_gate
-// or gelu_gate_vjp, whose operands and results package nn has; nil for another name.
-func LayerHandler(name string) unsafe.Pointer {
-	text := C.CString(name)
-	defer C.free(unsafe.Pointer(text))
-	return C.layer_handler(text, processors())
+// LayerHandlers are the handlers of foreign calls (XLA's typed FFI) that do pieces of layers, of
+// rows in f32 or bf16, by name; package nn has their operands and results.
+func LayerHandlers() map[string]unsafe.Pointer {
+	all := map[string]unsafe.Pointer{}
+	for i := 0; ; i++ {
+		var name *C.char
+		handler := C.layer_handler(C.int(i), &name, processors())
+		if handler == nil {
+			return all
+		}
+		all[C.GoString(name)] = handler
+	}
 }
 
-func (n Norm) of(x unsafe.Pointer, values int, bf16 bool) C.rms_norm {
+func (n Norm) of(x unsafe.Pointer, values int, bf16 bool) C.row_norm {
 	width := len(n.Weight)
-	return C.rms_norm{
+	return C.row_norm{
 		x: x, weight: pointer(n.Weight), epsilon: C.float(n.Epsilon), offset: C.float(n.Offset),
 		bf16: truth(bf16), rows: C.long(values / width), width: C.long(width),
 	}
@@ -42,6 +46,19 @@ func NormRows[T Number](n Norm, y, x []T) error {
 	}
 	c := n.of(pointer(x), len(x), isBF16(x))
 	c.y = pointer(y)
+	return done("norm", C.norm_rows(c, workers(len(x))))
+}
+
+// LayerNormRows sets y to what Norm gives of rows less their mean, and bias.
+func LayerNormRows[T Number](n Norm, bias []float32, y, x []T) error {
+	if err := n.check(len(x), len(y)); err != nil {
+		return err
+	}
+	if len(bias) != len(n.Weight) {
+		return fmt.Errorf("norm: a bias of %d for %d weights", len(bias), len(n.Weight))
+	}
+	c := n.of(pointer(x), len(x), isBF16(x))
+	c.y, c.bias, c.centred = pointer(y), pointer(bias), 1
 	return done("norm", C.norm_rows(c, workers(len(x))))
 }
 
@@ -72,24 +89,35 @@ func Rotate[T Number](x []T, cos, sin []float32, heads, width int) error {
 	}, workers(len(x))))
 }
 
-// Of sets y to gate's outcome; it may be gate itself.
-func (g Gate) Of(y, gate, up []float32) error {
+// Gated sets y to act(gate)·up; y may be gate itself.
+func Gated[T Number](act Act, y, gate, up []T) error {
 	if len(gate) == 0 || len(up) != len(gate) || len(y) != len(gate) {
 		return fmt.Errorf("gate: %d values of %d and %d", len(y), len(gate), len(up))
 	}
 	return done("gate", C.gate_values(C.gating{
-		gate: pointer(gate), up: pointer(up), y: pointer(y), gelu: truth(g.GELU), n: C.long(len(gate)),
+		gate: pointer(gate), up: pointer(up), y: pointer(y), bf16: truth(isBF16(gate)), act: C.int(act), n: C.long(len(gate)),
 	}, workers(len(gate))))
 }
 
-// GateVJP sets the cotangents of gate and up for dy.
-func GateVJP[T Number](g Gate, dGate, dUp, gate, up, dy []T) error {
+// GatedVJP sets the cotangents of gate and up for dy.
+func GatedVJP[T Number](act Act, dGate, dUp, gate, up, dy []T) error {
 	n := len(gate)
 	if n == 0 || len(up) != n || len(dy) != n || len(dGate) != n || len(dUp) != n {
 		return fmt.Errorf("gate: %d and %d cotangents of %d and %d values for %d", len(dGate), len(dUp), n, len(up), len(dy))
 	}
 	return done("gate", C.gate_values_vjp(C.gating{
 		gate: pointer(gate), up: pointer(up), dy: pointer(dy), dgate: pointer(dGate), dup: pointer(dUp),
-		bf16: truth(isBF16(gate)), gelu: truth(g.GELU), n: C.long(n),
+		bf16: truth(isBF16(gate)), act: C.int(act), n: C.long(n),
 	}, workers(n)))
+}
+
+// Activate sets y to act(x + bias), for rows x as wide as bias.
+func Activate[T Number](act Act, y, x []T, bias []float32) error {
+	if len(bias) == 0 || len(x) == 0 || len(x)%len(bias) != 0 || len(y) != len(x) {
+		return fmt.Errorf("activation: %d values of %d in rows of %d", len(y), len(x), len(bias))
+	}
+	return done("activation", C.activate_rows(C.activation{
+		x: pointer(x), bias: pointer(bias), y: pointer(y), bf16: truth(isBF16(x)), act: C.int(act),
+		rows: C.long(len(x) / len(bias)), width: C.long(len(bias)),
+	}, workers(len(x))))
 }

@@ -87,40 +87,75 @@ func layerPieces[T Number](t *testing.T, rows, width int, rounding float64, of f
 		}
 	}
 
-	for _, gelu := range []bool{false, true} {
-		testGate(t, gelu, x, dy, xs, ds, near)
+	testLayerNorm(t, n, x, xs, near)
+	for act, of := range acts {
+		testAct(t, act, of, x, dy, xs, ds, near)
 	}
 	testRotate(t, rows, width, x, xs, near)
 }
 
-func testGate[T Number](t *testing.T, gelu bool, x, dy []T, xs, ds []float64, near func(string, []T, []float64, float64)) {
+// acts are the activations in f64.
+var acts = map[Act]func(x float64) float64{
+	SiLU:     func(x float64) float64 { return x / (1 + math.Exp(-x)) },
+	GELUTanh: func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) },
+	GELU:     func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) },
+}
+
+func testLayerNorm[T Number](t *testing.T, n Norm, x []T, xs []float64, near func(string, []T, []float64, float64)) {
 	t.Helper()
-	act := func(x float64) float64 { return x / (1 + math.Exp(-x)) }
-	if gelu {
-		act = func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }
+	n.Offset = 0
+	width := len(n.Weight)
+	bias, y, want := make([]float32, width), make([]T, len(x)), make([]float64, len(x))
+	for i := range bias {
+		bias[i] = float32(i%5) - 2
 	}
-	gate, up := x, dy // both are read three times
-	wantGate, wantUp := make([]float64, len(x)), make([]float64, len(x))
+	if err := LayerNormRows(n, bias, y, x); err != nil {
+		t.Fatal(err)
+	}
+	for r := 0; r < len(x); r += width {
+		var mean, squares float64
+		for _, v := range xs[r : r+width] {
+			mean += v / float64(width)
+		}
+		for _, v := range xs[r : r+width] {
+			squares += (v - mean) * (v - mean) / float64(width)
+		}
+		for i, w := range n.Weight {
+			want[r+i] = (xs[r+i]-mean)/math.Sqrt(squares+n.Epsilon)*float64(w) + float64(bias[i])
+		}
+	}
+	near("layer norm", y, want, 1e-5)
+}
+
+// testAct has a gate open by x, with dy for what it lets pass and for the outcome's cotangent, and a
+// plain activation with a bias.
+func testAct[T Number](t *testing.T, act Act, of func(float64) float64, x, dy []T, xs, ds []float64, near func(string, []T, []float64, float64)) {
+	t.Helper()
+	name := fmt.Sprintf("activation %d", act)
+	wantGate, wantUp, wantPlain := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
+	bias := make([]float32, len(x))
 	for i, v := range xs {
 		const h = 1e-5
-		wantGate[i] = ds[i] * ds[i] * (act(v+h) - act(v-h)) / (2 * h)
-		wantUp[i] = ds[i] * act(v)
+		wantGate[i] = ds[i] * ds[i] * (of(v+h) - of(v-h)) / (2 * h)
+		wantUp[i] = ds[i] * of(v)
+		bias[i] = float32(i%3) - 1
+		wantPlain[i] = of(v + float64(bias[i]))
 	}
-	dGate, dUp := make([]T, len(x)), make([]T, len(x))
-	if err := GateVJP(Gate{GELU: gelu}, dGate, dUp, gate, up, dy); err != nil {
+	y, dGate, dUp := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+	for what, err := range map[string]error{
+		"gate": Gated(act, y, x, dy), "its cotangents": GatedVJP(act, dGate, dUp, x, dy, dy),
+	} {
+		if err != nil {
+			t.Fatal(what, err)
+		}
+	}
+	near(name+" as a gate", y, wantUp, 1e-5)
+	near(name+", gate", dGate, wantGate, 1e-4) // 1 - tanh² is of f32
+	near(name+", up", dUp, wantUp, 1e-5)
+	if err := Activate(act, y, x, bias); err != nil {
 		t.Fatal(err)
 	}
-	near(fmt.Sprintf("gelu %t: gate", gelu), dGate, wantGate, 1e-4) // 1 - tanh² is of f32
-	near(fmt.Sprintf("gelu %t: up", gelu), dUp, wantUp, 1e-5)
-	values, is := any(x).([]float32)
-	if !is {
-		return
-	}
-	y := append([]float32(nil), values...)
-	if err := (Gate{GELU: gelu}).Of(y, y, any(up).([]float32)); err != nil {
-		t.Fatal(err)
-	}
-	near(fmt.Sprintf("gelu %t", gelu), any(y).([]T), wantUp, 1e-5)
+	near(name, y, wantPlain, 1e-5)
 }
 
 func testRotate[T Number](t *testing.T, rows, width int, x []T, xs []float64, near func(string, []T, []float64, float64)) {
@@ -158,8 +193,10 @@ func TestLayerPiecesRefuseUnlikeLengths(t *testing.T) {
 	for name, err := range map[string]error{
 		"norm of 6 in rows of 4":   NormRows(n, x, x),
 		"its cotangents":           NormRowsVJP(n, x, n.Weight, x, x),
-		"a gate of 6 by 5":         Gate{}.Of(x, x, x[:5]),
-		"cotangents of 6 by 5":     GateVJP(Gate{}, x, x, x, x[:5], x),
+		"a bias of 3":              LayerNormRows(Norm{Weight: x[:2]}, x[:3], x, x),
+		"a gate of 6 by 5":         Gated(SiLU, x, x, x[:5]),
+		"cotangents of 6 by 5":     GatedVJP(SiLU, x, x, x, x[:5], x),
+		"an activation of 6 in 4":  Activate(SiLU, x, x, x[:4]),
 		"2 angles for a head of 3": Rotate(x, x[:4], x[:4], 1, 3),
 	} {
 		if err == nil {

@@ -45,12 +45,14 @@ func WeightGradGEMM[T Number]([]float32, []T, []T, int, int, bool) error    { re
 func Accumulate[T Number]([]float32, []T, bool) error                       { return ErrNoKernels }
 func AccumulateRows[T Number]([]float32, []int32, []T, int, bool) error     { return ErrNoKernels }
 func add[T Number]([]float32, []T, bool)                                    {}
-func LayerHandler(string) unsafe.Pointer                                    { return nil }
+func LayerHandlers() map[string]unsafe.Pointer                              { return nil }
 func NormRows[T Number](Norm, []T, []T) error                               { return ErrNoKernels }
 func NormRowsVJP[T Number](Norm, []T, []float32, []T, []T) error            { return ErrNoKernels }
+func LayerNormRows[T Number](Norm, []float32, []T, []T) error               { return ErrNoKernels }
 func Rotate[T Number]([]T, []float32, []float32, int, int) error            { return ErrNoKernels }
-func (g Gate) Of(_, _, _ []float32) error                                   { return ErrNoKernels }
-func GateVJP[T Number](Gate, []T, []T, []T, []T, []T) error                 { return ErrNoKernels }
+func Gated[T Number](Act, []T, []T, []T) error                              { return ErrNoKernels }
+func GatedVJP[T Number](Act, []T, []T, []T, []T, []T) error                 { return ErrNoKernels }
+func Activate[T Number](Act, []T, []T, []float32) error                     { return ErrNoKernels }
 func SoftCap([]float32, float64)                                            {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
 	return nil, ErrNoKernels

@@ -48,6 +48,7 @@ const kernels KERNELS = {
     .norm = norm,
     .norm_vjp = norm_vjp,
     .rotate = rotate,
+    .activate = activate,
     .gate = gate,
     .gate_vjp = gate_vjp,
     .soft_cap = cap_values,

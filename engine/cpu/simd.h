@@ -252,5 +252,12 @@ INLINE void store_lanes(void *p, long at, lanes n, VF x, const int bf16) {
 // at most LANES values, of n that are left; the rest are zeros.
 INLINE VF some_values(const void *p, long at, long n, const int bf16) { return load_lanes(p, at, lanes_of(n), bf16); }
 
+// x with zeros in the lanes that there are no values for, of n that are left.
+INLINE VF in_lanes(VF x, long n) {
+    VI lane;
+    for (int l = 0; l < LANES; l++) lane[l] = l;
+    return pick(lane < (int)(n < LANES ? n : LANES), x, all(0));
+}
+
 // sets at most LANES values, of n that are left.
 INLINE void set_some(void *p, long at, long n, VF x, const int bf16) { store_lanes(p, at, lanes_of(n), x, bf16); }

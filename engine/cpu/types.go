@@ -96,9 +96,16 @@ type Norm struct {
 	Epsilon, Offset float64
 }
 
-// Gate is what lets values of one list pass by those of another: silu(gate)·up (SwiGLU, arXiv
-// 2002.05202), or gelu(gate)·up by the approximation of GELU with a tanh.
-type Gate struct{ GELU bool }
+// Act is an activation: x·σ(x), or GELU (arXiv 1606.08415) by its approximation with a tanh or as
+// it is. A gate lets act(gate)·up pass of up (SwiGLU and its kin, arXiv 2002.05202).
+type Act int
+
+// The activations, in C's order.
+const (
+	SiLU Act = iota
+	GELUTanh
+	GELU
+)
 
 // Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
 type Matrix struct {

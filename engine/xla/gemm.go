@@ -30,16 +30,14 @@ func offerCPU(plugin string) bool {
 		taken = taken && offer(plugin, target, "Host", cpu.GEMMHandler(axis == "1"))
 	}
 	takesGEMM.Store(taken)
-	for _, name := range layers {
-		if !offer(plugin, native+name, "Host", cpu.LayerHandler(name)) {
+	pieces := cpu.LayerHandlers()
+	for name, handler := range pieces {
+		if !offer(plugin, native+name, "Host", handler) {
 			return false
 		}
 	}
-	return true
+	return len(pieces) > 0
 }
-
-// layers are the pieces of layers that package cpu has.
-var layers = []string{"norm", "norm_vjp", "rotate", "silu_gate", "silu_gate_vjp", "gelu_gate", "gelu_gate_vjp"}
 
 var dot = regexp.MustCompile(`"stablehlo\.dot_general"\((%\w+), (%\w+)\) \{
  *dot_dimension_numbers = #stablehlo\.dot<

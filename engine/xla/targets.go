@@ -58,7 +58,7 @@ const native = "gorqa_native_"
 // nativeKey is the key of the state that graphs have whose engine knows these pieces.
 type nativeKey struct{}
 
-// Native gives what package cpu's piece of a layer of that name (cpu.LayerHandler) makes of in,
+// Native gives what package cpu's piece of a layer of that name (cpu.LayerHandlers) makes of in,
 // nodes of these shapes, where the graph's engine knows it, and elsewhere what build does.
 func Native(name string, build func() []*graph.Node, out []shapes.Shape, in ...*graph.Node) []*graph.Node {
 	g := in[0].Graph()

@@ -7,6 +7,7 @@ import (
 	"gorqa/engine/xla"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -56,31 +57,43 @@ func GELUTanh(x *Node) *Node {
 // SiLU is x·σ(x).
 func SiLU(x *Node) *Node { return Mul(x, Sigmoid(x)) }
 
-// Gated is SwiGLU's silu(gate)·up (arXiv 2002.05202), or with gelu GELUTanh in silu's place,
-// of two nodes of one shape.
-func Gated(gate, up *Node, gelu bool) *Node {
-	return xla.Native(gateName(gelu), func() []*Node { return []*Node{gated(gate, up, gelu)} }, like(up), gate, up)[0]
+// Activated is act(x + bias) of that name, x [..., D] and bias [D].
+func Activated(name string, x, bias *Node) *Node {
+	build := func() []*Node {
+		return []*Node{Activation(name)(Add(x, BroadcastToShape(ExpandLeftToRank(cast(bias, x.DType()), x.Rank()), x.Shape())))}
+	}
+	return piece(name, "", build, like(x), x, bias)[0]
+}
+
+// Gated is act(gate)·up (SwiGLU and its kin, arXiv 2002.05202), of two nodes of one shape and
+// an activation of that name.
+func Gated(name string, gate, up *Node) *Node {
+	build := func() []*Node { return []*Node{gated(name, gate, up)} }
+	return piece(name, "_gate", build, like(up), gate, up)[0]
 }
 
 // GatedVJP are the cotangents of Gated's gate and up.
-func GatedVJP(gate, up, dy *Node, gelu bool) (dGate, dUp *Node) {
-	d := xla.Native(gateName(gelu)+"_vjp", func() []*Node {
-		return Pullback([]*Node{gated(gate, up, gelu)}, []*Node{dy}, []*Node{gate, up})
-	}, like(gate, up), gate, up, dy)
+func GatedVJP(name string, gate, up, dy *Node) (dGate, dUp *Node) {
+	build := func() []*Node {
+		return Pullback([]*Node{gated(name, gate, up)}, []*Node{dy}, []*Node{gate, up})
+	}
+	d := piece(name, "_gate_vjp", build, like(gate, up), gate, up, dy)
 	return d[0], d[1]
 }
 
-// gateName is package cpu's name of a gate.
-func gateName(gelu bool) string {
-	if gelu {
-		return "gelu_gate"
-	}
-	return "silu_gate"
+func gated(name string, gate, up *Node) *Node {
+	return Mul(cast(Activation(name)(cast(gate, dtypes.Float32)), up.DType()), up)
 }
 
-func gated(gate, up *Node, gelu bool) *Node {
-	if gelu {
-		return Mul(cast(GELUTanh(cast(gate, dtypes.Float32)), up.DType()), up)
+// piece is package cpu's, of an activation that it has, else what build gives.
+func piece(name, kind string, build func() []*Node, out []shapes.Shape, in ...*Node) []*Node {
+	native, has := map[string]string{
+		"silu": "silu", "swish": "silu",
+		"gelu": "gelu", "gelu_python": "gelu",
+		"gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
+	}[name]
+	if !has {
+		return build()
 	}
-	return Mul(SiLU(gate), up)
+	return xla.Native(native+kind, build, out, in...)
 }

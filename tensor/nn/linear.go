@@ -10,14 +10,28 @@ import (
 // name+".lora_A.weight" [r, in] and name+".lora_B.weight" [out, r], it adds
 // scale·(x·Aᵀ)·Bᵀ (LoRA, arXiv 2106.09685).
 func Linear(w *Weights, name string, x *Node) *Node {
+	y := unbiased(w, name, x)
+	if b := name + ".bias"; w.Has(b) {
+		y = Add(y, BroadcastToShape(ExpandLeftToRank(cast(w.Get(b), x.DType()), 2), y.Shape()))
+	}
+	return y
+}
+
+// LinearActivated is an activation of Linear.
+func LinearActivated(w *Weights, name, activation string, x *Node) *Node {
+	if b := name + ".bias"; w.Has(b) {
+		return Activated(activation, unbiased(w, name, x), w.Get(b))
+	}
+	return Activation(activation)(Linear(w, name, x))
+}
+
+// unbiased is Linear without its bias.
+func unbiased(w *Weights, name string, x *Node) *Node {
 	y := dot(x, cast(w.Get(name+".weight"), x.DType()), []int{1}, nil, []int{1}, nil)
 	if a := name + ".lora_A.weight"; w.Has(a) {
 		low := dot(drop(w, name, w.adapter.Dropout, x), cast(w.Get(a), x.DType()), []int{1}, nil, []int{1}, nil)
 		up := dot(low, cast(w.Get(name+".lora_B.weight"), x.DType()), []int{1}, nil, []int{1}, nil)
 		y = Add(y, MulScalar(up, w.adapter.Scale))
-	}
-	if b := name + ".bias"; w.Has(b) {
-		y = Add(y, BroadcastToShape(ExpandLeftToRank(cast(w.Get(b), x.DType()), 2), y.Shape()))
 	}
 	return y
 }

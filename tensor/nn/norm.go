@@ -74,15 +74,17 @@ func like(nodes ...*Node) []shapes.Shape {
 // LayerNorm centres and scales the last axis of x [..., D] by weight and, unless it is
 // nil, bias [D], computed in f32.
 func LayerNorm(x, weight, bias *Node, epsilon float64) *Node {
-	x32 := cast(x, dtypes.Float32)
-	centred := Sub(x32, ReduceAndKeep(x32, ReduceMean, -1))
-	variance := ReduceAndKeep(Square(centred), ReduceMean, -1)
-	y := Mul(centred, Reciprocal(Sqrt(AddScalar(variance, epsilon))))
-	y = Mul(y, onLastAxis(weight, y))
-	if bias != nil {
-		y = Add(y, onLastAxis(bias, y))
+	if bias == nil {
+		bias = ZerosLike(weight)
 	}
-	return cast(y, x.DType())
+	build := func() []*Node {
+		x32 := cast(x, dtypes.Float32)
+		centred := Sub(x32, ReduceAndKeep(x32, ReduceMean, -1))
+		variance := ReduceAndKeep(Square(centred), ReduceMean, -1)
+		y := Mul(centred, Reciprocal(Sqrt(AddScalar(variance, epsilon))))
+		return []*Node{cast(Add(Mul(y, onLastAxis(weight, y)), onLastAxis(bias, y)), x.DType())}
+	}
+	return xla.Native("layer_norm", build, like(x), x, weight, Const(x.Graph(), float32(epsilon)), cast(bias, weight.DType()))[0]
 }
 
 // onLastAxis broadcasts v [D] to the shape of like [..., D], as f32.

@@ -138,17 +138,18 @@ func (m *Model) afterBlock() *tape.Block {
 
 // feed is the feed-forward layer, x [P, D] to [P, D].
 func (m *Model) feed(w *nn.Weights, x *Node) *Node {
-	act := nn.Activation(m.Config.Activation)
-	y := nn.Linear(w, "inner", x)
-	switch {
-	case m.Config.Gated && m.Config.Fused:
-		y = Mul(act(SliceAxis(y, 1, AxisRange(0, m.Config.Inner))), SliceAxis(y, 1, AxisRangeToEnd(m.Config.Inner)))
-	case m.Config.Gated:
-		y = Mul(act(nn.Linear(w, "gate", x)), y)
-	default:
-		y = act(y)
+	act := m.Config.Activation
+	if !m.Config.Gated {
+		return nn.Linear(w, "outer", nn.LinearActivated(w, "inner", act, x))
 	}
-	return nn.Linear(w, "outer", y)
+	up := nn.Linear(w, "inner", x)
+	var gate *Node
+	if m.Config.Fused {
+		gate, up = SliceAxis(up, 1, AxisRange(0, m.Config.Inner)), SliceAxis(up, 1, AxisRangeToEnd(m.Config.Inner))
+	} else {
+		gate = nn.Linear(w, "gate", x)
+	}
+	return nn.Linear(w, "outer", nn.Gated(act, gate, up))
 }
 
 func (m *Model) norm(w *nn.Weights, name string, x *Node) *Node {

@@ -2,7 +2,6 @@ package llama
 
 import (
 	"fmt"
-	"math"
 
 	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
@@ -144,9 +143,9 @@ func (kv KVCaches) Free() {
 // step is the tokens of one step, B of them from one row after the other, each with
 // what it attends to.
 type step struct {
-	angles  [][][2][]float32 // of each of Config.ropeKinds, of its position
-	caches  []KVCaches       // its row's
-	lengths []int32          // tokens of it that are seen, itself the last
+	cos, sin [][]float32 // of its position, for each of Config.ropeKinds: [B, R/2]
+	caches   []KVCaches  // its row's
+	lengths  []int32     // tokens of it that are seen, itself the last
 }
 
 // Step runs rows further, each by one token or more, behind what its caches hold, to which
@@ -158,7 +157,7 @@ func (d *CPUDecoder) Step(tokens [][]int32, caches []KVCaches) ([]float32, error
 		return nil, fmt.Errorf("llama: tokens of %d rows, caches of %d", len(tokens), len(caches))
 	}
 	kinds, scale := c.ropeKinds(), d.embedScale()
-	s := step{angles: make([][][2][]float32, len(kinds))}
+	s := step{cos: make([][]float32, len(kinds)), sin: make([][]float32, len(kinds))}
 	var x []float32
 	for r, ids := range tokens {
 		for i, id := range ids {
@@ -172,7 +171,7 @@ func (d *CPUDecoder) Step(tokens [][]int32, caches []KVCaches) ([]float32, error
 			position := caches[r][0].Length() + i
 			for k, rope := range kinds {
 				cos, sin := rope.At(position)
-				s.angles[k] = append(s.angles[k], [2][]float32{cos, sin})
+				s.cos[k], s.sin[k] = append(s.cos[k], cos...), append(s.sin[k], sin...)
 			}
 			s.caches, s.lengths = append(s.caches, caches[r]), append(s.lengths, int32(position+1))
 		}
@@ -183,7 +182,11 @@ func (d *CPUDecoder) Step(tokens [][]int32, caches []KVCaches) ([]float32, error
 		}
 	}
 	d.scratch.Reset()
-	logits, err := d.scratch.Multiply(d.normed(x, d.norm), len(s.caches), d.head)
+	last, err := d.normed(x, d.norm)
+	if err != nil {
+		return nil, err
+	}
+	logits, err := d.scratch.Multiply(last, len(s.caches), d.head)
 	if err != nil {
 		return nil, err
 	}
@@ -217,16 +220,20 @@ func multiply(x []float32, scale float32) {
 func (d *CPUDecoder) layer(i int, x []float32, s *step) error {
 	d.scratch.Reset()
 	c, l, rows := d.config, d.layers[i], len(s.caches)
-	places, angles := c.places(), s.angles[c.ropeKind(i)]
-	qkv, err := d.projected(l, d.normedBy(l, places.attentionIn, x), rows)
+	places, kind := c.places(), c.ropeKind(i)
+	qkv, err := d.projected(l, places.attentionIn, x, rows)
 	if err != nil {
 		return err
 	}
 	for j, name := range []string{queryNorm, keyNorm} {
 		if w := l.vectors[name]; w != nil {
-			qkv[j] = d.normed(qkv[j], w)
+			if qkv[j], err = d.normed(qkv[j], w); err != nil {
+				return err
+			}
 		}
-		rotate(qkv[j], angles, c.HeadWidth)
+		if err := cpu.Rotate(qkv[j], s.cos[kind], s.sin[kind], len(qkv[j])/rows/c.HeadWidth, c.HeadWidth); err != nil {
+			return err
+		}
 	}
 	caches := make([]*cpu.KVCache, rows)
 	for r, row := range s.caches {
@@ -243,24 +250,33 @@ func (d *CPUDecoder) layer(i int, x []float32, s *step) error {
 	if err != nil {
 		return err
 	}
-	d.add(l, places.attentionOut, x, out[0])
-	inner, err := d.gates(l, d.normedBy(l, places.mlpIn, x), rows)
+	if err := d.add(l, places.attentionOut, x, out[0]); err != nil {
+		return err
+	}
+	inner, err := d.gates(l, places.mlpIn, x, rows)
 	if err != nil {
 		return err
 	}
-	if err := (cpu.Gate{GELU: c.GELU}).Of(inner[0], inner[0], inner[1]); err != nil {
+	act := cpu.SiLU
+	if c.GELU {
+		act = cpu.GELUTanh
+	}
+	if err := cpu.Gated(act, inner[0], inner[0], inner[1]); err != nil {
 		return err
 	}
 	down, err := d.linear(l, inner[0], rows, "mlp.down_proj")
 	if err != nil {
 		return err
 	}
-	d.add(l, places.mlpOut, x, down[0])
-	return nil
+	return d.add(l, places.mlpOut, x, down[0])
 }
 
-// projected gives queries [B, H·C], keys and values [B, N·C] of x [B, D].
-func (d *CPUDecoder) projected(l cpuLayer, x []float32, rows int) ([][]float32, error) {
+// projected gives queries [B, H·C], keys and values [B, N·C] of x [B, D] behind a norm.
+func (d *CPUDecoder) projected(l cpuLayer, norm string, x []float32, rows int) ([][]float32, error) {
+	x, err := d.normedBy(l, norm, x)
+	if err != nil {
+		return nil, err
+	}
 	if !d.config.Fused {
 		return d.linear(l, x, rows, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 	}
@@ -271,8 +287,12 @@ func (d *CPUDecoder) projected(l cpuLayer, x []float32, rows int) ([][]float32, 
 	return d.cut(all[0], rows, d.config.queryWidth(), d.config.keyWidth(), d.config.keyWidth()), nil
 }
 
-// gates gives gate and up [B, Inner] of x [B, D].
-func (d *CPUDecoder) gates(l cpuLayer, x []float32, rows int) ([][]float32, error) {
+// gates gives gate and up [B, Inner] of x [B, D] behind a norm.
+func (d *CPUDecoder) gates(l cpuLayer, norm string, x []float32, rows int) ([][]float32, error) {
+	x, err := d.normedBy(l, norm, x)
+	if err != nil {
+		return nil, err
+	}
 	if !d.config.Fused {
 		return d.linear(l, x, rows, "mlp.gate_proj", "mlp.up_proj")
 	}
@@ -297,18 +317,22 @@ func (d *CPUDecoder) cut(x []float32, rows int, widths ...int) [][]float32 {
 }
 
 // normedBy is normed by a layer's norm, without a name x itself.
-func (d *CPUDecoder) normedBy(l cpuLayer, name string, x []float32) []float32 {
+func (d *CPUDecoder) normedBy(l cpuLayer, name string, x []float32) ([]float32, error) {
 	if name == "" {
-		return x
+		return x, nil
 	}
 	return d.normed(x, l.vectors[name])
 }
 
 // add adds what a part of a layer gives to x, normed and scaled.
-func (d *CPUDecoder) add(l cpuLayer, name string, x, part []float32) {
-	part = d.normedBy(l, name, part)
+func (d *CPUDecoder) add(l cpuLayer, name string, x, part []float32) error {
+	part, err := d.normedBy(l, name, part)
+	if err != nil {
+		return err
+	}
 	multiply(part, float32(d.config.Scales.Residual))
 	add(x, part)
+	return nil
 }
 
 // linear is nn.Linear for each of the names over x [B, in].
@@ -350,36 +374,13 @@ func (d *CPUDecoder) linear(l cpuLayer, x []float32, rows int, names ...string) 
 }
 
 // normed is nn.RMSNorm of rows as wide as the weight.
-func (d *CPUDecoder) normed(x, weight []float32) []float32 {
-	y, n := d.scratch.Floats(len(x)), len(weight)
-	for from := 0; from < len(x); from += n {
-		var sum float32
-		for _, v := range x[from : from+n] {
-			sum += v * v
-		}
-		scale := 1 / float32(math.Sqrt(float64(sum)/float64(n)+d.config.Epsilon))
-		for j, w := range weight {
-			if d.config.PlusOne {
-				w++
-			}
-			y[from+j] = x[from+j] * scale * w
-		}
+func (d *CPUDecoder) normed(x, weight []float32) ([]float32, error) {
+	n := cpu.Norm{Weight: weight, Epsilon: d.config.Epsilon}
+	if d.config.PlusOne {
+		n.Offset = 1
 	}
-	return y
-}
-
-// rotate is nn.Rotate, in place: x [B, heads, C], the angles [R/2] of each row.
-func rotate(x []float32, angles [][2][]float32, width int) {
-	per, half := len(x)/len(angles), len(angles[0][0])
-	for r, a := range angles {
-		for from := r * per; from < (r+1)*per; from += width {
-			low, high := x[from:from+half], x[from+half:from+2*half]
-			for j, cos := range a[0] {
-				sin := a[1][j]
-				low[j], high[j] = low[j]*cos-high[j]*sin, high[j]*cos+low[j]*sin
-			}
-		}
-	}
+	y := d.scratch.Floats(len(x))
+	return y, cpu.NormRows(n, y, x)
 }
 
 func add(x, y []float32) {

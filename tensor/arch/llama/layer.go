@@ -73,9 +73,9 @@ func (m *Model) afterBlock() *tape.Block {
 				attended, down = kept[0], kept[3]
 				mid = m.added(w, places.attentionOut, in[0], attended)
 			}
-			act := nn.Gated(gate, up, m.Config.GELU)
+			act := nn.Gated(m.Config.activation(), gate, up)
 			dAct := nn.LinearVJP(w, "mlp.down_proj", act, m.addedVJP(w, places.mlpOut, down, dOut[0]))
-			dGate, dUp := nn.GatedVJP(gate, up, dAct, m.Config.GELU)
+			dGate, dUp := nn.GatedVJP(m.Config.activation(), gate, up, dAct)
 			dh := m.gatesVJP(w, m.normed(w, places.mlpIn, mid), dGate, dUp)
 			dMid := Add(dOut[0], m.normedVJP(w, places.mlpIn, mid, dh))
 			dO := nn.LinearVJP(w, "self_attn.o_proj", merge(in[1]), m.addedVJP(w, places.attentionOut, attended, dMid))
@@ -101,7 +101,7 @@ func (m *Model) mix(w *nn.Weights, x, o *Node) (y *Node, kept []*Node) {
 	attended := nn.Linear(w, "self_attn.o_proj", o)
 	mid := m.added(w, places.attentionOut, x, attended)
 	gate, up := m.gates(w, m.normed(w, places.mlpIn, mid))
-	down := nn.Linear(w, "mlp.down_proj", nn.Gated(gate, up, m.Config.GELU))
+	down := nn.Linear(w, "mlp.down_proj", nn.Gated(m.Config.activation(), gate, up))
 	y = m.added(w, places.mlpOut, mid, down)
 	if m.Config.Norms == NormsBefore {
 		return y, []*Node{mid, gate, up}
@@ -163,6 +163,14 @@ func (m *Model) gatesVJP(w *nn.Weights, h, dGate, dUp *Node) *Node {
 		return nn.LinearVJP(w, "mlp.gate_up_proj", h, Concatenate([]*Node{dGate, dUp}, -1))
 	}
 	return Add(nn.LinearVJP(w, "mlp.gate_proj", h, dGate), nn.LinearVJP(w, "mlp.up_proj", h, dUp))
+}
+
+// activation is the gate's, by the name that config.json has for it.
+func (c Config) activation() string {
+	if c.GELU {
+		return "gelu_pytorch_tanh"
+	}
+	return "silu"
 }
 
 // cut divides the last axis of x.

@@ -237,7 +237,7 @@ func (m *Model) feedVJP(w *nn.Weights, layer string, x *Node, kept []*Node, dy *
 	dAct = nn.Dropout(w, layer+"act", dAct)
 	h := m.norm(w, layer, x)
 	var dh *Node
-	for i, d := range nn.Pullback([]*Node{act}, []*Node{dAct}, kept) {
+	for i, d := range m.activateVJP(act, dAct, kept) {
 		part := nn.LinearVJP(w, layer+"DenseReluDense"+m.Config.innerNames()[i], h, d)
 		if dh == nil {
 			dh = part
@@ -251,11 +251,19 @@ func (m *Model) feedVJP(w *nn.Weights, layer string, x *Node, kept []*Node, dy *
 // activate joins the projections: act(a), or act(a)·b with a gate (arXiv
 // 2002.05202).
 func (m *Model) activate(inner []*Node) *Node {
-	y := nn.Activation(m.Config.Activation)(inner[0])
 	if m.Config.Gated {
-		y = Mul(y, inner[1])
+		return nn.Gated(m.Config.Activation, inner[0], inner[1])
 	}
-	return y
+	return nn.Activation(m.Config.Activation)(inner[0])
+}
+
+// activateVJP are the cotangents of what activate joins to act.
+func (m *Model) activateVJP(act, dAct *Node, inner []*Node) []*Node {
+	if !m.Config.Gated {
+		return nn.Pullback([]*Node{act}, []*Node{dAct}, inner)
+	}
+	dGate, dUp := nn.GatedVJP(m.Config.Activation, inner[0], inner[1], dAct)
+	return []*Node{dGate, dUp}
 }
 
 // logits gives f32 logits [L, V] of final decoder states [L, D], and the rows
