@@ -73,11 +73,12 @@ static long height(const kernels *k, const gemm *g) {
 static size_t column_bytes(const kernels *k, const gemm *g) { return 4 * (size_t)gemm_upwards(g->k, k->gemm_step); }
 
 // together is how many columns of b are packed for all workers at a time; 0 where so few blocks of
-// rows need them that to wait for each other would cost more.
+// rows need them, or so few units come of them, that to wait for each other would cost more.
 static long together(const kernels *k, const gemm *g) {
     const long panel = k->gemm_panel, fit = (long)(GEMM_PANELS / column_bytes(k, g)) / panel * panel, all = gemm_upwards(g->n, panel) * panel;
-    if (g->m <= 2 * height(k, g)) return 0;
-    return all < fit ? all : fit > panel ? fit : panel;
+    const long blocks = gemm_upwards(g->m, height(k, g)), columns = all < fit ? all : fit > panel ? fit : panel;
+    if (blocks < 3 || (columns < all && columns / panel * blocks < 4 * g->workers)) return 0;
+    return columns;
 }
 
 // multiply has blocks worked on, of so many columns together that are packed before.

@@ -136,7 +136,7 @@ static void gemm_block(const gemm *g, long m0, long m1, long n0, gemm_room *room
 static void gemm_pack(const gemm *g, long group) {
     const long steps = (g->k + STEP - 1) / STEP, first = group * GEMM_PACKED, from = first * GEMM_ROWS;
     for (long s = 0; s < steps; s++) {
-        unit room[GEMM_PACKED * GEMM_ROWS]; // whole vectors
+        unit room[GEMM_PACKED * GEMM_ROWS]; // whole vectors; rows behind the last are not looked at
         for (long v = 0; v < GEMM_PACKED * GEMM_ROWS && from + v < g->m; v += LANES)
             store_units(room + v, column_units(g->a, s * STEP * g->columns + from + v, g->columns, g->m - from - v, g->k - s * STEP, g->bf16));
         for (long tile = 0; tile < GEMM_PACKED && from + tile * GEMM_ROWS < g->m; tile++)

@@ -14,7 +14,7 @@ typedef struct {
     float epsilon, offset; // of the mean square; of the weight
     long rows, width;
     void *y;        // or backwards x's cotangent
-    float *dweight; // [width], backwards
+    float *dweight; // [width], backwards, or NULL
     float *sums;    // [parts, width], what parts of so many rows add to dweight, from zeros
     long part;
 } row_norm;

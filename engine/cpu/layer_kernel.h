@@ -45,7 +45,7 @@ static void norm(const row_norm *n, long from, long to) {
 // For y = x·r·w, r = 1/√(mean(x²)+ε): dx = r·(dy·w - x·r²·mean(dy·w·x)), dw = Σ dy·x·r.
 INLINE void norm_vjp_all(const row_norm *n, long from, long to, const int bf16) {
     const long width = n->width;
-    float *dweight = n->sums + from / n->part * width;
+    float *dweight = n->sums ? n->sums + from / n->part * width : NULL;
     for (long r = from; r < to; r++) {
         const long at = r * width;
         const float root = inverse_root(n, at, 0, bf16);
@@ -53,7 +53,7 @@ INLINE void norm_vjp_all(const row_norm *n, long from, long to, const int bf16) 
         for (long i = 0; i < width; i += LANES) {
             const VF x = some_values(n->x, at + i, width - i, bf16), dy = some_values(n->dy, at + i, width - i, bf16);
             products += dy * norm_weight(n, i) * x;
-            set_some(dweight, i, width - i, some_values(dweight, i, width - i, 0) + dy * x * root, 0);
+            if (dweight) set_some(dweight, i, width - i, some_values(dweight, i, width - i, 0) + dy * x * root, 0);
         }
         const float by = root * root * sum(products) / (float)width;
         for (long i = 0; i < width; i += LANES) {
@@ -81,7 +81,7 @@ INLINE void rotate_all(const rotation *r, long from, long to, const int bf16) {
                 set_some(r->y, at + i, half - i, a * c - b * s, bf16);
                 set_some(r->y, at + half + i, half - i, b * c + a * s, bf16);
             }
-            if (rest) memcpy((char *)r->y + (at + 2 * half) * size, (const char *)r->x + (at + 2 * half) * size, rest * size);
+            if (rest && r->y != r->x) memcpy((char *)r->y + (at + 2 * half) * size, (const char *)r->x + (at + 2 * half) * size, rest * size);
         }
 }
 

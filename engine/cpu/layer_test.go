@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 
 	"gorqa/internal/golden"
@@ -203,4 +205,45 @@ func TestLayerPiecesRefuseUnlikeLengths(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
+}
+
+// TestNormSumsAreOneForAnyWorkers adds a weight's cotangent up over many parts.
+func TestNormSumsAreOneForAnyWorkers(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 9))
+	const rows, width = 700, 96
+	x, dy := draw(random, rows*width), draw(random, rows*width)
+	n := Norm{Weight: make([]float32, width), Epsilon: 1e-5, Offset: 1}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	var first []float32
+	for workers := 1; workers <= 3; workers++ {
+		runtime.GOMAXPROCS(workers)
+		dx, dWeight := make([]bfloat16.BFloat16, len(x)), make([]float32, width)
+		if err := NormRowsVJP(n, dx, dWeight, x, dy); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = dWeight
+		} else if !slices.Equal(first, dWeight) {
+			t.Errorf("sums of %d workers are others than of one", workers)
+		}
+	}
+}
+
+// TestNaNStaysNaN rounds one to bf16 whose payload a carry would run through: x86's operations hand
+// payloads on.
+func TestNaNStaysNaN(t *testing.T) {
+	withEachISA(t, func(t *testing.T) {
+		for _, bits := range []uint32{0x7fffffff, 0xffffffff, 0x7f800001} {
+			n := Norm{Weight: slices.Repeat([]float32{math.Float32frombits(bits)}, 20)}
+			x, y := slices.Repeat([]bfloat16.BFloat16{bfloat16.FromFloat32(1)}, 20), make([]bfloat16.BFloat16, 20)
+			if err := NormRows(n, y, x); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range y {
+				if v := float64(v.Float32()); !math.IsNaN(v) {
+					t.Fatalf("%#x: value %d is %g", bits, i, v)
+				}
+			}
+		}
+	})
 }

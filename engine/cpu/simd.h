@@ -163,11 +163,16 @@ INLINE float sum(VF x) {
 }
 
 // bits of a float rounded to bf16, of two nearest the even one.
-INLINE VW nearest(VW bits) { return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; }
+INLINE VW nearest(VW bits) {
+    const VW up = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    const VI is_nan = (VI)(bits & 0x7fffffff) > 0x7f800000; // which a carry would make a zero of
+    return (up & ~(VW)is_nan) | ((bits >> 16 | 0x40) & (VW)is_nan);
+}
 
 INLINE uint16_t nearest_of(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 

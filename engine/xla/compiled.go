@@ -4,7 +4,7 @@ package xla
 // second or two to compile for each number of positions. go-xla has no call for
 // that, so the plugin's own entry for compiling is replaced by one that looks for
 // the file first. The code that oneDNN makes cannot be kept: this plugin crashes on
-// it. Programs get their foreign calls there too (gemm.go).
+// it. Programs get their foreign calls there too (gemm.go, targets.go).
 
 /*
 #cgo linux LDFLAGS: -ldl
@@ -211,7 +211,7 @@ func gorqaCompile(p unsafe.Pointer) unsafe.Pointer {
 	args, s := (*C.compile_args)(p), kept.Load()
 	client.Store((*byte)(args.client))
 	text := unnumbered(unsafe.Slice((*byte)(unsafe.Pointer(args.program.code)), args.program.code_size))
-	text = withNativeCalls(withForeignCall(text))
+	text = withPieces(withForeignCall(text))
 	if takesGEMM.Load() {
 		text = withGEMMCalls(text)
 	}

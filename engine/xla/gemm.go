@@ -32,7 +32,7 @@ func offerCPU(plugin string) bool {
 	takesGEMM.Store(taken)
 	pieces := cpu.LayerHandlers()
 	for name, handler := range pieces {
-		if !offer(plugin, native+name, "Host", handler) {
+		if !offer(plugin, piece+name, "Host", handler) {
 			return false
 		}
 	}

@@ -87,13 +87,13 @@ func TestForeignGEMMEqualsSumsInF64(t *testing.T) {
 	}
 }
 
-// TestNativePiecesStandInGraphs has two gates, whose outcomes no graph builds, between a graph's own
+// TestPiecesStandInGraphs has two gates, whose outcomes no graph builds, between a graph's own
 // operations.
-func TestNativePiecesStandInGraphs(t *testing.T) {
+func TestPiecesStandInGraphs(t *testing.T) {
 	e := openCPU(t)
 	f, err := e.Func("gates", func(in []*graph.Node) []*graph.Node {
 		gated := func(gate, up *graph.Node) *graph.Node {
-			return Native("silu_gate", func() []*graph.Node { panic("the engine was to have it") }, []shapes.Shape{up.Shape()}, gate, up)[0]
+			return Piece("silu_gate", func() []*graph.Node { panic("the engine was to have it") }, []shapes.Shape{up.Shape()}, gate, up)[0]
 		}
 		return []*graph.Node{graph.Neg(gated(in[0], gated(graph.Add(in[0], in[1]), in[1])))}
 	})

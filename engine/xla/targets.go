@@ -52,21 +52,22 @@ func withForeignCall(text []byte) []byte {
 `, m[1], m[2], m[3], len(out), strings.Join(arguments, ", "), m[1], strings.Join(in, ", "), types, strings.Join(results, ", "), types)
 }
 
-// native is how names of package cpu's pieces of layers begin.
-const native = "gorqa_native_"
+// piece is how names of package cpu's pieces of layers begin.
+const piece = "gorqa_piece_"
 
-// nativeKey is the key of the state that graphs have whose engine knows these pieces.
-type nativeKey struct{}
+// piecesKey is the key of the state that graphs have whose engine knows these pieces.
+type piecesKey struct{}
 
-// Native gives what package cpu's piece of a layer of that name (cpu.LayerHandlers) makes of in,
-// nodes of these shapes, where the graph's engine knows it, and elsewhere what build does.
-func Native(name string, build func() []*graph.Node, out []shapes.Shape, in ...*graph.Node) []*graph.Node {
+// Piece gives what package cpu's piece of a layer of that name (cpu.LayerHandlers) makes of in,
+// nodes of these shapes, where the graph's engine knows it, and elsewhere what build does. GoMLX
+// cannot differentiate through it.
+func Piece(name string, build func() []*graph.Node, out []shapes.Shape, in ...*graph.Node) []*graph.Node {
 	g := in[0].Graph()
-	if g.State(nativeKey{}) == nil {
+	if g.State(piecesKey{}) == nil {
 		return build()
 	}
 	// GoMLX has no foreign calls: the call of a function stands for it until it is compiled.
-	f := graph.NewFunction(g, g.UniqueName(native+name), func(g *graph.Graph) []*graph.Node {
+	f := graph.NewFunction(g, g.UniqueName(piece+name), func(g *graph.Graph) []*graph.Node {
 		for i, x := range in {
 			graph.Parameter(g, fmt.Sprintf("in%d", i), x.Shape())
 		}
@@ -80,9 +81,9 @@ func Native(name string, build func() []*graph.Node, out []shapes.Shape, in ...*
 	return f.Call(in...)
 }
 
-var nativeCall = regexp.MustCompile(`"func\.call"(\([^)]*\)) \{ callee = @` + native + `([a-z_]*[a-z])(?:_\d+)? \}`)
+var pieceCall = regexp.MustCompile(`"func\.call"(\([^)]*\)) \{ callee = @` + piece + `([a-z_]*[a-z])(?:_\d+)? \}`)
 
-// withNativeCalls gives a program whose calls of Native's functions are foreign calls.
-func withNativeCalls(program []byte) []byte {
-	return nativeCall.ReplaceAll(program, []byte(`"stablehlo.custom_call"$1 { call_target_name = "`+native+`$2", api_version = 4 : i32 }`))
+// withPieces gives a program whose calls of Piece's functions are foreign calls.
+func withPieces(program []byte) []byte {
+	return pieceCall.ReplaceAll(program, []byte(`"stablehlo.custom_call"$1 { call_target_name = "`+piece+`$2", api_version = 4 : i32 }`))
 }

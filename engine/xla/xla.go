@@ -34,7 +34,7 @@ type Engine struct {
 	once    sync.Map // of Once, by name
 
 	diverted bool // the plugin compiles by gorqaCompile
-	native   bool // and knows package cpu's pieces of layers
+	pieces   bool // and knows package cpu's pieces of layers
 }
 
 // Open loads a PJRT plugin, the file that wheel.Engine gives for a variant: "cpu",
@@ -77,7 +77,7 @@ func Open(variant, plugin string) (*Engine, error) {
 	if e.diverted = divert(plugin); e.diverted {
 		keepCompiled(plugin, backend.DeviceDescription(0))
 		if e.onHost {
-			e.native = offerCPU(plugin)
+			e.pieces = offerCPU(plugin)
 		}
 	}
 	if !e.onHost {
@@ -156,8 +156,8 @@ func (e *Engine) Func(name string, build func(in []*graph.Node) []*graph.Node) (
 					panic(r)
 				}
 			}()
-			if len(in) > 0 && e.native {
-				in[0].Graph().AttachState(nativeKey{}, true)
+			if len(in) > 0 && e.pieces {
+				in[0].Graph().AttachState(piecesKey{}, true)
 			}
 			return build(in)
 		})

@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"gorqa/engine/xla"
 
@@ -62,14 +63,14 @@ func Activated(name string, x, bias *Node) *Node {
 	build := func() []*Node {
 		return []*Node{Activation(name)(Add(x, BroadcastToShape(ExpandLeftToRank(cast(bias, x.DType()), x.Rank()), x.Shape())))}
 	}
-	return piece(name, "", build, like(x), x, bias)[0]
+	return pieceOf(name, "", build, like(x), x, bias)[0]
 }
 
 // Gated is act(gate)·up (SwiGLU and its kin, arXiv 2002.05202), of two nodes of one shape and
 // an activation of that name.
 func Gated(name string, gate, up *Node) *Node {
 	build := func() []*Node { return []*Node{gated(name, gate, up)} }
-	return piece(name, "_gate", build, like(up), gate, up)[0]
+	return pieceOf(name, "_gate", build, like(up), gate, up)[0]
 }
 
 // GatedVJP are the cotangents of Gated's gate and up.
@@ -77,17 +78,20 @@ func GatedVJP(name string, gate, up, dy *Node) (dGate, dUp *Node) {
 	build := func() []*Node {
 		return Pullback([]*Node{gated(name, gate, up)}, []*Node{dy}, []*Node{gate, up})
 	}
-	d := piece(name, "_gate_vjp", build, like(gate, up), gate, up, dy)
+	d := pieceOf(name, "_gate_vjp", build, like(gate, up), gate, up, dy)
 	return d[0], d[1]
 }
 
 func gated(name string, gate, up *Node) *Node {
-	return Mul(cast(Activation(name)(cast(gate, dtypes.Float32)), up.DType()), up)
+	if strings.HasPrefix(name, "gelu") {
+		return Mul(cast(Activation(name)(cast(gate, dtypes.Float32)), up.DType()), up)
+	}
+	return Mul(Activation(name)(gate), up)
 }
 
-// piece is package cpu's, of an activation that it has, else what build gives.
-func piece(name, kind string, build func() []*Node, out []shapes.Shape, in ...*Node) []*Node {
-	native, has := map[string]string{
+// pieceOf is package cpu's piece of an activation that it has, else what build gives.
+func pieceOf(name, kind string, build func() []*Node, out []shapes.Shape, in ...*Node) []*Node {
+	piece, has := map[string]string{
 		"silu": "silu", "swish": "silu",
 		"gelu": "gelu", "gelu_python": "gelu",
 		"gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
@@ -95,5 +99,5 @@ func piece(name, kind string, build func() []*Node, out []shapes.Shape, in ...*N
 	if !has {
 		return build()
 	}
-	return xla.Native(native+kind, build, out, in...)
+	return xla.Piece(piece+kind, build, out, in...)
 }

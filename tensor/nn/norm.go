@@ -28,7 +28,7 @@ type Norm struct {
 func (n Norm) Of(w *Weights, name string, x *Node) *Node { return n.by(w.Get(name), x) }
 
 func (n Norm) by(weight, x *Node) *Node {
-	return xla.Native("norm", func() []*Node { return []*Node{n.graph(weight, x)} }, like(x), x, weight, n.epsilon(x), n.offset(x))[0]
+	return xla.Piece("norm", func() []*Node { return []*Node{n.graph(weight, x)} }, like(x), x, weight, n.epsilon(x), n.offset(x))[0]
 }
 
 // graph is the norm in the engine's operations.
@@ -54,10 +54,13 @@ func (n Norm) offset(x *Node) *Node {
 
 // VJP returns the cotangent of Of's x and collects the gradient of the weight.
 func (n Norm) VJP(w *Weights, name string, x, dy *Node) *Node {
-	weight := w.Get(name)
-	d := xla.Native("norm_vjp", func() []*Node {
+	weight, out := w.Get(name), like(x)
+	if w.Trained(name) {
+		out = append(out, shapes.Make(dtypes.Float32, weight.Shape().Dimensions...))
+	}
+	d := xla.Piece("norm_vjp", func() []*Node {
 		return Pullback([]*Node{n.graph(weight, x)}, []*Node{dy}, []*Node{x, weight})
-	}, append(like(x), shapes.Make(dtypes.Float32, weight.Shape().Dimensions...)), x, weight, n.epsilon(x), n.offset(x), dy)
+	}, out, x, weight, n.epsilon(x), n.offset(x), dy)
 	w.Grad(name, func() *Node { return d[1] })
 	return d[0]
 }
@@ -84,7 +87,7 @@ func LayerNorm(x, weight, bias *Node, epsilon float64) *Node {
 		y := Mul(centred, Reciprocal(Sqrt(AddScalar(variance, epsilon))))
 		return []*Node{cast(Add(Mul(y, onLastAxis(weight, y)), onLastAxis(bias, y)), x.DType())}
 	}
-	return xla.Native("layer_norm", build, like(x), x, weight, Const(x.Graph(), float32(epsilon)), cast(bias, weight.DType()))[0]
+	return xla.Piece("layer_norm", build, like(x), x, weight, Const(x.Graph(), float32(epsilon)), cast(bias, weight.DType()))[0]
 }
 
 // onLastAxis broadcasts v [D] to the shape of like [..., D], as f32.

@@ -133,7 +133,7 @@ func (r Rope) Turn(by int) (cos, sin []float32) {
 // Rotate turns x [S, H, C] by the angles [S, R/2]: the first R coordinates of each
 // head, the rest stays. Its vector-Jacobian product is Rotate with -sin.
 func Rotate(x, cos, sin *Node) *Node {
-	return xla.Native("rotate", func() []*Node { return []*Node{rotate(x, cos, sin)} }, like(x), x, cos, sin)[0]
+	return xla.Piece("rotate", func() []*Node { return []*Node{rotate(x, cos, sin)} }, like(x), x, cos, sin)[0]
 }
 
 func rotate(x, cos, sin *Node) *Node {
