@@ -45,7 +45,6 @@ one, two = steps("one"), steps("two")
 rate = lambda run: 1 / (sum(1 / s["tokens_per_second"] for s in run[2:]) / len(run[2:]))
 for name in ["two", "zero-1", "zero-2"]:
     print(f"{name}: losses differ by {100 * max(abs(a['loss'] / b['loss'] - 1) for a, b in zip(steps(name), one)):.3f} % at most (0.5 allowed)")
-for name in ["two", "zero-1", "zero-2"]:
     print(f"{name}: {rate(steps(name)):.0f} against {rate(one):.0f} tokens a second: {rate(steps(name)) / rate(one):.3f} (0.95 at least)")
 for name in ["two", "zero-1", "zero-2"]:
     run = steps(name)[1:]

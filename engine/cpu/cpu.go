@@ -1,7 +1,8 @@
 // Package cpu has the kernels that compute in the host's memory, in C: attention over
 // trees and rows, products of bf16 matrices (GEMM) and what stands between them (norms,
 // rotations, gates), also as calls from XLA's graphs, the products and sums that gradients
-// are made of, AdamW, and what decoding takes a step with. It works on slices: it must not know tensors, graphs or models.
+// are made of, AdamW, and what decoding takes a step with. It works on slices: it must
+// not know tensors, graphs or models.
 //
 // A kernel is written once, over vectors (simd.h) and what is multiplied (operands_*.h),
 // and compiled for each set of instructions (set_*.c); what a processor has, or

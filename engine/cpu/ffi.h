@@ -78,6 +78,13 @@ typedef struct {
     ffi_buffers in, out; // attributes follow
 } ffi_frame;
 
+// ffi_values is how many values a buffer has.
+static inline long ffi_values(const ffi_buffer *b) {
+    long n = 1;
+    for (int64_t i = 0; i < b->rank; i++) n *= b->dims[i];
+    return n;
+}
+
 // ffi_executes says whether a call is to be done now. One that asks for the version is answered.
 static inline int ffi_executes(ffi_frame *f) {
     if (f->extension && f->extension->type == METADATA) {

@@ -21,6 +21,7 @@
 typedef struct {
     const kernels *kernels;
     gemm g;
+    void (*pack)(const gemm *g, long unit);
     long panels, height, units;
     atomic_long next;
 } work;
@@ -42,14 +43,7 @@ static int block_job(void *of, int worker, int workers) {
 static int pack_job(void *of, int worker, int workers) {
     (void)worker, (void)workers;
     work *w = of;
-    for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) w->kernels->gemm_pack(&w->g, u);
-    return 0;
-}
-
-static int pack_right_job(void *of, int worker, int workers) {
-    (void)worker, (void)workers;
-    work *w = of;
-    for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) w->kernels->gemm_pack_right(&w->g, u);
+    for (long u; (u = atomic_fetch_add(&w->next, 1)) < w->units;) w->pack(&w->g, u);
     return 0;
 }
 
@@ -83,12 +77,12 @@ static long together(const kernels *k, const gemm *g) {
 
 // multiply has blocks worked on, of so many columns together that are packed before.
 static int multiply(const kernels *k, gemm g, long columns) {
-    work w = {.kernels = k, .g = g, .height = height(k, &g)};
+    work w = {.kernels = k, .g = g, .pack = k->gemm_pack_right, .height = height(k, &g)};
     int failed = 0;
     for (long n; !failed && w.g.n0 < g.n; w.g.n0 += n) {
         n = columns && w.g.n0 + columns < g.n ? columns : g.n - w.g.n0;
         w.panels = gemm_upwards(n, k->gemm_panel);
-        if (columns) failed = run(pack_right_job, &w, w.panels);
+        if (columns) failed = run(pack_job, &w, w.panels);
         if (!failed) failed = run(block_job, &w, w.panels * gemm_upwards(g.m, w.height));
     }
     return failed;
@@ -140,7 +134,7 @@ int weight_grad_gemm(gemm g) {
     for (long at = 0; !failed && at < m; at += most) {
         g.a = a + at * (g.bf16 ? 2 : 4);
         g.sum = sum + at * g.n, g.m = m - at < most ? m - at : most;
-        work pack = {.kernels = k, .g = g};
+        work pack = {.kernels = k, .g = g, .pack = k->gemm_pack};
         failed = run(pack_job, &pack, gemm_upwards(g.m, rows * GEMM_PACKED));
         if (!failed) failed = multiply(k, g, columns);
     }
@@ -148,14 +142,10 @@ int weight_grad_gemm(gemm g) {
     return failed;
 }
 
-static int call_workers = 1;
-
-void gemm_call_workers(int workers) { call_workers = workers; }
-
 static void *call(ffi_frame *f, int trans_b) {
     if (!ffi_executes(f)) return NULL;
     const ffi_buffer *x = f->in.list[0], *w = f->in.list[1], *y = f->out.list[0];
-    const gemm g = {.a = x->data, .b = w->data, .trans_b = trans_b, .y = y->data, .m = x->dims[0], .k = x->dims[1], .n = y->dims[1], .workers = call_workers};
+    const gemm g = {.a = x->data, .b = w->data, .trans_b = trans_b, .y = y->data, .m = x->dims[0], .k = x->dims[1], .n = y->dims[1], .workers = threads_of_calls()};
     return gemm_bf16(g) ? ffi_failed(f, EXHAUSTED, "GEMM: out of memory") : NULL;
 }
 

@@ -2,6 +2,7 @@ package cpu
 
 /*
 #include "gemm.h"
+#include "threads.h"
 
 static void *nt(void) { return (void *)gemm_nt_call; }
 static void *nn(void) { return (void *)gemm_nn_call; }
@@ -23,7 +24,7 @@ func HasGEMM() bool {
 
 // GEMMHandler is the handler of a foreign call (XLA's typed FFI) that does what GEMM does.
 func GEMMHandler(transB bool) unsafe.Pointer {
-	C.gemm_call_workers(processors())
+	C.threads_for_calls(processors())
 	if transB {
 		return C.nt()
 	}

@@ -54,7 +54,6 @@ int gemm_bf16(gemm g);
 int weight_grad_gemm(gemm g);
 
 // gemm_nt_call and gemm_nn_call are handlers of XLA's foreign calls that do what gemm_bf16
-// does with trans_b and without, by so many workers as gemm_call_workers was told.
-void gemm_call_workers(int workers);
+// does with trans_b and without.
 void *gemm_nt_call(void *frame);
 void *gemm_nn_call(void *frame);

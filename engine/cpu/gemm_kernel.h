@@ -91,30 +91,32 @@ static void pack_panel(const gemm *g, unit *panel, long k0, long k, long n0, lon
             store_units(panel, column_units(g->b, (k0 + s) * g->n + n0 + v * LANES, g->n, columns - v * LANES, k - s, g->bf16));
 }
 
-// panel_at is where the panel of columns from n0 on begins among g->panels.
-static unit *panel_at(const gemm *g, long n0) { return (unit *)g->panels + (n0 - g->n0) * ((g->k + STEP - 1) / STEP); }
+static long panel_columns(const gemm *g, long n0) { return g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL; }
 
-static int panel_vectors(const gemm *g, long n0) {
-    return (int)(((g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL) + LANES - 1) / LANES);
+static int panel_vectors(const gemm *g, long n0) { return (int)((panel_columns(g, n0) + LANES - 1) / LANES); }
+
+// panel_at is where, among g->panels, the panel of columns from n0 on has rows from k0 on.
+static unit *panel_at(const gemm *g, long n0, long k0) {
+    return (unit *)g->panels + (n0 - g->n0) * ((g->k + STEP - 1) / STEP) + k0 / STEP * panel_vectors(g, n0) * LANES;
 }
+
+// depth_at is how many rows of a panel are taken together from k0 on.
+static long depth_at(const gemm *g, long k0) { return g->k - k0 < GEMM_DEPTH * STEP ? g->k - k0 : GEMM_DEPTH * STEP; }
 
 // packs a panel of b's columns to its place, one depth after the other.
 static void gemm_pack_right(const gemm *g, long panel) {
-    const long n0 = g->n0 + panel * GEMM_PANEL, columns = g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL;
-    const int vectors = panel_vectors(g, n0);
-    for (long k0 = 0; k0 < g->k; k0 += GEMM_DEPTH * STEP) {
-        const long k = g->k - k0 < GEMM_DEPTH * STEP ? g->k - k0 : GEMM_DEPTH * STEP;
-        pack_panel(g, panel_at(g, n0) + k0 / STEP * vectors * LANES, k0, k, n0, columns, vectors);
-    }
+    const long n0 = g->n0 + panel * GEMM_PANEL;
+    for (long k0 = 0; k0 < g->k; k0 += GEMM_DEPTH * STEP)
+        pack_panel(g, panel_at(g, n0, k0), k0, depth_at(g, k0), n0, panel_columns(g, n0), panel_vectors(g, n0));
 }
 
 // rows m0 up to m1 of a by a panel of b's columns from n0 on.
 static void gemm_block(const gemm *g, long m0, long m1, long n0, gemm_room *room) {
-    const long columns = g->n - n0 < GEMM_PANEL ? g->n - n0 : GEMM_PANEL, all_steps = (g->k + STEP - 1) / STEP;
+    const long columns = panel_columns(g, n0), all_steps = (g->k + STEP - 1) / STEP;
     const int vectors = panel_vectors(g, n0);
     for (long k0 = 0; k0 < g->k; k0 += GEMM_DEPTH * STEP) {
-        const long k = g->k - k0 < GEMM_DEPTH * STEP ? g->k - k0 : GEMM_DEPTH * STEP;
-        unit *panel = g->panels ? panel_at(g, n0) + k0 / STEP * vectors * LANES : room->panel;
+        const long k = depth_at(g, k0);
+        unit *panel = g->panels ? panel_at(g, n0, k0) : room->panel;
         if (!g->panels) pack_panel(g, panel, k0, k, n0, columns, vectors);
         tile_work t = {.panel = panel, .steps = (k + STEP - 1) / STEP, .columns = columns, .ld = g->n};
         for (long i = m0; i < m1; i += GEMM_ROWS) {

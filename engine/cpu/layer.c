@@ -67,24 +67,16 @@ int norm_rows_vjp(row_norm n, int workers) {
     return failed;
 }
 
-static atomic_int call_workers = 1;
-
-static long values_of(const ffi_buffer *b) {
-    long n = 1;
-    for (int64_t i = 0; i < b->rank; i++) n *= b->dims[i];
-    return n;
-}
-
 static float scalar(const ffi_buffer *b) { return *(const float *)b->data; }
 
 static int is_bf16(const ffi_buffer *b) { return b->dtype == FFI_BF16; }
 
 static int is_f32(const ffi_buffer *b) { return b->dtype == FFI_F32; }
 
-static int has_values(const ffi_buffer *b, long n) { return (is_f32(b) || is_bf16(b)) && values_of(b) == n; }
+static int has_values(const ffi_buffer *b, long n) { return (is_f32(b) || is_bf16(b)) && ffi_values(b) == n; }
 
 // alike says whether b is of a's type and has as many values.
-static int alike(const ffi_buffer *a, const ffi_buffer *b) { return a->dtype == b->dtype && has_values(b, values_of(a)); }
+static int alike(const ffi_buffer *a, const ffi_buffer *b) { return a->dtype == b->dtype && has_values(b, ffi_values(a)); }
 
 // UNLIKE is what calls give whose operands and results do not fit each other.
 enum { UNLIKE = 1 };
@@ -101,7 +93,7 @@ static row_norm norm_of(ffi_frame *f) {
     const long width = x->dims[x->rank - 1];
     return (row_norm){
         .x = x->data, .weight = weight->data, .bf16 = is_bf16(x), .weight_bf16 = is_bf16(weight), .epsilon = scalar(f->in.list[2]),
-        .rows = width ? values_of(x) / width : 0, .width = width, .y = f->out.list[0]->data};
+        .rows = width ? ffi_values(x) / width : 0, .width = width, .y = f->out.list[0]->data};
 }
 
 // in: x, weight, epsilon, offset; out: y.
@@ -109,7 +101,7 @@ static int call_norm(ffi_frame *f) {
     if (!takes_norm(f) || !is_f32(f->in.list[3])) return UNLIKE;
     row_norm n = norm_of(f);
     n.offset = scalar(f->in.list[3]);
-    return norm_rows(n, call_workers);
+    return norm_rows(n, threads_of_calls());
 }
 
 // in: x, weight, epsilon, offset, dy; out: dx, and dweight where it is wanted.
@@ -119,7 +111,7 @@ static int call_norm_vjp(ffi_frame *f) {
     row_norm n = norm_of(f);
     if (dweight && (!is_f32(dweight) || !has_values(dweight, n.width))) return UNLIKE;
     n.offset = scalar(f->in.list[3]), n.dy = f->in.list[4]->data, n.dweight = dweight ? dweight->data : NULL;
-    return norm_rows_vjp(n, call_workers);
+    return norm_rows_vjp(n, threads_of_calls());
 }
 
 // in: x, weight, epsilon, bias, which is of the weight's type; out: y.
@@ -127,7 +119,7 @@ static int call_layer_norm(ffi_frame *f) {
     if (!takes_norm(f) || !alike(f->in.list[1], f->in.list[3])) return UNLIKE;
     row_norm n = norm_of(f);
     n.bias = f->in.list[3]->data, n.centred = 1;
-    return norm_rows(n, call_workers);
+    return norm_rows(n, threads_of_calls());
 }
 
 // in: x [S, H, C], cos and sin [S, R/2]; out: y.
@@ -139,7 +131,7 @@ static int call_rotate(ffi_frame *f) {
     const rotation r = {
         .x = x->data, .cos = cos->data, .sin = f->in.list[2]->data, .y = f->out.list[0]->data, .bf16 = is_bf16(x),
         .rows = x->dims[0], .heads = x->dims[1], .width = x->dims[2], .half = cos->dims[1]};
-    return rotate_rows(r, call_workers);
+    return rotate_rows(r, threads_of_calls());
 }
 
 // in: gate, up, and backwards dy; out: y, or backwards dgate and dup.
@@ -149,13 +141,13 @@ static int call_gate(ffi_frame *f, int act) {
         if (!alike(in[0], in[i])) return UNLIKE;
     for (int64_t i = 0; i < f->out.count; i++)
         if (!alike(in[0], out[i])) return UNLIKE;
-    gating g = {.gate = in[0]->data, .up = in[1]->data, .bf16 = is_bf16(in[0]), .act = act, .n = values_of(in[0])};
+    gating g = {.gate = in[0]->data, .up = in[1]->data, .bf16 = is_bf16(in[0]), .act = act, .n = ffi_values(in[0])};
     if (f->in.count == 2) {
         g.y = out[0]->data;
-        return gate_values(g, call_workers);
+        return gate_values(g, threads_of_calls());
     }
     g.dy = in[2]->data, g.dgate = out[0]->data, g.dup = out[1]->data;
-    return gate_values_vjp(g, call_workers);
+    return gate_values_vjp(g, threads_of_calls());
 }
 
 // in: x, bias; out: y.
@@ -165,8 +157,8 @@ static int call_activate(ffi_frame *f, int act) {
     if (!has_values(bias, width) || !alike(x, f->out.list[0])) return UNLIKE;
     const activation a = {
         .x = x->data, .bias = bias->data, .y = f->out.list[0]->data, .bf16 = is_bf16(x), .bias_bf16 = is_bf16(bias), .act = act,
-        .rows = width ? values_of(x) / width : 0, .width = width};
-    return activate_rows(a, call_workers);
+        .rows = width ? ffi_values(x) / width : 0, .width = width};
+    return activate_rows(a, threads_of_calls());
 }
 
 static int call_silu_gate(ffi_frame *f) { return call_gate(f, ACT_SILU); }
@@ -195,7 +187,7 @@ HANDLER(call_silu)
 HANDLER(call_gelu_tanh)
 HANDLER(call_gelu)
 
-void *layer_handler(int i, const char **name, int workers) {
+void *layer_handler(int i, const char **name) {
     static const struct {
         const char *name;
         void *(*handler)(ffi_frame *);
@@ -213,7 +205,6 @@ void *layer_handler(int i, const char **name, int workers) {
         {"silu", handle_call_silu},
         {"gelu_tanh", handle_call_gelu_tanh},
         {"gelu", handle_call_gelu}};
-    call_workers = workers;
     if ((size_t)i >= sizeof all / sizeof *all) return NULL;
     *name = all[i].name;
     return (void *)all[i].handler;

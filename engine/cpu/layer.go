@@ -1,6 +1,7 @@
 package cpu
 
 // #include "layer.h"
+// #include "threads.h"
 import "C"
 
 import (
@@ -11,10 +12,11 @@ import (
 // LayerHandlers are the handlers of foreign calls (XLA's typed FFI) that do pieces of layers, of
 // rows in f32 or bf16, by name; package nn has their operands and results.
 func LayerHandlers() map[string]unsafe.Pointer {
+	C.threads_for_calls(processors())
 	all := map[string]unsafe.Pointer{}
 	for i := 0; ; i++ {
 		var name *C.char
-		handler := C.layer_handler(C.int(i), &name, processors())
+		handler := C.layer_handler(C.int(i), &name)
 		if handler == nil {
 			return all
 		}
@@ -46,7 +48,7 @@ func NormRows[T Number](n Norm, y, x []T) error {
 	}
 	c := n.of(pointer(x), len(x), isBF16(x))
 	c.y = pointer(y)
-	return done("norm", C.norm_rows(c, workers(len(x))))
+	return done("norm", C.norm_rows(c, processors()))
 }
 
 // LayerNormRows sets y to what Norm gives of rows less their mean, and bias.
@@ -59,7 +61,7 @@ func LayerNormRows[T Number](n Norm, bias []float32, y, x []T) error {
 	}
 	c := n.of(pointer(x), len(x), isBF16(x))
 	c.y, c.bias, c.centred = pointer(y), pointer(bias), 1
-	return done("norm", C.norm_rows(c, workers(len(x))))
+	return done("norm", C.norm_rows(c, processors()))
 }
 
 // NormRowsVJP sets dx and dWeight to the cotangents of x and of the weight for dy.
@@ -72,7 +74,7 @@ func NormRowsVJP[T Number](n Norm, dx []T, dWeight []float32, x, dy []T) error {
 	}
 	c := n.of(pointer(x), len(x), isBF16(x))
 	c.y, c.dy, c.dweight = pointer(dx), pointer(dy), floats(dWeight)
-	return done("norm", C.norm_rows_vjp(c, workers(len(x))))
+	return done("norm", C.norm_rows_vjp(c, processors()))
 }
 
 // Rotate turns x [S, H, width] in place by the angles cos and sin [S, R/2]: coordinate i of a
@@ -86,7 +88,7 @@ func Rotate[T Number](x []T, cos, sin []float32, heads, width int) error {
 	return done("rotation", C.rotate_rows(C.rotation{
 		x: pointer(x), cos: floats(cos), sin: floats(sin), y: pointer(x), bf16: truth(isBF16(x)),
 		rows: C.long(rows), heads: C.long(heads), width: C.long(width), half: C.long(len(cos) / rows),
-	}, workers(len(x))))
+	}, processors()))
 }
 
 // Gated sets y to act(gate)·up; y may be gate itself.
@@ -96,7 +98,7 @@ func Gated[T Number](act Act, y, gate, up []T) error {
 	}
 	return done("gate", C.gate_values(C.gating{
 		gate: pointer(gate), up: pointer(up), y: pointer(y), bf16: truth(isBF16(gate)), act: C.int(act), n: C.long(len(gate)),
-	}, workers(len(gate))))
+	}, processors()))
 }
 
 // GatedVJP sets the cotangents of gate and up for dy.
@@ -108,7 +110,7 @@ func GatedVJP[T Number](act Act, dGate, dUp, gate, up, dy []T) error {
 	return done("gate", C.gate_values_vjp(C.gating{
 		gate: pointer(gate), up: pointer(up), dy: pointer(dy), dgate: pointer(dGate), dup: pointer(dUp),
 		bf16: truth(isBF16(gate)), act: C.int(act), n: C.long(n),
-	}, workers(n)))
+	}, processors()))
 }
 
 // Activate sets y to act(x + bias), for rows x as wide as bias.
@@ -119,5 +121,5 @@ func Activate[T Number](act Act, y, x []T, bias []float32) error {
 	return done("activation", C.activate_rows(C.activation{
 		x: pointer(x), bias: pointer(bias), y: pointer(y), bf16: truth(isBF16(x)), act: C.int(act),
 		rows: C.long(len(x) / len(bias)), width: C.long(len(bias)),
-	}, workers(len(x))))
+	}, processors()))
 }

@@ -58,5 +58,5 @@ int gate_values(gating g, int workers);
 int gate_values_vjp(gating g, int workers);
 
 // layer_handler is the ith handler of XLA's foreign calls that does one of these, with its name, or
-// NULL behind the last. So many workers do what they are called for.
-void *layer_handler(int i, const char **name, int workers);
+// NULL behind the last.
+void *layer_handler(int i, const char **name);

@@ -103,6 +103,11 @@ int threads_run(threads_job *what, void *arg, int workers) {
     return own || others ? -1 : 0;
 }
 
+static atomic_int of_calls = 1;
+
+int threads_of_calls(void) { return atomic_load(&of_calls); }
+void threads_for_calls(int workers) { atomic_store(&of_calls, workers); }
+
 // A thread's room is freed when it ends.
 
 typedef struct {

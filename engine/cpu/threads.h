@@ -12,6 +12,10 @@ typedef int threads_job(void *arg, int worker, int workers);
 // gives -1 if one of them does.
 int threads_run(threads_job *job, void *arg, int workers);
 
+// threads_of_calls is how many workers do what a foreign call is for; threads_for_calls sets it.
+int threads_of_calls(void);
+void threads_for_calls(int workers);
+
 // threads_room gives memory of the calling thread's own, which holds until it asks again;
 // NULL if there is none.
 void *threads_room(size_t bytes);

@@ -107,20 +107,14 @@ int nccl_state(char *text) {
     return said("NCCL", failed, text);
 }
 
-static size_t values(const ffi_buffer *b) {
-    size_t n = 1;
-    for (int64_t i = 0; i < b->rank; i++) n *= (size_t)b->dims[i];
-    return n;
-}
-
 static int move(int call, const ffi_buffer *in, const ffi_buffer *out, communicator c, stream s) {
     const int type = in->dtype == FFI_BF16 ? NCCL_BF16 : NCCL_F32;
     switch (call) {
-    case NCCL_ALL_REDUCE: return nccl.all_reduce(in->data, out->data, values(in), type, NCCL_SUM, c, s);
-    case NCCL_REDUCE_SCATTER: return nccl.reduce_scatter(in->data, out->data, values(out), type, NCCL_SUM, c, s);
-    case NCCL_ALL_GATHER: return nccl.all_gather(in->data, out->data, values(in), type, c, s);
+    case NCCL_ALL_REDUCE: return nccl.all_reduce(in->data, out->data, ffi_values(in), type, NCCL_SUM, c, s);
+    case NCCL_REDUCE_SCATTER: return nccl.reduce_scatter(in->data, out->data, ffi_values(out), type, NCCL_SUM, c, s);
+    case NCCL_ALL_GATHER: return nccl.all_gather(in->data, out->data, ffi_values(in), type, c, s);
     }
-    return nccl.broadcast(in->data, out->data, values(in), type, 0, c, s);
+    return nccl.broadcast(in->data, out->data, ffi_values(in), type, 0, c, s);
 }
 
 // handle puts the exchange of all of a call's buffers on its stream, behind what it computed.

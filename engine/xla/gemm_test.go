@@ -52,11 +52,7 @@ func TestForeignGEMMEqualsSumsInF64(t *testing.T) {
 		values []bfloat16.BFloat16
 		dims   []int
 	}{{x, []int{m, k}}, {w, []int{n, k}}, {wT, []int{k, n}}} {
-		tensor, err := FromHost(e, a.values, a.dims...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in = append(in, tensor)
+		in = append(in, onEngine(t, e, a.values, a.dims...))
 	}
 	out, err := f.Call(in...)
 	if err != nil {
@@ -101,15 +97,7 @@ func TestPiecesStandInGraphs(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := []float32{-3, -0.5, 0, 1, 2.5, 30}, []float32{1, 2, 3, -1, 0.25, -2}
-	var in []*tensors.Tensor
-	for _, values := range [][]float32{a, b} {
-		tensor, err := FromHost(e, values, 2, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in = append(in, tensor)
-	}
-	out, err := f.Call(in...)
+	out, err := f.Call(onEngine(t, e, a, 2, 3), onEngine(t, e, b, 2, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +126,15 @@ func openCPU(t *testing.T) *Engine {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func onEngine[T Number](t *testing.T, e *Engine, values []T, dims ...int) *tensors.Tensor {
+	t.Helper()
+	tensor, err := FromHost(e, values, dims...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensor
 }
 
 func TestOnlyLargeGEMMBecomesACall(t *testing.T) {

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -12,36 +13,35 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
+// activation is a function, and what package cpu's pieces call it, "" where it has none.
+type activation struct {
+	of    func(x *Node) *Node
+	piece string
+}
+
 // activations lists activation functions under the names that config.json has for
 // them in Hugging Face's models.
-func activations() map[string]func(x *Node) *Node {
-	return map[string]func(x *Node) *Node{
-		"gelu":              GELU,
-		"gelu_python":       GELU,
-		"gelu_new":          GELUTanh,
-		"gelu_fast":         GELUTanh,
-		"gelu_pytorch_tanh": GELUTanh,
-		"identity":          func(x *Node) *Node { return x },
-		"relu":              func(x *Node) *Node { return Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x)) },
-		"sigmoid":           Sigmoid,
-		"silu":              SiLU,
-		"swish":             SiLU,
-		"tanh":              Tanh,
+func activations() map[string]activation {
+	return map[string]activation{
+		"gelu":              {GELU, "gelu"},
+		"gelu_python":       {GELU, "gelu"},
+		"gelu_new":          {GELUTanh, "gelu_tanh"},
+		"gelu_fast":         {GELUTanh, "gelu_tanh"},
+		"gelu_pytorch_tanh": {GELUTanh, "gelu_tanh"},
+		"identity":          {of: func(x *Node) *Node { return x }},
+		"relu":              {of: func(x *Node) *Node { return Where(GreaterThan(x, ZerosLike(x)), x, ZerosLike(x)) }},
+		"sigmoid":           {of: Sigmoid},
+		"silu":              {SiLU, "silu"},
+		"swish":             {SiLU, "silu"},
+		"tanh":              {of: Tanh},
 	}
 }
 
 // Activation gives the function of that name, nil where it is not known.
-func Activation(name string) func(x *Node) *Node { return activations()[name] }
+func Activation(name string) func(x *Node) *Node { return activations()[name].of }
 
 // Activations lists the names.
-func Activations() []string {
-	var list []string
-	for name := range activations() {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
-}
+func Activations() []string { return slices.Sorted(maps.Keys(activations())) }
 
 // GELU is x·Φ(x) with the exact error function (arXiv 1606.08415).
 func GELU(x *Node) *Node {
@@ -60,9 +60,7 @@ func SiLU(x *Node) *Node { return Mul(x, Sigmoid(x)) }
 
 // Activated is act(x + bias) of that name, x [..., D] and bias [D].
 func Activated(name string, x, bias *Node) *Node {
-	build := func() []*Node {
-		return []*Node{Activation(name)(Add(x, BroadcastToShape(ExpandLeftToRank(cast(bias, x.DType()), x.Rank()), x.Shape())))}
-	}
+	build := func() []*Node { return []*Node{Activation(name)(biased(x, bias))} }
 	return pieceOf(name, "", build, like(x), x, bias)[0]
 }
 
@@ -91,13 +89,8 @@ func gated(name string, gate, up *Node) *Node {
 
 // pieceOf is package cpu's piece of an activation that it has, else what build gives.
 func pieceOf(name, kind string, build func() []*Node, out []shapes.Shape, in ...*Node) []*Node {
-	piece, has := map[string]string{
-		"silu": "silu", "swish": "silu",
-		"gelu": "gelu", "gelu_python": "gelu",
-		"gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
-	}[name]
-	if !has {
-		return build()
+	if piece := activations()[name].piece; piece != "" {
+		return xla.Piece(piece+kind, build, out, in...)
 	}
-	return xla.Piece(piece+kind, build, out, in...)
+	return build()
 }

@@ -12,9 +12,14 @@ import (
 func Linear(w *Weights, name string, x *Node) *Node {
 	y := unbiased(w, name, x)
 	if b := name + ".bias"; w.Has(b) {
-		y = Add(y, BroadcastToShape(ExpandLeftToRank(cast(w.Get(b), x.DType()), 2), y.Shape()))
+		y = biased(y, w.Get(b))
 	}
 	return y
+}
+
+// biased adds bias [D] to x [..., D].
+func biased(x, bias *Node) *Node {
+	return Add(x, BroadcastToShape(ExpandLeftToRank(cast(bias, x.DType()), x.Rank()), x.Shape()))
 }
 
 // LinearActivated is an activation of Linear.
