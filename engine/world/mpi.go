@@ -142,7 +142,10 @@ func Open(o Options) (*World, error) {
 	}
 	w := &World{console: o.Console, failed: make(chan struct{})}
 	m := &mpi{watch: newWatch(w, o), calls: make(chan *call)}
-	m.stop = func(code int) { C.gw_abort(C.int(code)) }
+	m.stop = func(code int) {
+		time.Sleep(o.patience.grace / 4) // launchers drop what they have not read yet when one aborts
+		C.gw_abort(C.int(code))
+	}
 	w.net = m
 	size := make(chan int)
 	ready := make(chan error)

@@ -80,8 +80,9 @@ type patience struct {
 	// all. One that has said nothing for silence is taken for dead.
 	beat, silence time.Duration
 	// grace is what the command of a process has to end by itself once the world has
-	// failed, and what rank 0 waits for the others at the end. Then all are ended: within
-	// silence, three times grace and a bit where rank 0 is silent itself.
+	// failed, and what rank 0 waits for the others at the end. Then all are ended, a quarter
+	// of grace after the last word: within silence, three times grace and a bit where rank 0
+	// is silent itself.
 	grace time.Duration
 }
 
