@@ -32,6 +32,7 @@ typedef struct {
     float *sums; // [32, 32], ld apart
     long ld;
     int sets; // sums are not to be added to
+    const char *ahead; // what is read from memory next, 2 KB of it a step; NULL for nothing
 } square;
 
 INLINE void multiply_square(const int rows, const int columns, const square *q) {
@@ -58,10 +59,19 @@ INLINE void multiply_square(const int rows, const int columns, const square *q) 
         if (columns > 1) _tile_dpbf16ps(1, 4, 7);
         if (rows > 1) _tile_dpbf16ps(2, 5, 6);
         if (rows > 1 && columns > 1) _tile_dpbf16ps(3, 5, 7);
+        if (q->ahead)
+            for (int i = 0; i < 2 * TILE_BYTES; i += 64) _mm_prefetch(q->ahead + s * 2 * TILE_BYTES + i, _MM_HINT_T1);
         a0 += q->step[0], a1 += q->step[1], b0 += q->b_step, b1 += q->b_step;
     }
     _tile_stored(0, q->sums, ld);
     if (columns > 1) _tile_stored(1, q->sums + TILE_SIDE, ld);
     if (rows > 1) _tile_stored(2, lower, ld);
     if (rows > 1 && columns > 1) _tile_stored(3, lower + TILE_SIDE, ld);
+}
+
+INLINE void multiply_some(int rows, int columns, const square *q) {
+    if (rows > 1 && columns > 1) multiply_square(2, 2, q);
+    else if (rows > 1) multiply_square(2, 1, q);
+    else if (columns > 1) multiply_square(1, 2, q);
+    else multiply_square(1, 1, q);
 }

@@ -6,23 +6,31 @@
 #include "isa.h"
 #include "kernels.h"
 #include "threads.h"
+#include "tiles.h"
 
 typedef struct {
     decode_product p;
     const kernels *kernels;
+    const tile_kernels *tiles; // NULL for none
 } product;
 
 static int product_job(void *of, int worker, int workers) {
     const product *j = of;
-    const int pairs = (j->p.out + 1) / 2;
-    const int from = 2 * (int)((long)pairs * worker / workers), to = 2 * (int)((long)pairs * (worker + 1) / workers);
-    j->kernels->decode_gemm(&j->p, from, to < j->p.out ? to : j->p.out);
+    const int share = j->tiles ? 2 * TILE_SIDE : 2, shares = (j->p.out + share - 1) / share, end = share * (int)((long)shares * (worker + 1) / workers);
+    const int from = share * (int)((long)shares * worker / workers), to = end < j->p.out ? end : j->p.out;
+    if (!j->tiles) {
+        j->kernels->decode_gemm(&j->p, from, to);
+        return 0;
+    }
+    void *room = threads_room(tiles_room(&j->p));
+    if (!room) return -1;
+    j->tiles->decode(&j->p, from, to, room);
     return 0;
 }
 
-void decode_gemm(decode_product p, int workers) {
-    product j = {p, kernels_for(p.bf16)};
-    threads_run(product_job, &j, workers);
+int decode_gemm(decode_product p, int workers) {
+    product j = {p, kernels_for(p.bf16), tiles_decode(&p) ? tiles_in_use() : NULL};
+    return threads_run(product_job, &j, workers);
 }
 
 int decode_rounds(void) { return isa_used() >= ISA_AVX512BF16; }
@@ -44,21 +52,22 @@ void kv_free(kv_cache *c) {
     free(c);
 }
 
-static size_t vector_bytes(const kv_cache *c) { return (size_t)c->width * (c->bf16 ? 2 : 4); }
+static size_t key_bytes(const kv_cache *c) { return 4 * (size_t)decode_words(c->width, c->bf16); }
+static size_t value_bytes(const kv_cache *c) { return (c->bf16 ? 2 : 4) * (size_t)c->width; }
 
-// wider is a copy of keys or values with room for more tokens, NULL without memory.
-static char *wider(const kv_cache *c, const char *old, int room) {
-    const size_t vector = vector_bytes(c);
-    char *to = malloc(vector * c->heads * room);
+// wider is a copy of keys or values, of so many bytes a token, with room for more tokens, NULL
+// without memory.
+static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
+    char *to = malloc(token * c->heads * room);
     for (int h = 0; to && h < c->heads && c->length; h++)
-        memcpy(to + vector * h * room, old + vector * h * c->room, vector * c->length);
+        memcpy(to + token * h * room, old + token * h * c->room, token * ((c->length + 15) / 16 * 16));
     return to;
 }
 
 // grow makes room for so many tokens and some more.
 static int grow(kv_cache *c, int tokens) {
-    const int room = tokens + (tokens < 512 ? 64 : tokens / 8);
-    char *keys = wider(c, c->keys, room), *values = wider(c, c->values, room);
+    const int room = (tokens + (tokens < 512 ? 64 : tokens / 8) + 15) / 16 * 16;
+    char *keys = wider(c, c->keys, key_bytes(c), room), *values = wider(c, c->values, value_bytes(c), room);
     if (!keys || !values) {
         free(keys);
         free(values);
@@ -70,23 +79,44 @@ static int grow(kv_cache *c, int tokens) {
     return 0;
 }
 
-static void store(kv_cache *c, void *to, const void *x, int bf16, const int *places, int n) {
-    const size_t value = c->bf16 ? 2 : 4;
-    for (int h = 0; h < c->heads; h++)
-        for (int i = 0; i < n; i++) {
-            const long from = ((long)places[i] * c->heads + h) * c->width;
-            const long at = ((long)h * c->room + c->length + i) * c->width;
-            if (c->bf16 && !bf16)
-                round_bf16((uint16_t *)to + at, (const float *)x + from, c->width);
-            else
-                memcpy((char *)to + at * value, (const char *)x + from * value, value * c->width);
-        }
+// put_f32 sets a token's key and value in a cache of f32; place is its head's first one.
+static void put_f32(kv_cache *c, size_t place, int token, const float *k, const float *v) {
+    float *key = (float *)c->keys + (place + token / 16 * 16) * c->width + token % 16;
+    for (int j = 0; j < c->width; j++) key[16 * j] = k[j];
+    memcpy((float *)c->values + (place + token) * c->width, v, sizeof(float) * c->width);
+}
+
+// put_bf16 sets them in one of bf16.
+static void put_bf16(kv_cache *c, size_t place, int token, const uint16_t *k, const uint16_t *v) {
+    const int words = decode_words(c->width, 1);
+    uint32_t *key = (uint32_t *)c->keys + (place + token / 16 * 16) * words + token % 16;
+    for (int w = 0; w < c->width / 2; w++) key[16 * w] = k[2 * w] | (uint32_t)k[2 * w + 1] << 16;
+    if (c->width % 2) key[16 * (words - 1)] = k[c->width - 1];
+    uint16_t *value = (uint16_t *)c->values + (place + token / 2 * 2) * c->width + token % 2;
+    for (int j = 0; j < c->width; j++) value[2 * j] = v[j];
 }
 
 int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *places, int n) {
-    if (c->length + n > c->room && grow(c, c->length + n)) return -1;
-    store(c, c->keys, k, bf16, places, n);
-    store(c, c->values, v, bf16, places, n);
+    uint16_t *rounded = NULL; // one key and one value
+    if (c->bf16 && !bf16 && !(rounded = malloc(4 * (size_t)c->width))) return -1;
+    if (c->length + n > c->room && grow(c, c->length + n)) {
+        free(rounded);
+        return -1;
+    }
+    for (int i = 0; i < n; i++)
+        for (int h = 0; h < c->heads; h++) {
+            const size_t from = ((size_t)places[i] * c->heads + h) * c->width, place = (size_t)h * c->room;
+            if (!c->bf16) {
+                put_f32(c, place, c->length + i, (const float *)k + from, (const float *)v + from);
+            } else if (bf16) {
+                put_bf16(c, place, c->length + i, (const uint16_t *)k + from, (const uint16_t *)v + from);
+            } else {
+                round_bf16(rounded, (const float *)k + from, c->width);
+                round_bf16(rounded + c->width, (const float *)v + from, c->width);
+                put_bf16(c, place, c->length + i, rounded, rounded + c->width);
+            }
+        }
+    free(rounded);
     c->length += n;
     return 0;
 }
@@ -103,18 +133,18 @@ static int attention_job(void *of, int worker, int workers) {
     const kv_cache *first = t->caches[0];
     const int kv = first->heads, group = t->heads / kv, c = first->width;
     const long scores = decode_scores(group, j->longest), query = decode_query(group, c);
-    float *room = threads_room(sizeof(float) * (scores + query + group));
+    float *room = threads_room(sizeof(float) * (scores + query));
     if (!room) return -1;
     for (int item = worker; item < t->rows * kv; item += workers) {
         const int row = item / kv, h = item % kv;
         const kv_cache *cache = t->caches[row];
         const int length = t->lengths[row], from = t->slide && length > t->slide ? length - t->slide : 0;
-        const size_t key = ((size_t)h * cache->room + from) * vector_bytes(cache);
+        const size_t start = (size_t)h * cache->room + from / 16 * 16;
         const long at = ((long)row * t->heads + (long)h * group) * c;
         const decode_head head = {
-            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from, .scale = t->scale, .cap = t->cap,
-            .q = t->q + at, .k = (char *)cache->keys + key, .v = (char *)cache->values + key,
-            .scores = room, .query = room + scores, .total = room + scores + query, .o = t->o + at};
+            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from / 16 * 16, .skip = from % 16, .scale = t->scale, .cap = t->cap,
+            .q = t->q + at, .k = (char *)cache->keys + start * key_bytes(cache), .v = (char *)cache->values + start * value_bytes(cache),
+            .scores = room, .query = room + scores, .o = t->o + at};
         j->kernels->decode_attention(&head);
     }
     return 0;

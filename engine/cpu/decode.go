@@ -54,7 +54,9 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 				p.x = unsafe.Pointer(&rounded[0])
 			}
 		}
-		C.decode_gemm(p, workers(m.Out*in))
+		if err := done("decode", C.decode_gemm(p, workers(m.Out*in))); err != nil {
+			return nil, err
+		}
 	}
 	return ys, nil
 }

@@ -19,7 +19,8 @@ typedef struct {
 // decode_rounds says whether x is bf16 where w is, else it is f32.
 int decode_rounds(void);
 
-void decode_gemm(decode_product p, int workers);
+// decode_gemm gives -1 where there is no memory. A row's outputs do not depend on the others.
+int decode_gemm(decode_product p, int workers);
 
 // round_bf16 is n values in bf16.
 void round_bf16(uint16_t *to, const float *from, long n);
@@ -27,11 +28,17 @@ void round_bf16(uint16_t *to, const float *from, long n);
 // soft_cap sets n values x to cap·tanh(x/cap).
 void soft_cap(float *x, long n, float cap);
 
-// kv_cache holds keys and values [heads, room, width] of `length` tokens in bf16 or f32.
+// kv_cache holds keys and values of `length` tokens in bf16 or f32, in words of 4 bytes. `room`
+// is a multiple of 16. A head's keys are [room/16, words, 16 tokens], so that a vector has one
+// word of several tokens: an f32 [words = width], or two columns in bf16 [words = width/2
+// upwards], the first in the low half. Its values are f32 [room, width], or, in bf16, those of
+// two tokens to a word [room/2, width].
 typedef struct {
     int heads, width, bf16, room, length;
     void *keys, *values;
 } kv_cache;
+
+static inline int decode_words(int width, int bf16) { return bf16 ? (width + 1) / 2 : width; }
 
 // kv_new makes an empty one, kv_free gives its memory back. NULL stands for no memory.
 kv_cache *kv_new(int heads, int width, int bf16);
@@ -43,15 +50,14 @@ void kv_free(kv_cache *c);
 int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *places, int n);
 
 // Attention of one new token of a row: some query heads q [group, width] over the n keys and
-// values of their head, k and v [n, width], to o [group, width].
+// values of their head, as a cache has them, but for the first `skip`, to o [group, width].
 typedef struct {
-    int bf16, group, width, n;
+    int bf16, group, width, n, skip; // skip < 16
     float scale, cap; // of the scores; cap 0 for none
     const float *q;
     const void *k, *v;
     float *scores; // room for decode_scores values
     void *query;   // and for decode_query ones
-    float *total;  // [group]
     float *o;
 } decode_head;
 

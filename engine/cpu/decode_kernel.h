@@ -66,38 +66,62 @@ static void decode_gemm_part(const decode_product *p, int from, int to) {
         decode_rows(p, 0, from, to);
 }
 
-// scores of a head's group: q·k, scaled and capped.
-INLINE void decode_dots(const decode_head *h, const int bf16) {
-    const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16, apart = (c + 31) / 32 * 32;
-    unit *query = h->query;
-    for (int g = 0; g < h->group; g++)
-        for (int j = 0; j < apart; j += LANES)
-            store_row(query, (long)g * apart + j, some_values(h->q, (long)g * c + j, c - j, 0));
-    for (int i = 0; i < padded; i += LANES)
-        for (int g = 0; g < h->group; g++) {
-            VF x[LANES];
-            UNROLL(16)
-            for (int l = 0; l < LANES; l++) {
-                const long key = (long)(i + l < n ? i + l : n - 1) * c;
-                acc dot = {0};
-                int j = 0;
-                for (; j + WIDE <= c; j += WIDE)
-                    dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, WIDE, bf16));
-                if (j < c)
-                    dot = multiply_add(dot, load_units(query + (g * apart + j) / STEP), row_units(h->k, key + j, c - j, bf16));
-                x[l] = (VF)dot;
+// Keys and values are words: an f32, or two values in bf16 (decode.h), which are one unit or
+// two vectors of them.
+#define PARTS (STEP == 1 && bf16 ? 2 : 1)
+
+INLINE void word_units(units *u, VF words, const int bf16) {
+#ifdef BF16_PRODUCTS
+    (void)bf16; // they are
+    u[0] = (units)(__m512)words;
+#else
+    u[0] = bf16 ? (VF)((VW)words << 16) : words;
+    u[1] = (VF)((VW)words & 0xffff0000);
+#endif
+}
+
+enum { HEADS = 4, VECTORS = LANES == 16 ? 4 : 2 }; // at a time: query heads, and vectors of keys or of columns
+
+// scores of so many heads, from g on, and vectors of keys, from i on: q·k, scaled and capped.
+INLINE void decode_dots(const int heads, const int vectors, const decode_head *h, const int bf16, int g, int i) {
+    const int words = decode_words(h->width, bf16), apart = (h->width + 31) / 32 * 32, padded = (h->n + 15) / 16 * 16;
+    const unit *query = (const unit *)h->query + (long)g * apart / STEP;
+    acc s[HEADS][VECTORS];
+    UNROLL(4)
+    for (int r = 0; r < heads; r++)
+        UNROLL(4)
+        for (int v = 0; v < vectors; v++) s[r][v] = (acc){0};
+    for (int w = 0; w < words; w++) {
+        units u[VECTORS][2];
+        UNROLL(4)
+        for (int v = 0; v < vectors; v++) {
+            const int key = i + v * LANES;
+            word_units(u[v], AT((const float *)h->k + (long)(key / 16 * words + w) * 16 + key % 16), bf16);
+        }
+        UNROLL(4)
+        for (int r = 0; r < heads; r++)
+            for (int p = 0; p < PARTS; p++) {
+                const units q = spread(query[(long)r * apart / STEP + w * PARTS + p]);
+                UNROLL(4)
+                for (int v = 0; v < vectors; v++) s[r][v] = multiply_add(s[r][v], u[v][p], q);
             }
-            const VF scores = sum_each(x) * h->scale;
-            AT(h->scores + (long)g * padded + i) = h->cap ? capped(scores, h->cap) : scores;
+    }
+    UNROLL(4)
+    for (int r = 0; r < heads; r++)
+        UNROLL(4)
+        for (int v = 0; v < vectors; v++) {
+            const VF scores = (VF)s[r][v] * h->scale;
+            AT(h->scores + (long)(g + r) * padded + i + v * LANES) = h->cap ? capped(scores, h->cap) : scores;
         }
 }
 
-// e^s over its sum for each row of scores, before the division: the sums are the totals. Weights
-// are rows of units in the place of scores; those behind the last key are next to 0.
-static void decode_softmax(const decode_head *h, float *total) {
+// e^s over its sum for so many rows of scores, from g on, before the division: the sums are the
+// totals. Weights are rows of units in the place of scores; those of keys that are not seen are 0.
+INLINE void decode_softmax(const int heads, const decode_head *h, int g, float *total) {
     const int padded = (h->n + 15) / 16 * 16;
-    for (int g = 0; g < h->group; g++) {
-        float *row = h->scores + (long)g * padded;
+    for (int r = 0; r < heads; r++) {
+        float *row = h->scores + (long)(g + r) * padded;
+        for (int i = 0; i < h->skip; i++) row[i] = -1e30f;
         for (int i = h->n; i < padded; i++) row[i] = -1e30f;
         VF best = AT(row), add = {0};
         for (int i = LANES; i < padded; i += LANES) best = greater(best, AT(row + i));
@@ -107,68 +131,71 @@ static void decode_softmax(const decode_head *h, float *total) {
             add += e;
             store_row((unit *)row, i, e); // never ahead of what is read
         }
-        total[g] = sum(add);
+        total[r] = sum(add);
     }
 }
 
-enum { HEADS = 4, COLUMNS = LANES == 16 ? 4 / STEP : 2 }; // at a time: query heads, and vectors of WIDE columns
-
-// columns from j on of so many heads' outputs, from g on; whole says that none is behind the last.
-INLINE void decode_columns(const int heads, const int whole, const decode_head *h, const int bf16, int g, int j, const float *total) {
-    const int n = h->n, c = h->width, padded = (n + 15) / 16 * 16;
+// adds row r of words, from column j on, of which those bits are there, to so many heads' outputs;
+// whole says that no column is behind the last.
+INLINE void decode_row(acc (*x)[VECTORS], const int heads, const int whole, const decode_head *h, const int bf16, int g, int j, int r, const uint32_t there) {
+    const int c = h->width, padded = (h->n + 15) / 16 * 16;
     const unit *weights = (const unit *)(h->scores + (long)g * padded);
-    acc x[HEADS][COLUMNS][STEP];
+    units w[HEADS][2];
     UNROLL(4)
     for (int i = 0; i < heads; i++)
+        for (int p = 0; p < PARTS; p++) w[i][p] = spread(weights[(long)i * padded + r * PARTS + p]);
+    UNROLL(4)
+    for (int v = 0; v < VECTORS; v++) {
+        const int at = j + v * LANES;
+        units u[2];
+        const VF words = whole ? AT((const float *)h->v + (long)r * c + at) : some_values(h->v, (long)r * c + at, c - at, 0);
+        word_units(u, (VF)((VW)words & there), bf16);
         UNROLL(4)
-        for (int v = 0; v < COLUMNS; v++)
-            UNROLL(2)
-            for (int s = 0; s < STEP; s++) x[i][v][s] = (acc){0};
-    for (int key = 0; key < n; key += STEP) {
-        units w[HEADS];
-        UNROLL(4)
-        for (int i = 0; i < heads; i++) w[i] = spread(weights[(long)i * padded + key / STEP]);
-        UNROLL(4)
-        for (int v = 0; v < COLUMNS; v++) {
-            const int at = j + v * WIDE;
-            units u[STEP];
-            columns_take(u, h->v, (long)key * c + at, c, whole ? WIDE : c - at, n - key, bf16);
-            UNROLL(4)
-            for (int i = 0; i < heads; i++)
-                UNROLL(2)
-                for (int s = 0; s < STEP; s++) x[i][v][s] = multiply_add(x[i][v][s], w[i], u[s]);
-        }
+        for (int i = 0; i < heads; i++)
+            for (int p = 0; p < PARTS; p++) x[i][v] = multiply_add(x[i][v], u[p], w[i][p]);
     }
+}
+
+// columns from j on of so many heads' outputs, from g on.
+INLINE void decode_columns(const int heads, const int whole, const decode_head *h, const int bf16, int g, int j, const float *total) {
+    const int c = h->width, rows = bf16 ? h->n / 2 : h->n;
+    acc x[HEADS][VECTORS];
     UNROLL(4)
     for (int i = 0; i < heads; i++)
         UNROLL(4)
-        for (int v = 0; v < COLUMNS; v++) {
-            UNROLL(2)
-            for (int s = 0; s < STEP; s++) x[i][v][s] = (acc)((VF)x[i][v][s] / total[g + i]);
-            columns_put(h->o + (long)(g + i) * c + j + v * WIDE, x[i][v], c - j - v * WIDE);
+        for (int v = 0; v < VECTORS; v++) x[i][v] = (acc){0};
+    for (int r = 0; r < rows; r++) decode_row(x, heads, whole, h, bf16, g, j, r, 0xffffffff);
+    if (bf16 && h->n % 2) decode_row(x, heads, whole, h, bf16, g, j, rows, 0xffff);
+    UNROLL(4)
+    for (int i = 0; i < heads; i++)
+        UNROLL(4)
+        for (int v = 0; v < VECTORS; v++) {
+            const int at = j + v * LANES;
+            set_some(h->o, (long)(g + i) * c + at, c - at, (VF)x[i][v] / total[i], 0);
         }
 }
 
-// as many heads' outputs as are left, from g on.
-INLINE void decode_heads(const int whole, const decode_head *h, const int bf16, int g, int j, const float *total) {
-    switch (h->group - g) {
-    case 1: decode_columns(1, whole, h, bf16, g, j, total); break;
-    case 2: decode_columns(2, whole, h, bf16, g, j, total); break;
-    case 3: decode_columns(3, whole, h, bf16, g, j, total); break;
-    default: decode_columns(HEADS, whole, h, bf16, g, j, total);
-    }
+// outputs of so many heads, from g on.
+INLINE void decode_heads(const int heads, const decode_head *h, const int bf16, int g) {
+    float total[HEADS];
+    int i = 0, j = 0;
+    for (; i + VECTORS * LANES <= h->n; i += VECTORS * LANES) decode_dots(heads, VECTORS, h, bf16, g, i);
+    for (; i < h->n; i += LANES) decode_dots(heads, 1, h, bf16, g, i);
+    decode_softmax(heads, h, g, total);
+    for (; j + VECTORS * LANES <= h->width; j += VECTORS * LANES) decode_columns(heads, 1, h, bf16, g, j, total);
+    if (j < h->width) decode_columns(heads, 0, h, bf16, g, j, total);
 }
 
 INLINE void decode_head_as(const decode_head *h, const int bf16) {
-    float *total = h->total;
-    decode_dots(h, bf16);
-    decode_softmax(h, total);
-    for (int g = 0; g < h->group; g += HEADS)
-        for (int j = 0; j < h->width; j += COLUMNS * WIDE) {
-            if (j + COLUMNS * WIDE <= h->width)
-                decode_heads(1, h, bf16, g, j, total);
-            else
-                decode_heads(0, h, bf16, g, j, total);
+    const int apart = (h->width + 31) / 32 * 32;
+    for (int g = 0; g < h->group; g++)
+        for (int j = 0; j < apart; j += LANES)
+            store_row(h->query, (long)g * apart + j, some_values(h->q, (long)g * h->width + j, h->width - j, 0));
+    for (int g = 0; g < h->group; g += HEADS) switch (h->group - g) {
+        case 1: decode_heads(1, h, bf16, g); break;
+        case 2: decode_heads(2, h, bf16, g); break;
+        case 3: decode_heads(3, h, bf16, g); break;
+        default: decode_heads(HEADS, h, bf16, g);
         }
 }
 

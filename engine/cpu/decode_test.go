@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -11,13 +12,14 @@ import (
 	"gorqa/internal/golden"
 )
 
-// TestDecodeGEMM holds products of f32 and of bf16 weights against float64 ones.
+// TestDecodeGEMM holds products of f32 and of bf16 weights against float64 ones, and the last
+// row against the same one alone, to the bit.
 func TestDecodeGEMM(t *testing.T) { withEachISA(t, testDecodeGEMM) }
 
 func testDecodeGEMM(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var s Workspace // holds what the case before left in it
-	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}} {
+	for _, c := range []struct{ rows, in, out int }{{1, 1, 1}, {1, 5, 3}, {3, 64, 7}, {8, 576, 192}, {9, 100, 513}, {17, 33, 2}, {33, 64, 50}, {50, 32, 17}} {
 		x := representable(r, c.rows*c.in)
 		full, bf16 := make([]float32, c.out*c.in), make([]bfloat16.BFloat16, c.out*c.in)
 		for i := range full {
@@ -37,8 +39,15 @@ func testDecodeGEMM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		alone, err := s.Multiply(x[(c.rows-1)*c.in:], 1, a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
 		row := make([]float32, c.in)
 		for which, m := range []Matrix{a, b} {
+			if last := ys[which][(c.rows-1)*c.out:]; !slices.Equal(alone[which], last) {
+				t.Fatalf("%v, matrix %d: the last row is %v alone, %v among the others", c, which, alone[which], last)
+			}
 			for n := range c.out {
 				m.Row(n, row)
 				for i := range c.rows {

@@ -40,23 +40,6 @@ INLINE units column_units(const void *from, long at, long stride, long n, long r
     return (units)merged(low, _mm256_maskz_loadu_epi16(lanes_of(rows > 1 ? n : 0), p + stride));
 }
 
-// the same of LANES·STEP columns, of 8 the first 4 in x[0]; a row that is not there is as the
-// one before it.
-INLINE void columns_take(units *x, const void *from, long at, long stride, long n, long rows, const int bf16) {
-    const __m512i a = (__m512i)row_units(from, at, n, bf16);
-    const __m512i b = (__m512i)row_units(from, rows > 1 ? at + stride : at, n, bf16);
-    x[0] = (units)_mm512_unpacklo_epi16(a, b);
-    x[1] = (units)_mm512_unpackhi_epi16(a, b);
-}
-
-// sets at most LANES·STEP columns, of n that are left, to sums over columns_take's units.
-INLINE void columns_put(float *to, const acc *x, long n) {
-    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-    set_some(to, 0, n, (VF)_mm512_permutex2var_ps(x[0], first, x[1]), 0);
-    set_some(to, LANES, n - LANES, (VF)_mm512_permutex2var_ps(x[0], second, x[1]), 0);
-}
-
 // stores LANES values of a row from a place on.
 INLINE void store_row(unit *row, long at, VF x) { _mm256_storeu_si256((__m256i *)((uint16_t *)row + at), rounded((acc)x)); }
 

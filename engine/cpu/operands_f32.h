@@ -25,14 +25,6 @@ INLINE units column_units(const void *from, long at, long stride, long n, long r
     return some_values(from, at, rows > 0 ? n : 0, bf16);
 }
 
-// the same of LANES·STEP columns.
-INLINE void columns_take(units *x, const void *from, long at, long stride, long n, long rows, const int bf16) {
-    x[0] = column_units(from, at, stride, n, rows, bf16);
-}
-
-// sets at most LANES·STEP columns, of n that are left, to sums over columns_take's units.
-INLINE void columns_put(float *to, const acc *x, long n) { set_some(to, 0, n, x[0], 0); }
-
 // stores LANES values of a row from a place on.
 INLINE void store_row(unit *row, long at, VF x) { AT(row + at) = x; }
 

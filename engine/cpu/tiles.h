@@ -4,6 +4,7 @@
 #pragma once
 
 #include "attention.h"
+#include "decode.h"
 #include "gemm.h"
 
 // A tile of a has 16 rows of 32 values, one of b 16 pairs of rows with 16 columns, one of sums
@@ -31,10 +32,13 @@ typedef struct {
     void (*left)(const tiles *t, long unit);
     void (*right)(const tiles *t, long unit);
     void (*block)(const tiles *t, long m0, long m1, long n0, long n1, float *sums);
+    // outputs from..to of a product of decoding that tiles_decode takes; room is for tiles_room bytes.
+    void (*decode)(const decode_product *p, int from, int to, void *room);
     const attention_kernels *attention;
 } tile_kernels;
 
 extern const attention_kernels attention_amx;
+void decode_by_tiles(const decode_product *p, int from, int to, void *room);
 extern const tile_kernels tiles_amx;
 
 // tiles_in_use gives the kernels where the set in use has tiles, else NULL.
@@ -42,3 +46,9 @@ const tile_kernels *tiles_in_use(void);
 
 // tiles_gemm does what gemm_bf16 does, and weight_grad_gemm where g.columns is set.
 int tiles_gemm(const tile_kernels *k, gemm g);
+
+// tiles_decode says whether tiles multiply these rows and weights where they lie.
+static inline int tiles_decode(const decode_product *p) { return p->bf16 && p->k % TILE_VALUES == 0 && p->out >= TILE_SIDE; }
+static inline size_t tiles_room(const decode_product *p) {
+    return 4 * TILE_BYTES + 2 * (size_t)p->k * ((p->m + TILE_SIDE - 1) / TILE_SIDE * TILE_SIDE);
+}

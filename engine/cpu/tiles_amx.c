@@ -68,13 +68,6 @@ static void pack_right(const tiles *t, long unit_of) {
     }
 }
 
-static void multiply_some(int rows, int columns, const square *q) {
-    if (rows > 1 && columns > 1) multiply_square(2, 2, q);
-    else if (rows > 1) multiply_square(2, 1, q);
-    else if (columns > 1) multiply_square(1, 2, q);
-    else multiply_square(1, 1, q);
-}
-
 // finish hands a square's sums [32, 32] on: to y, or to g.sum.
 static void finish(const gemm *g, long m, long rows, long n, long columns, const float *sums) {
     for (long i = 0; i < rows; i++, sums += 2 * TILE_SIDE) {
@@ -144,6 +137,6 @@ static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sum
     _tile_release();
 }
 
-const tile_kernels tiles_amx = {pack_left, pack_right, block, &attention_amx};
+const tile_kernels tiles_amx = {pack_left, pack_right, block, decode_by_tiles, &attention_amx};
 TARGET_END
 #endif
