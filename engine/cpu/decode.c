@@ -56,9 +56,9 @@ static size_t key_bytes(const kv_cache *c) { return 4 * (size_t)decode_words(c->
 static size_t value_bytes(const kv_cache *c) { return (c->bf16 ? 2 : 4) * (size_t)c->width; }
 
 // wider is a copy of keys or values, of so many bytes a token, with room for more tokens, NULL
-// without memory.
+// without memory. The rest is 0, since values that nobody sees are multiplied by 0.
 static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
-    char *to = malloc(token * c->heads * room);
+    char *to = calloc((size_t)c->heads * room, token);
     for (int h = 0; to && h < c->heads && c->length; h++)
         memcpy(to + token * h * room, old + token * h * c->room, token * ((c->length + 15) / 16 * 16));
     return to;
@@ -66,7 +66,7 @@ static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
 
 // grow makes room for so many tokens and some more.
 static int grow(kv_cache *c, int tokens) {
-    const int room = (tokens + (tokens < 512 ? 64 : tokens / 8) + 15) / 16 * 16;
+    const int room = (tokens + (tokens < 512 ? 64 : tokens / 8) + 31) / 32 * 32;
     char *keys = wider(c, c->keys, key_bytes(c), room), *values = wider(c, c->values, value_bytes(c), room);
     if (!keys || !values) {
         free(keys);
@@ -124,34 +124,58 @@ int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *pl
 typedef struct {
     decode_tokens t;
     const kernels *kernels;
+    const tile_kernels *tiles; // NULL for none
     int longest;
 } tokens;
 
+// attend is one head's part of tokens from..to, which are of one cache.
+static int attend(const tokens *j, int from, int to, int h) {
+    const decode_tokens *t = &j->t;
+    const kv_cache *cache = t->caches[from];
+    const int kv = cache->heads, group = t->heads / kv, c = cache->width, at_once = j->tiles ? TILE_SIDE / group : 1;
+    const size_t plain = sizeof(float) * (decode_scores(group, j->longest) + decode_query(group, c));
+    float *room = threads_room(j->tiles ? tiles_attention_room(j->longest, c) : plain);
+    if (!room) return -1;
+    int start = t->lengths[from];
+    for (int i = from; i < to; i++) {
+        const int first = t->slide && t->lengths[i] > t->slide ? t->lengths[i] - t->slide : 0;
+        if (first < start) start = first;
+    }
+    start = start / 32 * 32;
+    const size_t place = (size_t)h * cache->room + start;
+    for (int i = from; i < to; i += at_once) {
+        decode_head heads[TILE_SIDE];
+        const int some = to - i < at_once ? to - i : at_once;
+        for (int k = 0; k < some; k++) {
+            const int length = t->lengths[i + k], first = t->slide && length > t->slide ? length - t->slide : 0;
+            const long at = ((long)(i + k) * t->heads + (long)h * group) * c;
+            heads[k] = (decode_head){
+                .bf16 = cache->bf16, .group = group, .width = c, .n = length - start, .skip = first - start, .scale = t->scale, .cap = t->cap,
+                .q = t->q + at, .k = (char *)cache->keys + place * key_bytes(cache), .v = (char *)cache->values + place * value_bytes(cache),
+                .scores = room, .query = room + decode_scores(group, j->longest), .o = t->o + at};
+        }
+        if (j->tiles)
+            j->tiles->attend(heads, some, room);
+        else
+            j->kernels->decode_attention(heads);
+    }
+    return 0;
+}
+
 static int attention_job(void *of, int worker, int workers) {
     const tokens *j = of;
-    const decode_tokens *t = &j->t;
-    const kv_cache *first = t->caches[0];
-    const int kv = first->heads, group = t->heads / kv, c = first->width;
-    const long scores = decode_scores(group, j->longest), query = decode_query(group, c);
-    float *room = threads_room(sizeof(float) * (scores + query));
-    if (!room) return -1;
-    for (int item = worker; item < t->rows * kv; item += workers) {
-        const int row = item / kv, h = item % kv;
-        const kv_cache *cache = t->caches[row];
-        const int length = t->lengths[row], from = t->slide && length > t->slide ? length - t->slide : 0;
-        const size_t start = (size_t)h * cache->room + from / 16 * 16;
-        const long at = ((long)row * t->heads + (long)h * group) * c;
-        const decode_head head = {
-            .bf16 = cache->bf16, .group = group, .width = c, .n = length - from / 16 * 16, .skip = from % 16, .scale = t->scale, .cap = t->cap,
-            .q = t->q + at, .k = (char *)cache->keys + start * key_bytes(cache), .v = (char *)cache->values + start * value_bytes(cache),
-            .scores = room, .query = room + scores, .o = t->o + at};
-        j->kernels->decode_attention(&head);
+    int item = 0;
+    for (int from = 0, to; from < j->t.rows; from = to) {
+        for (to = from + 1; to < j->t.rows && j->t.caches[to] == j->t.caches[from];) to++;
+        for (int h = 0; h < j->t.caches[from]->heads; h++, item++)
+            if (item % workers == worker && attend(j, from, to, h)) return -1;
     }
     return 0;
 }
 
 int decode_attention(decode_tokens t, int workers) {
-    tokens j = {t, kernels_for(t.caches[0]->bf16), 0};
+    const kv_cache *c = t.caches[0];
+    tokens j = {t, kernels_for(c->bf16), tiles_attend(c->bf16, t.heads / c->heads, c->width) ? tiles_in_use() : NULL, 0};
     for (int i = 0; i < t.rows; i++)
         if (t.lengths[i] > j.longest) j.longest = t.lengths[i];
     return threads_run(attention_job, &j, workers);

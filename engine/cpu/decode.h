@@ -29,7 +29,7 @@ void round_bf16(uint16_t *to, const float *from, long n);
 void soft_cap(float *x, long n, float cap);
 
 // kv_cache holds keys and values of `length` tokens in bf16 or f32, in words of 4 bytes. `room`
-// is a multiple of 16. A head's keys are [room/16, words, 16 tokens], so that a vector has one
+// is a multiple of 32. A head's keys are [room/16, words, 16 tokens], so that a vector has one
 // word of several tokens: an f32 [words = width], or two columns in bf16 [words = width/2
 // upwards], the first in the low half. Its values are f32 [room, width], or, in bf16, those of
 // two tokens to a word [room/2, width].
@@ -52,7 +52,7 @@ int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *pl
 // Attention of one new token of a row: some query heads q [group, width] over the n keys and
 // values of their head, as a cache has them, but for the first `skip`, to o [group, width].
 typedef struct {
-    int bf16, group, width, n, skip; // skip < 16
+    int bf16, group, width, n, skip;
     float scale, cap; // of the scores; cap 0 for none
     const float *q;
     const void *k, *v;
@@ -65,7 +65,8 @@ static inline long decode_scores(int group, int n) { return (long)group * ((n + 
 static inline long decode_query(int group, int width) { return (long)group * ((width + 31) / 32 * 32); }
 
 // decode_attention is attention from the new tokens q [rows, heads, width], each to so many
-// of the first tokens of its cache, to o. It gives -1 where there is no memory.
+// of the first tokens of its cache, to o; best those of one cache behind one another. It gives
+// -1 where there is no memory. What a token gets does not depend on the others.
 typedef struct {
     kv_cache **caches;
     const int *lengths;

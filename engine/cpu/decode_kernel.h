@@ -115,24 +115,21 @@ INLINE void decode_dots(const int heads, const int vectors, const decode_head *h
         }
 }
 
-// e^s over its sum for so many rows of scores, from g on, before the division: the sums are the
-// totals. Weights are rows of units in the place of scores; those of keys that are not seen are 0.
-INLINE void decode_softmax(const int heads, const decode_head *h, int g, float *total) {
-    const int padded = (h->n + 15) / 16 * 16;
-    for (int r = 0; r < heads; r++) {
-        float *row = h->scores + (long)(g + r) * padded;
-        for (int i = 0; i < h->skip; i++) row[i] = -1e30f;
-        for (int i = h->n; i < padded; i++) row[i] = -1e30f;
-        VF best = AT(row), add = {0};
-        for (int i = LANES; i < padded; i += LANES) best = greater(best, AT(row + i));
-        const float high = most(best);
-        for (int i = 0; i < padded; i += LANES) {
-            const VF e = power(AT(row + i) - high);
-            add += e;
-            store_row((unit *)row, i, e); // never ahead of what is read
-        }
-        total[r] = sum(add);
+// e^s over its sum for a row of scores up to `padded`, before the division: the sum is what it
+// gives. Weights are a row of units in the place of scores; those of keys before `skip` and from
+// n on, which are not seen, are 0.
+static float softmax_row(float *row, int skip, int n, int padded) {
+    for (int i = 0; i < skip; i++) row[i] = -1e30f;
+    for (int i = n; i < padded; i++) row[i] = -1e30f;
+    VF best = AT(row), add = {0};
+    for (int i = LANES; i < padded; i += LANES) best = greater(best, AT(row + i));
+    const float high = most(best);
+    for (int i = 0; i < padded; i += LANES) {
+        const VF e = power(AT(row + i) - high);
+        add += e;
+        store_row((unit *)row, i, e); // never ahead of what is read
     }
+    return sum(add);
 }
 
 // adds row r of words, from column j on, of which those bits are there, to so many heads' outputs;
@@ -181,7 +178,8 @@ INLINE void decode_heads(const int heads, const decode_head *h, const int bf16, 
     int i = 0, j = 0;
     for (; i + VECTORS * LANES <= h->n; i += VECTORS * LANES) decode_dots(heads, VECTORS, h, bf16, g, i);
     for (; i < h->n; i += LANES) decode_dots(heads, 1, h, bf16, g, i);
-    decode_softmax(heads, h, g, total);
+    const int padded = (h->n + 15) / 16 * 16;
+    for (int r = 0; r < heads; r++) total[r] = softmax_row(h->scores + (long)(g + r) * padded, h->skip, h->n, padded);
     for (; j + VECTORS * LANES <= h->width; j += VECTORS * LANES) decode_columns(heads, 1, h, bf16, g, j, total);
     if (j < h->width) decode_columns(heads, 0, h, bf16, g, j, total);
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -53,11 +54,9 @@ func testKVCache(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				sees := n
-				if len(caches)%2 == 1 { // a draft's first token, which does not see the rest
-					sees = n/2 + 1
+				for _, sees := range []int{n, n/2 + 1, n/2 + 2, n} { // as the tokens of a draft, which do not see the rest
+					caches, lengths, keys, values = append(caches, x), append(lengths, int32(min(sees, n))), append(keys, k), append(values, v)
 				}
-				caches, lengths, keys, values = append(caches, x), append(lengths, int32(sees)), append(keys, k), append(values, v)
 			}
 			q := representable(r, len(caches)*c.heads*c.width)
 			o := make([]float32, len(q))
@@ -65,6 +64,14 @@ func testKVCache(t *testing.T) {
 				t.Fatal(err)
 			}
 			for row := range caches {
+				each := c.heads * c.width
+				alone := make([]float32, each)
+				if err := DecodeAttention(caches[row:row+1], lengths[row:row+1], c.heads, c.slide, c.scores, q[row*each:(row+1)*each], alone); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(alone, o[row*each:(row+1)*each]) {
+					t.Fatalf("token %d gets %v alone, %v among the others", row, alone, o[row*each:(row+1)*each])
+				}
 				n := int(lengths[row])
 				from := 0
 				if c.slide > 0 {

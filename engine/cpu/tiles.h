@@ -34,11 +34,15 @@ typedef struct {
     void (*block)(const tiles *t, long m0, long m1, long n0, long n1, float *sums);
     // outputs from..to of a product of decoding that tiles_decode takes; room is for tiles_room bytes.
     void (*decode)(const decode_product *p, int from, int to, void *room);
+    // attention of decoding of so many tokens of one row, at most 16 query heads, that
+    // tiles_attend takes; room is for tiles_attention_room bytes.
+    void (*attend)(const decode_head *heads, int tokens, void *room);
     const attention_kernels *attention;
 } tile_kernels;
 
 extern const attention_kernels attention_amx;
 void decode_by_tiles(const decode_product *p, int from, int to, void *room);
+void attend_by_tiles(const decode_head *heads, int tokens, void *room);
 extern const tile_kernels tiles_amx;
 
 // tiles_in_use gives the kernels where the set in use has tiles, else NULL.
@@ -51,4 +55,10 @@ int tiles_gemm(const tile_kernels *k, gemm g);
 static inline int tiles_decode(const decode_product *p) { return p->bf16 && p->k % TILE_VALUES == 0 && p->out >= TILE_SIDE; }
 static inline size_t tiles_room(const decode_product *p) {
     return 4 * TILE_BYTES + 2 * (size_t)p->k * ((p->m + TILE_SIDE - 1) / TILE_SIDE * TILE_SIDE);
+}
+
+// tiles_attend says whether tiles do attention of decoding with such heads.
+static inline int tiles_attend(int bf16, int group, int width) { return bf16 && group <= TILE_SIDE && width % TILE_VALUES == 0; }
+static inline size_t tiles_attention_room(int n, int width) {
+    return TILE_SIDE * (4 * (size_t)((n + 2 * TILE_SIDE - 1) / (2 * TILE_SIDE) * 2 * TILE_SIDE) + 2 * width) + 4 * TILE_BYTES;
 }

@@ -137,6 +137,6 @@ static void block(const tiles *t, long m0, long m1, long n0, long n1, float *sum
     _tile_release();
 }
 
-const tile_kernels tiles_amx = {pack_left, pack_right, block, decode_by_tiles, &attention_amx};
+const tile_kernels tiles_amx = {pack_left, pack_right, block, decode_by_tiles, attend_by_tiles, &attention_amx};
 TARGET_END
 #endif
