@@ -56,12 +56,18 @@ static size_t key_bytes(const kv_cache *c) { return 4 * (size_t)decode_words(c->
 static size_t value_bytes(const kv_cache *c) { return (c->bf16 ? 2 : 4) * (size_t)c->width; }
 
 // wider is a copy of keys or values, of so many bytes a token, with room for more tokens, NULL
-// without memory. The rest is 0, since values that nobody sees are multiplied by 0.
+// without memory. The rest is 0, since values that nobody sees are multiplied by 0. Rows of a
+// tile are lines of the first-level cache.
 static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
-    char *to = calloc((size_t)c->heads * room, token);
-    for (int h = 0; to && h < c->heads && c->length; h++)
-        memcpy(to + token * h * room, old + token * h * c->room, token * ((c->length + 15) / 16 * 16));
-    return to;
+    void *p;
+    if (posix_memalign(&p, 64, token * c->heads * room)) return NULL;
+    char *to = p;
+    const int kept = (c->length + 15) / 16 * 16;
+    for (int h = 0; h < c->heads; h++, to += token * room) {
+        if (kept) memcpy(to, old + token * h * c->room, token * kept);
+        memset(to + token * kept, 0, token * (room - kept));
+    }
+    return p;
 }
 
 // grow makes room for so many tokens and some more.

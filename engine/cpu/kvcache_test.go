@@ -120,29 +120,34 @@ func testKVCache(t *testing.T) {
 	}
 }
 
-// BenchmarkKVCache is one layer of SmolLM2-135M over 8 rows of 1,100 tokens.
+// BenchmarkKVCache is one layer of SmolLM2-135M over 8 rows of 1,100 tokens, of which the last
+// ones are new.
 func BenchmarkKVCache(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, bf16 := range []bool{false, true} {
-		b.Run(fmt.Sprintf("bf16=%t", bf16), func(b *testing.B) {
-			var caches []*KVCache
-			var lengths []int32
-			for range 8 {
-				x := newKVCache(b, 3, 64, bf16)
-				places := make([]int32, 1100)
-				if err := AppendKV(x, representable(r, 192), representable(r, 192), places); err != nil {
-					b.Fatal(err)
+		for _, tokens := range []int{1, 3} {
+			b.Run(fmt.Sprintf("bf16=%t/tokens=%d", bf16, tokens), func(b *testing.B) {
+				var caches []*KVCache
+				var lengths []int32
+				for range 8 {
+					x := newKVCache(b, 3, 64, bf16)
+					places := make([]int32, 1100)
+					if err := AppendKV(x, representable(r, 192), representable(r, 192), places); err != nil {
+						b.Fatal(err)
+					}
+					for i := range tokens {
+						caches, lengths = append(caches, x), append(lengths, int32(1101-tokens+i))
+					}
 				}
-				caches, lengths = append(caches, x), append(lengths, 1100)
-			}
-			q := representable(r, 8*9*64)
-			o := make([]float32, len(q))
-			for b.Loop() {
-				if err := DecodeAttention(caches, lengths, 9, 0, Scores{}, q, o); err != nil {
-					b.Fatal(err)
+				q := representable(r, len(caches)*9*64)
+				o := make([]float32, len(q))
+				for b.Loop() {
+					if err := DecodeAttention(caches, lengths, 9, 0, Scores{}, q, o); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
