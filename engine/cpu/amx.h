@@ -16,10 +16,15 @@ typedef struct {
     uint8_t rows[16];
 } tiles_config;
 
+// all_stored has what was stored so far be in memory: GCC 12 does not know that tile loads
+// read it, nor that loading a configuration reads all of that.
+INLINE void all_stored(void) { __asm__ volatile("" ::: "memory"); }
+
 // begin_tiles makes all tiles whole ones, until _tile_release.
 static void begin_tiles(void) {
     tiles_config c = {.palette = 1};
     for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = TILE_SIDE;
+    __asm__ volatile("" ::"m"(c));
     _tile_loadconfig(&c);
 }
 
@@ -38,6 +43,7 @@ typedef struct {
 INLINE void multiply_square(const int rows, const int columns, const square *q) {
     const long ld = q->ld * sizeof(float);
     float *lower = q->sums + TILE_SIDE * q->ld;
+    all_stored();
     if (q->sets) {
         _tile_zero(0);
         _tile_zero(1);

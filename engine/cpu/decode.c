@@ -22,6 +22,7 @@ static int product_job(void *of, int worker, int workers) {
         j->kernels->decode_gemm(&j->p, from, to);
         return 0;
     }
+    if (from >= to) return 0;
     void *room = threads_room(tiles_room(&j->p));
     if (!room) return -1;
     j->tiles->decode(&j->p, from, to, room);
@@ -56,8 +57,7 @@ static size_t key_bytes(const kv_cache *c) { return 4 * (size_t)decode_words(c->
 static size_t value_bytes(const kv_cache *c) { return (c->bf16 ? 2 : 4) * (size_t)c->width; }
 
 // wider is a copy of keys or values, of so many bytes a token, with room for more tokens, NULL
-// without memory. The rest is 0, since values that nobody sees are multiplied by 0. Rows of a
-// tile are lines of the first-level cache.
+// without memory. Rows of a tile are lines of the first-level cache.
 static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
     void *p;
     if (posix_memalign(&p, 64, token * c->heads * room)) return NULL;
@@ -65,7 +65,7 @@ static char *wider(const kv_cache *c, const char *old, size_t token, int room) {
     const int kept = (c->length + 15) / 16 * 16;
     for (int h = 0; h < c->heads; h++, to += token * room) {
         if (kept) memcpy(to, old + token * h * c->room, token * kept);
-        memset(to + token * kept, 0, token * (room - kept));
+        memset(to + token * kept, 0, token * (room - kept)); // keys that nobody sees are multiplied, too
     }
     return p;
 }
@@ -98,8 +98,16 @@ static void put_bf16(kv_cache *c, size_t place, int token, const uint16_t *k, co
     uint32_t *key = (uint32_t *)c->keys + (place + token / 16 * 16) * words + token % 16;
     for (int w = 0; w < c->width / 2; w++) key[16 * w] = k[2 * w] | (uint32_t)k[2 * w + 1] << 16;
     if (c->width % 2) key[16 * (words - 1)] = k[c->width - 1];
-    uint16_t *value = (uint16_t *)c->values + (place + token / 2 * 2) * c->width + token % 2;
-    for (int j = 0; j < c->width; j++) value[2 * j] = v[j];
+    uint32_t *value = (uint32_t *)c->values + (place + token) / 2 * c->width;
+    for (int j = 0; j < c->width; j++) value[j] = token % 2 ? (value[j] & 0xffff) | (uint32_t)v[j] << 16 : v[j];
+}
+
+// clear sets the values behind the last token to 0, up to a tile's end: tiles multiply them by 0,
+// and an infinite one that was dropped would not be gone.
+static void clear(kv_cache *c) {
+    const int from = (c->length + 1) / 2, to = (c->length + 31) / 32 * 16;
+    for (int h = 0; c->bf16 && h < c->heads; h++)
+        memset((uint32_t *)c->values + ((size_t)h * c->room / 2 + from) * c->width, 0, 4 * (size_t)(to - from) * c->width);
 }
 
 int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *places, int n) {
@@ -124,6 +132,7 @@ int kv_append(kv_cache *c, const void *k, const void *v, int bf16, const int *pl
         }
     free(rounded);
     c->length += n;
+    clear(c);
     return 0;
 }
 

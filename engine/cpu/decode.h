@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-// Rows of x are multiplied so many at a time at most.
+// There is room for rows of x up to a multiple of this.
 enum { DECODE_ROWS = 8 };
 
 // A product x·wᵀ, to y [m, out].
@@ -66,7 +66,8 @@ static inline long decode_query(int group, int width) { return (long)group * ((w
 
 // decode_attention is attention from the new tokens q [rows, heads, width], each to so many
 // of the first tokens of its cache, to o; best those of one cache behind one another. It gives
-// -1 where there is no memory. What a token gets does not depend on the others.
+// -1 where there is no memory. What a token gets does not depend on the others, as long as all
+// of its cache is finite.
 typedef struct {
     kv_cache **caches;
     const int *lengths;

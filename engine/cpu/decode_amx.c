@@ -1,6 +1,6 @@
 #ifdef __x86_64__
 #include "amx.h"
-#include "decode_kernel.h"
+#include "decode_rows.h"
 
 // Decoding by tiles. Products: weights are read where they lie, 32 outputs at a time, while
 // the next ones are asked for. Outputs stand in rows, and the rows of x in columns.
@@ -50,14 +50,16 @@ void decode_by_tiles(const decode_product *p, int from, int to, void *room) {
     }
     _tile_release();
 }
+
 // Attention: a tile of queries has those of all tokens and heads that read the same keys, tiles
 // of keys and values are read where they lie in the cache, while the next ones are asked for.
 
 enum { AT_ONCE = 2 * TILE_SIDE, COLUMN_TILES = 4 };
 
 // weigh adds up so many tiles of columns, from v on, over n values' tokens; weights are bf16
-// [16, ld/2 words of which n are], sums [16, 64].
+// [16, n], ld bytes apart, sums [16, 64].
 INLINE void weigh(const int columns, const char *weights, long ld, const char *v, long row, int n, float *sums) {
+    all_stored();
     _tile_zero(0);
     _tile_zero(1);
     if (columns > 2) _tile_zero(2);

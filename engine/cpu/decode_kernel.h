@@ -1,5 +1,7 @@
 // What decoding takes a step with, for one set of instructions and one kind of operands.
 
+#include "decode_rows.h"
+
 // Products take about as long as their weights take to arrive. The two go on at once only if
 // weights are asked for well ahead, so many bytes, and into the second-level cache: into the
 // first they took turns, at half the rate. What is asked for behind the last does no harm.
@@ -115,23 +117,6 @@ INLINE void decode_dots(const int heads, const int vectors, const decode_head *h
         }
 }
 
-// e^s over its sum for a row of scores up to `padded`, before the division: the sum is what it
-// gives. Weights are a row of units in the place of scores; those of keys before `skip` and from
-// n on, which are not seen, are 0.
-static float softmax_row(float *row, int skip, int n, int padded) {
-    for (int i = 0; i < skip; i++) row[i] = -1e30f;
-    for (int i = n; i < padded; i++) row[i] = -1e30f;
-    VF best = AT(row), add = {0};
-    for (int i = LANES; i < padded; i += LANES) best = greater(best, AT(row + i));
-    const float high = most(best);
-    for (int i = 0; i < padded; i += LANES) {
-        const VF e = power(AT(row + i) - high);
-        add += e;
-        store_row((unit *)row, i, e); // never ahead of what is read
-    }
-    return sum(add);
-}
-
 // adds row r of words, from column j on, of which those bits are there, to so many heads' outputs;
 // whole says that no column is behind the last.
 INLINE void decode_row(acc (*x)[VECTORS], const int heads, const int whole, const decode_head *h, const int bf16, int g, int j, int r, const uint32_t there) {
@@ -161,7 +146,9 @@ INLINE void decode_columns(const int heads, const int whole, const decode_head *
     for (int i = 0; i < heads; i++)
         UNROLL(4)
         for (int v = 0; v < VECTORS; v++) x[i][v] = (acc){0};
-    for (int r = 0; r < rows; r++) decode_row(x, heads, whole, h, bf16, g, j, r, 0xffffffff);
+    int r = bf16 ? h->skip / 2 : h->skip;
+    if (bf16 && h->skip % 2) decode_row(x, heads, whole, h, bf16, g, j, r++, 0xffff0000);
+    for (; r < rows; r++) decode_row(x, heads, whole, h, bf16, g, j, r, 0xffffffff);
     if (bf16 && h->n % 2) decode_row(x, heads, whole, h, bf16, g, j, rows, 0xffff);
     UNROLL(4)
     for (int i = 0; i < heads; i++)
@@ -202,8 +189,4 @@ static void decode_head_part(const decode_head *h) {
         decode_head_as(h, 1);
     else
         decode_head_as(h, 0);
-}
-
-static void decode_round(uint16_t *to, const float *from, long n) {
-    for (long i = 0; i < n; i += LANES) store_rounded(to + i, lanes_of(n - i), some_values(from, i, n - i, 0));
 }

@@ -64,13 +64,16 @@ func DecodeAttention(caches []*KVCache, lengths []int32, heads, slide int, s Sco
 	}
 	first := caches[0].c
 	kv, width := int(first.heads), int(first.width)
+	if slide < 0 {
+		return fmt.Errorf("decode: a sliding window of %d tokens", slide)
+	}
 	if heads < kv || heads%kv != 0 || len(q) != len(caches)*heads*width || len(o) != len(q) {
 		return fmt.Errorf("decode: %d and %d values for %d rows of %d heads over %d", len(q), len(o), len(caches), heads, kv)
 	}
 	list, tokens := make([]*C.kv_cache, len(caches)), 0
 	for i, c := range caches {
-		if c.c.heads != first.heads || c.c.width != first.width {
-			return fmt.Errorf("decode: a cache of %d heads of %d beside one of %d of %d", c.c.heads, c.c.width, kv, width)
+		if c.c.heads != first.heads || c.c.width != first.width || c.c.bf16 != first.bf16 {
+			return fmt.Errorf("decode: a cache of %d heads of %d (bf16 %d) beside one of %d of %d (bf16 %d)", c.c.heads, c.c.width, c.c.bf16, kv, width, first.bf16)
 		}
 		if lengths[i] < 1 || int(lengths[i]) > c.Length() {
 			return fmt.Errorf("decode: attention to %d tokens of a cache of %d", lengths[i], c.Length())

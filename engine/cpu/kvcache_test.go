@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -25,6 +26,7 @@ func testKVCache(t *testing.T) {
 	}{
 		{1, 1, 5, 0, false, Scores{}}, {9, 3, 64, 0, false, Scores{}}, {9, 3, 64, 0, true, Scores{}}, {4, 1, 80, 30, true, Scores{}},
 		{4, 2, 12, 7, false, Scores{}}, {7, 1, 96, 31, true, Scores{}}, {4, 1, 40, 30, false, Scores{Scale: 0.3, Cap: 2}},
+		{16, 1, 160, 33, true, Scores{Cap: 2}}, {17, 1, 64, 0, true, Scores{Scale: 0.3}}, {3, 1, 33, 7, true, Scores{Cap: 3}},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			var caches []*KVCache
@@ -54,6 +56,16 @@ func testKVCache(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				// The tokens of a draft that were dropped leave nothing behind, whatever they were.
+				for range 3 {
+					if err := AppendKV(x, slices.Repeat([]float32{float32(math.Inf(1))}, size), slices.Repeat([]float32{float32(math.Inf(-1))}, size), []int32{0}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				x.Truncate(n - 1)
+				if err := AppendKV(x, k, v, []int32{int32(n - 1)}); err != nil {
+					t.Fatal(err)
+				}
 				for _, sees := range []int{n, n/2 + 1, n/2 + 2, n} { // as the tokens of a draft, which do not see the rest
 					caches, lengths, keys, values = append(caches, x), append(lengths, int32(min(sees, n))), append(keys, k), append(values, v)
 				}
@@ -62,6 +74,13 @@ func testKVCache(t *testing.T) {
 			o := make([]float32, len(q))
 			if err := DecodeAttention(caches, lengths, c.heads, c.slide, c.scores, q, o); err != nil {
 				t.Fatal(err)
+			}
+			workers := runtime.GOMAXPROCS(3)
+			shared := make([]float32, len(q))
+			err := DecodeAttention(caches, lengths, c.heads, c.slide, c.scores, q, shared)
+			runtime.GOMAXPROCS(workers)
+			if err != nil || !slices.Equal(o, shared) {
+				t.Fatalf("three workers give %v, %v; %v expected", shared, err, o)
 			}
 			for row := range caches {
 				each := c.heads * c.width
@@ -117,6 +136,18 @@ func testKVCache(t *testing.T) {
 	}
 	if err := AppendKV(newKVCache(t, 2, 4, false), make([]bfloat16.BFloat16, 8), make([]bfloat16.BFloat16, 8), []int32{0}); err == nil {
 		t.Error("a cache of f32 takes bf16")
+	}
+	two := []*KVCache{newKVCache(t, 1, 4, false), newKVCache(t, 1, 4, true)}
+	for _, c := range two {
+		if err := AppendKV(c, make([]float32, 4), make([]float32, 4), []int32{0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := DecodeAttention(two, []int32{1, 1}, 1, 0, Scores{}, make([]float32, 8), make([]float32, 8)); err == nil {
+		t.Error("a cache of bf16 is taken beside one of f32")
+	}
+	if err := DecodeAttention(two[:1], []int32{1}, 1, -3, Scores{}, make([]float32, 4), make([]float32, 4)); err == nil {
+		t.Error("a window of -3 tokens is taken")
 	}
 }
 
