@@ -28,15 +28,26 @@ func testGEMM(t *testing.T) {
 				if err := GEMM(y, x, w, m, k, n, transB); err != nil {
 					t.Fatal(err)
 				}
+				// Numbers are widened once: with -asan each of the many reads of them is checked.
+				rows, columns := make([]float64, m*k), make([]float64, n*k)
+				for i := range rows {
+					rows[i] = float64(x[i].Float32())
+				}
+				for j := range n {
+					for s := range k {
+						at := j*k + s
+						if !transB {
+							at = s*n + j
+						}
+						columns[j*k+s] = float64(w[at].Float32())
+					}
+				}
 				for i := range m {
+					row := rows[i*k : (i+1)*k]
 					for j := range n {
 						var want, most float64
-						for s := range k {
-							at := j*k + s
-							if !transB {
-								at = s*n + j
-							}
-							term := float64(x[i*k+s].Float32()) * float64(w[at].Float32())
+						for s, v := range columns[j*k : (j+1)*k] {
+							term := row[s] * v
 							want, most = want+term, most+math.Abs(term)
 						}
 						// bf16 has 8 bits; sums in f32 are rounded at every step.
