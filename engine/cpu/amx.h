@@ -17,14 +17,14 @@ typedef struct {
 } tiles_config;
 
 // all_stored has what was stored so far be in memory: GCC 12 does not know that tile loads
-// read it, nor that loading a configuration reads all of that.
+// read it.
 INLINE void all_stored(void) { __asm__ volatile("" ::: "memory"); }
 
 // begin_tiles makes all tiles whole ones, until _tile_release.
 static void begin_tiles(void) {
     tiles_config c = {.palette = 1};
     for (int i = 0; i < 8; i++) c.bytes[i] = 64, c.rows[i] = TILE_SIDE;
-    __asm__ volatile("" ::"m"(c));
+    __asm__ volatile("" ::"m"(c)); // GCC 12 takes the load of a configuration for one of 8 bytes
     _tile_loadconfig(&c);
 }
 

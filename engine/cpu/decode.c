@@ -16,7 +16,7 @@ typedef struct {
 
 static int product_job(void *of, int worker, int workers) {
     const product *j = of;
-    const int share = j->tiles ? 2 * TILE_SIDE : 2, shares = (j->p.out + share - 1) / share, end = share * (int)((long)shares * (worker + 1) / workers);
+    const int share = j->tiles ? 2 * TILE_SIDE : 2, shares = (int)gemm_upwards(j->p.out, share), end = share * (int)((long)shares * (worker + 1) / workers);
     const int from = share * (int)((long)shares * worker / workers), to = end < j->p.out ? end : j->p.out;
     if (!j->tiles) {
         j->kernels->decode_gemm(&j->p, from, to);
@@ -143,6 +143,9 @@ typedef struct {
     int longest;
 } tokens;
 
+// first_seen is the first token that a new one sees.
+static int first_seen(const decode_tokens *t, int i) { return t->slide && t->lengths[i] > t->slide ? t->lengths[i] - t->slide : 0; }
+
 // attend is one head's part of tokens from..to, which are of one cache.
 static int attend(const tokens *j, int from, int to, int h) {
     const decode_tokens *t = &j->t;
@@ -152,20 +155,18 @@ static int attend(const tokens *j, int from, int to, int h) {
     float *room = threads_room(j->tiles ? tiles_attention_room(j->longest, c) : plain);
     if (!room) return -1;
     int start = t->lengths[from];
-    for (int i = from; i < to; i++) {
-        const int first = t->slide && t->lengths[i] > t->slide ? t->lengths[i] - t->slide : 0;
-        if (first < start) start = first;
-    }
+    for (int i = from; i < to; i++)
+        if (first_seen(t, i) < start) start = first_seen(t, i);
     start = start / 32 * 32;
     const size_t place = (size_t)h * cache->room + start;
     for (int i = from; i < to; i += at_once) {
         decode_head heads[TILE_SIDE];
         const int some = to - i < at_once ? to - i : at_once;
         for (int k = 0; k < some; k++) {
-            const int length = t->lengths[i + k], first = t->slide && length > t->slide ? length - t->slide : 0;
             const long at = ((long)(i + k) * t->heads + (long)h * group) * c;
             heads[k] = (decode_head){
-                .bf16 = cache->bf16, .group = group, .width = c, .n = length - start, .skip = first - start, .scale = t->scale, .cap = t->cap,
+                .bf16 = cache->bf16, .group = group, .width = c, .n = t->lengths[i + k] - start, .skip = first_seen(t, i + k) - start,
+                .scale = t->scale, .cap = t->cap,
                 .q = t->q + at, .k = (char *)cache->keys + place * key_bytes(cache), .v = (char *)cache->values + place * value_bytes(cache),
                 .scores = room, .query = room + decode_scores(group, j->longest), .o = t->o + at};
         }

@@ -54,11 +54,11 @@ int tiles_gemm(const tile_kernels *k, gemm g);
 // tiles_decode says whether tiles multiply these rows and weights where they lie.
 static inline int tiles_decode(const decode_product *p) { return p->bf16 && p->k % TILE_VALUES == 0 && p->out >= TILE_SIDE; }
 static inline size_t tiles_room(const decode_product *p) {
-    return 4 * TILE_BYTES + 2 * (size_t)p->k * ((p->m + TILE_SIDE - 1) / TILE_SIDE * TILE_SIDE);
+    return 4 * TILE_BYTES + 2 * (size_t)p->k * gemm_upwards(p->m, TILE_SIDE) * TILE_SIDE;
 }
 
 // tiles_attend says whether tiles do attention of decoding with such heads.
 static inline int tiles_attend(int bf16, int group, int width) { return bf16 && group <= TILE_SIDE && width % TILE_VALUES == 0; }
 static inline size_t tiles_attention_room(int n, int width) {
-    return TILE_SIDE * (4 * (size_t)((n + 2 * TILE_SIDE - 1) / (2 * TILE_SIDE) * 2 * TILE_SIDE) + 2 * width) + 4 * TILE_BYTES;
+    return TILE_SIDE * (4 * (size_t)gemm_upwards(n, 2 * TILE_SIDE) * 2 * TILE_SIDE + 2 * width) + 4 * TILE_BYTES;
 }
