@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/blas"
+
 	"gorqa/internal/golden"
 )
 
@@ -28,32 +30,15 @@ func testGEMM(t *testing.T) {
 				if err := GEMM(y, x, w, m, k, n, transB); err != nil {
 					t.Fatal(err)
 				}
-				// Numbers are widened once: with -asan each of the many reads of them is checked.
-				rows, columns := make([]float64, m*k), make([]float64, n*k)
-				for i := range rows {
-					rows[i] = float64(x[i].Float32())
+				right, trans := matrix(w, k, n), blas.NoTrans
+				if transB {
+					right, trans = matrix(w, n, k), blas.Trans
 				}
-				for j := range n {
-					for s := range k {
-						at := j*k + s
-						if !transB {
-							at = s*n + j
-						}
-						columns[j*k+s] = float64(w[at].Float32())
-					}
-				}
-				for i := range m {
-					row := rows[i*k : (i+1)*k]
-					for j := range n {
-						var want, most float64
-						for s, v := range columns[j*k : (j+1)*k] {
-							term := row[s] * v
-							want, most = want+term, most+math.Abs(term)
-						}
-						// bf16 has 8 bits; sums in f32 are rounded at every step.
-						if got := float64(y[i*n+j].Float32()); !golden.Near(got, want, math.Abs(want)/256+most*1e-5) {
-							t.Fatalf("[%d, %d] is %g, expected %g", i, j, got, want)
-						}
+				wants, sizes := exactProduct(blas.NoTrans, trans, matrix(x, m, k), right, m, n)
+				for i, want := range wants {
+					// bf16 has 8 bits; sums in f32 are rounded at every step.
+					if got := float64(y[i].Float32()); !golden.Near(got, want, math.Abs(want)/256+sizes[i]*1e-5) {
+						t.Fatalf("[%d, %d] is %g, expected %g", i/n, i%n, got, want)
 					}
 				}
 			})
@@ -75,24 +60,18 @@ func testWeightGradGEMMBF16(t *testing.T) {
 		for i := range sum {
 			before[i] = float32(random.NormFloat64())
 		}
+		wants, sizes := exactProduct(blas.Trans, blas.NoTrans, matrix(y, rows, n), matrix(x, rows, k), n, k)
 		for _, first := range []bool{true, false} {
 			copy(sum, before)
 			if err := WeightGradGEMM(sum, y, x, n, k, first); err != nil {
 				t.Fatal(err)
 			}
-			for i := range n {
-				for j := range k {
-					var want, most float64
-					if !first {
-						want = float64(before[i*k+j])
-					}
-					for s := range rows {
-						term := float64(y[s*n+i].Float32()) * float64(x[s*k+j].Float32())
-						want, most = want+term, most+math.Abs(term)
-					}
-					if got := float64(sum[i*k+j]); !golden.Near(got, want, 1e-5*(most+1)) {
-						t.Fatalf("%v first=%t: [%d, %d] is %g, expected %g", size, first, i, j, got, want)
-					}
+			for i, want := range wants {
+				if !first {
+					want += float64(before[i])
+				}
+				if got := float64(sum[i]); !golden.Near(got, want, 1e-5*(sizes[i]+1)) {
+					t.Fatalf("%v first=%t: [%d, %d] is %g, expected %g", size, first, i/k, i%k, got, want)
 				}
 			}
 		}
