@@ -18,8 +18,8 @@ func matrix(values []bfloat16.BFloat16, rows, columns int) blas64.General {
 }
 
 // exactProduct is op(a)·op(b) [m, n] in f64, and the same of the values' sizes, which rounding errors
-// are in proportion to. gonum's kernels are assembler, so that -asan does not check each of the
-// many reads.
+// are in proportion to; a and b hold sizes then. gonum's kernels are assembler, so that -asan does
+// not check each of the many reads.
 func exactProduct(transA, transB blas.Transpose, a, b blas64.General, m, n int) (values, sizes []float64) {
 	multiply := func() []float64 {
 		c := blas64.General{Rows: m, Cols: n, Stride: n, Data: make([]float64, m*n)}
