@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -199,19 +200,21 @@ func TestRunsThatAreStopped(t *testing.T) {
 		nohup     bool
 		deaf      bool // the console's reader goes away
 		signals   []syscall.Signal
-		code      int
+		codes     []int // any of them is right
 	}{
-		{"ctrl-c", "the step is finished and saved", false, false, []syscall.Signal{syscall.SIGINT}, 130},
-		{"sigterm", "so stop batch systems", false, false, []syscall.Signal{syscall.SIGTERM}, 143},
-		{"sighup", "so stop terminals that are closed, and often twice", false, false, []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP}, 129},
-		{"end of a session", "each of its signals asks once", false, true, []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, 129},
-		{"nohup", "is there to be deaf to it", true, false, []syscall.Signal{syscall.SIGHUP}, 0},
-		{"closed pipe", "train 2>&1 | head", false, true, nil, 0},
+		{"ctrl-c", "the step is finished and saved", false, false, []syscall.Signal{syscall.SIGINT}, []int{130}},
+		{"sigterm", "so stop batch systems", false, false, []syscall.Signal{syscall.SIGTERM}, []int{143}},
+		{"sighup", "so stop terminals that are closed, and often twice", false, false, []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP}, []int{129}},
+		// Two signals that wait at once are delivered in any order (POSIX, signal concepts).
+		{"end of a session", "each of its signals asks once", false, true, []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM}, []int{129, 143}},
+		{"nohup", "is there to be deaf to it", true, false, []syscall.Signal{syscall.SIGHUP}, []int{0}},
+		{"closed pipe", "train 2>&1 | head", false, true, nil, []int{0}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := strings.ReplaceAll(test.name, " ", "-")
 			more := []string{"--num_train_epochs", "30", "--save_total_limit", "1", "--max_steps", "100000"}
-			if test.code == 0 {
+			whole := test.codes[0] == 0
+			if whole {
 				more = []string{"--max_steps", "20"}
 			}
 			cmd := trainCommand(t, dir, out, more...)
@@ -248,15 +251,15 @@ func TestRunsThatAreStopped(t *testing.T) {
 			}
 			_, _ = io.Copy(&said, console)
 			err = cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != test.code {
-				t.Fatalf("%v, exit code %d; want %d: %s\n%s", err, code, test.code, test.why, said.String())
+			if code := cmd.ProcessState.ExitCode(); !slices.Contains(test.codes, code) {
+				t.Fatalf("%v, exit code %d; want one of %d: %s\n%s", err, code, test.codes, test.why, said.String())
 			}
 			data, err := os.ReadFile(filepath.Join(dir, out, "train.log"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			log := string(data)
-			if test.code == 0 {
+			if whole {
 				if !strings.Contains(log, "step 20/20") || !strings.Contains(log, "Model saved in") {
 					t.Errorf("%s: the log does not have the whole run:\n%s", test.why, log)
 				}
