@@ -40,7 +40,8 @@ type shape struct {
 	vocabulary, width int
 	setting           string // what lowers the memory that it takes
 
-	heads, kvHeads, headWidth int // of causal attention, 0 for none
+	heads, kvHeads, headWidth int           // of causal attention, 0 for none
+	products                  []tape.Weight // that decoding on the host multiplies by, nil for none
 
 	asking func(e *recipe.Encoder, s TextSide) (asking, error)
 	fresh  func(seed int64) tape.Source // random weights

@@ -32,7 +32,7 @@ func decoderShape(config, _ []byte, headless *bool) (shape, error) {
 	}
 	return shape{
 		dimensions: c, name: c.Type, vocabulary: c.Vocabulary, width: c.Width, setting: "max_seq_length",
-		heads: c.Heads, kvHeads: c.KVHeads, headWidth: c.HeadWidth,
+		heads: c.Heads, kvHeads: c.KVHeads, headWidth: c.HeadWidth, products: c.Products(),
 		asking: func(e *recipe.Encoder, _ TextSide) (asking, error) { return decoderAsking{e, c}, nil },
 		open: func(m Model, bf16 bool) Generator {
 			d := &decoder{Model: m, ask: m.asking.(decoderAsking), model: llama.New(c, bf16)}

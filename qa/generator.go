@@ -321,6 +321,9 @@ func OpenFresh(ctx context.Context, d Device, f Fresh, seed int64) (Generator, e
 // open puts the weights of a source on the device.
 func (m Model) open(ctx context.Context, s shape, source tape.Source, bf16, trained bool) (Generator, error) {
 	m.Encoder.Embeddings = s.vocabulary
+	if !trained && m.Runner.Device.Native {
+		m.Params.Shorten(s.products)
+	}
 	if err := m.load(ctx, s.Weights(), s.Linears(), source, trained); err != nil {
 		return nil, err
 	}

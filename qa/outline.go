@@ -194,7 +194,7 @@ const program = 450 << 20
 // Memory predicts from the shapes: the weights with what training holds beside
 // them, what the layers keep for the longest micro-batch, and the logits of one
 // call of the head; for evaluation the weights as training holds them, and what is
-// kept of a batch that is answered.
+// kept of a batch that is answered, with a second copy of the weights where they do not change.
 func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	s := o.shape
 	h := tape.Holding{BF16: m.BF16, Frozen: !m.Trained, Bits: o.from.Bits}
@@ -230,6 +230,11 @@ func (o *Outline) Memory(m MemoryOptions) (Memory, error) {
 	answering := s.CacheBytes(m.EvalRows, kept, h.Width())
 	if m.Prompt.inBlocks() { // those of the rows under way beside those that are kept
 		answering += answering + m.Blocks
+	}
+	if h.Frozen && m.OnHost && h.Bits == 0 {
+		for _, w := range s.products {
+			answering += int64(tape.ShortBytes(m.BF16) * float64(w.Size()))
+		}
 	}
 	trained := s.Parameters()
 	if h.Adapter > 0 {

@@ -18,7 +18,7 @@ func (s *Workspace) rounded(n int) []uint16 {
 }
 
 // Multiply gives x·Mᵀ [rows, Out], in memory of s, for x [rows, In] and each of the
-// matrices, which have one In. Rows are rounded to bf16 where a matrix is bf16 and the
+// matrices, which have one In. Rows are rounded to bf16 where a matrix asks for it and the
 // processor has such products.
 func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, error) {
 	if rows < 1 || len(ms) == 0 {
@@ -36,7 +36,7 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 			return nil, fmt.Errorf("decode: matrices of %d and %d columns", in, m.In)
 		}
 		ys[i] = s.Floats(rows * m.Out)
-		if m.bf16 != nil && C.decode_rounds() != 0 {
+		if m.rounds && C.decode_rounds() != 0 {
 			if rounded == nil {
 				rounded = s.rounded(padded * in)
 				C.round_bf16((*C.uint16_t)(&rounded[0]), (*C.float)(&x[0]), C.long(len(x)))
@@ -47,9 +47,9 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 		}
 	}
 	for i, m := range ms {
-		p := C.decode_product{w: pointer(m.full), x: pointer(full), y: floats(ys[i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
-		if m.bf16 != nil {
-			p.w, p.bf16 = pointer(m.bf16), 1
+		p := C.decode_product{w: m.memory(), form: C.int(m.form), x: pointer(full), y: floats(ys[i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
+		if m.rounds {
+			p.bf16 = 1
 			if rounded != nil {
 				p.x = unsafe.Pointer(&rounded[0])
 			}
@@ -59,6 +59,23 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 		}
 	}
 	return ys, nil
+}
+
+// memory is where a matrix lies.
+func (m Matrix) memory() unsafe.Pointer {
+	switch {
+	case m.quantised != nil:
+		return unsafe.Pointer(unsafe.SliceData(m.quantised))
+	case m.bf16 != nil:
+		return pointer(m.bf16)
+	}
+	return pointer(m.full)
+}
+
+// MultipliesQuantised says whether a quantised matrix gives the products of the same values in
+// f32, or with bf16 in that type, and faster: not where those of bf16 are by tiles.
+func MultipliesQuantised(bf16 bool) bool {
+	return !bf16 || C.decode_rounds() != 0 && C.decode_tiles() == 0
 }
 
 // smallestShare is how many weights are worth a worker.

@@ -8,16 +8,32 @@
 // There is room for rows of x up to a multiple of this.
 enum { DECODE_ROWS = 8 };
 
-// A product x·wᵀ, to y [m, out].
+// Forms of weights. Quantised rows are blocks of QUANT_BLOCK values: two floats, then a number for
+// each value, of a byte and signed, or of four bits, of which the low ones of 16 bytes are the first
+// half's. Values are numbers times the first float plus the second one (QUANT_PLUS, and QUANT_NIBBLES of
+// four bits), or those of each half times one of the two (QUANT_HALVES), each rounded to f32.
+enum { WEIGHT_F32, WEIGHT_BF16, QUANT_HALVES, QUANT_PLUS, QUANT_NIBBLES };
+enum { QUANT_BLOCK = 32 };
+
+static inline int quant_bytes(int form) { return 2 * (int)sizeof(float) + (form == QUANT_NIBBLES ? QUANT_BLOCK / 2 : QUANT_BLOCK); }
+
+static inline long weight_row(int form, long k) {
+    return form == WEIGHT_F32 ? 4 * k : form == WEIGHT_BF16 ? 2 * k : k / QUANT_BLOCK * quant_bytes(form);
+}
+
+// A product x·wᵀ, to y [m, out]. In bf16 weights and x are rounded to it where the processor has such products.
 typedef struct {
-    const void *w; // [out, k], bf16 or f32
-    const void *x; // [M, k], M: m rounded up to DECODE_ROWS; as decode_rounds says
+    const void *w; // [out, k]
+    const void *x; // [M, k], M: m rounded up to DECODE_ROWS; bf16 where decode_rounds says it, else f32
     float *y;
-    int bf16, m, k, out;
+    int form, bf16, m, k, out;
 } decode_product;
 
-// decode_rounds says whether x is bf16 where w is, else it is f32.
+// decode_rounds says whether a product in bf16 takes x in bf16.
 int decode_rounds(void);
+
+// decode_tiles says whether such a product may be one by tiles, which quantised weights have none of.
+int decode_tiles(void);
 
 // decode_gemm gives -1 where there is no memory. A row's outputs do not depend on the others.
 int decode_gemm(decode_product p, int workers);

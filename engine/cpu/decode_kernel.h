@@ -3,69 +3,112 @@
 #include "decode_rows.h"
 
 // Products take about as long as their weights take to arrive. The two go on at once only if
-// weights are asked for well ahead, so many bytes, and into the second-level cache: into the
-// first they took turns, at half the rate. What is asked for behind the last does no harm.
-enum { AHEAD = 8192 };
-#define COMES(p) __builtin_prefetch((const char *)(p) + AHEAD, 0, 2)
+// weights are asked for well ahead, at least so many bytes, and into the second-level cache: into
+// the first they took turns, at half the rate. Rows that are multiplied together lie behind one
+// another, so that what comes next is asked for in its order. Behind the last it does no harm.
+enum { AHEAD = 12288, LINE = 64 };
+#define COMES(p) __builtin_prefetch(p, 0, 2)
 
 enum {
     WIDE = LANES * STEP,                                       // values of a vector of units
     ROWS = LANES / 2 < DECODE_ROWS ? LANES / 2 : DECODE_ROWS,  // rows of x at a time, and two of w
+    ONE = 2 * ROWS,                                            // or rows of w by one of x
 };
 
-// two rows of w from n on by ROWS rows of x: sums[i] and sums[ROWS + i].
-INLINE VF decode_block(const decode_product *p, const int bf16, long w0, long w1, long x0) {
-    const int size = bf16 ? 2 : 4, x_bf16 = STEP > 1;
-    acc s[2 * ROWS];
+// LANES values of a quantised block from one on.
+INLINE VF quant_values(const char *block, const int form, const int at) {
+    const float *two = (const float *)block;
+    const char *numbers = block + 2 * sizeof(float);
+    VI n;
+    if (form != QUANT_NIBBLES)
+        n = load_signed((const int8_t *)numbers + at);
+    else if (at < QUANT_BLOCK / 2)
+        n = (VI)(load_bytes((const uint8_t *)numbers + at) & 15);
+    else
+        n = (VI)(load_bytes((const uint8_t *)numbers + at - QUANT_BLOCK / 2) >> 4);
+    VF x = __builtin_convertvector(n, VF);
+    if (form == QUANT_HALVES) return x * two[at / (QUANT_BLOCK / 2)];
+    x *= two[0];
+    KEEP_ROUNDED(x);
+    return x + two[1];
+}
+
+// at most WIDE values of a row of weights, of n that are left, from one on: some behind j, where a block begins.
+INLINE units weight_units(const char *row, const int form, long j, const int at, long n) {
+    if (form == WEIGHT_F32 || form == WEIGHT_BF16) return row_units(row, j + at, n, form == WEIGHT_BF16);
+    const char *block = row + j / QUANT_BLOCK * quant_bytes(form);
+    return units_of(quant_values(block, form, at), quant_values(block, form, (at + LANES) % QUANT_BLOCK));
+}
+
+// adds the products of some rows of w and of x, of WIDE values or the n that are left, some behind j.
+INLINE void decode_products(acc *s, const decode_product *p, const int form, const int ws, const int xs, const char *const *w, long x0, long j, const int at, long n) {
+    units x[ROWS];
+    UNROLL(8)
+    for (int r = 0; r < xs; r++) x[r] = row_units(p->x, x0 + (long)r * p->k + j + at, n, STEP > 1);
     UNROLL(16)
-    for (int r = 0; r < 2 * ROWS; r++) s[r] = (acc){0};
-    int j = 0;
-    for (; j + WIDE <= p->k; j += WIDE) {
-        const units a = row_units(p->w, w0 + j, WIDE, bf16), b = row_units(p->w, w1 + j, WIDE, bf16);
-        COMES((const char *)p->w + (w0 + j) * size);
-        COMES((const char *)p->w + (w1 + j) * size);
+    for (int i = 0; i < ws; i++) {
+        const units a = weight_units(w[i], form, j, at, n);
         UNROLL(8)
-        for (int r = 0; r < ROWS; r++) {
-            const units x = row_units(p->x, x0 + (long)r * p->k + j, WIDE, x_bf16);
-            s[r] = multiply_add(s[r], a, x);
-            s[ROWS + r] = multiply_add(s[ROWS + r], b, x);
-        }
+        for (int r = 0; r < xs; r++) s[i * xs + r] = multiply_add(s[i * xs + r], a, x[r]);
     }
-    if (j < p->k) {
-        const units a = row_units(p->w, w0 + j, p->k - j, bf16), b = row_units(p->w, w1 + j, p->k - j, bf16);
-        UNROLL(8)
-        for (int r = 0; r < ROWS; r++) {
-            const units x = row_units(p->x, x0 + (long)r * p->k + j, p->k - j, x_bf16);
-            s[r] = multiply_add(s[r], a, x);
-            s[ROWS + r] = multiply_add(s[ROWS + r], b, x);
-        }
-    }
-    VF sums[2 * ROWS];
+}
+
+// ws rows of w by xs rows of x, LANES products: sums[i * xs + r]. Those ahead are asked for.
+INLINE VF decode_block(const decode_product *p, const int form, const int ws, const int xs, const char *const *w, const char *ahead, long x0) {
+    const int step = form > WEIGHT_BF16 ? QUANT_BLOCK : WIDE, bytes = (int)weight_row(form, step);
+    acc s[ONE];
     UNROLL(16)
-    for (int r = 0; r < 2 * ROWS; r++) sums[r] = (VF)s[r];
+    for (int i = 0; i < ONE; i++) s[i] = (acc){0};
+    long j = 0;
+    for (; j + step <= p->k; j += step) {
+        UNROLL(16)
+        for (int i = 0; i < ws; i += bytes < LINE ? LINE / bytes : 1) COMES(ahead + (j / step * ws + i) * bytes);
+        if (xs > 1) {
+            UNROLL(8)
+            for (int at = 0; at < step; at += WIDE) decode_products(s, p, form, ws, xs, w, x0, j, at, WIDE);
+            continue;
+        }
+        UNROLL(16)
+        for (int i = 0; i < ws; i++) // a block's floats stay in registers
+            UNROLL(8)
+            for (int at = 0; at < step; at += WIDE) decode_products(s + i, p, form, 1, 1, w + i, x0, j, at, WIDE);
+    }
+    if (j < p->k) decode_products(s, p, form, ws, xs, w, x0, j, 0, p->k - j);
+    VF sums[ONE];
+    UNROLL(16)
+    for (int i = 0; i < ONE; i++) sums[i] = (VF)s[i];
     return sum_each(sums);
 }
 
-INLINE void decode_rows(const decode_product *p, const int bf16, int from, int to) {
-    for (int n = from; n < to; n += 2) {
-        const long w0 = (long)n * p->k, w1 = n + 1 < to ? w0 + p->k : w0;
-        for (int i = 0; i < p->m; i += ROWS) {
-            const VF sums = decode_block(p, bf16, w0, w1, (long)i * p->k);
-            for (int r = 0; r < ROWS && i + r < p->m; r++) {
-                float *y = p->y + (long)(i + r) * p->out + n;
-                y[0] = sums[r];
-                if (n + 1 < to) y[1] = sums[ROWS + r];
-            }
+INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to) {
+    const long row = weight_row(form, p->k), ahead = (AHEAD / (ws * row) + 1) * ws * row;
+    for (int n = from; n < to; n += ws) {
+        const char *w[ONE];
+        for (int i = 0; i < ws; i++) w[i] = (const char *)p->w + (n + i < to ? n + i : n) * row;
+        for (int m = 0; m < p->m; m += xs) {
+            const VF sums = decode_block(p, form, ws, xs, w, w[0] + ahead, (long)m * p->k);
+            for (int r = 0; r < xs && m + r < p->m; r++)
+                for (int i = 0; i < ws && n + i < to; i++) p->y[(long)(m + r) * p->out + n + i] = sums[i * xs + r];
         }
     }
+}
+
+INLINE void decode_as(const decode_product *p, const int form, int from, int to) {
+    if (p->m == 1)
+        decode_rows(p, form, ONE, 1, from, to);
+    else
+        decode_rows(p, form, 2, ROWS, from, to);
 }
 
 // outputs from..to of a product.
 static void decode_gemm_part(const decode_product *p, int from, int to) {
-    if (STEP > 1 || p->bf16)
-        decode_rows(p, 1, from, to);
-    else
-        decode_rows(p, 0, from, to);
+    switch (p->form) {
+    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to); break;
+    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to); break;
+    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to); break;
+    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to); break;
+    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to);
+    }
 }
 
 // Keys and values are words: an f32, or two values in bf16 (decode.h), which are one unit or

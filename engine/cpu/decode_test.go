@@ -72,6 +72,107 @@ func testDecodeGEMM(t *testing.T) {
 	}
 }
 
+// TestQuantisedGEMM holds products of quantised weights against those of their values in f32 and
+// in bf16, to the bit.
+func TestQuantisedGEMM(t *testing.T) { withEachISA(t, testQuantisedGEMM) }
+
+func testQuantisedGEMM(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, form := range []struct {
+		form              form
+		group, low, count int
+		lowest            bool
+	}{{formHalves, 16, -128, 256, false}, {formHalves, 32, -16, 32, false}, {formPlus, 32, 0, 32, true}, {formPlus, 32, -3, 8, true}, {formNibbles, 32, 0, 16, true}} {
+		for _, c := range []struct{ rows, in, out int }{{1, 32, 1}, {1, 576, 35}, {1, 64, 130}, {2, 96, 17}, {9, 576, 33}, {24, 320, 50}} {
+			q := Quantised{Numbers: make([]int8, c.out*c.in), Scales: make([]float32, c.out*c.in/form.group)}
+			if form.lowest {
+				q.Lowest = make([]float32, len(q.Scales))
+			}
+			full, bf16 := make([]float32, len(q.Numbers)), make([]bfloat16.BFloat16, len(q.Numbers))
+			for i := range full {
+				g := i / form.group
+				if i%form.group == 0 {
+					q.Scales[g] = float32(r.NormFloat64())
+					if form.lowest {
+						q.Lowest[g] = float32(r.NormFloat64())
+					}
+				}
+				q.Numbers[i] = int8(form.low + r.IntN(form.count))
+				full[i] = q.Scales[g] * float32(q.Numbers[i])
+				if form.lowest {
+					full[i] = float32(q.Scales[g]*float32(q.Numbers[i])) + q.Lowest[g]
+				}
+				bf16[i] = bfloat16.FromFloat32(full[i])
+			}
+			want, err := NewMatrix(full, c.out, c.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, ok, err := q.Matrix(c.out, c.in, false)
+			if err != nil || !ok || got.form != form.form {
+				t.Fatalf("%+v: form %d, %v, %v", form, got.form, ok, err)
+			}
+			same(t, form, c.rows, want, got)
+			if !MultipliesQuantised(true) {
+				continue
+			}
+			if want, err = NewMatrix(bf16, c.out, c.in); err != nil {
+				t.Fatal(err)
+			}
+			if got, _, err = q.Matrix(c.out, c.in, true); err != nil {
+				t.Fatal(err)
+			}
+			same(t, form, c.rows, want, got)
+		}
+	}
+	for _, q := range []Quantised{{Numbers: make([]int8, 96), Scales: make([]float32, 2)}, {Numbers: make([]int8, 96), Scales: make([]float32, 6), Lowest: make([]float32, 6)}} {
+		if _, ok, err := q.Matrix(3, 32, false); ok || err != nil {
+			t.Errorf("%d scales for 96 values: %v, %v; expected no form, no error", len(q.Scales), ok, err)
+		}
+	}
+	if _, _, err := (Quantised{Numbers: make([]int8, 95), Scales: make([]float32, 3)}).Matrix(3, 32, false); err == nil {
+		t.Error("95 numbers are taken for 3 x 32")
+	}
+}
+
+// same fails where products of random rows differ.
+func same(t *testing.T, of any, rows int, want, got Matrix) {
+	t.Helper()
+	x := representable(rand.New(rand.NewPCG(5, 6)), rows*want.In)
+	var s Workspace
+	ys, err := s.Multiply(x, rows, want, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(ys[0], ys[1]) {
+		t.Fatalf("%+v, %d rows of %d: quantised weights give\n%v\nexpected\n%v", of, rows, want.In, ys[1], ys[0])
+	}
+}
+
+// TestBF16InF32 holds products of bf16 weights in f32 against those of the same values in f32.
+func TestBF16InF32(t *testing.T) {
+	withEachISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		const out, in = 19, 70
+		full, bf16 := make([]float32, out*in), make([]bfloat16.BFloat16, out*in)
+		for i := range full {
+			bf16[i] = bfloat16.FromFloat32(float32(r.NormFloat64()))
+			full[i] = bf16[i].Float32()
+		}
+		want, err := NewMatrix(full, out, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := NewMatrix(bf16, out, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rows := range []int{1, 5} {
+			same(t, "bf16", rows, want, got.InF32())
+		}
+	})
+}
+
 func TestSoftCap(t *testing.T) { withEachISA(t, testSoftCap) }
 
 func testSoftCap(t *testing.T) {
@@ -93,12 +194,14 @@ func testSoftCap(t *testing.T) {
 func BenchmarkDecodeGEMM(b *testing.B) {
 	const out, in, layers = 1536, 576, 60
 	r := rand.New(rand.NewPCG(1, 2))
-	var full, bf16 []Matrix
+	kinds := map[string][]Matrix{}
 	for range layers {
 		values, rounded := make([]float32, out*in), make([]bfloat16.BFloat16, out*in)
+		q := Quantised{Numbers: make([]int8, out*in), Scales: make([]float32, out*in/QuantBlock)}
 		for i := range values {
 			values[i] = float32(r.NormFloat64())
 			rounded[i] = bfloat16.FromFloat32(values[i])
+			q.Numbers[i] = int8(r.IntN(16))
 		}
 		f, err := NewMatrix(values, out, in)
 		if err != nil {
@@ -108,14 +211,25 @@ func BenchmarkDecodeGEMM(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		full, bf16 = append(full, f), append(bf16, h)
+		bf16 := h.rounds && MultipliesQuantised(true)
+		eight, _, err := q.Matrix(out, in, bf16)
+		if err != nil {
+			b.Fatal(err)
+		}
+		q.Lowest = q.Scales
+		four, _, err := q.Matrix(out, in, bf16)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, m := range map[string]Matrix{"f32": f, "bf16": h, "8bit": eight, "4bit": four} {
+			kinds[name] = append(kinds[name], m)
+		}
 	}
 	for _, rows := range []int{1, 8, 16, 24, 32, 64} {
 		x := make([]float32, rows*in)
-		for bytes, ms := range map[int][]Matrix{4: full, 2: bf16} {
-			b.Run(fmt.Sprintf("rows=%d/bytes=%d", rows, bytes), func(b *testing.B) {
+		for name, ms := range kinds {
+			b.Run(fmt.Sprintf("rows=%d/%s", rows, name), func(b *testing.B) {
 				var s Workspace
-				b.SetBytes(int64(out * in * layers * bytes))
 				for b.Loop() {
 					for _, m := range ms {
 						s.Reset()

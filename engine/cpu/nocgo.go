@@ -57,6 +57,7 @@ func SoftCap([]float32, float64)                                            {}
 func (s *Workspace) Multiply([]float32, int, ...Matrix) ([][]float32, error) {
 	return nil, ErrNoKernels
 }
+func MultipliesQuantised(bool) bool { return false }
 func TopK(context.Context, []float32, Rows, *Codes, int) ([][]Hit, error) {
 	return nil, ErrNoKernels
 }

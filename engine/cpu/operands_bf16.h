@@ -40,6 +40,9 @@ INLINE units column_units(const void *from, long at, long stride, long n, long r
     return (units)merged(low, _mm256_maskz_loadu_epi16(lanes_of(rows > 1 ? n : 0), p + stride));
 }
 
+// units of a row's values, LANES of them and the LANES behind.
+INLINE units units_of(VF low, VF high) { return (units)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
+
 // stores LANES values of a row from a place on.
 INLINE void store_row(unit *row, long at, VF x) { _mm256_storeu_si256((__m256i *)((uint16_t *)row + at), rounded((acc)x)); }
 

@@ -25,6 +25,12 @@ INLINE units column_units(const void *from, long at, long stride, long n, long r
     return some_values(from, at, rows > 0 ? n : 0, bf16);
 }
 
+// units of a row's values, LANES of them.
+INLINE units units_of(VF low, VF high) {
+    (void)high;
+    return low;
+}
+
 // stores LANES values of a row from a place on.
 INLINE void store_row(unit *row, long at, VF x) { AT(row + at) = x; }
 

@@ -33,6 +33,15 @@ typedef uint32_t VW __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef uint16_t VH __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
 
 #define AT(p) (*(VF *)(p))
+
+// KEEP_ROUNDED has a product x rounded before something is added to it.
+#ifdef __aarch64__
+#define KEEP_ROUNDED(x) __asm__("" : "+w"(x))
+#elif defined(__x86_64__)
+#define KEEP_ROUNDED(x) __asm__("" : "+v"(x))
+#else
+#define KEEP_ROUNDED(x) __asm__("" : "+m"(x))
+#endif
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE VF all(float x) { return (VF){0} + x; }
@@ -191,6 +200,31 @@ INLINE VW load_words(const uint16_t *from) {
     return (VW)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
 #else
     return __builtin_convertvector(*(const VH *)from, VW);
+#endif
+}
+
+// LANES bytes, without and with a sign.
+INLINE VW load_bytes(const uint8_t *from) {
+#if defined(__x86_64__) && LANES == 16
+    return (VW)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from));
+#elif defined(__x86_64__) && LANES == 8
+    return (VW)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from));
+#else
+    VW y;
+    for (int l = 0; l < LANES; l++) y[l] = from[l];
+    return y;
+#endif
+}
+
+INLINE VI load_signed(const int8_t *from) {
+#if defined(__x86_64__) && LANES == 16
+    return (VI)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)from));
+#elif defined(__x86_64__) && LANES == 8
+    return (VI)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)from));
+#else
+    VI y;
+    for (int l = 0; l < LANES; l++) y[l] = from[l];
+    return y;
 #endif
 }
 

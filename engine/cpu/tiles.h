@@ -52,7 +52,7 @@ const tile_kernels *tiles_in_use(void);
 int tiles_gemm(const tile_kernels *k, gemm g);
 
 // tiles_decode says whether tiles multiply these rows and weights where they lie.
-static inline int tiles_decode(const decode_product *p) { return p->bf16 && p->k % TILE_VALUES == 0 && p->out >= TILE_SIDE; }
+static inline int tiles_decode(const decode_product *p) { return p->bf16 && p->form == WEIGHT_BF16 && p->k % TILE_VALUES == 0 && p->out >= TILE_SIDE; }
 static inline size_t tiles_room(const decode_product *p) {
     return 4 * TILE_BYTES + 2 * (size_t)p->k * gemm_upwards(p->m, TILE_SIDE) * TILE_SIDE;
 }

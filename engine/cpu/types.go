@@ -1,8 +1,10 @@
 package cpu
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
@@ -107,12 +109,30 @@ const (
 	GELU
 )
 
-// Matrix is a weight [Out, In] in f32 or bf16, which stays its owner's.
+// Matrix is a weight [Out, In] in f32, bf16 or numbers of 8 or 4 bits, whose memory stays its
+// owner's.
 type Matrix struct {
-	Out, In int
-	full    []float32
-	bf16    []bfloat16.BFloat16
+	Out, In   int
+	full      []float32
+	bf16      []bfloat16.BFloat16
+	quantised []byte // rows in blocks, see decode.h
+	form      form
+	rounds    bool // products are of bf16 where the processor has such
 }
+
+// form is how weights are stored, in C's order.
+type form int
+
+const (
+	formF32 form = iota
+	formBF16
+	formHalves
+	formPlus
+	formNibbles
+)
+
+// QuantBlock is how many values of a row quantised weights come in.
+const QuantBlock = 32
 
 // NewMatrix wraps values of f32 or bf16.
 func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
@@ -124,12 +144,63 @@ func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
 	case []float32:
 		m.full = v
 	case []bfloat16.BFloat16:
-		m.bf16 = v
+		m.bf16, m.form, m.rounds = v, formBF16, true
 	}
 	return m, nil
 }
 
-// Row copies row i to [In] of f32.
+// InF32 is a matrix of bf16 whose products are those of the same values in f32.
+func (m Matrix) InF32() Matrix {
+	m.rounds = false
+	return m
+}
+
+// Quantised are the values of a matrix as numbers, each times the scale of its group of so
+// many in a row, plus the lowest of the group where there is that; both are rounded to f32.
+type Quantised struct {
+	Numbers        []int8
+	Scales, Lowest []float32 // of groups of 32; or of 16, without Lowest
+}
+
+// Matrix packs them; with bf16, products are those of the values rounded to it. It is false for
+// groups that there is no form for.
+func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error) {
+	const half = QuantBlock / 2
+	if out < 1 || in < 1 || len(q.Numbers) != out*in || len(q.Scales) == 0 || q.Lowest != nil && len(q.Lowest) != len(q.Scales) {
+		return m, false, fmt.Errorf("decode: %d numbers, %d scales and %d lowest values for a matrix of %d x %d", len(q.Numbers), len(q.Scales), len(q.Lowest), out, in)
+	}
+	group := len(q.Numbers) / len(q.Scales)
+	if in%QuantBlock != 0 || len(q.Scales)*group != len(q.Numbers) || group != QuantBlock && (group != half || q.Lowest != nil) {
+		return m, false, nil
+	}
+	m = Matrix{Out: out, In: in, form: formHalves, rounds: bf16}
+	size := QuantBlock
+	if q.Lowest != nil {
+		m.form = formPlus
+		if slices.Min(q.Numbers) >= 0 && slices.Max(q.Numbers) < 16 {
+			m.form, size = formNibbles, half
+		}
+	}
+	m.quantised = make([]byte, 0, len(q.Numbers)/QuantBlock*(8+size))
+	for b := 0; b < len(q.Numbers); b += QuantBlock {
+		first := q.Scales[b/group]
+		second := q.Scales[(b+half)/group]
+		if q.Lowest != nil {
+			second = q.Lowest[b/group]
+		}
+		m.quantised = binary.NativeEndian.AppendUint32(m.quantised, math.Float32bits(first))
+		m.quantised = binary.NativeEndian.AppendUint32(m.quantised, math.Float32bits(second))
+		for i, n := range q.Numbers[b : b+size] {
+			if m.form == formNibbles {
+				n |= q.Numbers[b+half+i] << 4
+			}
+			m.quantised = append(m.quantised, byte(n))
+		}
+	}
+	return m, true, nil
+}
+
+// Row copies row i to [In] of f32. There is none of a quantised matrix.
 func (m Matrix) Row(i int, to []float32) {
 	if m.bf16 == nil {
 		copy(to, m.full[i*m.In:(i+1)*m.In])

@@ -285,33 +285,75 @@ func (r *ggufReader) alignment(meta map[string]ggufValue) uint64 {
 	return uint64(v.number(0))
 }
 
+// blocks reads a tensor, and hands on so many of its blocks at a time, the first of
+// them the i-th.
+func (f *ggufFile) blocks(t ggufTensor, each func(i, n int64, raw []byte) error) error {
+	size := chunk / t.format.bytes * t.format.bytes
+	buf := make([]byte, min(size, t.bytes))
+	for done := int64(0); done < t.bytes; {
+		raw := buf[:min(size, t.bytes-done)]
+		if _, err := f.file.ReadAt(raw, t.offset+done); err != nil {
+			return fmt.Errorf("%s: byte %d: tensor %q: %w", f.path, t.offset+done, t.name, err)
+		}
+		if err := each(done/t.format.bytes, int64(len(raw))/t.format.bytes, raw); err != nil {
+			return err
+		}
+		done += int64(len(raw))
+	}
+	return nil
+}
+
 // float32s reads and dequantises a tensor, its rows in the file's order.
 func (f *ggufFile) float32s(t ggufTensor) ([]float32, error) {
 	values := make([]float32, Info{Shape: t.shape}.Elements())
 	format := t.format
-	size := chunk / format.bytes * format.bytes
-	buf := make([]byte, min(size, t.bytes))
-	i := int64(0)
-	for done := int64(0); done < t.bytes; {
-		raw := buf[:min(size, t.bytes-done)]
-		if _, err := f.file.ReadAt(raw, t.offset+done); err != nil {
-			return nil, fmt.Errorf("%s: byte %d: tensor %q: %w", f.path, t.offset+done, t.name, err)
-		}
-		n := int64(len(raw)) / format.bytes
+	err := f.blocks(t, func(i, n int64, raw []byte) error {
 		if format.plain != "" {
-			if err := decodeFloat32(format.plain, values[i:i+n], raw); err != nil {
-				return nil, err
-			}
-			i += n
-		} else {
-			for b := range n {
-				format.decode(values[i:i+format.block], raw[b*format.bytes:(b+1)*format.bytes])
-				i += format.block
+			return decodeFloat32(format.plain, values[i:i+n], raw)
+		}
+		var q quants
+		for b := range n {
+			format.split(&q, raw[b*format.bytes:(b+1)*format.bytes])
+			format.dequantise(values[(i+b)*format.block:(i+b+1)*format.block], &q)
+		}
+		return nil
+	})
+	return values, err
+}
+
+// quantised reads a tensor as Model.Quantised gives it, its rows in the file's order.
+func (f *ggufFile) quantised(t ggufTensor) (numbers []int8, scales, lowest []float32, err error) {
+	numbers = make([]int8, Info{Shape: t.shape}.Elements())
+	format := t.format
+	groups := int(format.block) / format.group
+	scales = make([]float32, len(numbers)/format.group)
+	if format.lowest {
+		lowest = make([]float32, len(scales))
+	}
+	err = f.blocks(t, func(i, n int64, raw []byte) error {
+		var q quants
+		for b := range n {
+			format.split(&q, raw[b*format.bytes:(b+1)*format.bytes])
+			at := int(i + b)
+			copy(numbers[at*int(format.block):(at+1)*int(format.block)], q.numbers[:])
+			copy(scales[at*groups:(at+1)*groups], q.scale[:])
+			if format.lowest {
+				copy(lowest[at*groups:(at+1)*groups], q.lowest[:])
 			}
 		}
-		done += int64(len(raw))
-	}
-	return values, nil
+		return nil
+	})
+	return numbers, scales, lowest, err
+}
+
+// raw reads a tensor's bytes, its rows in the file's order.
+func (f *ggufFile) raw(t ggufTensor) ([]byte, error) {
+	all := make([]byte, 0, t.bytes)
+	err := f.blocks(t, func(_, _ int64, raw []byte) error {
+		all = append(all, raw...)
+		return nil
+	})
+	return all, err
 }
 
 // openGGUF opens the GGUF file at m.path.

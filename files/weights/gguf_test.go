@@ -67,6 +67,14 @@ func TestDequantise(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if format.plain == "" {
+				numbers, scales, lowest, err := f.quantised(ggufTensor{shape: []int{n}, format: format, bytes: int64(len(c.Raw))})
+				if err != nil || len(numbers) != n || len(scales) != n/format.group || (len(lowest) > 0) != format.lowest {
+					t.Errorf("%d numbers, %d scales, %d lowest values, %v", len(numbers), len(scales), len(lowest), err)
+				}
+				m := Model{tensors: map[string]tensor{"": {quantised: func() ([]int8, []float32, []float32, error) { return numbers, scales, lowest, err }}}}
+				asStored(t, &m, "", got)
+			}
 			for i, v := range got {
 				if bits, want := math.Float32bits(v), binary.LittleEndian.Uint32(c.Values[4*i:]); bits != want {
 					t.Fatalf("value %d is %g (%#x); want %g (%#x)", i, v, bits, math.Float32frombits(want), want)
@@ -127,6 +135,35 @@ func compare(t *testing.T, m *Model, want goldenModel) {
 		}
 		if got := digest(values); got != tensor.SHA256 {
 			t.Errorf("%s: SHA-256 of the values is %s; want %s", name, got, tensor.SHA256)
+		}
+		asStored(t, m, name, values)
+	}
+}
+
+// asStored holds a tensor as the file has it against its values.
+func asStored(t *testing.T, m *Model, name string, values []float32) {
+	t.Helper()
+	numbers, scales, lowest, err := m.Quantised(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range numbers {
+		group := len(numbers) / len(scales)
+		got := scales[i/group] * float32(numbers[i])
+		if lowest != nil {
+			got = float32(got) + lowest[i/group]
+		}
+		if math.Float32bits(got) != math.Float32bits(values[i]) {
+			t.Fatalf("%s: number %d stands for %g; its value is %g", name, i, got, values[i])
+		}
+	}
+	raw, err := m.BF16(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(raw); i += 2 {
+		if got := float32FromBF16(binary.LittleEndian.Uint16(raw[i:])); got != values[i/2] {
+			t.Fatalf("%s: bf16 %d is %g; its value is %g", name, i/2, got, values[i/2])
 		}
 	}
 }

@@ -115,12 +115,12 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufS
 		}
 		rotaryHeads := permuted(part)
 		m.names = append(m.names, hf)
-		m.tensors[hf] = tensor{shape: t.shape, read: func() ([]float32, error) {
+		stored := tensor{shape: t.shape, read: func() ([]float32, error) {
 			values, err := f.float32s(t)
 			if err == nil {
 				err = notFinite(m.path, t.name, values)
 			}
-			if err == nil && rotaryHeads > 0 {
+			if err == nil {
 				values = unpermute(values, t.shape[0], rotaryHeads)
 			}
 			if err == nil && arch.gemma && strings.HasSuffix(hf, "norm.weight") {
@@ -128,6 +128,24 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufS
 			}
 			return values, err
 		}}
+		switch {
+		case len(t.shape) != 2:
+		case t.format.plain == BF16:
+			stored.bf16 = func() ([]byte, error) {
+				raw, err := f.raw(t)
+				if err == nil {
+					err = notFiniteBF16(m.path, t.name, raw)
+				}
+				return unpermute(raw, t.shape[0], rotaryHeads), err
+			}
+		case t.format.plain == "":
+			stored.quantised = func() (numbers []int8, scales, lowest []float32, err error) {
+				numbers, scales, lowest, err = f.quantised(t)
+				rows := t.shape[0]
+				return unpermute(numbers, rows, rotaryHeads), unpermute(scales, rows, rotaryHeads), unpermute(lowest, rows, rotaryHeads), err
+			}
+		}
+		m.tensors[hf] = stored
 	}
 	if n := len(strange); n > 0 {
 		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, strings.TrimSuffix(k.prefix, "."), strange[0]))
@@ -144,15 +162,19 @@ func permute(values []float32, rows, heads int) []float32 {
 	return reorder(values, rows, heads, func(half, i, j int) (to, from int) { return 2*i + j, j*half + i })
 }
 
-// unpermute undoes permute.
-func unpermute(values []float32, rows, heads int) []float32 {
+// unpermute undoes permute, for what each row has so many values or bytes of. With 0 heads,
+// and where there is nothing, nothing is to be undone.
+func unpermute[T any](values []T, rows, heads int) []T {
+	if heads == 0 || len(values) == 0 {
+		return values
+	}
 	return reorder(values, rows, heads, func(half, i, j int) (to, from int) { return j*half + i, 2*i + j })
 }
 
 // reorder moves the rows within each head.
-func reorder(values []float32, rows, heads int, place func(half, i, j int) (to, from int)) []float32 {
+func reorder[T any](values []T, rows, heads int, place func(half, i, j int) (to, from int)) []T {
 	width, half := len(values)/rows, rows/heads/2
-	out := make([]float32, len(values))
+	out := make([]T, len(values))
 	for h := range heads {
 		for i := range half {
 			for j := range 2 {

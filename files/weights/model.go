@@ -67,6 +67,8 @@ type tensor struct {
 	read  func() ([]float32, error)
 	bf16  func() ([]byte, error) // nil where it is not stored so
 
+	quantised func() (numbers []int8, scales, lowest []float32, err error) // of a matrix of a GGUF file; nil where it is not stored so
+
 	stored  DType                     // in safetensors
 	numbers func() ([]float32, error) // as they are stored, in more formats than read takes
 }
@@ -377,6 +379,16 @@ func (m *Model) BF16(name string) ([]byte, error) {
 		return t.bf16()
 	}
 	return nil, nil
+}
+
+// Quantised gives a matrix that a GGUF file has quantised as numbers, each of which times
+// the scale of its group of so many in a row, plus the group's lowest value where there are
+// such, is what Float32 gives. There are no numbers of another tensor.
+func (m *Model) Quantised(name string) (numbers []int8, scales, lowest []float32, err error) {
+	if t := m.tensors[name]; t.quantised != nil {
+		return t.quantised()
+	}
+	return nil, nil, nil, nil
 }
 
 // Tokenizer is the model's tokenizer.json; of a GGUF file, the one that it was given.

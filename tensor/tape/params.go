@@ -60,6 +60,7 @@ type Param struct {
 
 	Compute *tensors.Tensor // what the graphs read: f32, bf16, or quantised
 	Low     *tensors.Tensor // i16: what a trained weight in bf16 lacks of its f32 value, see cpu.SplitWeight; else nil
+	Short   cpu.Matrix      // the same values in fewer bytes, for products of a few rows on the host; or the zero value, see Shorten
 	Scale   *tensors.Tensor // of Compute where that is quantised, in the shapes of nn.Dequantise, else nil
 	Grad    *tensors.Tensor // f32 sum over the micro-batches so far, nil for none
 }
@@ -74,6 +75,12 @@ type Source interface {
 // little-endian order as the device's; nil for others.
 type bf16Source interface {
 	BF16(name string) ([]byte, error)
+}
+
+// quantisedSource is a Source that gives matrices which are stored quantised as numbers, as
+// cpu.Quantised has them; no numbers for others.
+type quantisedSource interface {
+	Quantised(name string) (numbers []int8, scales, lowest []float32, err error)
 }
 
 // Load adds all the weights of a model, each checked against its dimensions.
@@ -96,6 +103,9 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 				return err
 			}
 			if added {
+				if err := p.shorten(w, s); err != nil {
+					return err
+				}
 				continue
 			}
 		}
@@ -109,6 +119,11 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 		if err := p.Add(w, values, trained); err != nil {
 			return err
 		}
+		if !trained {
+			if err := p.shorten(w, s); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -119,6 +134,7 @@ type Params struct {
 	engine *xla.Engine
 	bf16   bool           // Compute is bf16
 	bits   map[string]int // of those that are quantised once they are frozen
+	short  map[string]bool
 	list   []*Param
 	byName map[string]*Param
 }
@@ -158,8 +174,7 @@ func (p *Params) addStored(w Weight, s Source) (added bool, err error) {
 	if raw == nil || err != nil {
 		return false, err
 	}
-	values := unsafe.Slice((*bfloat16.BFloat16)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/2)
-	if q.Compute, err = xla.FromHost(p.engine, values, w.Dims...); err != nil {
+	if q.Compute, err = xla.FromHost(p.engine, inBF16(raw), w.Dims...); err != nil {
 		return false, fmt.Errorf("weight %s: %w", w.Name, err)
 	}
 	return true, p.add(q)
@@ -176,6 +191,60 @@ func (p *Params) Quantise(ws []Weight, bits int) {
 			p.bits[w.Name] = bits
 		}
 	}
+}
+
+// Shorten has these weights, matrices, held a second time, where their source stores them
+// in fewer bytes than graphs read: decoding on the host takes about as long as the weights take to
+// arrive from memory. Loss is none; the second copy takes at most ShortBytes a weight.
+func (p *Params) Shorten(ws []Weight) {
+	p.short = map[string]bool{}
+	for _, w := range ws {
+		p.short[w.Name] = true
+	}
+}
+
+// ShortBytes are those of a weight's Short at most: bf16 beside f32, or blocks beside bf16.
+func ShortBytes(bf16 bool) float64 {
+	if bf16 {
+		return 8./cpu.QuantBlock + 1
+	}
+	return 2
+}
+
+// shorten sets a weight's Short, where its source has it in fewer bytes.
+func (p *Params) shorten(w Weight, s Source) error {
+	q := p.byName[w.Name]
+	if !p.short[w.Name] || q.Scale != nil {
+		return nil
+	}
+	if from, ok := s.(quantisedSource); ok && cpu.MultipliesQuantised(p.bf16) {
+		numbers, scales, lowest, err := from.Quantised(w.Name)
+		if err != nil {
+			return err
+		}
+		if numbers != nil {
+			short, found, err := cpu.Quantised{Numbers: numbers, Scales: scales, Lowest: lowest}.Matrix(w.Dims[0], w.Dims[1], p.bf16)
+			if found && err == nil {
+				q.Short = short
+			}
+			return err
+		}
+	}
+	if from, ok := s.(bf16Source); ok && !p.bf16 {
+		raw, err := from.BF16(w.Name)
+		if raw == nil || err != nil {
+			return err
+		}
+		short, err := cpu.NewMatrix(inBF16(raw), w.Dims[0], w.Dims[1])
+		q.Short = short.InF32()
+		return err
+	}
+	return nil
+}
+
+// inBF16 are bytes of bf16 in little-endian order as values.
+func inBF16(raw []byte) []bfloat16.BFloat16 {
+	return unsafe.Slice((*bfloat16.BFloat16)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/2)
 }
 
 // setQuantised replaces the value of a weight that is held in 8 or 4 bits.
@@ -234,7 +303,7 @@ func (p *Params) SetHost(q *Param, values []float32) error {
 // Replace sets what a weight is held in and frees the old.
 func (p *Params) Replace(q *Param, compute, low *tensors.Tensor) error {
 	err := xla.Free(q.Compute, q.Low)
-	q.Compute, q.Low = compute, low
+	q.Compute, q.Low, q.Short = compute, low, cpu.Matrix{}
 	return err
 }
 

@@ -375,6 +375,13 @@ func (c Config) Linears() []tape.Weight {
 	})
 }
 
+// Products are the weights that a step of decoding multiplies by: the linear layers and the head.
+func (c Config) Products() []tape.Weight {
+	return slices.DeleteFunc(c.Weights(), func(w tape.Weight) bool {
+		return len(w.Dims) != 2 || w.Name != c.HeadName() && !strings.HasPrefix(w.Name, "model.layers.")
+	})
+}
+
 // HeadName is the name of the weight that turns hidden states into logits.
 func (c Config) HeadName() string {
 	if c.Tied {

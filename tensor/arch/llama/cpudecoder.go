@@ -67,11 +67,14 @@ func (m *Model) CPUDecoder(r *tape.Runner) (*CPUDecoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		if local != "" {
-			d.layers[layer].matrices[local] = matrix
-		}
 		if p.Name == "model.embed_tokens.weight" {
 			d.embed = matrix
+		}
+		if p.Short.Out > 0 {
+			matrix = p.Short
+		}
+		if local != "" {
+			d.layers[layer].matrices[local] = matrix
 		}
 		if p.Name == m.Config.HeadName() {
 			d.head = matrix
