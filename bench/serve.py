@@ -6,7 +6,8 @@ The command is a server that says its address on a line with "Serving": gorqa's,
 by /v1/completions in streams, to continue texts greedily: the default prompt with a question of the test set and
 passages up to a number of characters. Each client sends its next request when it has all of the last one; no text comes
 twice, so a server's memory of earlier prompts helps it only where they begin alike. Neither loading nor the first
-request is timed; what gorqa compiles it keeps on disk, so that the first run pays for the rest.
+request is timed; what gorqa compiles it keeps on disk, so that the first run pays for the rest. With "decoding" the texts
+are the beginnings of documents, and rows are tokens after the first of each answer.
 """
 import concurrent.futures
 import http.client
@@ -35,6 +36,9 @@ def prompts(args, count):
         documents = [json.loads(line)["page_content"] for line in f]
     draw = random.Random(0)
     for i in range(count):
+        if args["decoding"]:
+            yield draw.choice(documents)[: args["characters"]]
+            continue
         passages = ""
         while len(passages) < args["characters"]:
             passages += draw.choice(documents) + "\n"
@@ -60,7 +64,7 @@ def start(command):
 
 
 def ask(address, prompt, args):
-    """One answer: its text, its tokens, those of the prompt, seconds to its first part."""
+    """One answer: its text, its tokens, those of the prompt, seconds to its first part and from there to its end."""
     began, first, text, usage = time.perf_counter(), None, "", None
     connection = http.client.HTTPConnection(address, timeout=300)
     body = {"prompt": prompt, "max_tokens": args["max_new_tokens"], "temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
@@ -77,11 +81,12 @@ def ask(address, prompt, args):
             first = first or time.perf_counter() - began
             text += part["choices"][0]["text"]
     connection.close()
-    return text.strip(), usage["completion_tokens"], usage["prompt_tokens"], first or time.perf_counter() - began
+    took = time.perf_counter() - began
+    return text.strip(), usage["completion_tokens"], usage["prompt_tokens"], first or took, took - (first or took)
 
 
 def main():
-    args = {"clients": 1, "requests": 4, "characters": 4350, "max_new_tokens": 64, **json.loads(sys.argv[1])}
+    args = {"clients": 1, "requests": 4, "characters": 4350, "max_new_tokens": 64, "decoding": False, **json.loads(sys.argv[1])}
     server, address = start(args["command"])
     try:
         texts = list(prompts(args, 1 + args["requests"]))
@@ -95,10 +100,10 @@ def main():
     finally:
         server.terminate()
         server.wait()
-    said, written, read, first = zip(*answers)
+    said, written, read, first, rest = zip(*answers)
     versions = {"python": platform.python_version(), "xllamacpp (llama.cpp's server)": importlib.metadata.version("xllamacpp")}
     figures = {
-        "rows_per_second": round(len(answers) / seconds, 4),
+        "rows_per_second": round((sum(written) - len(written)) / sum(rest) if args["decoding"] else len(answers) / seconds, 4),
         "tokens_per_second": round(sum(written) / seconds, 2),
         "seconds_to_first": round(statistics.median(first), 3),
         "prompt_tokens": round(statistics.mean(read)),

@@ -8,31 +8,30 @@
 #include "threads.h"
 #include "tiles.h"
 
-typedef struct {
-    decode_product p;
-    const kernels *kernels;
-    const tile_kernels *tiles; // NULL for none
-} product;
-
-static int product_job(void *of, int worker, int workers) {
-    const product *j = of;
-    const int share = j->tiles ? 2 * TILE_SIDE : 2, shares = (int)gemm_upwards(j->p.out, share), end = share * (int)((long)shares * (worker + 1) / workers);
-    const int from = share * (int)((long)shares * worker / workers), to = end < j->p.out ? end : j->p.out;
-    if (!j->tiles) {
-        j->kernels->decode_gemm(&j->p, from, to);
+// product_part is a worker's part of a product.
+static int product_part(const decode_product *p, int worker, int workers) {
+    const tile_kernels *tiles = tiles_decode(p) ? tiles_in_use() : NULL;
+    const int share = tiles ? 2 * TILE_SIDE : 2, shares = (int)gemm_upwards(p->out, share), end = share * (int)((long)shares * (worker + 1) / workers);
+    const int from = share * (int)((long)shares * worker / workers), to = end < p->out ? end : p->out;
+    if (!tiles) {
+        kernels_for(p->bf16)->decode_gemm(p, from, to);
         return 0;
     }
     if (from >= to) return 0;
-    void *room = threads_room(tiles_room(&j->p));
+    void *room = threads_room(tiles_room(p));
     if (!room) return -1;
-    j->tiles->decode(&j->p, from, to, room);
+    tiles->decode(p, from, to, room);
     return 0;
 }
 
-int decode_gemm(decode_product p, int workers) {
-    product j = {p, kernels_for(p.bf16), tiles_decode(&p) ? tiles_in_use() : NULL};
-    return threads_run(product_job, &j, workers);
+static int product_job(void *of, int worker, int workers) {
+    const decode_batch *b = of;
+    int failed = 0;
+    for (int i = 0; i < b->count; i++) failed |= product_part(&b->of[i], worker, workers);
+    return failed;
 }
+
+int decode_gemm(decode_batch b, int workers) { return threads_run(product_job, &b, workers); }
 
 int decode_rounds(void) { return isa_used() >= ISA_AVX512BF16; }
 

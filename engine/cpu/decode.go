@@ -46,15 +46,21 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 			copy(full, x)
 		}
 	}
-	for i, m := range ms {
-		p := C.decode_product{w: m.memory(), form: C.int(m.form), x: pointer(full), y: floats(ys[i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
-		if m.rounds {
-			p.bf16 = 1
-			if rounded != nil {
-				p.x = unsafe.Pointer(&rounded[0])
+	for from := 0; from < len(ms); from += C.DECODE_PRODUCTS {
+		some := ms[from:min(from+C.DECODE_PRODUCTS, len(ms))]
+		b, size := C.decode_batch{count: C.int(len(some))}, 0
+		for i, m := range some {
+			p := C.decode_product{w: m.memory(), form: C.int(m.form), x: pointer(full), y: floats(ys[from+i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
+			if m.rounds {
+				p.bf16 = 1
+				if rounded != nil {
+					p.x = unsafe.Pointer(&rounded[0])
+				}
 			}
+			b.of[i] = p
+			size += m.Out * in
 		}
-		if err := done("decode", C.decode_gemm(p, workers(m.Out*in))); err != nil {
+		if err := done("decode", C.decode_gemm(b, workers(size))); err != nil {
 			return nil, err
 		}
 	}

@@ -11,7 +11,7 @@ enum { DECODE_ROWS = 8 };
 // Forms of weights. Quantised rows are blocks of QUANT_BLOCK values: two floats, then a number for
 // each value, of a byte and signed, or of four bits, of which the low ones of 16 bytes are the first
 // half's. Values are numbers times the first float plus the second one (QUANT_PLUS, and QUANT_NIBBLES of
-// four bits), or those of each half times one of the two (QUANT_HALVES), each rounded to f32.
+// four bits), the product being exact, or those of each half times one of the two (QUANT_HALVES).
 enum { WEIGHT_F32, WEIGHT_BF16, QUANT_HALVES, QUANT_PLUS, QUANT_NIBBLES };
 enum { QUANT_BLOCK = 32 };
 
@@ -29,6 +29,13 @@ typedef struct {
     int form, bf16, m, k, out;
 } decode_product;
 
+// decode_batch are products that are independent of one another.
+enum { DECODE_PRODUCTS = 4 };
+typedef struct {
+    decode_product of[DECODE_PRODUCTS];
+    int count;
+} decode_batch;
+
 // decode_rounds says whether a product in bf16 takes x in bf16.
 int decode_rounds(void);
 
@@ -36,7 +43,7 @@ int decode_rounds(void);
 int decode_tiles(void);
 
 // decode_gemm gives -1 where there is no memory. A row's outputs do not depend on the others.
-int decode_gemm(decode_product p, int workers);
+int decode_gemm(decode_batch b, int workers);
 
 // round_bf16 is n values in bf16.
 void round_bf16(uint16_t *to, const float *from, long n);

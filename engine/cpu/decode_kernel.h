@@ -26,11 +26,9 @@ INLINE VF quant_values(const char *block, const int form, const int at) {
         n = (VI)(load_bytes((const uint8_t *)numbers + at) & 15);
     else
         n = (VI)(load_bytes((const uint8_t *)numbers + at - QUANT_BLOCK / 2) >> 4);
-    VF x = __builtin_convertvector(n, VF);
+    const VF x = __builtin_convertvector(n, VF);
     if (form == QUANT_HALVES) return x * two[at / (QUANT_BLOCK / 2)];
-    x *= two[0];
-    KEEP_ROUNDED(x);
-    return x + two[1];
+    return x * two[0] + two[1]; // fused or not
 }
 
 // at most WIDE values of a row of weights, of n that are left, from one on: some behind j, where a block begins.

@@ -92,7 +92,7 @@ func testQuantisedGEMM(t *testing.T) {
 			for i := range full {
 				g := i / form.group
 				if i%form.group == 0 {
-					q.Scales[g] = float32(r.NormFloat64())
+					q.Scales[g] = bfloat16.FromFloat32(float32(r.NormFloat64())).Float32()
 					if form.lowest {
 						q.Lowest[g] = float32(r.NormFloat64())
 					}
@@ -129,6 +129,9 @@ func testQuantisedGEMM(t *testing.T) {
 		if _, ok, err := q.Matrix(3, 32, false); ok || err != nil {
 			t.Errorf("%d scales for 96 values: %v, %v; expected no form, no error", len(q.Scales), ok, err)
 		}
+	}
+	if _, ok, err := (Quantised{Numbers: slices.Repeat([]int8{15}, 32), Scales: []float32{1.0000001}, Lowest: []float32{1}}).Matrix(1, 32, false); ok || err != nil {
+		t.Errorf("a scale whose products are rounded: %v, %v; expected no form, no error", ok, err)
 	}
 	if _, _, err := (Quantised{Numbers: make([]int8, 95), Scales: make([]float32, 3)}).Matrix(3, 32, false); err == nil {
 		t.Error("95 numbers are taken for 3 x 32")

@@ -33,15 +33,6 @@ typedef uint32_t VW __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef uint16_t VH __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
 
 #define AT(p) (*(VF *)(p))
-
-// KEEP_ROUNDED has a product x rounded before something is added to it.
-#ifdef __aarch64__
-#define KEEP_ROUNDED(x) __asm__("" : "+w"(x))
-#elif defined(__x86_64__)
-#define KEEP_ROUNDED(x) __asm__("" : "+v"(x))
-#else
-#define KEEP_ROUNDED(x) __asm__("" : "+m"(x))
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE VF all(float x) { return (VF){0} + x; }

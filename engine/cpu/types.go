@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -163,7 +164,8 @@ type Quantised struct {
 }
 
 // Matrix packs them; with bf16, products are those of the values rounded to it. It is false for
-// groups that there is no form for.
+// groups that there is no form for, and where a number times its scale is not exact in f32 before
+// the lowest value is added: in GGUF files it is.
 func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error) {
 	const half = QuantBlock / 2
 	if out < 1 || in < 1 || len(q.Numbers) != out*in || len(q.Scales) == 0 || q.Lowest != nil && len(q.Lowest) != len(q.Scales) {
@@ -171,6 +173,9 @@ func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error)
 	}
 	group := len(q.Numbers) / len(q.Scales)
 	if in%QuantBlock != 0 || len(q.Scales)*group != len(q.Numbers) || group != QuantBlock && (group != half || q.Lowest != nil) {
+		return m, false, nil
+	}
+	if q.Lowest != nil && !q.exact() {
 		return m, false, nil
 	}
 	m = Matrix{Out: out, In: in, form: formHalves, rounds: bf16}
@@ -198,6 +203,13 @@ func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error)
 		}
 	}
 	return m, true, nil
+}
+
+// exact says whether all products of numbers and scales fit a float's 24 bits.
+func (q Quantised) exact() bool {
+	most := max(int(slices.Max(q.Numbers)), -int(slices.Min(q.Numbers)))
+	below := uint32(1)<<bits.Len(uint(most)) - 1 // what a scale must leave free
+	return !slices.ContainsFunc(q.Scales, func(s float32) bool { return math.Float32bits(s)&below != 0 })
 }
 
 // Row copies row i to [In] of f32. There is none of a quantised matrix.
