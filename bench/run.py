@@ -33,6 +33,7 @@ NAMES = "rows.json rows-grouped.json rows-swr.json texts.json test.json vectors.
 INPUTS = ROWS, GROUPED, SWR, TEXTS, TEST, VECTORS, ADAPTER = [os.path.join(WORK, n) for n in NAMES.split()]
 SEARCH = os.path.join(WORK, "search.f32")
 INDEX = os.path.join(WORK, "index")
+BF16 = os.path.join(WORK, "SmolLM2-135M-Instruct-bf16.gguf")
 DEMO = os.path.join(ROOT, "examples", "sft-demo.yaml")  # on what make data makes
 
 # name: (what it is, gorqa's program and arguments, the peer's program and arguments)
@@ -63,6 +64,14 @@ PAIRS = {
         ("attention", {"model": SMOLLM2, "steps": 3}),
         ("attention.py", {"model": SMOLLM2}),
     ),
+    **{
+        f"attention{n}": (
+            f"the same of {n:,} tokens",
+            ("attention", {"model": SMOLLM2, "tokens": n, "steps": 2, "untimed_steps": 1}),
+            ("attention.py", {"model": SMOLLM2, "tokens": n, "steps": 2, "untimed_steps": 1}),
+        )
+        for n in (4096, 8192)
+    },
     "evaluate": (
         "end-to-end evaluation of 75 questions, each with four of the 1,758 documents, at most 128 tokens; sentence-transformers, then transformers generate, batches of 8 by length",
         (
@@ -119,8 +128,16 @@ for clients, requests in ((1, 3), (8, 16)):
         ("serve.py", {**ASKED, "command": [PYTHON, os.path.join(HERE, "llamacpp.py"), SMOLLM2, "8", "1280"]}),
     )
 
+for name, model, of in ("decode", SMOLLM2, "the same GGUF"), ("decode16", BF16, "the same weights in bf16, a GGUF both"):
+    ASKED = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), "decoding": True, "characters": 300, "max_new_tokens": 128}
+    PAIRS[name] = (
+        f"decoding alone, one sequence, without drafts (rows are tokens); llama.cpp's server with {of}",
+        ("serve.py", {**ASKED, "command": [GORQA, "serve", "--model_name_or_path", model, "--port", "0", "--max_seq_length", "1280", "--prompt_lookup_num_tokens", "0"]}),
+        ("serve.py", {**ASKED, "command": [PYTHON, os.path.join(HERE, "llamacpp.py"), model, "1", "1280"]}),
+    )
+
 # Pairs that need none of INPUTS.
-SERVING = {"serve1", "serve8"}
+SERVING = {"serve1", "serve8", "decode", "decode16"}
 
 # Pairs whose peer makes the inputs, where they are not there.
 PEER_FIRST = {"search", "search1"}
@@ -254,6 +271,9 @@ def main():
         raise SystemExit("\n".join(problems))
     if set(names) - SERVING and not all(os.path.exists(p) for p in INPUTS):
         subprocess.run([PYTHON, os.path.join(HERE, "inputs.py"), FAIRE, SMOLLM2, MINILM, WORK], check=True)
+    if "decode16" in names and not os.path.exists(BF16):
+        os.makedirs(WORK, exist_ok=True)
+        subprocess.run([GORQA, "convert", SMOLLM2, BF16], check=True, stdout=sys.stderr)
     if "evaluate" in names:  # as vectors.npy; only what is missing is embedded
         command = ["index", "--full_dataset_file_path", DOCUMENTS, "--full_dataset_index_path", INDEX, "--eval_embedding_model", MINILM]
         subprocess.run([GORQA, *command], check=True, stdout=sys.stderr)

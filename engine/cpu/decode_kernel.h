@@ -78,13 +78,33 @@ INLINE VF decode_block(const decode_product *p, const int form, const int ws, co
     return sum_each(sums);
 }
 
+// widens some rows of quantised weights, as products take them, to [ws, k].
+INLINE void widen(unit *to, const int form, const int ws, const char *const *w, const char *ahead, long k) {
+    const int bytes = quant_bytes(form);
+    for (int i = 0; i < ws; i++)
+        for (long j = 0; j < k; j += QUANT_BLOCK) {
+            COMES(ahead + (i * k + j) / QUANT_BLOCK * bytes);
+            UNROLL(8)
+            for (int at = 0; at < QUANT_BLOCK; at += WIDE) store_units(to + (i * k + j + at) / STEP, weight_units(w[i], form, j, at, WIDE));
+        }
+}
+
+// rows of so many weights at most are widened once for all rows of x.
+enum { WIDENED = 1 << 14 };
+
+// outputs from..to, ws rows of w by xs rows of x at a time.
 INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to) {
+    const int once = form > WEIGHT_BF16 && xs > 1 && p->m > xs && p->k <= WIDENED, whole = STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32;
     const long row = weight_row(form, p->k), ahead = (AHEAD / (ws * row) + 1) * ws * row;
+    _Alignas(64) unit wide[xs > 1 ? 2 * WIDENED / STEP : 1];
+    const char *const rows[2] = {(const char *)wide, (const char *)(wide + (once ? p->k / STEP : 0))};
     for (int n = from; n < to; n += ws) {
         const char *w[ONE];
         for (int i = 0; i < ws; i++) w[i] = (const char *)p->w + (n + i < to ? n + i : n) * row;
+        if (once) widen(wide, form, 2, w, w[0] + ahead, p->k);
         for (int m = 0; m < p->m; m += xs) {
-            const VF sums = decode_block(p, form, ws, xs, w, w[0] + ahead, (long)m * p->k);
+            const long x = (long)m * p->k;
+            const VF sums = once ? decode_block(p, whole, 2, xs, rows, rows[0], x) : decode_block(p, form, ws, xs, w, w[0] + ahead, x);
             for (int r = 0; r < xs && m + r < p->m; r++)
                 for (int i = 0; i < ws && n + i < to; i++) p->y[(long)(m + r) * p->out + n + i] = sums[i * xs + r];
         }
