@@ -13,14 +13,14 @@ static int product_part(const decode_product *p, int worker, int workers) {
     const tile_kernels *tiles = tiles_decode(p) ? tiles_in_use() : NULL;
     const int share = tiles ? 2 * TILE_SIDE : 2, shares = (int)gemm_upwards(p->out, share), end = share * (int)((long)shares * (worker + 1) / workers);
     const int from = share * (int)((long)shares * worker / workers), to = end < p->out ? end : p->out;
-    if (!tiles) {
-        kernels_for(p->bf16)->decode_gemm(p, from, to);
-        return 0;
-    }
+    const size_t bytes = tiles ? tiles_room(p) : decode_room(p);
+    void *room = NULL;
     if (from >= to) return 0;
-    void *room = threads_room(tiles_room(p));
-    if (!room) return -1;
-    tiles->decode(p, from, to, room);
+    if (bytes && !(room = threads_room(bytes))) return -1;
+    if (tiles)
+        tiles->decode(p, from, to, room);
+    else
+        kernels_for(p->bf16)->decode_gemm(p, from, to, room);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 // There is room for rows of x up to a multiple of this.
@@ -28,6 +29,9 @@ typedef struct {
     float *y;
     int form, bf16, m, k, out;
 } decode_product;
+
+// decode_room is what two quantised rows take as they are multiplied with many of x, 0 for others.
+static inline size_t decode_room(const decode_product *p) { return p->form > WEIGHT_BF16 && p->m > 1 ? 2 * sizeof(float) * (size_t)p->k : 0; }
 
 // decode_batch are products that are independent of one another.
 enum { DECODE_PRODUCTS = 4 };

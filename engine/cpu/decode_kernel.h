@@ -89,15 +89,12 @@ INLINE void widen(unit *to, const int form, const int ws, const char *const *w, 
         }
 }
 
-// rows of so many weights at most are widened once for all rows of x.
-enum { WIDENED = 1 << 14 };
-
-// outputs from..to, ws rows of w by xs rows of x at a time.
-INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to) {
-    const int once = form > WEIGHT_BF16 && xs > 1 && p->m > xs && p->k <= WIDENED, whole = STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32;
+// outputs from..to, ws rows of w by xs rows of x at a time; in wide, where there is that, quantised rows
+// are widened once for all rows of x.
+INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to, unit *wide) {
+    const int whole = STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, once = form > WEIGHT_BF16 && ws == 2 && wide && p->m > xs;
     const long row = weight_row(form, p->k), ahead = (AHEAD / (ws * row) + 1) * ws * row;
-    _Alignas(64) unit wide[xs > 1 ? 2 * WIDENED / STEP : 1];
-    const char *const rows[2] = {(const char *)wide, (const char *)(wide + (once ? p->k / STEP : 0))};
+    const char *const rows[2] = {(const char *)wide, once ? (const char *)(wide + p->k / STEP) : NULL};
     for (int n = from; n < to; n += ws) {
         const char *w[ONE];
         for (int i = 0; i < ws; i++) w[i] = (const char *)p->w + (n + i < to ? n + i : n) * row;
@@ -111,21 +108,21 @@ INLINE void decode_rows(const decode_product *p, const int form, const int ws, c
     }
 }
 
-INLINE void decode_as(const decode_product *p, const int form, int from, int to) {
+INLINE void decode_as(const decode_product *p, const int form, int from, int to, unit *wide) {
     if (p->m == 1)
-        decode_rows(p, form, ONE, 1, from, to);
+        decode_rows(p, form, ONE, 1, from, to, wide);
     else
-        decode_rows(p, form, 2, ROWS, from, to);
+        decode_rows(p, form, 2, ROWS, from, to, wide);
 }
 
-// outputs from..to of a product.
-static void decode_gemm_part(const decode_product *p, int from, int to) {
+// outputs from..to of a product; room is for decode_room bytes, or NULL.
+static void decode_gemm_part(const decode_product *p, int from, int to, void *room) {
     switch (p->form) {
-    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to); break;
-    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to); break;
-    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to); break;
-    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to); break;
-    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to);
+    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, room); break;
+    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, room); break;
+    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, room); break;
+    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, room); break;
+    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, room);
     }
 }
 

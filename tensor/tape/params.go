@@ -97,32 +97,27 @@ func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, 
 		if !slices.Equal(shape, w.Dims) {
 			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
 		}
+		added := false
 		if each == nil && !trained {
-			added, err := p.addStored(w, s)
+			var err error
+			if added, err = p.addStored(w, s); err != nil {
+				return err
+			}
+		}
+		if !added {
+			values, err := s.Float32(w.Name)
 			if err != nil {
 				return err
 			}
-			if added {
-				if err := p.shorten(w, s); err != nil {
-					return err
-				}
-				continue
+			if each != nil {
+				each(values)
 			}
-		}
-		values, err := s.Float32(w.Name)
-		if err != nil {
-			return err
-		}
-		if each != nil {
-			each(values)
-		}
-		if err := p.Add(w, values, trained); err != nil {
-			return err
-		}
-		if !trained {
-			if err := p.shorten(w, s); err != nil {
+			if err := p.Add(w, values, trained); err != nil {
 				return err
 			}
+		}
+		if err := p.shorten(w, s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -195,7 +190,7 @@ func (p *Params) Quantise(ws []Weight, bits int) {
 
 // Shorten has these weights, matrices, held a second time, where their source stores them
 // in fewer bytes than graphs read: decoding on the host takes about as long as the weights take to
-// arrive from memory. Loss is none; the second copy takes at most ShortBytes a weight.
+// arrive from memory. The copy has the same values; it takes at most ShortBytes a weight.
 func (p *Params) Shorten(ws []Weight) {
 	p.short = map[string]bool{}
 	for _, w := range ws {
@@ -214,7 +209,7 @@ func ShortBytes(bf16 bool) float64 {
 // shorten sets a weight's Short, where its source has it in fewer bytes.
 func (p *Params) shorten(w Weight, s Source) error {
 	q := p.byName[w.Name]
-	if !p.short[w.Name] || q.Scale != nil {
+	if !p.short[w.Name] || q.Trained || q.Scale != nil {
 		return nil
 	}
 	if from, ok := s.(quantisedSource); ok && cpu.MultipliesQuantised(p.bf16) {
