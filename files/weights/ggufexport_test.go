@@ -104,7 +104,8 @@ func TestGGUFThereAndBack(t *testing.T) {
 }
 
 // Matrices take the format that was asked for, vectors stay F32, and rows that are not
-// whole blocks of Q8_0 become F16, as llama.cpp's converter has it.
+// whole blocks of Q8_0 become F16, as llama.cpp's converter has it; what is read as it is
+// stored has the values that are read as f32.
 func TestGGUFFormats(t *testing.T) {
 	from, err := openGGUF(t.Context(), "testdata/tiny-llama-f32.gguf")
 	if err != nil {
@@ -134,6 +135,13 @@ func TestGGUFFormats(t *testing.T) {
 			if tensor.format.name != want || tensor.offset%32 != 0 {
 				t.Errorf("%s: %s is %s at byte %d; want %s", dtype, tensor.name, tensor.format.name, tensor.offset, want)
 			}
+		}
+		for _, name := range m.Names() {
+			values, err := m.Float32(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asStored(t, m, name, values)
 		}
 	}
 }

@@ -113,39 +113,8 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufS
 			problems = append(problems, fmt.Errorf("%s: tensor %q has shape %v; expected %v, as the file's metadata say; it is damaged, or of a variant that is not read", m.path, t.name, t.shape, want))
 			continue
 		}
-		rotaryHeads := permuted(part)
 		m.names = append(m.names, hf)
-		stored := tensor{shape: t.shape, read: func() ([]float32, error) {
-			values, err := f.float32s(t)
-			if err == nil {
-				err = notFinite(m.path, t.name, values)
-			}
-			if err == nil {
-				values = unpermute(values, t.shape[0], rotaryHeads)
-			}
-			if err == nil && arch.gemma && strings.HasSuffix(hf, "norm.weight") {
-				plus(-1, values)
-			}
-			return values, err
-		}}
-		switch {
-		case len(t.shape) != 2:
-		case t.format.plain == BF16:
-			stored.bf16 = func() ([]byte, error) {
-				raw, err := f.raw(t)
-				if err == nil {
-					err = notFiniteBF16(m.path, t.name, raw)
-				}
-				return unpermute(raw, t.shape[0], rotaryHeads), err
-			}
-		case t.format.plain == "":
-			stored.quantised = func() (numbers []int8, scales, lowest []float32, err error) {
-				numbers, scales, lowest, err = f.quantised(t)
-				rows := t.shape[0]
-				return unpermute(numbers, rows, rotaryHeads), unpermute(scales, rows, rotaryHeads), unpermute(lowest, rows, rotaryHeads), err
-			}
-		}
-		m.tensors[hf] = stored
+		m.tensors[hf] = m.ggufTensor(f, t, permuted(part), arch.gemma && strings.HasSuffix(hf, "norm.weight"))
 	}
 	if n := len(strange); n > 0 {
 		problems = append(problems, fmt.Errorf("%s: %d tensors are not those of a %s model, such as %q; experts and other variants are not read", m.path, n, strings.TrimSuffix(k.prefix, "."), strange[0]))
@@ -154,6 +123,42 @@ func (m *Model) ggufTensors(f *ggufFile, k *ggufKeys, arch ggufArch, sizes ggufS
 		problems = append(problems, fmt.Errorf("%s: tensors of %d layers; expected those of %d, as key %q says; it is damaged, or a part of a model", m.path, len(layers), sizes.layers, k.prefix+"block_count"))
 	}
 	return factors, problems
+}
+
+// ggufTensor is a tensor with the rows of so many heads in order again, and as a weight
+// of a norm that Hugging Face stores without the one that is added to it.
+func (m *Model) ggufTensor(f *ggufFile, t ggufTensor, heads int, lessOne bool) tensor {
+	ordered := tensor{shape: t.shape, read: func() ([]float32, error) {
+		values, err := f.float32s(t)
+		if err == nil {
+			err = notFinite(m.path, t.name, values)
+		}
+		if err == nil {
+			values = unpermute(values, t.shape[0], heads)
+		}
+		if err == nil && lessOne {
+			plus(-1, values)
+		}
+		return values, err
+	}}
+	switch {
+	case len(t.shape) != 2:
+	case t.format.plain == BF16:
+		ordered.bf16 = func() ([]byte, error) {
+			raw, err := f.raw(t)
+			if err == nil {
+				err = notFiniteBF16(m.path, t.name, raw)
+			}
+			return unpermute(raw, t.shape[0], heads), err
+		}
+	case t.format.plain == "":
+		ordered.quantised = func() (numbers []int8, scales, lowest []float32, err error) {
+			numbers, scales, lowest, err = f.quantised(t)
+			rows := t.shape[0]
+			return unpermute(numbers, rows, heads), unpermute(scales, rows, heads), unpermute(lowest, rows, heads), err
+		}
+	}
+	return ordered
 }
 
 // permute puts the rows of q and k as llama.cpp has them: row i of half j of a head
