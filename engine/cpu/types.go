@@ -175,39 +175,48 @@ func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error)
 	if in%QuantBlock != 0 || len(q.Scales)*group != len(q.Numbers) || group != QuantBlock && (group != half || q.Lowest != nil) {
 		return m, false, nil
 	}
-	if q.Lowest != nil && !q.exact() {
-		return m, false, nil
-	}
 	m = Matrix{Out: out, In: in, form: formHalves, rounds: bf16}
 	size := QuantBlock
 	if q.Lowest != nil {
+		low, high := q.span()
+		if !q.exact(max(-int(low), int(high))) {
+			return Matrix{}, false, nil
+		}
 		m.form = formPlus
-		if slices.Min(q.Numbers) >= 0 && slices.Max(q.Numbers) < 16 {
+		if low >= 0 && high < 16 {
 			m.form, size = formNibbles, half
 		}
 	}
-	m.quantised = make([]byte, 0, len(q.Numbers)/QuantBlock*(8+size))
+	m.quantised = make([]byte, len(q.Numbers)/QuantBlock*(8+size))
 	for b := 0; b < len(q.Numbers); b += QuantBlock {
-		first := q.Scales[b/group]
+		block := m.quantised[b/QuantBlock*(8+size):][:8+size]
 		second := q.Scales[(b+half)/group]
 		if q.Lowest != nil {
 			second = q.Lowest[b/group]
 		}
-		m.quantised = binary.NativeEndian.AppendUint32(m.quantised, math.Float32bits(first))
-		m.quantised = binary.NativeEndian.AppendUint32(m.quantised, math.Float32bits(second))
-		for i, n := range q.Numbers[b : b+size] {
+		binary.NativeEndian.PutUint32(block, math.Float32bits(q.Scales[b/group]))
+		binary.NativeEndian.PutUint32(block[4:], math.Float32bits(second))
+		from, to := q.Numbers[b:b+QuantBlock], block[8:]
+		for i := range to {
+			to[i] = byte(from[i])
 			if m.form == formNibbles {
-				n |= q.Numbers[b+half+i] << 4
+				to[i] |= byte(from[half+i] << 4)
 			}
-			m.quantised = append(m.quantised, byte(n))
 		}
 	}
 	return m, true, nil
 }
 
-// exact says whether all products of numbers and scales fit a float's 24 bits.
-func (q Quantised) exact() bool {
-	most := max(int(slices.Max(q.Numbers)), -int(slices.Min(q.Numbers)))
+// span is the smallest number, 0 at most, and the largest, 0 at least.
+func (q Quantised) span() (low, high int8) {
+	for _, n := range q.Numbers {
+		low, high = min(low, n), max(high, n)
+	}
+	return low, high
+}
+
+// exact says whether all products of scales and numbers up to a size fit a float's 24 bits.
+func (q Quantised) exact(most int) bool {
 	below := uint32(1)<<bits.Len(uint(most)) - 1 // what a scale must leave free
 	return !slices.ContainsFunc(q.Scales, func(s float32) bool { return math.Float32bits(s)&below != 0 })
 }

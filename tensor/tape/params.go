@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/sync/errgroup"
 )
 
 // Weight is the name and the dimensions of a weight that a model has.
@@ -84,43 +86,49 @@ type quantisedSource interface {
 }
 
 // Load adds all the weights of a model, each checked against its dimensions.
-// each, where it is not nil, sees the values of every weight.
+// each, where it is not nil, sees the values of every weight. A source of weights that
+// Shorten names is read by several goroutines.
 func (p *Params) Load(ctx context.Context, ws []Weight, s Source, trained bool, each func([]float32)) error {
+	var copies errgroup.Group // second ones, made while the next weights are read
+	copies.SetLimit(runtime.GOMAXPROCS(0))
+	var err error
 	for _, w := range ws {
-		if err := ctx.Err(); err != nil {
-			return err
+		if err = p.load(ctx, w, s, trained, each); err != nil {
+			break
 		}
-		shape, ok := s.Shape(w.Name)
-		if !ok {
-			return fmt.Errorf("no weight %s; expected one of dimensions %v; is this the folder of a whole model?", w.Name, w.Dims)
+		if q := p.byName[w.Name]; p.short[w.Name] && !q.Trained && q.Scale == nil {
+			copies.Go(func() error { return p.shorten(q, s) })
 		}
-		if !slices.Equal(shape, w.Dims) {
-			return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
-		}
-		added := false
-		if each == nil && !trained {
-			var err error
-			if added, err = p.addStored(w, s); err != nil {
-				return err
-			}
-		}
-		if !added {
-			values, err := s.Float32(w.Name)
-			if err != nil {
-				return err
-			}
-			if each != nil {
-				each(values)
-			}
-			if err := p.Add(w, values, trained); err != nil {
-				return err
-			}
-		}
-		if err := p.shorten(w, s); err != nil {
+	}
+	return errors.Join(err, copies.Wait())
+}
+
+// load adds one weight.
+func (p *Params) load(ctx context.Context, w Weight, s Source, trained bool, each func([]float32)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	shape, ok := s.Shape(w.Name)
+	if !ok {
+		return fmt.Errorf("no weight %s; expected one of dimensions %v; is this the folder of a whole model?", w.Name, w.Dims)
+	}
+	if !slices.Equal(shape, w.Dims) {
+		return fmt.Errorf("weight %s has dimensions %v; expected %v, as config.json says", w.Name, shape, w.Dims)
+	}
+	if each == nil && !trained {
+		added, err := p.addStored(w, s)
+		if added || err != nil {
 			return err
 		}
 	}
-	return nil
+	values, err := s.Float32(w.Name)
+	if err != nil {
+		return err
+	}
+	if each != nil {
+		each(values)
+	}
+	return p.Add(w, values, trained)
 }
 
 // Params are the weights of a model by their Hugging Face names, in a fixed
@@ -207,18 +215,14 @@ func ShortBytes(bf16 bool) float64 {
 }
 
 // shorten sets a weight's Short, where its source has it in fewer bytes.
-func (p *Params) shorten(w Weight, s Source) error {
-	q := p.byName[w.Name]
-	if !p.short[w.Name] || q.Trained || q.Scale != nil {
-		return nil
-	}
+func (p *Params) shorten(q *Param, s Source) error {
 	if from, ok := s.(quantisedSource); ok && cpu.MultipliesQuantised(p.bf16) {
-		numbers, scales, lowest, err := from.Quantised(w.Name)
+		numbers, scales, lowest, err := from.Quantised(q.Name)
 		if err != nil {
 			return err
 		}
 		if numbers != nil {
-			short, found, err := cpu.Quantised{Numbers: numbers, Scales: scales, Lowest: lowest}.Matrix(w.Dims[0], w.Dims[1], p.bf16)
+			short, found, err := cpu.Quantised{Numbers: numbers, Scales: scales, Lowest: lowest}.Matrix(q.Dims[0], q.Dims[1], p.bf16)
 			if found && err == nil {
 				q.Short = short
 			}
@@ -226,11 +230,11 @@ func (p *Params) shorten(w Weight, s Source) error {
 		}
 	}
 	if from, ok := s.(bf16Source); ok && !p.bf16 {
-		raw, err := from.BF16(w.Name)
+		raw, err := from.BF16(q.Name)
 		if raw == nil || err != nil {
 			return err
 		}
-		short, err := cpu.NewMatrix(inBF16(raw), w.Dims[0], w.Dims[1])
+		short, err := cpu.NewMatrix(inBF16(raw), q.Dims[0], q.Dims[1])
 		q.Short = short.InF32()
 		return err
 	}
