@@ -35,8 +35,6 @@ int decode_gemm(decode_batch b, int workers) { return threads_run(product_job, &
 
 int decode_rounds(void) { return isa_used() >= ISA_AVX512BF16; }
 
-int decode_tiles(void) { return tiles_in_use() != NULL; }
-
 void round_bf16(uint16_t *to, const float *from, long n) { kernels_for(1)->round_bf16(to, from, n); }
 
 void soft_cap(float *x, long n, float cap) { kernels_for(0)->soft_cap(x, n, cap); }

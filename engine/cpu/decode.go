@@ -1,6 +1,7 @@
 package cpu
 
 // #include "decode.h"
+// #include "isa.h"
 import "C"
 
 import (
@@ -81,7 +82,7 @@ func (m Matrix) memory() unsafe.Pointer {
 // MultipliesQuantised says whether a quantised matrix gives the products of the same values in
 // f32, or with bf16 in that type, and faster: not where those of bf16 are by tiles.
 func MultipliesQuantised(bf16 bool) bool {
-	return !bf16 || C.decode_rounds() != 0 && C.decode_tiles() == 0
+	return !bf16 || C.isa_used() == C.ISA_AVX512BF16
 }
 
 // smallestShare is how many weights are worth a worker.

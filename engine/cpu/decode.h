@@ -43,9 +43,6 @@ typedef struct {
 // decode_rounds says whether a product in bf16 takes x in bf16.
 int decode_rounds(void);
 
-// decode_tiles says whether such a product may be one by tiles, which quantised weights have none of.
-int decode_tiles(void);
-
 // decode_gemm gives -1 where there is no memory. A row's outputs do not depend on the others.
 int decode_gemm(decode_batch b, int workers);
 

@@ -3,12 +3,14 @@ package nn
 import (
 	"math"
 
+	"gorqa/engine/cpu"
+
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // QuantBlock is how many values of a weight's row share a scale.
-const QuantBlock = 32
+const QuantBlock = cpu.QuantBlock
 
 // Quantise8 gives 8-bit values and their scales, one for each block: the largest
 // magnitude of a block becomes 127, as in GGUF's Q8_0, whose weights come out as
