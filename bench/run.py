@@ -120,24 +120,28 @@ PAIRS = {
     ),
 }
 
-for clients, requests in ((1, 3), (8, 16)):
-    ASKED = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), "clients": clients, "requests": requests}
-    PAIRS[f"serve{clients}"] = (
-        f"serving to {clients} client{'s' if clients > 1 else ''}, prompts of about 960 tokens, at most 64 new; llama.cpp's server with the same GGUF, 8 slots",
-        ("serve.py", {**ASKED, "command": [GORQA, "serve", "--model_name_or_path", SMOLLM2, "--port", "0", "--max_seq_length", "1280"]}),
-        ("serve.py", {**ASKED, "command": [PYTHON, os.path.join(HERE, "llamacpp.py"), SMOLLM2, "8", "1280"]}),
-    )
 
+def served(what, model, slots, flags=(), **asked):
+    """A pair of servers of one model, and what they are asked."""
+    asked = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), **asked}
+    ours = [GORQA, "serve", "--model_name_or_path", model, "--port", "0", "--max_seq_length", "1280", *flags]
+    peer = [PYTHON, os.path.join(HERE, "llamacpp.py"), model, str(slots), "1280"]
+    return what, ("serve.py", {**asked, "command": ours}), ("serve.py", {**asked, "command": peer})
+
+
+for clients, requests in ((1, 3), (8, 16)):
+    PAIRS[f"serve{clients}"] = served(
+        f"serving to {clients} client{'s' if clients > 1 else ''}, prompts of about 960 tokens, at most 64 new; llama.cpp's server with the same GGUF, 8 slots",
+        SMOLLM2, 8, clients=clients, requests=requests,
+    )
 for name, model, of in ("decode", SMOLLM2, "the same GGUF"), ("decode16", BF16, "the same weights in bf16, a GGUF both"):
-    ASKED = {"documents": DOCUMENTS, "test": os.path.join(FAIRE, "test_w_qa.jsonl"), "decoding": True, "characters": 300, "max_new_tokens": 128}
-    PAIRS[name] = (
+    PAIRS[name] = served(
         f"decoding alone, one sequence, without drafts (rows are tokens); llama.cpp's server with {of}",
-        ("serve.py", {**ASKED, "command": [GORQA, "serve", "--model_name_or_path", model, "--port", "0", "--max_seq_length", "1280", "--prompt_lookup_num_tokens", "0"]}),
-        ("serve.py", {**ASKED, "command": [PYTHON, os.path.join(HERE, "llamacpp.py"), model, "1", "1280"]}),
+        model, 1, ["--prompt_lookup_num_tokens", "0"], decoding=True, characters=300, max_new_tokens=128,
     )
 
 # Pairs that need none of INPUTS.
-SERVING = {"serve1", "serve8", "decode", "decode16"}
+SERVING = {name for name, (_, (program, _), _) in PAIRS.items() if program == "serve.py"}
 
 # Pairs whose peer makes the inputs, where they are not there.
 PEER_FIRST = {"search", "search1"}
