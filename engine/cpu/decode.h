@@ -9,17 +9,23 @@
 // There is room for rows of x up to a multiple of this.
 enum { DECODE_ROWS = 8 };
 
-// Forms of weights. Quantised rows are blocks of QUANT_BLOCK values: two floats, then a number for
-// each value, of a byte and signed, or of four bits, of which the low ones of 16 bytes are the first
-// half's. Values are numbers times the first float plus the second one (QUANT_PLUS, and QUANT_NIBBLES of
-// four bits), the product being exact, or those of each half times one of the two (QUANT_HALVES).
-enum { WEIGHT_F32, WEIGHT_BF16, QUANT_HALVES, QUANT_PLUS, QUANT_NIBBLES };
+// Forms of weights. Quantised ones stand together in blocks of QUANT_BLOCK values, or in two: some floats,
+// then numbers, signed bytes. A block's values are its numbers
+// - times the first float in the first half, the second one in the other (QUANT_HALVES);
+// - times the first float, plus the second one (QUANT_PLUS; the product is exact);
+// - of two, times the first float in the first block, the second one in the other (QUANT_TWO);
+// - of two, times the first of two floats of its own, plus the second one (QUANT_NIBBLES; exact, too), where
+//   bytes have a number of each block in four bits, the first one's in the low ones.
+enum { WEIGHT_F32, WEIGHT_BF16, QUANT_HALVES, QUANT_PLUS, QUANT_TWO, QUANT_NIBBLES };
 enum { QUANT_BLOCK = 32 };
 
-static inline int quant_bytes(int form) { return 2 * (int)sizeof(float) + (form == QUANT_NIBBLES ? QUANT_BLOCK / 2 : QUANT_BLOCK); }
+// quant_step is how many values stand together, in quant_bytes.
+static inline int quant_step(int form) { return form < QUANT_TWO ? QUANT_BLOCK : 2 * QUANT_BLOCK; }
+static inline int quant_floats(int form) { return form == QUANT_NIBBLES ? 4 : 2; }
+static inline int quant_bytes(int form) { return (int)sizeof(float) * quant_floats(form) + (form == QUANT_TWO ? 2 : 1) * QUANT_BLOCK; }
 
 static inline long weight_row(int form, long k) {
-    return form == WEIGHT_F32 ? 4 * k : form == WEIGHT_BF16 ? 2 * k : k / QUANT_BLOCK * quant_bytes(form);
+    return form == WEIGHT_F32 ? 4 * k : form == WEIGHT_BF16 ? 2 * k : k / quant_step(form) * quant_bytes(form);
 }
 
 // A product x·wᵀ, to y [m, out]. In bf16 weights and x are rounded to it where the processor has such products.

@@ -15,27 +15,37 @@ enum {
     ONE = 2 * ROWS,                                            // or rows of w by one of x
 };
 
-// LANES values of a quantised block from one on.
-INLINE VF quant_values(const char *block, const int form, const int at) {
-    const float *two = (const float *)block;
-    const char *numbers = block + 2 * sizeof(float);
+// LANES values of quantised ones that stand together, from one on.
+INLINE VF quant_values(const char *from, const int form, const int at) {
+    const float *floats = (const float *)from;
+    const char *numbers = (const char *)(floats + quant_floats(form));
     VI n;
     if (form != QUANT_NIBBLES)
         n = load_signed((const int8_t *)numbers + at);
-    else if (at < QUANT_BLOCK / 2)
+    else if (at < QUANT_BLOCK)
         n = (VI)(load_bytes((const uint8_t *)numbers + at) & 15);
     else
-        n = (VI)(load_bytes((const uint8_t *)numbers + at - QUANT_BLOCK / 2) >> 4);
+        n = (VI)(load_bytes((const uint8_t *)numbers + at - QUANT_BLOCK) >> 4);
     const VF x = __builtin_convertvector(n, VF);
-    if (form == QUANT_HALVES) return x * two[at / (QUANT_BLOCK / 2)];
-    return x * two[0] + two[1]; // fused or not
+    if (form == QUANT_HALVES || form == QUANT_TWO) return x * floats[at / (quant_step(form) / 2)];
+    floats += at / QUANT_BLOCK * 2;
+    return x * floats[0] + floats[1]; // fused or not
 }
 
-// at most WIDE values of a row of weights, of n that are left, from one on: some behind j, where a block begins.
+// at most WIDE values of a row of weights, of n that are left, from one on: some behind j, where quantised ones
+// that stand together begin.
 INLINE units weight_units(const char *row, const int form, long j, const int at, long n) {
     if (form == WEIGHT_F32 || form == WEIGHT_BF16) return row_units(row, j + at, n, form == WEIGHT_BF16);
-    const char *block = row + j / QUANT_BLOCK * quant_bytes(form);
-    return units_of(quant_values(block, form, at), quant_values(block, form, (at + LANES) % QUANT_BLOCK));
+    const char *from = row + j / quant_step(form) * quant_bytes(form);
+#ifdef BF16_PRODUCTS
+    if (form == QUANT_NIBBLES) { // the 16 values that there may be are made and rounded once, and picked
+        const float *floats = (const float *)from + at / QUANT_BLOCK * 2;
+        const VF number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, x = number * floats[0] + floats[1];
+        const __m512i two = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(from + 16)));
+        return (units)_mm512_permutexvar_epi16(at ? _mm512_srli_epi16(two, 4) : two, (__m512i)units_of(x, x)); // twice: places have five bits
+    }
+#endif
+    return units_of(quant_values(from, form, at), quant_values(from, form, (at + LANES) % quant_step(form)));
 }
 
 // adds the products of some rows of w and of x, of WIDE values or the n that are left, some behind j.
@@ -53,14 +63,14 @@ INLINE void decode_products(acc *s, const decode_product *p, const int form, con
 
 // ws rows of w by xs rows of x, LANES products: sums[i * xs + r]. Those ahead are asked for.
 INLINE VF decode_block(const decode_product *p, const int form, const int ws, const int xs, const char *const *w, const char *ahead, long x0) {
-    const int step = form > WEIGHT_BF16 ? QUANT_BLOCK : WIDE, bytes = (int)weight_row(form, step);
+    const int step = form > WEIGHT_BF16 ? quant_step(form) : WIDE, bytes = (int)weight_row(form, step);
     acc s[ONE];
     UNROLL(16)
     for (int i = 0; i < ONE; i++) s[i] = (acc){0};
     long j = 0;
     for (; j + step <= p->k; j += step) {
-        UNROLL(16)
-        for (int i = 0; i < ws; i += bytes < LINE ? LINE / bytes : 1) COMES(ahead + (j / step * ws + i) * bytes);
+        UNROLL(32)
+        for (int line = 0; line < ws * bytes; line += LINE) COMES(ahead + j / step * ws * bytes + line);
         if (xs > 1) {
             UNROLL(8)
             for (int at = 0; at < step; at += WIDE) decode_products(s, p, form, ws, xs, w, x0, j, at, WIDE);
@@ -80,12 +90,12 @@ INLINE VF decode_block(const decode_product *p, const int form, const int ws, co
 
 // widens some rows of quantised weights, as products take them, to [ws, k].
 INLINE void widen(unit *to, const int form, const int ws, const char *const *w, const char *ahead, long k) {
-    const int bytes = quant_bytes(form);
+    const int step = quant_step(form), bytes = quant_bytes(form);
     for (int i = 0; i < ws; i++)
-        for (long j = 0; j < k; j += QUANT_BLOCK) {
-            COMES(ahead + (i * k + j) / QUANT_BLOCK * bytes);
+        for (long j = 0; j < k; j += step) {
+            for (int line = 0; line < bytes; line += LINE) COMES(ahead + (i * k + j) / step * bytes + line);
             UNROLL(8)
-            for (int at = 0; at < QUANT_BLOCK; at += WIDE) store_units(to + (i * k + j + at) / STEP, weight_units(w[i], form, j, at, WIDE));
+            for (int at = 0; at < step; at += WIDE) store_units(to + (i * k + j + at) / STEP, weight_units(w[i], form, j, at, WIDE));
         }
 }
 
@@ -120,6 +130,7 @@ static void decode_gemm_part(const decode_product *p, int from, int to, void *ro
     switch (p->form) {
     case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, room); break;
     case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, room); break;
+    case QUANT_TWO: decode_as(p, QUANT_TWO, from, to, room); break;
     case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, room); break;
     case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, room); break;
     default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, room);

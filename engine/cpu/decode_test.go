@@ -79,10 +79,13 @@ func TestQuantisedGEMM(t *testing.T) { withEachISA(t, testQuantisedGEMM) }
 func testQuantisedGEMM(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, form := range []struct {
-		form              form
+		form, odd         form // of an odd number of blocks
 		group, low, count int
 		lowest            bool
-	}{{formHalves, 16, -128, 256, false}, {formHalves, 32, -16, 32, false}, {formPlus, 32, 0, 32, true}, {formPlus, 32, -3, 8, true}, {formNibbles, 32, 0, 16, true}} {
+	}{
+		{formHalves, formHalves, 16, -128, 256, false}, {formTwo, formHalves, 32, -16, 32, false}, {formPlus, formPlus, 32, 0, 32, true},
+		{formPlus, formPlus, 32, -3, 8, true}, {formNibbles, formPlus, 32, 0, 16, true}, {formNibbles, formHalves, 32, -8, 16, false},
+	} {
 		for _, c := range []struct{ rows, in, out int }{{1, 32, 1}, {1, 576, 35}, {1, 64, 130}, {2, 96, 17}, {9, 576, 33}, {24, 320, 50}} {
 			q := Quantised{Numbers: make([]int8, c.out*c.in), Scales: make([]float32, c.out*c.in/form.group)}
 			if form.lowest {
@@ -109,7 +112,11 @@ func testQuantisedGEMM(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, ok, err := q.Matrix(c.out, c.in, false)
-			if err != nil || !ok || got.form != form.form {
+			expected := form.form
+			if c.in/QuantBlock%2 == 1 {
+				expected = form.odd
+			}
+			if err != nil || !ok || got.form != expected {
 				t.Fatalf("%+v: form %d, %v, %v", form, got.form, ok, err)
 			}
 			same(t, form, c.rows, want, got)

@@ -129,6 +129,7 @@ const (
 	formBF16
 	formHalves
 	formPlus
+	formTwo
 	formNibbles
 )
 
@@ -167,44 +168,78 @@ type Quantised struct {
 // groups that there is no form for, and where a number times its scale is not exact in f32 before
 // the lowest value is added: in GGUF files it is.
 func (q Quantised) Matrix(out, in int, bf16 bool) (m Matrix, ok bool, err error) {
-	const half = QuantBlock / 2
 	if out < 1 || in < 1 || len(q.Numbers) != out*in || len(q.Scales) == 0 || q.Lowest != nil && len(q.Lowest) != len(q.Scales) {
 		return m, false, fmt.Errorf("decode: %d numbers, %d scales and %d lowest values for a matrix of %d x %d", len(q.Numbers), len(q.Scales), len(q.Lowest), out, in)
 	}
 	group := len(q.Numbers) / len(q.Scales)
-	if in%QuantBlock != 0 || len(q.Scales)*group != len(q.Numbers) || group != QuantBlock && (group != half || q.Lowest != nil) {
+	if in%QuantBlock != 0 || len(q.Scales)*group != len(q.Numbers) || group != QuantBlock && (group != QuantBlock/2 || q.Lowest != nil) {
 		return m, false, nil
 	}
-	m = Matrix{Out: out, In: in, form: formHalves, rounds: bf16}
-	size := QuantBlock
-	if q.Lowest != nil {
-		low, high := q.span()
-		if !q.exact(max(-int(low), int(high))) {
-			return Matrix{}, false, nil
-		}
-		m.form = formPlus
-		if low >= 0 && high < 16 {
-			m.form, size = formNibbles, half
-		}
+	low, high := q.span()
+	pairs := in%(2*QuantBlock) == 0 // of blocks
+	if pairs && group == QuantBlock && q.Lowest == nil && low >= -8 && high < 8 && q.exact(15) {
+		q, low, high = q.unsigned(), low+8, high+8
 	}
-	m.quantised = make([]byte, len(q.Numbers)/QuantBlock*(8+size))
-	for b := 0; b < len(q.Numbers); b += QuantBlock {
-		block := m.quantised[b/QuantBlock*(8+size):][:8+size]
-		second := q.Scales[(b+half)/group]
-		if q.Lowest != nil {
-			second = q.Lowest[b/group]
-		}
-		binary.NativeEndian.PutUint32(block, math.Float32bits(q.Scales[b/group]))
-		binary.NativeEndian.PutUint32(block[4:], math.Float32bits(second))
-		from, to := q.Numbers[b:b+QuantBlock], block[8:]
-		for i := range to {
-			to[i] = byte(from[i])
-			if m.form == formNibbles {
-				to[i] |= byte(from[half+i] << 4)
+	m = Matrix{Out: out, In: in, form: formHalves, rounds: bf16}
+	switch {
+	case q.Lowest != nil && !q.exact(max(-int(low), int(high))):
+		return Matrix{}, false, nil
+	case q.Lowest != nil && pairs && low >= 0 && high < 16:
+		m.form = formNibbles
+	case q.Lowest != nil:
+		m.form = formPlus
+	case pairs && group == QuantBlock:
+		m.form = formTwo
+	}
+	m.quantised = q.packed(m.form)
+	return m, true, nil
+}
+
+// unsigned is numbers of four bits with the sign's place in the lowest value.
+func (q Quantised) unsigned() Quantised {
+	u := Quantised{Numbers: make([]int8, len(q.Numbers)), Scales: q.Scales, Lowest: make([]float32, len(q.Scales))}
+	for i, n := range q.Numbers {
+		u.Numbers[i] = n + 8
+	}
+	for i, s := range q.Scales {
+		u.Lowest[i] = -8 * s
+	}
+	return u
+}
+
+// packed is a form's bytes (decode.h).
+func (q Quantised) packed(f form) []byte {
+	// values that stand together, and those that a scale is of; bytes of numbers
+	step, each, numbers := QuantBlock, QuantBlock/2, QuantBlock
+	switch f {
+	case formPlus:
+		each = QuantBlock
+	case formTwo:
+		step, each, numbers = 2*QuantBlock, QuantBlock, 2*QuantBlock
+	case formNibbles:
+		step, each = 2*QuantBlock, QuantBlock
+	}
+	floats := step / each
+	if q.Lowest != nil {
+		floats *= 2
+	}
+	group := len(q.Numbers) / len(q.Scales)
+	to := make([]byte, 0, len(q.Numbers)/step*(4*floats+numbers))
+	for b := 0; b < len(q.Numbers); b += step {
+		for i := b; i < b+step; i += each {
+			to = binary.NativeEndian.AppendUint32(to, math.Float32bits(q.Scales[i/group]))
+			if q.Lowest != nil {
+				to = binary.NativeEndian.AppendUint32(to, math.Float32bits(q.Lowest[i/group]))
 			}
 		}
+		for i, n := range q.Numbers[b : b+numbers] {
+			if f == formNibbles {
+				n |= q.Numbers[b+QuantBlock+i] << 4
+			}
+			to = append(to, byte(n))
+		}
 	}
-	return m, true, nil
+	return to
 }
 
 // span is the smallest number, 0 at most, and the largest, 0 at least.
