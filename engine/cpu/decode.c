@@ -8,11 +8,16 @@
 #include "threads.h"
 #include "tiles.h"
 
-// product_part is a worker's part of a product.
-static int product_part(const decode_product *p, int worker, int workers) {
+// place is the first output of a worker's part of a product, or of the worker behind the last.
+static int place(const decode_product *p, int worker, int workers) {
+    const int share = tiles_decode(p) ? 2 * TILE_SIDE : 2, at = share * (int)(gemm_upwards(p->out, share) * worker / workers);
+    return at < p->out ? at : p->out;
+}
+
+// product_part is a worker's part of a product; that of the next one is asked for in time.
+static int product_part(const decode_product *p, const decode_product *next, int worker, int workers) {
     const tile_kernels *tiles = tiles_decode(p) ? tiles_in_use() : NULL;
-    const int share = tiles ? 2 * TILE_SIDE : 2, shares = (int)gemm_upwards(p->out, share), end = share * (int)((long)shares * (worker + 1) / workers);
-    const int from = share * (int)((long)shares * worker / workers), to = end < p->out ? end : p->out;
+    const int from = place(p, worker, workers), to = place(p, worker + 1, workers);
     const size_t bytes = tiles ? tiles_room(p) : decode_room(p);
     void *room = NULL;
     if (from >= to) return 0;
@@ -20,14 +25,14 @@ static int product_part(const decode_product *p, int worker, int workers) {
     if (tiles)
         tiles->decode(p, from, to, room);
     else
-        kernels_for(p->bf16)->decode_gemm(p, from, to, room);
+        kernels_for(p->bf16)->decode_gemm(p, from, to, room, next->w ? (const char *)next->w + place(next, worker, workers) * weight_row(next->form, next->k) : NULL);
     return 0;
 }
 
 static int product_job(void *of, int worker, int workers) {
     const decode_batch *b = of;
     int failed = 0;
-    for (int i = 0; i < b->count; i++) failed |= product_part(&b->of[i], worker, workers);
+    for (int i = 0; i < b->count; i++) failed |= product_part(&b->of[i], i + 1 < b->count ? &b->of[i + 1] : &b->after, worker, workers);
     return failed;
 }
 

@@ -49,7 +49,8 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 	}
 	for from := 0; from < len(ms); from += C.DECODE_PRODUCTS {
 		some := ms[from:min(from+C.DECODE_PRODUCTS, len(ms))]
-		b, size := C.decode_batch{count: C.int(len(some))}, 0
+		next := s.next(some)
+		b, size := C.decode_batch{count: C.int(len(some)), after: C.decode_product{w: next.memory(), form: C.int(next.form), k: C.int(next.In), out: C.int(next.Out)}}, 0
 		for i, m := range some {
 			p := C.decode_product{w: m.memory(), form: C.int(m.form), x: pointer(full), y: floats(ys[from+i]), m: C.int(rows), k: C.int(in), out: C.int(m.Out)}
 			if m.rounds {
@@ -66,6 +67,16 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 		}
 	}
 	return ys, nil
+}
+
+// next is what was multiplied behind these matrices the last time.
+func (s *Workspace) next(ms []Matrix) Matrix {
+	if s.after == nil {
+		s.after = map[unsafe.Pointer]Matrix{}
+	}
+	s.after[s.last] = ms[0]
+	s.last = ms[len(ms)-1].memory()
+	return s.after[s.last]
 }
 
 // memory is where a matrix lies.

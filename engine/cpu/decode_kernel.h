@@ -5,7 +5,7 @@
 // Products take about as long as their weights take to arrive. The two go on at once only if
 // weights are asked for well ahead, at least so many bytes, and into the second-level cache: into
 // the first they took turns, at half the rate. Rows that are multiplied together lie behind one
-// another, so that what comes next is asked for in its order. Behind the last it does no harm.
+// another, so that what comes next is asked for in its order, and behind the last what is multiplied next.
 enum { AHEAD = 12288, LINE = 64 };
 #define COMES(p) __builtin_prefetch(p, 0, 2)
 
@@ -101,39 +101,42 @@ INLINE void widen(unit *to, const int form, const int ws, const char *const *w, 
 
 // outputs from..to, ws rows of w by xs rows of x at a time; in wide, where there is that, quantised rows
 // are widened once for all rows of x.
-INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to, unit *wide) {
+INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to, unit *wide, const char *next) {
     const int whole = STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, once = form > WEIGHT_BF16 && ws == 2 && wide && p->m > xs;
     const long row = weight_row(form, p->k), ahead = (AHEAD / (ws * row) + 1) * ws * row;
     const char *const rows[2] = {(const char *)wide, once ? (const char *)(wide + p->k / STEP) : NULL};
     for (int n = from; n < to; n += ws) {
         const char *w[ONE];
         for (int i = 0; i < ws; i++) w[i] = (const char *)p->w + (n + i < to ? n + i : n) * row;
-        if (once) widen(wide, form, 2, w, w[0] + ahead, p->k);
+        const long left = (to - n) * row;
+        const char *comes = ahead < left ? w[0] + ahead : next ? next + ahead - left : w[0];
+        if (once) widen(wide, form, 2, w, comes, p->k);
         for (int m = 0; m < p->m; m += xs) {
             const long x = (long)m * p->k;
-            const VF sums = once ? decode_block(p, whole, 2, xs, rows, rows[0], x) : decode_block(p, form, ws, xs, w, w[0] + ahead, x);
+            const VF sums = once ? decode_block(p, whole, 2, xs, rows, rows[0], x) : decode_block(p, form, ws, xs, w, comes, x);
             for (int r = 0; r < xs && m + r < p->m; r++)
                 for (int i = 0; i < ws && n + i < to; i++) p->y[(long)(m + r) * p->out + n + i] = sums[i * xs + r];
         }
     }
 }
 
-INLINE void decode_as(const decode_product *p, const int form, int from, int to, unit *wide) {
+INLINE void decode_as(const decode_product *p, const int form, int from, int to, unit *wide, const char *next) {
     if (p->m == 1)
-        decode_rows(p, form, ONE, 1, from, to, wide);
+        decode_rows(p, form, ONE, 1, from, to, wide, next);
     else
-        decode_rows(p, form, 2, ROWS, from, to, wide);
+        decode_rows(p, form, 2, ROWS, from, to, wide, next);
 }
 
-// outputs from..to of a product; room is for decode_room bytes, or NULL.
-static void decode_gemm_part(const decode_product *p, int from, int to, void *room) {
+// outputs from..to of a product; room is for decode_room bytes, or NULL. What this thread multiplies with
+// next begins at next; NULL where that is not known.
+static void decode_gemm_part(const decode_product *p, int from, int to, void *room, const char *next) {
     switch (p->form) {
-    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, room); break;
-    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, room); break;
-    case QUANT_TWO: decode_as(p, QUANT_TWO, from, to, room); break;
-    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, room); break;
-    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, room); break;
-    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, room);
+    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, room, next); break;
+    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, room, next); break;
+    case QUANT_TWO: decode_as(p, QUANT_TWO, from, to, room, next); break;
+    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, room, next); break;
+    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, room, next); break;
+    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, room, next);
     }
 }
 

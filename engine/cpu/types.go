@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
@@ -273,6 +274,8 @@ type Workspace struct {
 	block []float32
 	used  int
 	bf16  []uint16
+	last  unsafe.Pointer            // of the matrices that were multiplied
+	after map[unsafe.Pointer]Matrix // what came behind each, the last time
 }
 
 // Floats gives n values that nobody else holds since the last Reset; what they are is
