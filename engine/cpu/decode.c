@@ -18,14 +18,15 @@ static int place(const decode_product *p, int worker, int workers) {
 static int product_part(const decode_product *p, const decode_product *next, int worker, int workers) {
     const tile_kernels *tiles = tiles_decode(p) ? tiles_in_use() : NULL;
     const int from = place(p, worker, workers), to = place(p, worker + 1, workers);
-    const size_t bytes = tiles ? tiles_room(p) : decode_room(p);
-    void *room = NULL;
     if (from >= to) return 0;
-    if (bytes && !(room = threads_room(bytes))) return -1;
-    if (tiles)
+    if (tiles) {
+        void *room = threads_room(tiles_room(p));
+        if (!room) return -1;
         tiles->decode(p, from, to, room);
-    else
-        kernels_for(p->bf16)->decode_gemm(p, from, to, room, next->w ? (const char *)next->w + place(next, worker, workers) * weight_row(next->form, next->k) : NULL);
+        return 0;
+    }
+    const char *comes = next->w ? (const char *)next->w + place(next, worker, workers) * weight_row(next->form, next->k) : NULL;
+    kernels_for(p->bf16)->decode_gemm(p, from, to, comes);
     return 0;
 }
 

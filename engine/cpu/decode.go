@@ -32,7 +32,10 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 	var full []float32
 	var rounded []uint16
 	ys := make([][]float32, len(ms))
+	taken := make([]Matrix, len(ms))
 	for i, m := range ms {
+		m = m.forRows(rows)
+		taken[i] = m
 		if m.In != in {
 			return nil, fmt.Errorf("decode: matrices of %d and %d columns", in, m.In)
 		}
@@ -47,8 +50,8 @@ func (s *Workspace) Multiply(x []float32, rows int, ms ...Matrix) ([][]float32, 
 			copy(full, x)
 		}
 	}
-	for from := 0; from < len(ms); from += C.DECODE_PRODUCTS {
-		some := ms[from:min(from+C.DECODE_PRODUCTS, len(ms))]
+	for from := 0; from < len(taken); from += C.DECODE_PRODUCTS {
+		some := taken[from:min(from+C.DECODE_PRODUCTS, len(taken))]
 		next := s.next(some)
 		b, size := C.decode_batch{count: C.int(len(some)), after: C.decode_product{w: next.memory(), form: C.int(next.form), k: C.int(next.In), out: C.int(next.Out)}}, 0
 		for i, m := range some {

@@ -36,9 +36,6 @@ typedef struct {
     int form, bf16, m, k, out;
 } decode_product;
 
-// decode_room is what two quantised rows take as they are multiplied with many of x, 0 for others.
-static inline size_t decode_room(const decode_product *p) { return p->form > WEIGHT_BF16 && p->m > 1 ? 2 * sizeof(float) * (size_t)p->k : 0; }
-
 // decode_batch are products that are independent of one another. `after` is best the one that comes behind
 // them, whose first weights are asked for beforehand; w NULL where that is not known.
 enum { DECODE_PRODUCTS = 4 };

@@ -88,55 +88,39 @@ INLINE VF decode_block(const decode_product *p, const int form, const int ws, co
     return sum_each(sums);
 }
 
-// widens some rows of quantised weights, as products take them, to [ws, k].
-INLINE void widen(unit *to, const int form, const int ws, const char *const *w, const char *ahead, long k) {
-    const int step = quant_step(form), bytes = quant_bytes(form);
-    for (int i = 0; i < ws; i++)
-        for (long j = 0; j < k; j += step) {
-            for (int line = 0; line < bytes; line += LINE) COMES(ahead + (i * k + j) / step * bytes + line);
-            UNROLL(8)
-            for (int at = 0; at < step; at += WIDE) store_units(to + (i * k + j + at) / STEP, weight_units(w[i], form, j, at, WIDE));
-        }
-}
-
-// outputs from..to, ws rows of w by xs rows of x at a time; in wide, where there is that, quantised rows
-// are widened once for all rows of x.
-INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to, unit *wide, const char *next) {
-    const int whole = STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, once = form > WEIGHT_BF16 && ws == 2 && wide && p->m > xs;
+// outputs from..to, ws rows of w by xs rows of x at a time.
+INLINE void decode_rows(const decode_product *p, const int form, const int ws, const int xs, int from, int to, const char *next) {
     const long row = weight_row(form, p->k), ahead = (AHEAD / (ws * row) + 1) * ws * row;
-    const char *const rows[2] = {(const char *)wide, once ? (const char *)(wide + p->k / STEP) : NULL};
     for (int n = from; n < to; n += ws) {
         const char *w[ONE];
         for (int i = 0; i < ws; i++) w[i] = (const char *)p->w + (n + i < to ? n + i : n) * row;
         const long left = (to - n) * row;
         const char *comes = ahead < left ? w[0] + ahead : next ? next + ahead - left : w[0];
-        if (once) widen(wide, form, 2, w, comes, p->k);
         for (int m = 0; m < p->m; m += xs) {
-            const long x = (long)m * p->k;
-            const VF sums = once ? decode_block(p, whole, 2, xs, rows, rows[0], x) : decode_block(p, form, ws, xs, w, comes, x);
+            const VF sums = decode_block(p, form, ws, xs, w, comes, (long)m * p->k);
             for (int r = 0; r < xs && m + r < p->m; r++)
                 for (int i = 0; i < ws && n + i < to; i++) p->y[(long)(m + r) * p->out + n + i] = sums[i * xs + r];
         }
     }
 }
 
-INLINE void decode_as(const decode_product *p, const int form, int from, int to, unit *wide, const char *next) {
+INLINE void decode_as(const decode_product *p, const int form, int from, int to, const char *next) {
     if (p->m == 1)
-        decode_rows(p, form, ONE, 1, from, to, wide, next);
+        decode_rows(p, form, ONE, 1, from, to, next);
     else
-        decode_rows(p, form, 2, ROWS, from, to, wide, next);
+        decode_rows(p, form, 2, ROWS, from, to, next);
 }
 
-// outputs from..to of a product; room is for decode_room bytes, or NULL. What this thread multiplies with
-// next begins at next; NULL where that is not known.
-static void decode_gemm_part(const decode_product *p, int from, int to, void *room, const char *next) {
+// outputs from..to of a product. What this thread multiplies with next begins at next; NULL where that is
+// not known.
+static void decode_gemm_part(const decode_product *p, int from, int to, const char *next) {
     switch (p->form) {
-    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, room, next); break;
-    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, room, next); break;
-    case QUANT_TWO: decode_as(p, QUANT_TWO, from, to, room, next); break;
-    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, room, next); break;
-    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, room, next); break;
-    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, room, next);
+    case QUANT_HALVES: decode_as(p, QUANT_HALVES, from, to, next); break;
+    case QUANT_PLUS: decode_as(p, QUANT_PLUS, from, to, next); break;
+    case QUANT_TWO: decode_as(p, QUANT_TWO, from, to, next); break;
+    case QUANT_NIBBLES: decode_as(p, QUANT_NIBBLES, from, to, next); break;
+    case WEIGHT_BF16: decode_as(p, WEIGHT_BF16, from, to, next); break;
+    default: decode_as(p, STEP > 1 ? WEIGHT_BF16 : WEIGHT_F32, from, to, next);
     }
 }
 

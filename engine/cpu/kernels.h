@@ -21,7 +21,7 @@ typedef struct {
     void (*gemm_pack)(const gemm *g, long group);
     void (*gemm_pack_right)(const gemm *g, long panel);
 
-    void (*decode_gemm)(const decode_product *p, int from, int to, void *room, const char *next);
+    void (*decode_gemm)(const decode_product *p, int from, int to, const char *next);
     void (*decode_attention)(const decode_head *h);
     void (*round_bf16)(uint16_t *to, const float *from, long n);
 

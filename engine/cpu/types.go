@@ -119,7 +119,8 @@ type Matrix struct {
 	bf16      []bfloat16.BFloat16
 	quantised []byte // rows in blocks, see decode.h
 	form      form
-	rounds    bool // products are of bf16 where the processor has such
+	rounds    bool    // products are of bf16 where the processor has such
+	short     *Matrix // the same values in fewer bytes
 }
 
 // form is how weights are stored, in C's order.
@@ -155,6 +156,28 @@ func NewMatrix[T Number](values []T, out, in int) (Matrix, error) {
 // InF32 is a matrix of bf16 whose products are those of the same values in f32.
 func (m Matrix) InF32() Matrix {
 	m.rounds = false
+	return m
+}
+
+// Beside is m with the same values in fewer bytes, by which few rows are multiplied: these wait for
+// memory, more rows for what makes values of the bytes.
+func (m Matrix) Beside(short Matrix) (Matrix, error) {
+	if short.Out != m.Out || short.In != m.In {
+		return m, fmt.Errorf("decode: %d x %d values beside %d x %d", short.Out, short.In, m.Out, m.In)
+	}
+	m.short = &short
+	return m, nil
+}
+
+// forRows is the one of the two that so many rows are multiplied by sooner.
+func (m Matrix) forRows(rows int) Matrix {
+	most := 4
+	if m.rounds {
+		most = 1
+	}
+	if m.short != nil && rows <= most {
+		return *m.short
+	}
 	return m
 }
 

@@ -71,7 +71,9 @@ func (m *Model) CPUDecoder(r *tape.Runner) (*CPUDecoder, error) {
 			d.embed = matrix
 		}
 		if p.Short.Out > 0 {
-			matrix = p.Short
+			if matrix, err = matrix.Beside(p.Short); err != nil {
+				return nil, fmt.Errorf("weight %s: %w", p.Name, err)
+			}
 		}
 		if local != "" {
 			d.layers[layer].matrices[local] = matrix
