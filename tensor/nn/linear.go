@@ -8,7 +8,7 @@ import (
 // Linear maps x [S, in] to x·Wᵀ + b [S, out]. The weight is name+".weight"
 // [out, in], the optional bias name+".bias" [out]. Where the block holds
 // name+".lora_A.weight" [r, in] and name+".lora_B.weight" [out, r], it adds
-// scale·(x·Aᵀ)·Bᵀ (LoRA, arXiv 2106.09685).
+// (scale·x·Aᵀ)·Bᵀ (LoRA, arXiv 2106.09685).
 func Linear(w *Weights, name string, x *Node) *Node {
 	y := unbiased(w, name, x)
 	if b := name + ".bias"; w.Has(b) {
@@ -34,11 +34,14 @@ func LinearActivated(w *Weights, name, activation string, x *Node) *Node {
 func unbiased(w *Weights, name string, x *Node) *Node {
 	y := dot(x, cast(w.Get(name+".weight"), x.DType()), []int{1}, nil, []int{1}, nil)
 	if a := name + ".lora_A.weight"; w.Has(a) {
-		low := dot(drop(w, name, w.adapter.Dropout, x), cast(w.Get(a), x.DType()), []int{1}, nil, []int{1}, nil)
-		up := dot(low, cast(w.Get(name+".lora_B.weight"), x.DType()), []int{1}, nil, []int{1}, nil)
-		y = Add(y, MulScalar(up, w.adapter.Scale))
+		y = Add(y, dot(low(w, name, drop(w, name, w.adapter.Dropout, x)), cast(w.Get(name+".lora_B.weight"), x.DType()), []int{1}, nil, []int{1}, nil))
 	}
 	return y
+}
+
+// low is scale·x·Aᵀ [S, r]: the scale is where values are fewest.
+func low(w *Weights, name string, x *Node) *Node {
+	return MulScalar(dot(x, cast(w.Get(name+".lora_A.weight"), x.DType()), []int{1}, nil, []int{1}, nil), w.adapter.Scale)
 }
 
 // LinearVJP returns the cotangent of Linear's x [S, in] for dy [S, out] and
@@ -57,12 +60,9 @@ func LinearVJP(w *Weights, name string, x, dy *Node) *Node {
 func adapterVJP(w *Weights, name string, x, dy *Node) *Node {
 	a := cast(w.Get(name+".lora_A.weight"), x.DType())
 	b := cast(w.Get(name+".lora_B.weight"), x.DType())
-	dUp := MulScalar(dy, w.adapter.Scale)
-	dLow := dot(dUp, b, []int{1}, nil, []int{0}, nil)
+	dLow := MulScalar(dot(dy, b, []int{1}, nil, []int{0}, nil), w.adapter.Scale)
 	x = drop(w, name, w.adapter.Dropout, x)
-	w.GradProduct(name+".lora_B.weight", func() Product {
-		return Product{dUp, dot(x, a, []int{1}, nil, []int{1}, nil)}
-	})
+	w.GradProduct(name+".lora_B.weight", func() Product { return Product{dy, low(w, name, x)} })
 	w.GradProduct(name+".lora_A.weight", func() Product { return Product{dLow, x} })
 	return drop(w, name, w.adapter.Dropout, dot(dLow, a, []int{1}, nil, []int{0}, nil))
 }
