@@ -246,6 +246,9 @@ func steps(ctx context.Context, e *xla.Engine, m *llama.Model, r *tape.Runner, r
 	if len(rows) < a.Steps*a.RowsPerStep {
 		return f, fmt.Errorf("%d rows; expected %d for %d steps of %d", len(rows), a.Steps*a.RowsPerStep, a.Steps, a.RowsPerStep)
 	}
+	if a.Steps <= a.UntimedSteps {
+		return f, fmt.Errorf("%d steps, of which the first %d are not timed; expected more", a.Steps, a.UntimedSteps)
+	}
 	adam := train.DefaultAdam()
 	adam.WeightDecay, adam.MaxGradNorm, adam.EightBit = a.WeightDecay, a.MaxGradNorm, a.EightBit
 	job := &timed{model: m, packing: r.Device.Decoder, rows: rows, a: a, started: time.Now()}
