@@ -113,7 +113,7 @@ nocgo: ## build without cgo, for this machine and arm64, and run what needs no e
 # Go's own -asan also surrounds what Go hands to C. A fault ends the test.
 .PHONY: sanitize
 sanitize: ## run every kernel with checks of addresses and of undefined behaviour
-	CGO_CFLAGS="-g -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" \
+	CGO_CFLAGS="-g1 -O1 -fsanitize=undefined -fno-sanitize-recover=all" CGO_LDFLAGS="-fsanitize=undefined" \
 	  go test -asan -timeout 20m ./engine/cpu
 
 FUZZTIME ?= 20s
